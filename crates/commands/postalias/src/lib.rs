@@ -1,0 +1,1 @@
+//! postalias(1): makes and queries alias databases.

@@ -1,0 +1,2 @@
+//! postalias(1): makes and queries alias databases.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postcat(1): shows queue files.

@@ -1,0 +1,2 @@
+//! postcat(1): shows queue files.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postconf(1): shows and edits the configuration.

@@ -1,0 +1,2 @@
+//! postconf(1): shows and edits the configuration.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postdrop(1): writes a message into the maildrop.

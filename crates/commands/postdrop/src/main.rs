@@ -1,0 +1,2 @@
+//! postdrop(1): writes a message into the maildrop.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postfix(1): starts, stops and checks the mail system.

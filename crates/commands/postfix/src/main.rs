@@ -1,0 +1,2 @@
+//! postfix(1): starts, stops and checks the mail system.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postkick(1): wakes a service.

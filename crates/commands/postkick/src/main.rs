@@ -1,0 +1,2 @@
+//! postkick(1): wakes a service.
+fn main() {}

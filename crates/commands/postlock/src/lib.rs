@@ -1,0 +1,1 @@
+//! postlock(1): runs a command with a mailbox locked.

@@ -1,0 +1,2 @@
+//! postlock(1): runs a command with a mailbox locked.
+fn main() {}

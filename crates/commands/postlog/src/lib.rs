@@ -1,0 +1,1 @@
+//! postlog(1): logs a line.

@@ -1,0 +1,2 @@
+//! postlog(1): logs a line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postmap(1): makes and queries lookup tables.

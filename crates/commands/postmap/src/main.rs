@@ -1,0 +1,2 @@
+//! postmap(1): makes and queries lookup tables.
+fn main() {}

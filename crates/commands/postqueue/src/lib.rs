@@ -1,0 +1,1 @@
+//! postqueue(1): lists and flushes the queue.

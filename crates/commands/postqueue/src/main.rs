@@ -1,0 +1,2 @@
+//! postqueue(1): lists and flushes the queue.
+fn main() {}

@@ -1,0 +1,1 @@
+//! postsuper(1): maintains the queue.

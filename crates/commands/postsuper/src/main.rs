@@ -1,0 +1,2 @@
+//! postsuper(1): maintains the queue.
+fn main() {}

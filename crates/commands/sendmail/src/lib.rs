@@ -1,0 +1,1 @@
+//! sendmail(1): the Sendmail-compatible command.

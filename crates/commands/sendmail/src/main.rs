@@ -1,0 +1,2 @@
+//! sendmail(1): the Sendmail-compatible command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! smtp-sink(1): an SMTP sink.

@@ -1,0 +1,2 @@
+//! smtp-sink(1): an SMTP sink.
+fn main() {}

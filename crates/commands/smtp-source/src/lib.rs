@@ -1,0 +1,1 @@
+//! smtp-source(1): an SMTP load generator.

@@ -1,0 +1,2 @@
+//! smtp-source(1): an SMTP load generator.
+fn main() {}

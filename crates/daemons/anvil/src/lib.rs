@@ -1,0 +1,1 @@
+//! anvil(8): counts connections and requests of clients.

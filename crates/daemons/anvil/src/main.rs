@@ -1,0 +1,2 @@
+//! anvil(8): counts connections and requests of clients.
+fn main() {}

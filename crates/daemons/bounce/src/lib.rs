@@ -1,0 +1,1 @@
+//! bounce(8): keeps failed-recipient logs and sends the notices.

@@ -1,0 +1,2 @@
+//! bounce(8): keeps failed-recipient logs and sends the notices.
+fn main() {}

@@ -1,0 +1,1 @@
+//! cleanup(8): completes messages and writes queue files.

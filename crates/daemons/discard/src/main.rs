@@ -1,0 +1,2 @@
+//! discard(8): discards mail.
+fn main() {}

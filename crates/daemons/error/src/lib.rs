@@ -1,0 +1,1 @@
+//! error(8): fails or defers every recipient it is given.

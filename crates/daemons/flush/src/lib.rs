@@ -1,0 +1,1 @@
+//! flush(8): keeps the fast-flush logs of destinations.

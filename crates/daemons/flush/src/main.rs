@@ -1,0 +1,2 @@
+//! flush(8): keeps the fast-flush logs of destinations.
+fn main() {}

@@ -1,0 +1,1 @@
+//! local(8): delivers to users, aliases, files and commands of this host.

@@ -1,0 +1,2 @@
+//! local(8): delivers to users, aliases, files and commands of this host.
+fn main() {}

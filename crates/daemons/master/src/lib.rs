@@ -1,0 +1,1 @@
+//! master(8): supervises the daemons that master.cf names.

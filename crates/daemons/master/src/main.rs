@@ -1,0 +1,2 @@
+//! master(8): supervises the daemons that master.cf names.
+fn main() {}

@@ -1,0 +1,1 @@
+//! pickup(8): takes mail from the maildrop and the submission socket.

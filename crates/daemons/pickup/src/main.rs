@@ -1,0 +1,2 @@
+//! pickup(8): takes mail from the maildrop and the submission socket.
+fn main() {}

@@ -1,0 +1,1 @@
+//! pipe(8): delivers to external commands.

@@ -1,0 +1,2 @@
+//! pipe(8): delivers to external commands.
+fn main() {}

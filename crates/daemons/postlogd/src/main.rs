@@ -1,0 +1,2 @@
+//! postlogd(8): writes the log file.
+fn main() {}

@@ -1,0 +1,1 @@
+//! proxymap(8): answers table look-ups for jailed daemons.

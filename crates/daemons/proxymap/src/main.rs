@@ -1,0 +1,2 @@
+//! proxymap(8): answers table look-ups for jailed daemons.
+fn main() {}

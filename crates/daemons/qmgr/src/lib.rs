@@ -1,0 +1,1 @@
+//! qmgr(8): moves mail from queue to delivery agent.

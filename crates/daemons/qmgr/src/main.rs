@@ -1,0 +1,2 @@
+//! qmgr(8): moves mail from queue to delivery agent.
+fn main() {}

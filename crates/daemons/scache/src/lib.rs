@@ -1,0 +1,1 @@
+//! scache(8): keeps connections for reuse.

@@ -1,0 +1,2 @@
+//! scache(8): keeps connections for reuse.
+fn main() {}

@@ -1,0 +1,1 @@
+//! showq(8): lists the queue.

@@ -1,0 +1,2 @@
+//! showq(8): lists the queue.
+fn main() {}

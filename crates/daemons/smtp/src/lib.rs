@@ -1,0 +1,1 @@
+//! smtp(8): delivers mail by SMTP and LMTP.

@@ -1,0 +1,2 @@
+//! smtp(8): delivers mail by SMTP and LMTP.
+fn main() {}

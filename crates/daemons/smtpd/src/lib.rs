@@ -1,0 +1,1 @@
+//! smtpd(8): receives mail by SMTP.

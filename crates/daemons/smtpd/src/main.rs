@@ -1,0 +1,2 @@
+//! smtpd(8): receives mail by SMTP.
+fn main() {}

@@ -1,0 +1,1 @@
+//! spawn(8): runs a command for each connection.

@@ -1,0 +1,2 @@
+//! spawn(8): runs a command for each connection.
+fn main() {}

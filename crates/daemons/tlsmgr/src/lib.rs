@@ -1,0 +1,1 @@
+//! tlsmgr(8): keeps TLS ticket keys and session caches.

@@ -1,0 +1,2 @@
+//! tlsmgr(8): keeps TLS ticket keys and session caches.
+fn main() {}

@@ -1,0 +1,1 @@
+//! trivial-rewrite(8): rewrites and resolves addresses.

@@ -1,0 +1,2 @@
+//! trivial-rewrite(8): rewrites and resolves addresses.
+fn main() {}

@@ -1,0 +1,1 @@
+//! verify(8): remembers which addresses are deliverable.

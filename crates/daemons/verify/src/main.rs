@@ -1,0 +1,2 @@
+//! verify(8): remembers which addresses are deliverable.
+fn main() {}

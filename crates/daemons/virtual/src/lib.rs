@@ -1,0 +1,1 @@
+//! virtual(8): delivers to virtual mailboxes.

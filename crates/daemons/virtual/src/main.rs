@@ -1,0 +1,2 @@
+//! virtual(8): delivers to virtual mailboxes.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Envelope and header addresses: parse, quote, split, domains, literals, IDNA.

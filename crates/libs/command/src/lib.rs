@@ -1,0 +1,1 @@
+//! The command skeleton: options, configuration directory, logging, exit codes.

@@ -1,0 +1,1 @@
+//! Every parameter with type and default; main.cf, master.cf, expansion, overrides.

@@ -1,0 +1,1 @@
+//! The delivery agent skeleton: request, recipients, outcomes, mailboxes, loops.

@@ -1,0 +1,1 @@
+//! Delivery status: enhanced codes, outcomes, NOTIFY, RET, ENVID, ORCPT, xtext.

@@ -1,0 +1,1 @@
+//! One module per internal service: request, reply, caller; framing; triggers.

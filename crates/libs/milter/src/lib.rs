@@ -1,0 +1,1 @@
+//! The milter protocol, client side.

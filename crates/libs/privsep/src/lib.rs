@@ -1,0 +1,1 @@
+//! Users, groups, chroot, capabilities, limits, descriptors, running commands.

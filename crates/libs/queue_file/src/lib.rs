@@ -1,0 +1,1 @@
+//! Queue ids, records, directories, commit, move, mark done, delivery logs.

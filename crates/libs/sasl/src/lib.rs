@@ -1,0 +1,1 @@
+//! SASL for both sides: Dovecot and file servers, PLAIN and LOGIN clients.

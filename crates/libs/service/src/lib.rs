@@ -1,0 +1,1 @@
+//! The daemon skeleton: arguments, parameters, jail, accept loop, limits, status to master.

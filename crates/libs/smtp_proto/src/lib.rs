@@ -1,0 +1,1 @@
+//! SMTP for both sides: commands, replies, EHLO words, dot and BDAT framing.

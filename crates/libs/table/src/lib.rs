@@ -1,0 +1,1 @@
+//! Lookup tables, lists of patterns, address look-ups, header and body checks.

@@ -1,0 +1,1 @@
+//! For tests: a private instance, scripted peers, a scripted name server.

@@ -1,0 +1,1 @@
+//! rustls set-up: levels, verifiers, sessions, the log summary.
