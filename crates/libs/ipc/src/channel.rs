@@ -1,0 +1,212 @@
+//! Frames over a Unix-domain stream, for daemons: buffered both ways, every wait with a deadline.
+
+use crate::frame::{self, Frame, Hello};
+use crate::{Error, Protocol};
+use bytes::BytesMut;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// Room asked for before each read.
+const READ: usize = 16 * 1024;
+
+/// One end of a connection: says `Out`, hears `In`.
+///
+/// `send` only buffers; `flush` writes everything in one go. `receive` and `flush` may be cancelled
+/// (in a `select!`) and called again without loss.
+#[derive(Debug)]
+pub struct Channel<Out, In> {
+    stream: UnixStream,
+    incoming: BytesMut,
+    outgoing: BytesBuffer,
+    limit: usize,
+    deadline: Duration,
+    words: PhantomData<fn(Out) -> In>,
+}
+
+/// Bytes on their way out, and how many of them have been written.
+#[derive(Debug, Default)]
+struct BytesBuffer {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
+    /// Connects to a service, such as `private/rewrite` below the queue directory. The hello goes out with
+    /// the first flush. `deadline` (`ipc_timeout`) bounds every later wait.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::Timeout`].
+    pub async fn connect<P>(path: &Path, deadline: Duration) -> Result<Self, Error>
+    where
+        P: Protocol<Request = Out, Reply = In>,
+    {
+        let stream = match timeout(deadline, UnixStream::connect(path)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(source)) => {
+                return Err(Error::Connect { service: path.display().to_string(), source });
+            }
+            Err(_) => return Err(Error::Timeout),
+        };
+        let mut channel = Self::over(stream, P::LIMIT, deadline);
+        frame::write_message(&mut channel.outgoing.bytes, &Hello::of::<P>(), P::LIMIT)?;
+        Ok(channel)
+    }
+
+    /// Takes a connection that a caller has made, and reads its hello.
+    ///
+    /// # Errors
+    /// [`Error::Version`] if the caller speaks something else, or the connection fails.
+    pub async fn accept<P>(stream: UnixStream, deadline: Duration) -> Result<Self, Error>
+    where
+        P: Protocol<Request = In, Reply = Out>,
+    {
+        let mut channel = Channel::<Out, Hello>::over(stream, P::LIMIT, deadline);
+        let Some(hello) = channel.receive().await? else {
+            return Err(Error::Closed);
+        };
+        hello.agree::<P>()?;
+        let Channel { stream, incoming, outgoing, limit, deadline, .. } = channel;
+        Ok(Self { stream, incoming, outgoing, limit, deadline, words: PhantomData })
+    }
+
+    /// An inherited or paired stream whose other end is known: no hello.
+    #[must_use]
+    pub fn over(stream: UnixStream, limit: usize, deadline: Duration) -> Self {
+        Self {
+            stream,
+            incoming: BytesMut::new(),
+            outgoing: BytesBuffer::default(),
+            limit,
+            deadline,
+            words: PhantomData,
+        }
+    }
+
+    /// Buffers a message.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn send(&mut self, message: &Out) -> Result<(), Error> {
+        frame::write_message(&mut self.outgoing.bytes, message, self.limit)
+    }
+
+    /// Buffers raw content, cut into frames of at most [`frame::RAW_LIMIT`].
+    ///
+    /// # Errors
+    /// None in practice; the header's check is passed on.
+    pub fn send_raw(&mut self, content: &[u8]) -> Result<(), Error> {
+        for chunk in content.chunks(frame::RAW_LIMIT) {
+            self.outgoing.bytes.extend_from_slice(&frame::raw_header(chunk.len())?);
+            self.outgoing.bytes.extend_from_slice(chunk);
+        }
+        Ok(())
+    }
+
+    /// Bytes buffered and not yet written.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.outgoing.bytes.len() - self.outgoing.written
+    }
+
+    /// Writes what is buffered; waits for a peer that does not read, at most the deadline.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] or [`Error::Io`].
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        while let Some(rest @ [_, ..]) = self.outgoing.bytes.get(self.outgoing.written..) {
+            match timeout(self.deadline, self.stream.write(rest)).await {
+                Ok(Ok(0)) => return Err(Error::Closed),
+                Ok(Ok(count)) => self.outgoing.written += count,
+                Ok(Err(source)) => return Err(source.into()),
+                Err(_) => return Err(Error::Timeout),
+            }
+        }
+        self.outgoing.written = 0;
+        self.outgoing.bytes.clear();
+        if self.outgoing.bytes.capacity() > 4 * READ {
+            self.outgoing.bytes = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The next message, waited for as long as it takes; `None` when the peer has closed between frames.
+    ///
+    /// # Errors
+    /// A raw or malformed frame, or a connection that broke.
+    pub async fn receive(&mut self) -> Result<Option<In>, Error> {
+        match self.receive_frame().await? {
+            Some(Frame::Message(message)) => Ok(Some(message)),
+            Some(Frame::Raw(_)) => Err(Error::Malformed("unexpected raw frame")),
+            None => Ok(None),
+        }
+    }
+
+    /// The answer to what was sent: flushes, then waits at most the deadline.
+    ///
+    /// # Errors
+    /// As [`Self::receive`], and [`Error::Closed`], [`Error::Timeout`].
+    pub async fn expect(&mut self) -> Result<In, Error> {
+        self.flush().await?;
+        match timeout(self.deadline, self.receive()).await {
+            Ok(found) => found?.ok_or(Error::Closed),
+            Err(_) => Err(Error::Timeout),
+        }
+    }
+
+    /// The next frame, message or raw; waited for as long as it takes.
+    ///
+    /// # Errors
+    /// A malformed or oversized frame, or a connection that broke.
+    pub async fn receive_frame(&mut self) -> Result<Option<Frame<In>>, Error> {
+        loop {
+            if let Some(found) = frame::take(&mut self.incoming, self.limit)? {
+                return Ok(Some(found));
+            }
+            self.incoming.reserve(READ);
+            if self.stream.read_buf(&mut self.incoming).await? == 0 {
+                return if self.incoming.is_empty() { Ok(None) } else { Err(Error::Closed) };
+            }
+        }
+    }
+
+    /// Whether a frame is here already, so that the next `receive` does not wait.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        frame::is_complete(&self.incoming)
+    }
+
+    /// Gives the read buffer back while the connection idles; call when nothing is ready.
+    pub fn shrink(&mut self) {
+        if self.incoming.is_empty() {
+            self.incoming = BytesMut::new();
+        }
+    }
+
+    /// Whether an idle connection is of no more use: the peer has closed it, or spoke out of turn.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        if !self.incoming.is_empty() {
+            return true;
+        }
+        if self.stream.poll_read_ready(&mut context).is_pending() {
+            return false;
+        }
+        let mut byte = [0];
+        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    /// The credentials of the process at the other end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn peer(&self) -> Result<tokio::net::unix::UCred, Error> {
+        Ok(self.stream.peer_cred()?)
+    }
+}

@@ -1,0 +1,140 @@
+//! cleanup: a message comes in, a queue file is committed. See cleanup(8).
+//!
+//! A connection carries one transaction at a time and is kept for the next. The service speaks first:
+//! [`Reply::Ready`] with the id of the file that it has created, again after each transaction, so that
+//! the caller knows the next id without waiting. A transaction is: `Begin`, any number of `Envelope`, then raw frames
+//! with the content, then `End` (or `Abort` at any point). The caller may send all of it without
+//! waiting; the socket's buffers are the only flow control, so that it waits when cleanup does not read.
+//!
+//! Content is the message text with lines ended by LF (CRLF and dots undone, chunks cut anywhere).
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The service; a [`crate::Channel`] with raw frames for the content.
+#[derive(Debug)]
+pub struct Cleanup;
+
+impl crate::Protocol for Cleanup {
+    const NAME: &'static str = "cleanup";
+    const VERSION: u16 = 1;
+    const REPEATABLE: bool = false;
+    type Request = Request;
+    type Reply = Reply;
+}
+
+/// What the caller says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// A message begins.
+    Begin(Handling),
+    /// Envelope records in queue-file form (type, length, data): `T`, `A`, `F`, `S`, then per recipient `O`, `A` and `R`.
+    /// May be repeated; a record is never cut.
+    Envelope(Bytes),
+    /// The content is complete: commit and answer.
+    End,
+    /// Forget what was sent; answered by [`Reply::Ready`].
+    Abort,
+}
+
+/// How a message is treated, by where it comes from. See the `receive_override_options` parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handling {
+    /// Who hands the message in.
+    pub origin: Origin,
+    /// Header and body checks apply.
+    pub checks: Switch,
+    /// Canonical, virtual alias, masquerade and automatic bcc maps apply.
+    pub mapping: Switch,
+    /// Automatic bcc recipients alone (`no_address_mappings` turns off both).
+    pub bcc: Switch,
+    /// Milters apply.
+    pub milters: Switch,
+    /// A failure that is final is bounced by cleanup itself, since the caller cannot tell the sender.
+    pub bounce: Switch,
+    /// Start in the hold queue.
+    pub hold: Switch,
+    /// SMTPUTF8 was asked for by the sender.
+    pub smtputf8: Switch,
+    /// Detect whether SMTPUTF8 is needed (`smtputf8_autodetect_classes`).
+    pub autodetect: Switch,
+}
+
+/// Who hands a message in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Origin {
+    /// smtpd or qmqpd.
+    Smtpd,
+    /// pickup.
+    Pickup,
+    /// local forwards what it received (`internal_mail_filter_classes`).
+    Forward,
+    /// bounce sends a notice.
+    Bounce,
+    /// verify sends a probe.
+    Verify,
+    /// A notice to postmaster.
+    Notify,
+}
+
+/// On or off, where a bool would not say what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Switch {
+    /// Applies.
+    On,
+    /// Does not.
+    Off,
+}
+
+/// What the service says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// A file of this id has been created for the next transaction.
+    Ready(String),
+    /// The end of a transaction; `next` is as in `Ready`.
+    Finished {
+        /// What became of the message.
+        verdict: Verdict,
+        /// The next id. Empty when the service retires and the caller must connect anew.
+        next: String,
+    },
+    /// No file can be created now (disk full, say): the caller answers with a temporary failure.
+    Unavailable(String),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Committed: the queue file has been synchronised to disk.
+    Queued,
+    /// Accepted and thrown away, by a DISCARD action or since a bounce needed no sender.
+    Discarded,
+    /// Not accepted.
+    Refused {
+        /// Why.
+        cause: Cause,
+        /// `5.7.1 text` for [`Cause::Content`] and others that have their own words; empty for the caller's default.
+        reason: String,
+    },
+}
+
+/// Why cleanup does not accept a message; callers have the SMTP code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cause {
+    /// The caller sent what no message is.
+    Malformed,
+    /// The file could not be written; 451 or 452.
+    Write,
+    /// Over `message_size_limit`; 552.
+    Size,
+    /// `hopcount_limit`; 554.
+    Hops,
+    /// Header or body checks, or a milter; the reason has the code.
+    Content,
+    /// No recipients; 554.
+    NoRecipients,
+    /// A map or milter could not be asked; 451.
+    Defer,
+    /// A milter or check ended the session; 421.
+    Shutdown,
+}

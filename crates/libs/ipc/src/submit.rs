@@ -1,0 +1,44 @@
+//! The submission socket: mail from programs of this host without a set-gid command.
+//!
+//! `pickup` serves it outside `public/`, where everyone may enter, and knows the user by the socket's peer credentials.
+//! The caller sends `Begin`, raw frames with maildrop records (as postdrop(1) reads them), then `End`; success
+//! means that a complete maildrop file is on disk.
+
+use serde::{Deserialize, Serialize};
+
+/// The service; a [`crate::blocking::Channel`] with raw frames.
+#[derive(Debug)]
+pub struct Submit;
+
+impl crate::Protocol for Submit {
+    const NAME: &'static str = "submit";
+    const VERSION: u16 = 1;
+    const REPEATABLE: bool = false;
+    type Request = Request;
+    type Reply = Reply;
+}
+
+/// What the caller says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Raw frames follow.
+    Begin,
+    /// They were all.
+    End,
+}
+
+/// What the service answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// On disk, under this maildrop id.
+    Queued(String),
+    /// The user may not submit (`authorized_submit_users`).
+    Denied,
+    /// Not accepted, and whether trying later may help.
+    Refused {
+        /// In words, for the user.
+        reason: String,
+        /// Whether it may go better later.
+        temporary: bool,
+    },
+}
