@@ -1,0 +1,254 @@
+//! The address in MAIL and RCPT, from the form on the wire to the form that is looked up and queued.
+//!
+//! Clients send more than RFC 5321 allows: no brackets, comments, display names, source routes. What is meant is
+//! taken where it is clear, and refused where it is not. A quoted local part loses its quotes here and gets them back when
+//! it is printed, so that every spelling of an address compares equal.
+
+/// How much of RFC 822 is forgiven (`strict_rfc821_envelopes`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// Comments, display names and missing brackets are forgiven.
+    Lenient,
+    /// Only what RFC 5321 allows.
+    Strict,
+}
+
+/// The text is no address, or more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("illegal address syntax")]
+pub struct Malformed;
+
+/// The address within `path`, without quotes and without a source route. Empty for `<>`.
+///
+/// # Errors
+/// When brackets or quotes are left open, or there is more than one address.
+pub fn internal(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
+    let path = path.trim_ascii();
+    if strictness == Strictness::Strict && (path.first() != Some(&b'<') || path.last() != Some(&b'>')) {
+        return Err(Malformed);
+    }
+    let inner = bracketed(path)?;
+    if inner.outside && strictness == Strictness::Strict {
+        return Err(Malformed);
+    }
+    let address = without_route(inner.text)?;
+    unquote(address, strictness)
+}
+
+/// What lies between the brackets, or the whole text where there are none.
+struct Inner<'a> {
+    text: &'a [u8],
+    /// Something stood outside the brackets.
+    outside: bool,
+}
+
+fn bracketed(path: &[u8]) -> Result<Inner<'_>, Malformed> {
+    let mut scan = Scan::new(path);
+    let (mut open, mut close) = (None, None);
+    while let Some((at, byte)) = scan.next()? {
+        match byte {
+            b'<' if open.is_none() => open = Some(at),
+            b'>' if open.is_some() && close.is_none() => close = Some(at),
+            b'<' | b'>' => return Err(Malformed),
+            _ => {}
+        }
+    }
+    match (open, close) {
+        (None, None) => Ok(Inner { text: path, outside: false }),
+        (Some(open), Some(close)) => {
+            let text = path.get(open + 1..close).ok_or(Malformed)?;
+            Ok(Inner { text, outside: open > 0 || close + 1 < path.len() })
+        }
+        (Some(_), None) | (None, Some(_)) => Err(Malformed),
+    }
+}
+
+/// `@a,@b:user@c` means `user@c` (RFC 5321, appendix C).
+fn without_route(text: &[u8]) -> Result<&[u8], Malformed> {
+    let text = text.trim_ascii();
+    if text.first() != Some(&b'@') {
+        return Ok(text);
+    }
+    let mut scan = Scan::new(text);
+    while let Some((at, byte)) = scan.next()? {
+        if byte == b':' {
+            return Ok(text.get(at + 1..).unwrap_or_default().trim_ascii());
+        }
+    }
+    Ok(text)
+}
+
+/// Drops quotes, escapes, comments, and white space between tokens.
+fn unquote(text: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
+    let mut address = Vec::with_capacity(text.len());
+    let mut scan = Scan::new(text);
+    while let Some(piece) = scan.piece()? {
+        match piece {
+            Piece::Quoted(byte) => address.push(byte),
+            Piece::Plain(b'"') => {}
+            Piece::Plain(byte) if byte.is_ascii_whitespace() => {
+                // A space between two words means two addresses, unless it stands beside a dot or an at-sign.
+                let before = address.last().copied();
+                scan.skip_space();
+                let joined = matches!(before, None | Some(b'.' | b'@'))
+                    || matches!(scan.peek(), None | Some(b'.' | b'@' | b'('));
+                if strictness == Strictness::Strict || !joined {
+                    return Err(Malformed);
+                }
+            }
+            Piece::Plain(b',' | b';') => return Err(Malformed),
+            Piece::Plain(byte) => address.push(byte),
+            Piece::Comment if strictness == Strictness::Strict => return Err(Malformed),
+            Piece::Comment => {}
+        }
+    }
+    Ok(address)
+}
+
+/// One step through RFC 822 text.
+enum Piece {
+    /// A byte inside quotes, in a literal, or after a backslash.
+    Quoted(u8),
+    /// A byte outside; the quotes themselves too.
+    Plain(u8),
+    /// A whole comment.
+    Comment,
+}
+
+struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+    quoted: bool,
+    literal: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a [u8]) -> Scan<'a> {
+        Scan { text, at: 0, quoted: false, literal: false }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn piece(&mut self) -> Result<Option<Piece>, Malformed> {
+        let Some(byte) = self.take() else {
+            return if self.quoted || self.literal { Err(Malformed) } else { Ok(None) };
+        };
+        Ok(Some(match byte {
+            b'\\' => Piece::Quoted(self.take().ok_or(Malformed)?),
+            b'"' if !self.literal => {
+                self.quoted = !self.quoted;
+                Piece::Plain(byte)
+            }
+            _ if self.quoted => Piece::Quoted(byte),
+            b'[' if !self.literal => {
+                self.literal = true;
+                Piece::Quoted(byte)
+            }
+            b']' if self.literal => {
+                self.literal = false;
+                Piece::Quoted(byte)
+            }
+            _ if self.literal => Piece::Quoted(byte),
+            b'(' => {
+                self.comment()?;
+                Piece::Comment
+            }
+            _ => Piece::Plain(byte),
+        }))
+    }
+
+    fn comment(&mut self) -> Result<(), Malformed> {
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.take().ok_or(Malformed)? {
+                b'\\' => {
+                    self.take().ok_or(Malformed)?;
+                }
+                b'(' => depth += 1,
+                b')' => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The next byte that is not quoted, and where it stands.
+    fn next(&mut self) -> Result<Option<(usize, u8)>, Malformed> {
+        loop {
+            let at = self.at;
+            match self.piece()? {
+                None => return Ok(None),
+                Some(Piece::Plain(byte)) => return Ok(Some((at, byte))),
+                Some(Piece::Quoted(_) | Piece::Comment) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn forms_of_addresses() {
+        for (text, lenient, strict, why) in [
+            ("<a@b.c>", Some("a@b.c"), Some("a@b.c"), "the plain case"),
+            ("<>", Some(""), Some(""), "the null sender"),
+            ("a@b.c", Some("a@b.c"), None, "no brackets"),
+            ("<\"a b\"@c>", Some("a b@c"), Some("a b@c"), "quotes go"),
+            ("<\"a\\\"b\"@c>", Some("a\"b@c"), Some("a\"b@c"), "escapes go"),
+            ("<@x,@y:a@b>", Some("a@b"), Some("a@b"), "a route goes"),
+            ("<a@[1.2.3.4]>", Some("a@[1.2.3.4]"), Some("a@[1.2.3.4]"), "a literal stays"),
+            ("<a@b", None, None, "an open bracket"),
+            ("a@b>", None, None, "a stray bracket"),
+            ("<\"a@b>", None, None, "an open quote"),
+            ("<a@[b>", None, None, "an open literal"),
+            ("<a@b><c@d>", None, None, "two addresses"),
+            ("<A. User <a@b>>", None, None, "nested brackets"),
+            ("A <a@b>", Some("a@b"), None, "a display name"),
+            ("<a(x)@b>", Some("a@b"), None, "a comment"),
+            ("<a @ b . c>", Some("a@b.c"), None, "white space between tokens"),
+            ("<a b@c>", None, None, "two words"),
+            ("<a,b@c>", None, None, "a list"),
+            ("<lab-alice>", Some("lab-alice"), Some("lab-alice"), "a bare name"),
+        ] {
+            let text = text.as_bytes();
+            let shown = String::from_utf8_lossy(text);
+            assert_eq!(
+                internal(text, Strictness::Lenient).ok().as_deref(),
+                lenient.map(str::as_bytes),
+                "{why}: {shown}"
+            );
+            assert_eq!(
+                internal(text, Strictness::Strict).ok().as_deref(),
+                strict.map(str::as_bytes),
+                "strict, {why}: {shown}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken(text: Vec<u8>) {
+            let lenient = internal(&text, Strictness::Lenient);
+            if let Ok(strict) = internal(&text, Strictness::Strict) {
+                prop_assert_eq!(lenient, Ok(strict));
+            }
+        }
+    }
+}
