@@ -1,1 +1,21 @@
-//! MX, A, AAAA, PTR, TLSA, SRV and TXT with the AD bit, and errors that know their status.
+//! Host and mail exchanger lookups: MX, A, AAAA, PTR, TXT, TLSA, SRV, NS, with the AD bit asked for.
+//!
+//! A stub resolver over hickory's message codec. Its own transport, because the high-level resolver of hickory never
+//! sets AD in a query, so that a trusted resolver never says whether an answer was validated. Files are read by
+//! [`Resolver::system`], before the jail; afterwards nothing but sockets is needed. Errors carry the enhanced status
+//! and the words that Postfix logs for them.
+
+mod error;
+mod files;
+mod hosts;
+mod record;
+mod resolv_conf;
+mod resolver;
+mod transport;
+mod wire;
+
+pub use error::{Error, Failure};
+pub use hosts::Hosts;
+pub use record::{Answer, Data, Kind, Record, is_hostname};
+pub use resolv_conf::ResolvConf;
+pub use resolver::{Families, Resolver, reverse_name};

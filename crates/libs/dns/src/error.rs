@@ -1,0 +1,144 @@
+//! Lookup failures: what Postfix says of them, and the status that a recipient gets.
+
+use dsn::Status;
+
+use crate::Kind;
+
+/// Why a lookup gave no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// The name does not exist.
+    NotFound,
+    /// The name exists, without records of the type.
+    NoData,
+    /// No server answered, or they had trouble.
+    TryAgain,
+    /// The servers refuse the query as such.
+    NoRecovery,
+    /// The answer does not parse, or names in it are no host names.
+    Malformed,
+    /// The name asked for is not a domain name.
+    BadName,
+    /// The domain says that it takes no mail (RFC 7505).
+    NullMx,
+    /// The service is not offered at the domain (an SRV record with the root as target).
+    NullSrv,
+    /// A reply filter dropped every record.
+    Filtered,
+}
+
+/// A lookup that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct Error {
+    /// Why.
+    pub failure: Failure,
+    /// The name that was looked up.
+    pub name: String,
+    /// The type that was looked up.
+    pub kind: Kind,
+}
+
+impl Error {
+    /// A failure of the lookup of `name`.
+    #[must_use]
+    pub fn new(failure: Failure, name: &str, kind: Kind) -> Self {
+        Self { failure, name: name.to_owned(), kind }
+    }
+
+    /// The status of a recipient whose destination failed in this way.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.failure {
+            Failure::NotFound | Failure::NoData | Failure::BadName | Failure::Malformed => Status::permanent(4, 4),
+            Failure::TryAgain => Status::temporary(4, 3),
+            Failure::NoRecovery => Status::permanent(4, 3),
+            Failure::NullMx | Failure::NullSrv => Status::permanent(1, 0),
+            Failure::Filtered => Status::temporary(7, 0),
+        }
+    }
+
+    /// Whether a later attempt may give another answer.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self.failure {
+            Failure::TryAgain | Failure::Filtered => true,
+            Failure::NotFound
+            | Failure::NoData
+            | Failure::NoRecovery
+            | Failure::Malformed
+            | Failure::BadName
+            | Failure::NullMx
+            | Failure::NullSrv => false,
+        }
+    }
+
+    /// Whether the servers say that there is no such name or record.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.failure, Failure::NotFound | Failure::NoData | Failure::BadName)
+    }
+
+    /// The words of the system's own resolver, as they stand in warnings about client names.
+    #[must_use]
+    pub fn native_text(&self) -> &'static str {
+        match self.failure {
+            Failure::TryAgain | Failure::Filtered => "Temporary failure in name resolution",
+            Failure::NoData => "No address associated with hostname",
+            Failure::NoRecovery | Failure::Malformed => "Non-recoverable failure in name resolution",
+            Failure::NotFound | Failure::BadName | Failure::NullMx | Failure::NullSrv => "Name or service not known",
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { failure, name, kind } = self;
+        let said = match failure {
+            Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
+            Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
+            Failure::Filtered => return format!("DNS reply filter drops all results for name={name} type={kind}"),
+            Failure::BadName => return format!("Name service error for {name}: invalid host or domain name"),
+            Failure::Malformed => "Malformed or unexpected name server reply",
+            Failure::NotFound => "Host not found",
+            Failure::NoData => "Host found but no data record of requested type",
+            Failure::TryAgain => "Host not found, try again",
+            Failure::NoRecovery => "Non-recoverable error",
+        };
+        let prefix = if *failure == Failure::Malformed { "" } else { "Host or domain name not found. " };
+        format!("{prefix}Name service error for name={name} type={kind}: {said}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_status_are_those_of_postfix() {
+        for (failure, kind, status, text) in [
+            (
+                Failure::NotFound,
+                Kind::Mx,
+                "5.4.4",
+                "Host or domain name not found. Name service error for name=x.test type=MX: Host not found",
+            ),
+            (
+                Failure::NoData,
+                Kind::A,
+                "5.4.4",
+                "Host or domain name not found. Name service error for name=x.test type=A: \
+                 Host found but no data record of requested type",
+            ),
+            (
+                Failure::TryAgain,
+                Kind::Aaaa,
+                "4.4.3",
+                "Host or domain name not found. Name service error for name=x.test type=AAAA: Host not found, try again",
+            ),
+            (Failure::NullMx, Kind::Mx, "5.1.0", "Domain x.test does not accept mail (nullMX)"),
+        ] {
+            let error = Error::new(failure, "x.test", kind);
+            assert_eq!(error.to_string(), text);
+            assert_eq!(error.status().to_string(), status);
+        }
+    }
+}
