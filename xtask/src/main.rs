@@ -1,2 +1,56 @@
-//! The tasks of the project.
-fn main() {}
+//! The tasks of the project, in plain Rust: `cargo xtask TASK`.
+
+mod build;
+mod check;
+mod demo;
+mod install;
+mod lab;
+mod test;
+mod tidy;
+mod unprivileged;
+
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+  demo [--keep]            a private instance that receives, delivers and relays mail before your eyes
+  test [ARGUMENTS]         every test of the project (ARGUMENTS go to cargo test)
+  check                    all that CI does, in CI's order
+  tidy                     the checks that no linter has
+  install --root DIR [--profile NAME]
+                           commands, daemons, sample files, with owners and modes when root
+  lab [--record]           the acceptance cases that have passed before, where the suite is found (MAIL_LAB)";
+
+#[expect(clippy::print_stderr, reason = "a command line program speaks to its user")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<_> = arguments.collect();
+    match task.to_str() {
+        Some("demo") => demo::run(&rest),
+        Some("test") => test::run(rest),
+        Some("check") => check::run(),
+        Some("tidy") => tidy::run(),
+        Some("install") => install::run(rest),
+        Some("lab") => lab::run(&rest),
+        _ => bail!("no such task\n{USAGE}"),
+    }
+}
+
+/// The top folder of the project.
+fn project() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(PathBuf::from).unwrap_or(own)
+}

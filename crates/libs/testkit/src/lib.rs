@@ -1,1 +1,3 @@
 //! For tests: a private instance, scripted peers, a scripted name server.
+
+pub mod instance;
