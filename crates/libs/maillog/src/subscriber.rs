@@ -1,0 +1,234 @@
+//! The one tracing subscriber of a program: makes the line and hands it to the sink.
+
+use crate::clock::Clock;
+use crate::sink::{Line, Sink};
+use crate::target::{Facility, Settings, Severity};
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// The longest text of a line; the rest is cut, as syslog would.
+const LONGEST: usize = 2000;
+
+/// Crates whose own events are no lines of the mail system's log.
+const FOREIGN: [&str; 12] =
+    ["hickory", "rustls", "tokio", "mio", "h2", "hyper", "want", "tracing", "mysql", "postgres", "ldap3", "mongodb"];
+
+/// Whether lines are repeated on standard error, as commands do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// The log only.
+    Off,
+    /// The log and standard error.
+    Stderr,
+    /// Standard error only.
+    StderrOnly,
+}
+
+/// What happens when the log is read too slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// The program has the time to wait a little.
+    Wait,
+    /// Lines wait in a bounded buffer, and the program goes on.
+    Buffer,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Info and worse.
+    Normal,
+    /// Debug lines too: `-v`.
+    Verbose,
+}
+
+/// The log of this program.
+#[derive(Debug, Clone)]
+pub struct Log {
+    state: Arc<Mutex<State>>,
+    verbosity: Verbosity,
+}
+
+#[derive(Debug)]
+struct State {
+    program: String,
+    tag: String,
+    pid: u32,
+    facility: Facility,
+    hostname: String,
+    echo: Echo,
+    clock: Clock,
+    sink: Sink,
+    syslog: Vec<u8>,
+    file: Vec<u8>,
+}
+
+impl Log {
+    pub(crate) fn new(program: &str, echo: Echo, patience: Patience, verbosity: Verbosity) -> Self {
+        let prefix = std::env::var("MAIL_LOGTAG").unwrap_or_else(|_| "postfix".to_owned());
+        let state = State {
+            program: program.to_owned(),
+            tag: format!("{prefix}/{program}"),
+            pid: std::process::id(),
+            facility: Facility::MAIL,
+            hostname: std::fs::read_to_string("/proc/sys/kernel/hostname")
+                .map_or_else(|_| String::new(), |name| short(&name)),
+            echo,
+            clock: Clock::new(),
+            sink: Sink::syslog(patience == Patience::Wait),
+            syslog: Vec::new(),
+            file: Vec::new(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), verbosity }
+    }
+
+    pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
+        Lines(self.clone())
+    }
+
+    /// Follows the parameters from now on.
+    pub fn configure(&self, settings: &Settings) {
+        let mut state = self.lock();
+        state.tag = format!("{}/{}", settings.syslog_name, state.program);
+        state.facility = settings.facility;
+        state.hostname = short(&settings.hostname);
+        state.sink.redirect(&settings.place);
+    }
+
+    /// Uses another name before the process id, such as `postfix/postfix-script`.
+    pub fn rename(&self, tag: &str) {
+        tag.clone_into(&mut self.lock().tag);
+    }
+
+    /// Changes what is repeated on standard error.
+    pub fn echo(&self, echo: Echo) {
+        self.lock().echo = echo;
+    }
+
+    /// Writes lines that had to wait, as far as possible now.
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        state.sink.flush();
+        let dropped = state.sink.take_dropped();
+        if dropped > 0 {
+            state.write(Severity::Warning, &format!("{dropped} log lines were lost, because the log was not read"));
+        }
+    }
+
+    /// Whether lines wait for [`Self::flush`].
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.lock().sink.is_pending()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, severity: Severity, text: &str) {
+        let text = printable(text);
+        let (prefix, tag, pid) = (severity.prefix(), &self.tag, self.pid);
+        if self.echo != Echo::Off {
+            // Where standard error is closed, the log is enough.
+            let name = if tag.contains('/') && tag.ends_with(&self.program) { &self.program } else { tag };
+            let _ = io::stderr().write_all(format!("{name}: {prefix}{text}\n").as_bytes());
+            if self.echo == Echo::StderrOnly {
+                return;
+            }
+        }
+        let stamp = self.clock.now();
+        self.syslog.clear();
+        self.file.clear();
+        // Writing into a vector does not fail.
+        let _ = write!(self.syslog, "<{}>{stamp} {tag}[{pid}]: {prefix}{text}", self.facility.with(severity));
+        let _ = writeln!(self.file, "{stamp} {} {tag}[{pid}]: {prefix}{text}", self.hostname);
+        self.sink.write(&Line { severity, syslog: &self.syslog, file: &self.file });
+    }
+}
+
+/// The name up to its first dot, as logs show hosts.
+fn short(name: &str) -> String {
+    name.trim().split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Control characters become question marks, and the text is cut at [`LONGEST`].
+fn printable(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().chars().map(|found| if found.is_control() { '?' } else { found }).collect()
+}
+
+struct Lines(Log);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let most = if self.0.verbosity == Verbosity::Verbose { Level::DEBUG } else { Level::INFO };
+        metadata.is_event()
+            && *metadata.level() <= most
+            && !FOREIGN.iter().any(|name| metadata.target().starts_with(name))
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(match self.0.verbosity {
+            Verbosity::Verbose => tracing::level_filters::LevelFilter::DEBUG,
+            Verbosity::Normal => tracing::level_filters::LevelFilter::INFO,
+        })
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().write(severity(event.metadata()), &text.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+fn severity(metadata: &Metadata<'_>) -> Severity {
+    match (metadata.target(), *metadata.level()) {
+        ("maillog::fatal", _) => Severity::Fatal,
+        ("maillog::panic", _) => Severity::Panic,
+        (_, Level::ERROR) => Severity::Error,
+        (_, Level::WARN) => Severity::Warning,
+        (_, Level::INFO) => Severity::Info,
+        _ => Severity::Debug,
+    }
+}
+
+/// The message of an event.
+struct Text(String);
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0.push_str(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

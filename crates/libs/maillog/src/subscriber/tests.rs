@@ -1,0 +1,86 @@
+//! Lines as they arrive.
+
+use super::*;
+use crate::target::Place;
+use std::os::unix::net::UnixDatagram;
+use tracing::{debug, error, info, warn};
+
+fn settings(place: Place) -> Settings {
+    Settings { syslog_name: "mail".into(), facility: Facility::MAIL, hostname: "host.example.test".into(), place }
+}
+
+#[test]
+fn lines_reach_the_log_daemon_as_it_expects_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("postlog");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let log = Log::new("smtpd", Echo::Off, Patience::Buffer, Verbosity::Normal);
+    log.configure(&settings(Place::Postlog { socket: path, fallback: None }));
+    tracing::subscriber::with_default(log.subscriber(), || {
+        info!("connect from {}", "x\ny");
+        warn!("odd");
+        error!("bad");
+        debug!("not seen");
+        crate::fatal!("worse {}", 1);
+        crate::panicked!("a bug");
+        info!(target: "hickory_resolver::x", "not ours");
+        info!("last");
+    });
+    let pid = std::process::id();
+    for text in ["connect from x?y", "warning: odd", "error: bad", "fatal: worse 1", "panic: a bug", "last"] {
+        let mut line = [0; 256];
+        let length = socket.recv(&mut line).unwrap();
+        let line = String::from_utf8(line[..length].to_vec()).unwrap();
+        assert_eq!(line[15..], format!(" host mail/smtpd[{pid}]: {text}\n"));
+    }
+}
+
+#[test]
+fn nothing_waits_for_a_log_that_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("postlog");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let log = Log::new("smtpd", Echo::Off, Patience::Buffer, Verbosity::Normal);
+    log.configure(&settings(Place::Postlog { socket: path, fallback: None }));
+    let text = "x".repeat(1000);
+    tracing::subscriber::with_default(log.subscriber(), || {
+        for _ in 0..2000 {
+            info!("{text}");
+        }
+        warn!("kept");
+    });
+    assert!(log.is_pending());
+    socket.set_nonblocking(true).unwrap();
+    let mut seen = Vec::new();
+    let mut line = [0; 2048];
+    while log.is_pending() {
+        while let Ok(length) = socket.recv(&mut line) {
+            seen.push(String::from_utf8(line[..length].to_vec()).unwrap());
+        }
+        log.flush();
+    }
+    while let Ok(length) = socket.recv(&mut line) {
+        seen.push(String::from_utf8(line[..length].to_vec()).unwrap());
+    }
+    assert!(seen.iter().any(|line| line.ends_with("warning: kept\n")));
+    assert!(seen.last().unwrap().ends_with("log lines were lost, because the log was not read\n"));
+}
+
+#[test]
+fn file_is_the_fallback_of_those_who_may_write_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("maillog");
+    let log = Log::new("postfix", Echo::Off, Patience::Wait, Verbosity::Normal);
+    let place = Place::Postlog { socket: directory.path().join("missing"), fallback: Some(file.clone()) };
+    log.configure(&settings(place));
+    log.rename("postfix/postfix-script");
+    tracing::subscriber::with_default(log.subscriber(), || info!("starting"));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(" host postfix/postfix-script[") && text.ends_with("]: starting\n"));
+}
+
+#[test]
+fn long_text_is_cut_between_characters() {
+    assert_eq!(printable(&"é".repeat(3000)).len(), LONGEST);
+    assert_eq!(printable(&format!("a{}", "é".repeat(3000))).len(), LONGEST - 1);
+}

@@ -1,0 +1,134 @@
+//! Where lines go, as the parameters say.
+
+use std::path::PathBuf;
+
+/// What `main.cf` says about logging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `syslog_name`: stands before the program's name.
+    pub syslog_name: String,
+    /// `syslog_facility`.
+    pub facility: Facility,
+    /// The host's name in lines that do not pass through syslog; cut at the first dot.
+    pub hostname: String,
+    /// Where lines go.
+    pub place: Place,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The system's log.
+    Syslog,
+    /// `postlogd`, by its socket; programs that may write `fallback` do so while it is down.
+    Postlog {
+        /// `public/postlog` below the queue directory.
+        socket: PathBuf,
+        /// `maillog_file`, for those who may write it.
+        fallback: Option<PathBuf>,
+    },
+    /// A file, directly: `postlogd` itself.
+    File(PathBuf),
+    /// Standard output: `postlogd` with `maillog_file = /dev/stdout`.
+    Stdout,
+}
+
+/// A syslog facility.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facility(u8);
+
+impl Facility {
+    /// `mail`.
+    pub const MAIL: Self = Self(2 << 3);
+
+    /// The facility of this name, as `syslog_facility` spells it.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        const NAMES: [(&str, u8); 20] = [
+            ("kern", 0),
+            ("user", 1),
+            ("mail", 2),
+            ("daemon", 3),
+            ("auth", 4),
+            ("security", 4),
+            ("syslog", 5),
+            ("lpr", 6),
+            ("news", 7),
+            ("uucp", 8),
+            ("cron", 9),
+            ("authpriv", 10),
+            ("local0", 16),
+            ("local1", 17),
+            ("local2", 18),
+            ("local3", 19),
+            ("local4", 20),
+            ("local5", 21),
+            ("local6", 22),
+            ("local7", 23),
+        ];
+        let name = name.to_ascii_lowercase();
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| Self(number << 3))
+    }
+
+    /// The number before a syslog line.
+    pub(crate) fn with(self, severity: Severity) -> u8 {
+        self.0 | severity.syslog()
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Fatal,
+    Panic,
+}
+
+impl Severity {
+    fn syslog(self) -> u8 {
+        match self {
+            Self::Debug | Self::Info => 6,
+            Self::Warning => 4,
+            Self::Error => 3,
+            Self::Fatal | Self::Panic => 2,
+        }
+    }
+
+    /// What stands before the text.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Debug | Self::Info => "",
+            Self::Warning => "warning: ",
+            Self::Error => "error: ",
+            Self::Fatal => "fatal: ",
+            Self::Panic => "panic: ",
+        }
+    }
+
+    /// Whether the line may be dropped when nobody reads.
+    pub(crate) fn is_expendable(self) -> bool {
+        matches!(self, Self::Debug | Self::Info)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_are_those_of_syslog() {
+        let table = [
+            ("mail", Severity::Info, 22),
+            ("MAIL", Severity::Warning, 20),
+            ("local0", Severity::Error, 131),
+            ("mail", Severity::Fatal, 18),
+        ];
+        for (name, severity, number) in table {
+            assert_eq!(Facility::by_name(name).unwrap().with(severity), number, "{name}");
+        }
+        assert_eq!(Facility::by_name("nowhere"), None);
+    }
+}
