@@ -1,0 +1,177 @@
+//! Agents with many deliveries in progress: smtp, error, discard.
+//!
+//! [`serve`] speaks to one queue manager connection: it announces the credit, spawns nothing, and runs each delivery
+//! as a part of the connection's own task, so that a panic in one is a panic of the connection; qmgr then defers all
+//! that it had in hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dsn::Outcome;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use ipc::Channel;
+use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request, Unreachable};
+use tokio::net::UnixStream;
+use tracing::{info, warn};
+
+use crate::desk::now;
+use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
+use crate::{Desk, Policy, QueueFile};
+
+/// What a delivery agent does with a request.
+pub trait Agent: Send + Sync {
+    /// Delivers to every recipient and settles each. Recipients that are not settled stay in the queue.
+    fn deliver(&self, delivery: &Delivery) -> impl Future<Output = Destination> + Send;
+}
+
+/// What qmgr should know of a destination after a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// It answered, whatever it said.
+    Reached,
+    /// It could not be reached: fewer deliveries at once, and this for the other recipients of the destination.
+    Unreachable(Unreachable),
+}
+
+/// One delivery in progress.
+#[derive(Debug)]
+pub struct Delivery {
+    request: Request,
+    file: QueueFile,
+    desk: Arc<Desk>,
+    unsettled: AtomicUsize,
+    remains: AtomicBool,
+}
+
+impl Delivery {
+    /// What qmgr asked for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The message's queue file, locked for as long as the delivery lives.
+    #[must_use]
+    pub fn file(&self) -> &QueueFile {
+        &self.file
+    }
+
+    /// The agent's parameters and peers.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Settles a recipient of the request: its line is logged, its failure recorded, its record marked. Recipients
+    /// may be settled concurrently.
+    pub async fn settle(&self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        let case = Case { request: &self.request, recipient, attempt, now: now() };
+        let settled = self.carry_out(&case, case.plan(outcome, self.desk.policy())).await;
+        match settled {
+            Settled::Finished => {
+                if let Err(error) = self.file.mark_done(recipient.offset) {
+                    warn!("{}: mark recipient done at offset {}: {error}", self.request.queue_id, recipient.offset);
+                }
+            }
+            Settled::Remains => self.remains.store(true, Ordering::Relaxed),
+        }
+        self.unsettled.fetch_sub(1, Ordering::Relaxed);
+        settled
+    }
+
+    async fn carry_out(&self, case: &Case<'_>, plan: Plan) -> Settled {
+        let Plan { steps, line, settled, otherwise } = plan;
+        if self.all_done(steps).await {
+            info!("{line}");
+            return settled;
+        }
+        match otherwise {
+            Otherwise::Warn(text) => warn!("{text}"),
+            Otherwise::Defer(reason) => {
+                let Plan { steps, line, otherwise, .. } = case.plan_deferral(reason, self.desk.policy());
+                match (self.all_done(steps).await, otherwise) {
+                    (true, _) => info!("{line}"),
+                    (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
+                }
+            }
+        }
+        Settled::Remains
+    }
+
+    async fn all_done(&self, steps: Vec<Step>) -> bool {
+        for step in steps {
+            if !self.desk.carry_out(step).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn finished(&self, destination: Destination) -> Finished {
+        let all = self.unsettled.load(Ordering::Relaxed) == 0 && !self.remains.load(Ordering::Relaxed);
+        Finished {
+            number: self.request.number,
+            remains: if all { Remains::Nothing } else { Remains::Some },
+            unreachable: match destination {
+                Destination::Reached => None,
+                Destination::Unreachable(why) => Some(why),
+            },
+        }
+    }
+}
+
+/// Serves one connection of the queue manager, with up to `credit` deliveries at once, until it closes.
+///
+/// # Errors
+/// The connection broke or its peer does not speak the protocol.
+pub async fn serve<A: Agent>(agent: &A, desk: &Arc<Desk>, stream: UnixStream, credit: u32) -> Result<(), ipc::Error> {
+    let mut channel = Channel::accept::<Deliver>(stream, desk.policy.ipc_timeout).await?;
+    channel.send(&Reply::Ready { pid: std::process::id(), credit: credit.max(1) })?;
+    channel.flush().await?;
+    let mut progress = FuturesUnordered::new();
+    let limit = usize::try_from(credit.max(1)).unwrap_or(usize::MAX);
+    loop {
+        tokio::select! {
+            biased;
+            Some(finished) = progress.next() => {
+                channel.send(&Reply::Finished(finished))?;
+                channel.flush().await?;
+            }
+            request = channel.receive(), if progress.len() < limit => match request? {
+                Some(request) => progress.push(deliver(agent, desk, request)),
+                None => break,
+            },
+        }
+    }
+    // The queue manager is gone, but what was begun is ended properly and is in the queue file.
+    while progress.next().await.is_some() {}
+    Ok(())
+}
+
+async fn deliver<A: Agent>(agent: &A, desk: &Arc<Desk>, request: Request) -> Finished {
+    let path = Policy::queue_file(&request);
+    match QueueFile::open(&path) {
+        Ok(file) => {
+            let delivery = Delivery {
+                unsettled: AtomicUsize::new(request.recipients.len()),
+                remains: AtomicBool::new(false),
+                desk: Arc::clone(desk),
+                request,
+                file,
+            };
+            let destination = agent.deliver(&delivery).await;
+            delivery.finished(destination)
+        }
+        Err(error) => unopened(&request, &path, &error),
+    }
+}
+
+/// The answer for a queue file that cannot be delivered from now.
+pub(crate) fn unopened(request: &Request, path: &Path, error: &std::io::Error) -> Finished {
+    // A file that is gone was taken by an admin.
+    if error.kind() != std::io::ErrorKind::NotFound {
+        warn!("open {}: {error}", path.display());
+    }
+    Finished { number: request.number, remains: Remains::Some, unreachable: None }
+}

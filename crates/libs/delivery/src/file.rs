@@ -1,0 +1,80 @@
+//! A queue file in an agent's hands: open, locked against the queue manager, and its recipients markable.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open queue file under a shared lock, which ends with the last copy of this value.
+#[derive(Debug, Clone)]
+pub struct QueueFile {
+    file: Arc<File>,
+}
+
+impl QueueFile {
+    /// Opens and locks the file of a request.
+    ///
+    /// # Errors
+    /// The file is gone (an admin took it), cannot be opened, or another process has it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self { file: Arc::new(file) }),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, "file is locked")),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The file, for reading at offsets of one's own.
+    #[must_use]
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Marks the recipient whose record is at `offset` as done. A negative offset is a recipient without a record.
+    ///
+    /// # Errors
+    /// There is no recipient record at the offset, or writing failed. The recipient may get a second copy.
+    pub fn mark_done(&self, offset: i64) -> io::Result<()> {
+        let Ok(offset) = u64::try_from(offset) else { return Ok(()) };
+        let mut kind = [0];
+        self.file.read_exact_at(&mut kind, offset)?;
+        match &kind {
+            b"R" => self.file.write_all_at(b"D", offset),
+            b"D" => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "no recipient record at offset")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_recipient_records_are_marked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        std::fs::write(&path, b"S\x01aR\x01bD\x01c").unwrap();
+        let file = QueueFile::open(&path).unwrap();
+        file.mark_done(3).unwrap();
+        file.mark_done(6).unwrap();
+        file.mark_done(-1).unwrap();
+        assert!(file.mark_done(0).is_err());
+        assert!(file.mark_done(99).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"S\x01aD\x01bD\x01c");
+    }
+
+    #[test]
+    fn a_file_that_the_queue_manager_holds_is_not_delivered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let held = File::create(&path).unwrap();
+        held.lock().unwrap();
+        assert_eq!(QueueFile::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        held.unlock().unwrap();
+        let _first = QueueFile::open(&path).unwrap();
+        QueueFile::open(&path).unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+use super::*;
+use ipc::deliver::{Client, Message, Times};
+
+fn request(mode: Mode) -> Request {
+    Request {
+        number: 1,
+        queue_name: "active".into(),
+        queue_id: "ABC".into(),
+        nexthop: "example.org".into(),
+        mode,
+        message: Message {
+            sender: Bytes::from_static(b"s@example.net"),
+            size: 1,
+            data_offset: 0,
+            data_size: 0,
+            encoding: "7bit".into(),
+            smtputf8: 0,
+            envelope_id: String::new(),
+            ret: String::new(),
+            rewrite_context: "local".into(),
+        },
+        times: Times { arrived: 1_000_000, active: 1_000_000, handed: 1_000_000 },
+        client: Client::default(),
+        recipients: vec![recipient(0)],
+    }
+}
+
+fn recipient(notify: u8) -> Recipient {
+    Recipient {
+        offset: 7,
+        address: Bytes::from_static(b"a@example.org"),
+        original: Bytes::from_static(b"a@example.org"),
+        dsn_original: String::new(),
+        notify,
+    }
+}
+
+fn planned(mode: Mode, notify: u8, status: Status, soft_bounce: bool) -> Plan {
+    let attempt = Attempt::by("x");
+    let (request, recipient) = (request(mode), recipient(notify));
+    let case = Case { request: &request, recipient: &recipient, attempt: &attempt, now: 1_000_000 };
+    case.plan(Detail::new(status, "text").outcome(), &Policy { soft_bounce, ..Policy::default() })
+}
+
+fn names(plan: &Plan) -> Vec<&'static str> {
+    plan.steps
+        .iter()
+        .map(|step| match step {
+            Step::Verify(_) => "verify",
+            Step::Bounce(_) => "bounce",
+            Step::Defer(_) => "defer",
+            Step::Trace(_) => "trace",
+        })
+        .collect()
+}
+
+#[test]
+fn each_outcome_has_its_log_its_word_and_its_end() {
+    use Settled::{Finished, Remains};
+    let (ok, later, never) = (Status::SENT, Status::temporary(1, 1), Status::permanent(1, 1));
+    for (mode, notify, status, soft, steps, tail, end) in [
+        (Mode::Deliver, 0, ok, false, &[][..], "dsn=2.0.0, status=sent (text)", Finished),
+        (Mode::Deliver, 2, ok, false, &["trace"], "dsn=2.0.0, status=sent (text)", Finished),
+        (Mode::DeliverAndReport, 2, ok, false, &["trace"], "dsn=2.0.0, status=sent (text)", Finished),
+        (Mode::Deliver, 0, later, false, &["defer"], "dsn=4.1.1, status=deferred (text)", Remains),
+        (Mode::DeliverAndReport, 0, later, false, &["defer", "trace"], "dsn=4.1.1, status=deferred (text)", Remains),
+        (Mode::Deliver, 1, never, false, &["bounce"], "dsn=5.1.1, status=bounced (text)", Finished),
+        (Mode::Deliver, 0, never, true, &["defer"], "dsn=4.1.1, status=SOFTBOUNCE (text)", Remains),
+        (Mode::Expand, 0, ok, false, &["trace"], "dsn=2.0.0, status=deliverable (text)", Finished),
+        (Mode::Expand, 0, never, false, &["trace"], "dsn=5.1.1, status=undeliverable (text)", Finished),
+        (Mode::Probe, 0, later, false, &["verify"], "dsn=4.1.1, status=undeliverable (text)", Finished),
+    ] {
+        let plan = planned(mode, notify, status, soft);
+        assert_eq!(names(&plan), steps, "{mode:?} {status}");
+        assert!(plan.line.ends_with(tail), "{} {tail}", plan.line);
+        assert_eq!(plan.settled, end, "{mode:?} {status}");
+    }
+}
+
+#[test]
+fn the_owner_of_a_list_is_told_at_once() {
+    let attempt = Attempt { owner: Some(Bytes::from_static(b"owner@x")), ..Attempt::by("local") };
+    let (request, recipient) = (request(Mode::Deliver), recipient(0));
+    let case = Case { request: &request, recipient: &recipient, attempt: &attempt, now: 0 };
+    let plan = case.plan(Detail::new(Status::permanent(1, 1), "no").outcome(), &Policy::default());
+    let Some(Step::Bounce(ipc::bounce::Request::One(notice, entry))) = plan.steps.first() else {
+        panic!("no notice to the owner")
+    };
+    assert_eq!(notice.sender, "owner@x");
+    assert_eq!(entry.action, "failed");
+}

@@ -1,0 +1,159 @@
+//! Agents that serve one delivery at a time, without a runtime: local, virtual, pipe.
+
+use std::os::unix::net::UnixStream;
+
+use dsn::Outcome;
+use ipc::blocking::{Caller, Channel};
+use ipc::bounce::Bounce;
+use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request};
+use ipc::verify::{self, Verify};
+use tracing::{info, warn};
+
+use crate::agent::unopened;
+use crate::desk::{done, now};
+use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
+use crate::{Policy, QueueFile};
+
+/// What a one-delivery agent does with a request.
+pub trait Agent {
+    /// Delivers to every recipient of the request and settles each. Recipients that are not settled stay in the queue.
+    fn deliver(&self, delivery: &mut Delivery<'_>);
+}
+
+/// The peers of a one-delivery agent.
+#[derive(Debug)]
+pub struct Desk {
+    policy: Policy,
+    bounce: Caller<Bounce>,
+    defer: Caller<Bounce>,
+    trace: Caller<Bounce>,
+    verify: Caller<Verify>,
+}
+
+impl Desk {
+    /// Peers that are connected when they are first needed.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let ask = |service: &str| Caller::new(Policy::socket(service), policy.ipc_timeout);
+        Self {
+            bounce: ask(&policy.bounce_service_name),
+            defer: ask(&policy.defer_service_name),
+            trace: ask(&policy.trace_service_name),
+            verify: Caller::new(Policy::socket(&policy.address_verify_service_name), policy.ipc_timeout),
+            policy,
+        }
+    }
+
+    fn carry_out(&mut self, step: Step) -> bool {
+        match step {
+            Step::Verify(update) => matches!(self.verify.call(update), Ok(verify::Reply::Done)),
+            Step::Bounce(request) => done(&self.bounce.call(request)),
+            Step::Defer(request) => done(&self.defer.call(request)),
+            Step::Trace(request) => done(&self.trace.call(request)),
+        }
+    }
+
+    fn all_done(&mut self, steps: Vec<Step>) -> bool {
+        steps.into_iter().all(|step| self.carry_out(step))
+    }
+}
+
+/// One delivery in progress.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    request: &'a Request,
+    file: QueueFile,
+    desk: &'a mut Desk,
+    finished: usize,
+}
+
+impl<'a> Delivery<'a> {
+    /// What qmgr asked for.
+    #[must_use]
+    pub fn request(&self) -> &'a Request {
+        self.request
+    }
+
+    /// The message's queue file, locked for as long as the delivery lives.
+    #[must_use]
+    pub fn file(&self) -> &QueueFile {
+        &self.file
+    }
+
+    /// Reports what became of an address: its line is logged and its failure recorded. The queue file is left alone,
+    /// since a recipient that stands for many addresses ends only with the last of them.
+    pub fn report(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        let case = Case { request: self.request, recipient, attempt, now: now() };
+        let Plan { steps, line, settled, otherwise } = case.plan(outcome, &self.desk.policy);
+        if self.desk.all_done(steps) {
+            info!("{line}");
+            return settled;
+        }
+        match otherwise {
+            Otherwise::Warn(text) => warn!("{text}"),
+            Otherwise::Defer(reason) => {
+                let Plan { steps, line, otherwise, .. } = case.plan_deferral(reason, &self.desk.policy);
+                match (self.desk.all_done(steps), otherwise) {
+                    (true, _) => info!("{line}"),
+                    (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
+                }
+            }
+        }
+        Settled::Remains
+    }
+
+    /// Ends a recipient of the request: one that is finished is marked so in the queue file.
+    pub fn conclude(&mut self, recipient: &Recipient, settled: Settled) {
+        if settled == Settled::Finished {
+            self.finished += 1;
+            if let Err(error) = self.file.mark_done(recipient.offset) {
+                warn!("{}: mark recipient done at offset {}: {error}", self.request.queue_id, recipient.offset);
+            }
+        }
+    }
+
+    /// Reports and concludes a recipient of the request.
+    pub fn settle(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) {
+        let settled = self.report(recipient, attempt, outcome);
+        self.conclude(recipient, settled);
+    }
+
+    /// Adds an entry to the trace log on its own, as for the expansion of an alias; whether that is done.
+    #[must_use]
+    pub fn trace(&mut self, recipient: &Recipient, attempt: &Attempt, detail: &dsn::Detail) -> bool {
+        let case = Case { request: self.request, recipient, attempt, now: now() };
+        let (queue_id, entry) = (self.request.queue_id.clone(), case.entry(detail));
+        self.desk.carry_out(Step::Trace(ipc::bounce::Request::Append { queue_id, entry }))
+    }
+}
+
+/// Serves one connection of the queue manager, one delivery after the other, until it closes.
+///
+/// # Errors
+/// The connection broke or its peer does not speak the protocol.
+pub fn serve<A: Agent>(agent: &A, desk: &mut Desk, stream: UnixStream) -> Result<(), ipc::Error> {
+    let mut channel = Channel::accept::<Deliver>(stream, desk.policy.ipc_timeout)?;
+    channel.send(&Reply::Ready { pid: std::process::id(), credit: 1 })?;
+    channel.flush()?;
+    channel.wait_at_most(None)?;
+    while let Some(request) = channel.receive()? {
+        let finished = deliver(agent, desk, &request);
+        channel.send(&Reply::Finished(finished))?;
+        channel.flush()?;
+    }
+    Ok(())
+}
+
+fn deliver<A: Agent>(agent: &A, desk: &mut Desk, request: &Request) -> Finished {
+    let path = Policy::queue_file(request);
+    match QueueFile::open(&path) {
+        Ok(file) => {
+            let mut delivery = Delivery { request, file, desk, finished: 0 };
+            agent.deliver(&mut delivery);
+            let all = delivery.finished >= request.recipients.len();
+            let remains = if all { Remains::Nothing } else { Remains::Some };
+            Finished { number: request.number, remains, unreachable: None }
+        }
+        Err(error) => unopened(request, &path, &error),
+    }
+}
