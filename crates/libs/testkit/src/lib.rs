@@ -1,3 +1,4 @@
 //! For tests: a private instance, scripted peers, a scripted name server.
 
+pub mod client;
 pub mod instance;
