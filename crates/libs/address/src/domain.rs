@@ -1,0 +1,124 @@
+//! Domains: literals, host names, and the two spellings of an internationalised name.
+
+use std::net::IpAddr;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+/// Longest host name, RFC 1035 §2.3.4.
+const HOSTNAME_LIMIT: usize = 255;
+/// Longest label of a host name.
+const LABEL_LIMIT: usize = 63;
+
+/// The address within `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+#[must_use]
+pub fn literal(domain: &[u8]) -> Option<IpAddr> {
+    let inner = domain.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let text = std::str::from_utf8(inner).ok()?;
+    match text.split_at_checked(5) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("IPv6:") => rest.parse().map(IpAddr::V6).ok(),
+        Some(_) | None => text.parse().map(IpAddr::V4).ok(),
+    }
+}
+
+/// A domain literal for an address.
+#[must_use]
+pub fn from_ip(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    }
+}
+
+/// Whether a name can be a host's: labels of letters, digits, `-` and `_`, not all digits, no label beginning or ending with `-`.
+#[must_use]
+pub fn is_hostname(name: &[u8]) -> bool {
+    let is_label = |label: &[u8]| {
+        !label.is_empty()
+            && label.len() <= LABEL_LIMIT
+            && label.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+    };
+    name.len() <= HOSTNAME_LIMIT && !is_numeric(name) && name.split(|&b| b == b'.').all(is_label)
+}
+
+/// Whether a name is all digits and dots, as `192.0.2.1`.
+#[must_use]
+pub fn is_numeric(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&b| b.is_ascii_digit() || b == b'.')
+}
+
+/// The spelling for the DNS (`xn--…`), by UTS #46 without transitional mapping. `None` if there is none.
+#[must_use]
+pub fn to_ascii(domain: &[u8]) -> Option<String> {
+    if domain.is_ascii() {
+        return std::str::from_utf8(domain).ok().map(str::to_owned);
+    }
+    let ascii = Uts46::new().to_ascii(domain, AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::VerifyAllowRootDot);
+    ascii.ok().map(std::borrow::Cow::into_owned)
+}
+
+/// The spelling for people. `None` if the name is no valid one.
+#[must_use]
+pub fn to_utf8(domain: &[u8]) -> Option<String> {
+    let (name, result) = Uts46::new().to_unicode(domain, AsciiDenyList::EMPTY, Hyphens::Allow);
+    result.ok().map(|()| name.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn literals_hold_addresses() {
+        for (domain, address) in [
+            ("[192.0.2.1]", Some("192.0.2.1")),
+            ("[IPv6:2001:db8::1]", Some("2001:db8::1")),
+            ("[ipv6:::1]", Some("::1")),
+            ("[2001:db8::1]", None),
+            ("[192.0.2]", None),
+            ("192.0.2.1", None),
+            ("[", None),
+        ] {
+            assert_eq!(literal(domain.as_bytes()), address.map(|a| a.parse().unwrap()), "{domain}");
+        }
+        assert_eq!(from_ip("::1".parse().unwrap()), "[IPv6:::1]");
+    }
+
+    #[test]
+    fn hostnames() {
+        let long = "a".repeat(64);
+        for (name, valid) in [
+            ("example.com", true),
+            ("a_b.example", true),
+            ("1.2.3.4", false),
+            ("1.2.3.x", true),
+            ("-a.b", false),
+            ("a-.b", false),
+            ("a..b", false),
+            ("a.", false),
+            ("", false),
+            (&long, false),
+        ] {
+            assert_eq!(is_hostname(name.as_bytes()), valid, "{name}");
+        }
+    }
+
+    #[test]
+    fn international_names_have_two_spellings() {
+        let name = "b\u{fc}cher.example".as_bytes();
+        assert_eq!(to_ascii(name).as_deref(), Some("xn--bcher-kva.example"));
+        assert_eq!(to_utf8(b"xn--bcher-kva.example").unwrap().as_bytes(), name);
+        assert_eq!(to_ascii(b"Example.COM").as_deref(), Some("Example.COM"));
+        assert_eq!(to_ascii(b"a\xff.example"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_panics(name: Vec<u8>) {
+            let _ = (literal(&name), is_hostname(&name), to_ascii(&name), to_utf8(&name));
+        }
+    }
+}

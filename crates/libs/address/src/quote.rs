@@ -1,0 +1,133 @@
+//! From internal to external form and back.
+//!
+//! RFC 5321 and RFC 5322 differ in what must be quoted only where nobody goes; one rule serves both.
+
+use crate::mailbox::split_domain;
+
+/// The external form of an address in internal form: its local part is quoted where it must be.
+#[must_use]
+pub fn quote(internal: &[u8]) -> Vec<u8> {
+    if internal.is_empty() {
+        return Vec::new();
+    }
+    let (local, domain) = split_domain(internal);
+    let mut external = quote_local(local);
+    if let Some(domain) = domain {
+        external.push(b'@');
+        external.extend_from_slice(domain);
+    }
+    external
+}
+
+/// A local part in external form.
+#[must_use]
+pub fn quote_local(local: &[u8]) -> Vec<u8> {
+    if is_dot_string(local) { local.to_vec() } else { quoted_string(local) }
+}
+
+/// `"…"` with the backslashes that it takes.
+#[must_use]
+pub fn quoted_string(text: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    quoted.push(b'"');
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\' | b'\r' | b'\n') {
+            quoted.push(b'\\');
+        }
+        quoted.push(byte);
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+/// Whether a local part is a sequence of atoms with single dots between. Octets above 127 count as letters.
+#[must_use]
+pub fn is_dot_string(local: &[u8]) -> bool {
+    local.split(|&b| b == b'.').all(|atom| !atom.is_empty() && atom.iter().all(|&b| is_atom_byte(b)))
+}
+
+/// Whether a byte may stand in an atom.
+#[must_use]
+pub fn is_atom_byte(byte: u8) -> bool {
+    byte > b' ' && byte != 127 && !b"()<>@,;:\\\".[]".contains(&byte)
+}
+
+/// The internal form of an address in external form. What cannot be right is taken as it stands.
+#[must_use]
+pub fn unquote(external: &[u8]) -> Vec<u8> {
+    let mut internal = Vec::with_capacity(external.len());
+    let (local, domain) = split_quoted(external);
+    let mut bytes = local.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {}
+            b'\\' => internal.extend(bytes.next()),
+            _ => internal.push(byte),
+        }
+    }
+    internal.extend_from_slice(domain);
+    internal
+}
+
+/// Splits before the last `@` that is neither quoted nor escaped; the second part begins with it.
+fn split_quoted(external: &[u8]) -> (&[u8], &[u8]) {
+    let (mut quoted, mut escaped, mut last) = (false, false, external.len());
+    for (at, &byte) in external.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b'@' if !quoted => last = at,
+            _ => {}
+        }
+    }
+    external.split_at_checked(last).unwrap_or((external, b""))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn local_parts_are_quoted_where_they_must_be() {
+        for (internal, external) in [
+            ("user@x", "user@x"),
+            ("two words@x", "\"two words\"@x"),
+            ("a.b@x", "a.b@x"),
+            ("a..b@x", "\"a..b\"@x"),
+            (".a@x", "\".a\"@x"),
+            ("a.@x", "\"a.\"@x"),
+            ("@x", "\"\"@x"),
+            ("a@b@x", "\"a@b\"@x"),
+            ("a\"b\\c", "\"a\\\"b\\\\c\""),
+            ("user+ext", "user+ext"),
+            ("a!b%c@x", "a!b%c@x"),
+            ("j\u{f6}rg@x", "j\u{f6}rg@x"),
+            ("", ""),
+        ] {
+            assert_eq!(quote(internal.as_bytes()), external.as_bytes(), "{internal}");
+            assert_eq!(unquote(external.as_bytes()), internal.as_bytes(), "{external}");
+        }
+    }
+
+    #[test]
+    fn needless_quotes_go() {
+        for (external, internal) in [("\"six\"@x", "six@x"), ("\"ei\\ght\"@x", "eight@x"), ("\"a@b\"@c", "a@b@c")] {
+            assert_eq!(unquote(external.as_bytes()), internal.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn unquote_undoes_quote(internal: Vec<u8>) {
+            prop_assert_eq!(unquote(&quote(&internal)), internal);
+        }
+
+        #[test]
+        fn unquote_never_panics(external: Vec<u8>) {
+            let _ = unquote(&external);
+        }
+    }
+}

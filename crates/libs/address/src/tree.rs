@@ -1,0 +1,62 @@
+//! The addresses of a header, and what stands around them.
+//!
+//! A header such as `To:` holds mailboxes, display names, comments and groups. It is cut into items in one pass; what
+//! people wrote around an address stays as it is, so that only the addresses change when a header is rewritten.
+//! Whatever comes in, the parser ends in time linear in it. Faults that Postfix repairs are repaired: missing commas, old
+//! source routes, comments within addresses.
+
+mod lex;
+mod parse;
+mod print;
+
+pub use parse::parse;
+pub use print::{phrase, print};
+
+use crate::Address;
+
+/// A piece of an address header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A display name or the name of a group, as written.
+    Phrase(Vec<u8>),
+    /// An address that stands alone.
+    Bare(Address),
+    /// An address in angle brackets; `<>` is the empty one.
+    Angle(Address),
+    /// `(…)`, as written.
+    Comment(Vec<u8>),
+    /// `,`
+    Comma,
+    /// `:` after the name of a group.
+    GroupStart,
+    /// `;`
+    GroupEnd,
+}
+
+impl Item {
+    /// The address, where the item is one.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Bare(address) | Self::Angle(address) => Some(address),
+            Self::Phrase(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd => None,
+        }
+    }
+
+    /// The address, to be changed.
+    #[must_use]
+    pub fn address_mut(&mut self) -> Option<&mut Address> {
+        match self {
+            Self::Bare(address) | Self::Angle(address) => Some(address),
+            Self::Phrase(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd => None,
+        }
+    }
+}
+
+/// The addresses of a parsed header, in order, without empty ones.
+pub fn addresses(items: &[Item]) -> impl Iterator<Item = &Address> {
+    items.iter().filter_map(Item::address).filter(|address| !address.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

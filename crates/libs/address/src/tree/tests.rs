@@ -1,0 +1,113 @@
+//! Headers as people and programs write them, and what the real Postfix makes of them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: usize = 10_000;
+
+fn reprint(text: &str) -> String {
+    String::from_utf8(print(&parse(text.as_bytes(), LIMIT), 4)).unwrap()
+}
+
+#[test]
+fn what_surrounds_an_address_stays() {
+    for (text, printed) in [
+        ("user@host", "user@host"),
+        ("Some One <user>", "Some One <user>"),
+        ("\"One, Some\" <user@host>", "\"One, Some\" <user@host>"),
+        ("friends: a, b@example.net;", "friends: a, b@example.net;"),
+        ("user (a (nested) comment)", "user (a (nested) comment)"),
+        ("\"two words\"@example.net", "\"two words\"@example.net"),
+        (r#""a \"b\" c"@example.net"#, r#""a \"b\" c"@example.net"#),
+        ("<@relay.example.org,@other.example.org:user@example.net>", "<user@example.net>"),
+        ("<>", "<>"),
+        ("user . name @ host .", "user.name@host."),
+        ("undisclosed-recipients:;", "undisclosed-recipients:;"),
+        ("", ""),
+        ("\"six\"@x", "six@x"),
+        ("user@[1.2.3.4]", "user@[1.2.3.4]"),
+    ] {
+        assert_eq!(reprint(text), printed, "{text}");
+    }
+}
+
+#[test]
+fn faults_are_repaired_as_postfix_does() {
+    for (text, printed) in [
+        ("foo bar", "foo, bar"),
+        ("a@b c@d", "a@b, c@d"),
+        ("x \"y\" z@q", "x, y, z@q"),
+        ("foo <a@b> bar", "foo <a@b>, bar"),
+        ("foo <a@b> bar <c@d>", "foo <a@b>, bar <c@d>"),
+        ("a (x) @ (y) b", "a@b (x) (y)"),
+        ("(c1) x (c2)", "x (c1) (c2)"),
+        ("@a:b@c", "b@c"),
+        ("a:b", "\"a:b\""),
+        (":", "\":\""),
+        ("a;b;c", "a;, b;, c"),
+        ("gr: a, b <c>; d", "gr: a, b <c>;, d"),
+        ("<a b>", "<ab>"),
+        ("\"unterminated", "unterminated"),
+        ("<unterminated", "\"<unterminated\""),
+        ("a\\b", "ab"),
+        ("a..b@c", "\"a..b\"@c"),
+        ("@x", "\"\"@x"),
+        ("a@b@c", "\"a@b\"@c"),
+        ("x]", "\"x]\""),
+        ("a,,b", "a, , b"),
+    ] {
+        assert_eq!(reprint(text), printed, "{text}");
+    }
+}
+
+#[test]
+fn lines_are_broken_at_commas() {
+    let text = (0..8).map(|n| format!("user{n}@mail.example.test")).collect::<Vec<_>>().join(", ");
+    let printed = reprint(&text);
+    assert!(printed.split('\n').all(|line| line.len() <= 70), "{printed}");
+    assert_eq!(parse(printed.as_bytes(), LIMIT), parse(text.as_bytes(), LIMIT));
+}
+
+#[test]
+fn addresses_are_listed() {
+    let items = parse(b"A <a@example.org>, (x) b@example.org, list: c, \"d e\"@x;, <>", LIMIT);
+    let found: Vec<_> = addresses(&items).map(Address::as_bytes).collect();
+    assert_eq!(found, [&b"a@example.org"[..], b"b@example.org", b"c", b"d e@x"]);
+}
+
+#[test]
+fn a_display_name_is_quoted_where_it_must_be() {
+    assert_eq!(phrase(b"Lab user lab-bob"), b"Lab user lab-bob");
+    assert_eq!(phrase(b"Bob B. Ob"), b"\"Bob B. Ob\"");
+    assert_eq!(phrase(b"a \"b\""), b"\"a \\\"b\\\"\"");
+}
+
+#[test]
+fn tokens_beyond_the_limit_are_left_out() {
+    assert_eq!(parse(b"a, b, c, d", 3).len(), 3);
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text: Vec<u8>) {
+        let _ = print(&parse(&text, LIMIT), 0);
+    }
+
+    #[test]
+    fn addresses_survive_printing(text in r#"[a-c"@<>(),;:.\\\[\] ]{0,40}"#) {
+        let items = parse(text.as_bytes(), LIMIT);
+        let plain = |address: &&Address| {
+            !address.is_empty() && address.domain().is_none_or(|domain| crate::domain::is_hostname(domain))
+        };
+        if addresses(&items).all(|address| plain(&address)) {
+            let printed = print(&items, 0);
+            let again = parse(&printed, LIMIT);
+            let clean = items.iter().all(|item| !matches!(item, Item::Phrase(_) | Item::Comment(_)));
+            if clean {
+                let (before, after): (Vec<_>, Vec<_>) = (addresses(&items).collect(), addresses(&again).collect());
+                prop_assert_eq!(before, after, "{}", String::from_utf8_lossy(&printed));
+            }
+        }
+    }
+}
