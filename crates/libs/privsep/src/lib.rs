@@ -1,1 +1,73 @@
-//! Users, groups, chroot, capabilities, limits, descriptors, running commands.
+//! Users, groups, the jail, limits, inherited and passed descriptors, running commands.
+//!
+//! One of the two homes of `unsafe` (the other is `engine`): every block is small and says why it holds. Rights are values:
+//! [`Privileged`] is consumed to make [`Jailed`], and only the skeletons may mint it. Where the process does not
+//! run as root nothing here switches users or roots, and everything else is the same.
+
+mod account;
+mod command;
+mod descriptor;
+mod limit;
+mod program;
+mod rights;
+mod signal;
+
+pub use account::{Group, User, is_root};
+pub use command::{Command, Finished, Line, run};
+pub use descriptor::{
+    Peer, inherited, keep_open, peek, peer, receive_descriptor, send_descriptor, try_receive_descriptor,
+};
+pub use limit::{allow_descriptors, forbid_core_files, limit_file_size};
+pub use program::{Program, start};
+pub use rights::{Jail, Jailed, Privileged, become_user};
+pub use signal::{Signals, default_signal, ignore_signal};
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can go wrong here. The system's reason is in the text, too.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Asking for an account failed; not the same as an unknown one.
+    #[error("look up {name}: {source}")]
+    Lookup {
+        /// The user or group asked for.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A change of root, user or rights failed.
+    #[error("{what}: {source}")]
+    Rights {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error("execute {}: {source}", .path.display())]
+    Execute {
+        /// The program.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A descriptor, pipe or socket did not do as it should.
+    #[error("{what}: {source}")]
+    Descriptor {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    fn rights(what: impl Into<String>) -> impl FnOnce(nix::Error) -> Self {
+        move |errno| Self::Rights { what: what.into(), source: errno.into() }
+    }
+
+    fn descriptor(what: &'static str) -> impl FnOnce(nix::Error) -> Self {
+        move |errno| Self::Descriptor { what, source: errno.into() }
+    }
+}

@@ -1,0 +1,137 @@
+//! Users and groups, as the host's name service knows them.
+
+use crate::Error;
+use std::path::PathBuf;
+
+/// A user of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Id of the primary group.
+    pub gid: u32,
+    /// Full name and more, as the account has it.
+    pub gecos: String,
+    /// Home directory.
+    pub home: PathBuf,
+    /// Login shell.
+    pub shell: PathBuf,
+}
+
+/// A group of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Whether this process runs with the rights of root.
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+impl User {
+    /// The user of this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed: try again later.
+    pub fn by_name(name: &str) -> Result<Option<Self>, Error> {
+        let found = nix::unistd::User::from_name(name).or_else(absent).map_err(|errno| failed(name, errno))?;
+        Ok(found.map(Self::from))
+    }
+
+    /// The user with this id; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed.
+    pub fn by_uid(uid: u32) -> Result<Option<Self>, Error> {
+        let found =
+            nix::unistd::User::from_uid(uid.into()).or_else(absent).map_err(|errno| failed(&uid.to_string(), errno))?;
+        Ok(found.map(Self::from))
+    }
+
+    /// The real user of this process, its effective one when `effective`.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed.
+    pub fn of_process() -> Result<Option<Self>, Error> {
+        Self::by_uid(nix::unistd::getuid().as_raw())
+    }
+}
+
+impl Group {
+    /// The group of this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed.
+    pub fn by_name(name: &str) -> Result<Option<Self>, Error> {
+        let found = nix::unistd::Group::from_name(name).or_else(absent).map_err(|errno| failed(name, errno))?;
+        Ok(found.map(Self::from))
+    }
+
+    /// The group with this id; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed.
+    pub fn by_gid(gid: u32) -> Result<Option<Self>, Error> {
+        let found = nix::unistd::Group::from_gid(gid.into())
+            .or_else(absent)
+            .map_err(|errno| failed(&gid.to_string(), errno))?;
+        Ok(found.map(Self::from))
+    }
+}
+
+impl From<nix::unistd::User> for User {
+    fn from(user: nix::unistd::User) -> Self {
+        Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+            gecos: user.gecos.to_string_lossy().into_owned(),
+            home: user.dir,
+            shell: user.shell,
+        }
+    }
+}
+
+impl From<nix::unistd::Group> for Group {
+    fn from(group: nix::unistd::Group) -> Self {
+        Self { name: group.name, gid: group.gid.as_raw() }
+    }
+}
+
+/// Some name services report an unknown name as one of these errors (getpwnam(3)).
+fn absent<T>(errno: nix::Error) -> Result<Option<T>, nix::Error> {
+    match errno {
+        nix::Error::ENOENT | nix::Error::ESRCH | nix::Error::EPERM => Ok(None),
+        other => Err(other),
+    }
+}
+
+fn failed(name: &str, errno: nix::Error) -> Error {
+    Error::Lookup { name: name.to_owned(), source: errno.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_found_both_ways() {
+        let root = User::by_name("root").unwrap().unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+        assert_eq!(User::by_uid(0).unwrap(), Some(root));
+        assert_eq!(Group::by_name("root").unwrap(), Group::by_gid(0).unwrap());
+    }
+
+    #[test]
+    fn unknown_account_is_no_error() {
+        assert_eq!(User::by_name("no-such-user-here").unwrap(), None);
+        assert_eq!(Group::by_name("no-such-group-here").unwrap(), None);
+    }
+}

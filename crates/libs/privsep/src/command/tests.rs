@@ -1,0 +1,77 @@
+//! Commands, run for real.
+
+use super::*;
+
+fn command(line: Line<'_>) -> Command<'_> {
+    Command {
+        line,
+        shell: "",
+        user: None,
+        root: None,
+        directory: None,
+        environment: &[],
+        time_limit: Duration::from_secs(20),
+        output_limit: 4096,
+    }
+}
+
+fn output(line: Line<'_>) -> (Option<i32>, String) {
+    let finished = run(&command(line), |stdin| stdin.write_all(b"input\n")).unwrap();
+    (finished.status.and_then(|status| status.code()), String::from_utf8(finished.output).unwrap())
+}
+
+#[test]
+fn commands_run_with_and_without_a_shell() {
+    let table = [
+        ("cat", Some(0), "input\n", "a program"),
+        ("cat; echo $0", Some(0), "input\nsh\n", "a shell is needed"),
+        ("exit 3", Some(3), "", "a builtin of the shell"),
+        ("echo error >&2; exit 75", Some(75), "error\n", "standard error is kept too"),
+        ("/bin/echo  a\tb ", Some(0), "a b\n", "split at white space"),
+        ("kill -9 $$", None, "", "killed"),
+    ];
+    for (text, status, said, why) in table {
+        assert_eq!(output(Line::Text(text)), (status, said.to_owned()), "{why}");
+    }
+    assert_eq!(output(Line::Words(&["/bin/echo".into(), "a  b".into()])), (Some(0), "a  b\n".into()));
+}
+
+#[test]
+fn missing_program_is_an_error() {
+    let missing = run(&command(Line::Text("/no/such/program")), |_| Ok(()));
+    assert!(matches!(missing, Err(Error::Execute { .. })));
+}
+
+#[test]
+fn output_is_bounded_and_input_may_stay_unread() {
+    let mut wanted = command(Line::Text("head -c 300000 /dev/zero; exec <&-"));
+    wanted.output_limit = 100;
+    let finished = run(&wanted, |stdin| stdin.write_all(&vec![b'x'; 1_000_000])).unwrap();
+    assert_eq!(finished.output.len(), 100);
+    assert!(finished.input.is_ok() && finished.status.unwrap().success());
+}
+
+#[test]
+fn time_limit_ends_the_command_and_its_children() {
+    let mut wanted = command(Line::Text("echo begun; sleep 60 & sleep 60"));
+    wanted.time_limit = Duration::from_millis(200);
+    let finished = run(&wanted, |_| Ok(())).unwrap();
+    assert!(finished.status.is_none());
+    assert_eq!(finished.output, b"begun\n");
+}
+
+#[test]
+fn directory_environment_and_user_are_as_asked() {
+    let nobody = User::by_name("nobody").unwrap().unwrap();
+    let environment = [("NAME".to_owned(), "value".to_owned())];
+    let mut wanted = command(Line::Text("pwd; id -u; id -G; echo $NAME ${HOME-unset}; ls /proc/self/fd | wc -l"));
+    wanted.directory = Some(Path::new("/usr"));
+    wanted.environment = &environment;
+    wanted.user = Some(&nobody);
+    let finished = run(&wanted, |_| Ok(())).unwrap();
+    if is_root() {
+        let (uid, gid) = (nobody.uid, nobody.gid);
+        let text = String::from_utf8(finished.output).unwrap();
+        assert_eq!(text, format!("/usr\n{uid}\n{gid}\nvalue unset\n4\n"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Descriptors that came with the process, and those that travel over sockets.
+
+use crate::Error;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Who is at the other end of a Unix-domain socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Process id.
+    pub pid: i32,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Takes a descriptor that the parent left open at this number; it does not pass on to programs that this one
+/// executes. Each number may be taken once.
+///
+/// # Errors
+/// [`Error::Descriptor`] if there is none.
+pub fn inherited(number: RawFd) -> Result<OwnedFd, Error> {
+    // SAFETY: the number is only asked about; `fcntl` below fails if it is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(Error::descriptor("inherited descriptor"))?;
+    // SAFETY: it is open, and by this function's contract nobody else in the process owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Lets a descriptor pass on to the programs that this one executes.
+///
+/// # Errors
+/// [`Error::Descriptor`].
+pub fn keep_open(descriptor: impl AsFd) -> Result<(), Error> {
+    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty())).map_err(Error::descriptor("keep open")).map(|_| ())
+}
+
+/// The credentials of the peer when it connected.
+///
+/// # Errors
+/// [`Error::Descriptor`].
+pub fn peer(socket: &impl AsFd) -> Result<Peer, Error> {
+    let found = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::PeerCredentials)
+        .map_err(Error::descriptor("peer credentials"))?;
+    Ok(Peer { pid: found.pid(), uid: found.uid(), gid: found.gid() })
+}
+
+/// Looks at the bytes that a socket has, without taking them and without waiting.
+///
+/// # Errors
+/// As recv(2); `WouldBlock` if there are none.
+pub fn peek(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    Ok(nix::sys::socket::recv(socket.as_fd().as_raw_fd(), buffer, flags)?)
+}
+
+/// Sends bytes together with a descriptor; returns how many bytes went.
+///
+/// # Errors
+/// As sendmsg(2).
+pub fn send_descriptor(socket: &impl AsFd, bytes: &[u8], descriptor: &impl AsFd) -> io::Result<usize> {
+    let passed = [descriptor.as_fd().as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&passed)];
+    let parts = [IoSlice::new(bytes)];
+    Ok(sendmsg::<UnixAddr>(socket.as_fd().as_raw_fd(), &parts, &control, MsgFlags::MSG_NOSIGNAL, None)?)
+}
+
+/// Receives bytes, and a descriptor if one came with them. More than one are closed.
+///
+/// # Errors
+/// As recvmsg(2).
+pub fn receive_descriptor(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    receive(socket, buffer, MsgFlags::empty())
+}
+
+/// As [`receive_descriptor`], without waiting.
+///
+/// # Errors
+/// As recvmsg(2); `WouldBlock` if nothing is there.
+pub fn try_receive_descriptor(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    receive(socket, buffer, MsgFlags::MSG_DONTWAIT)
+}
+
+fn receive(socket: &impl AsFd, buffer: &mut [u8], flags: MsgFlags) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = nix::cmsg_space!([RawFd; 4]);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<UnixAddr>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    let mut found = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = control {
+            for number in numbers {
+                // SAFETY: the kernel has just installed this descriptor for us; nobody else owns it.
+                found.push(unsafe { OwnedFd::from_raw_fd(number) });
+            }
+        }
+    }
+    let bytes = message.bytes;
+    found.truncate(1);
+    Ok((bytes, found.pop()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn descriptor_travels_with_its_bytes() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"content").unwrap();
+        assert_eq!(send_descriptor(&here, b"take", &file).unwrap(), 4);
+        drop(file);
+        let mut buffer = [0; 16];
+        let (length, passed) = receive_descriptor(&there, &mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"take");
+        let mut file = std::fs::File::from(passed.unwrap());
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn bytes_without_descriptor_are_just_bytes() {
+        let (mut here, there) = UnixStream::pair().unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(peek(&there, &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        here.write_all(b"x").unwrap();
+        assert_eq!(peek(&there, &mut buffer).unwrap(), 1);
+        let (length, passed) = try_receive_descriptor(&there, &mut buffer).unwrap();
+        assert!((length, passed.is_none()) == (1, true));
+        assert_eq!(peer(&there).unwrap().pid, std::process::id().cast_signed());
+    }
+}

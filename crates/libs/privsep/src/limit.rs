@@ -1,0 +1,36 @@
+//! Resource limits of the process.
+
+use crate::Error;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Raises the number of descriptors to what the system lets this process have; returns it.
+///
+/// # Errors
+/// [`Error::Rights`].
+pub fn allow_descriptors(wanted: u64) -> Result<u64, Error> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Error::rights("read descriptor limit"))?;
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    let new = wanted.min(hard);
+    setrlimit(Resource::RLIMIT_NOFILE, new, hard).map_err(Error::rights("raise descriptor limit"))?;
+    Ok(new)
+}
+
+/// Lets no core file appear in the queue.
+///
+/// # Errors
+/// [`Error::Rights`].
+pub fn forbid_core_files() -> Result<(), Error> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE).map_err(Error::rights("read core limit"))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, hard).map_err(Error::rights("set core limit"))
+}
+
+/// Lets no file grow beyond so many bytes: `mailbox_size_limit` and its kin. `SIGXFSZ` must be ignored.
+///
+/// # Errors
+/// [`Error::Rights`].
+pub fn limit_file_size(bytes: u64) -> Result<(), Error> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).map_err(Error::rights("read file size limit"))?;
+    setrlimit(Resource::RLIMIT_FSIZE, bytes.min(hard), hard).map_err(Error::rights("set file size limit"))
+}
