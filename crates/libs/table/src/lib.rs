@@ -1,1 +1,36 @@
 //! Lookup tables, lists of patterns, address look-ups, header and body checks.
+//!
+//! A table is named `type:name`; each type is one file in `types` and one row in [`TYPES`]. A lookup answers at
+//! once for tables in memory, and later for those on the network; [`block_on`] serves programs without a
+//! runtime. What cannot be read is an error, never "not found": the caller defers. Nothing here decides what a
+//! result means, except for the lists of patterns, the order of address look-ups, and the actions of checks.
+
+mod address_find;
+mod blocking;
+pub mod checks;
+mod environment;
+mod error;
+mod fold;
+mod local_domain;
+mod lookup;
+mod maps;
+pub mod network;
+mod opening;
+mod pattern_list;
+mod rules;
+pub mod source;
+pub mod split;
+pub mod store;
+mod types;
+
+pub use address_find::{AddressFind, Found, Part, Strategy};
+pub use blocking::block_on;
+pub use environment::Environment;
+pub use error::{Class, Error};
+pub use fold::fold;
+pub use local_domain::LocalDomains;
+pub use lookup::{Answer, Keys, Lookup, Owner, Table};
+pub use maps::{Maps, Scope};
+pub use opening::open;
+pub use pattern_list::{Parents, PatternList};
+pub use types::{TYPES, Type};

@@ -1,0 +1,86 @@
+//! What opening a table needs to know of the configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Parameters that table types use, and how keys are treated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Type of tables that are named without one.
+    pub default_database_type: String,
+    /// Initial size of LMDB maps, in bytes.
+    pub lmdb_map_size: usize,
+    /// Where `proxy:` finds its server; relative names are below the queue directory.
+    pub queue_directory: PathBuf,
+    /// Service name of `proxy:` for reading.
+    pub proxymap_service_name: String,
+    /// Service name of `proxy:` for writing.
+    pub proxywrite_service_name: String,
+    /// How long to wait for another program of the suite.
+    pub ipc_timeout: Duration,
+    /// Longest request and answer of `socketmap:`.
+    pub socketmap_max_reply_size: usize,
+    /// Whether keys of fixed strings are folded to lower case.
+    pub folding: Folding,
+    /// Whether text beyond ASCII has to be UTF-8 (`smtputf8_enable`).
+    pub text: Text,
+    /// What `proxy:` may not be used for, and `$1` neither: tables that decide on rights.
+    pub trust: Trust,
+    /// What values of text sources are.
+    pub values: Values,
+}
+
+/// Folding of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Folding {
+    /// Lower case, for tables of fixed strings.
+    Fixed,
+    /// Keys as they are (`postmap -f`).
+    None,
+}
+
+/// What keys and values may contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Text {
+    /// UTF-8; anything else is not found.
+    Utf8,
+    /// Any bytes (`postmap -U`).
+    Bytes,
+}
+
+/// What the table decides about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// Addresses, routes, access.
+    Ordinary,
+    /// Which commands are run as whom (`alias_maps`): no text of the key may get into the result, and no
+    /// unprivileged server may answer.
+    Paranoid,
+}
+
+/// What values of text sources are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Values {
+    /// The text itself.
+    Text,
+    /// Names of files, whose content is stored in Base64 (`postmap -F`, `tls_server_sni_maps`).
+    Files,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            default_database_type: "lmdb".to_owned(),
+            lmdb_map_size: 16 * 1024 * 1024,
+            queue_directory: PathBuf::from("."),
+            proxymap_service_name: "proxymap".to_owned(),
+            proxywrite_service_name: "proxywrite".to_owned(),
+            ipc_timeout: Duration::from_secs(3600),
+            socketmap_max_reply_size: 100_000,
+            folding: Folding::Fixed,
+            text: Text::Utf8,
+            trust: Trust::Ordinary,
+            values: Values::Text,
+        }
+    }
+}

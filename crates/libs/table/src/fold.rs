@@ -1,0 +1,106 @@
+//! Folding of keys to lower case, and the layer that does so for every type of table.
+
+use std::borrow::Cow;
+
+use crate::environment::{Environment, Folding, Text};
+use crate::{Answer, Error, Keys, Lookup, Owner, Table};
+
+/// Text in lower case. Text beyond ASCII folds as Unicode says; what is not UTF-8 only in its ASCII letters.
+pub fn fold(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.is_ascii() {
+        if !text.iter().any(u8::is_ascii_uppercase) {
+            return Cow::Borrowed(text);
+        }
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Cow::Owned(text.to_ascii_lowercase());
+    };
+    let mut folded = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            // Full case folding differs from lower case in these, which names contain.
+            'ß' | 'ẞ' => folded.push_str("ss"),
+            'ς' => folded.push('σ'),
+            _ => folded.extend(letter.to_lowercase()),
+        }
+    }
+    Cow::Owned(folded.into_bytes())
+}
+
+/// Keys and values of any table as the environment wants them.
+pub(crate) struct Folded {
+    pub(crate) spec: String,
+    pub(crate) inner: Box<dyn Table>,
+    pub(crate) folding: Folding,
+    pub(crate) text: Text,
+}
+
+impl Folded {
+    pub(crate) fn wrap(spec: &str, inner: Box<dyn Table>, environment: &Environment) -> Box<dyn Table> {
+        let folding = match inner.keys() {
+            Keys::Fixed => environment.folding,
+            Keys::Pattern => Folding::None,
+        };
+        Box::new(Self { spec: spec.to_owned(), inner, folding, text: environment.text })
+    }
+
+    fn checked(&self, key: &[u8], answer: Answer) -> Answer {
+        match answer {
+            Ok(Some(value)) if self.text == Text::Utf8 && std::str::from_utf8(&value).is_err() => {
+                let key = String::from_utf8_lossy(key);
+                let value = String::from_utf8_lossy(&value);
+                tracing::warn!("{}: key \"{key}\": malformed UTF-8 in value: \"{value:.100}\"", self.spec);
+                Err(Error::config(&self.spec, "malformed UTF-8 or invalid codepoint"))
+            }
+            answer => answer,
+        }
+    }
+}
+
+impl Table for Folded {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        if self.text == Text::Utf8 && !key.is_ascii() && std::str::from_utf8(key).is_err() {
+            return Lookup::nothing();
+        }
+        let folded = match self.folding {
+            Folding::Fixed => fold(key),
+            Folding::None => Cow::Borrowed(key),
+        };
+        match self.inner.lookup(&folded) {
+            Lookup::Now(Ok(None)) => Lookup::nothing(),
+            Lookup::Now(Ok(Some(value))) if value.is_ascii() => Lookup::found(value),
+            Lookup::Now(answer) => Lookup::Now(self.checked(&folded, answer)),
+            Lookup::Later(future) => {
+                let key = folded.into_owned();
+                Lookup::Later(Box::pin(async move { self.checked(&key, future.await) }))
+            }
+        }
+    }
+
+    fn keys(&self) -> Keys {
+        self.inner.keys()
+    }
+
+    fn changed(&self) -> bool {
+        self.inner.changed()
+    }
+
+    fn owner(&self) -> Owner {
+        self.inner.owner()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn letters_fold() {
+        for (text, expected) in [("abc", "abc"), ("ABC", "abc"), ("GRÜẞE", "grüsse"), ("ΣΑΣ", "σασ"), ("", "")]
+        {
+            assert_eq!(fold(text.as_bytes()), expected.as_bytes(), "{text}");
+        }
+        assert_eq!(*fold(b"A\xffB"), *b"a\xffb");
+    }
+}

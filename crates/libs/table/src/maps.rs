@@ -1,0 +1,170 @@
+//! A list of tables, asked in order.
+
+use std::sync::Arc;
+
+use crate::{Answer, Environment, Error, Keys, Owner, Table, open};
+
+/// Which tables of the list are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All of them.
+    All,
+    /// Those of fixed strings, because the key is only a part of what is looked for.
+    Fixed,
+}
+
+struct Member {
+    spec: String,
+    table: Result<Box<dyn Table>, Error>,
+}
+
+/// The tables of one parameter. A table that could not be opened makes look-ups fail that get as far.
+#[derive(Clone)]
+pub struct Maps {
+    parameter: String,
+    members: Arc<[Member]>,
+}
+
+impl Maps {
+    /// Opens the tables that a parameter names. What cannot be opened is reported when it is asked.
+    pub fn open<S: AsRef<str>>(parameter: &str, specs: &[S], environment: &Environment) -> Self {
+        let member = |spec: &S| Member { spec: spec.as_ref().to_owned(), table: open(spec.as_ref(), environment) };
+        Self { parameter: parameter.to_owned(), members: specs.iter().map(member).collect() }
+    }
+
+    /// No tables.
+    pub fn none(parameter: &str) -> Self {
+        Self { parameter: parameter.to_owned(), members: Arc::new([]) }
+    }
+
+    /// Whether there are no tables.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The parameter that names the tables.
+    pub fn parameter(&self) -> &str {
+        &self.parameter
+    }
+
+    /// The value in the first table that has one.
+    ///
+    /// # Errors
+    ///
+    /// When a table fails before one has the key; it has been logged.
+    pub async fn lookup(&self, key: &[u8]) -> Answer {
+        self.lookup_in(key, Scope::All).await
+    }
+
+    /// The value in the first table of that scope that has one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Maps::lookup`].
+    pub async fn lookup_in(&self, key: &[u8], scope: Scope) -> Answer {
+        Ok(self.find(key, scope).await?.map(|found| found.value))
+    }
+
+    /// The value in the first table of that scope that has one, and that table.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Maps::lookup`].
+    pub async fn find(&self, key: &[u8], scope: Scope) -> Result<Option<MapsFound<'_>>, Error> {
+        // Partial keys may be empty: a pattern that matches everything must not see them.
+        if key.is_empty() {
+            return Ok(None);
+        }
+        for member in self.members.iter() {
+            let table = member.opened()?;
+            if scope == Scope::Fixed && table.keys() == Keys::Pattern {
+                continue;
+            }
+            match table.lookup(key).await {
+                Ok(None) => {}
+                Ok(Some(value)) if value.is_empty() => return Err(self.empty_value(key, member)),
+                Ok(Some(value)) => {
+                    return Ok(Some(MapsFound { value, spec: &member.spec, owner: table.owner() }));
+                }
+                Err(error) => {
+                    let key = String::from_utf8_lossy(key);
+                    tracing::warn!("{} lookup error for \"{key:.100}\"", member.spec);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn empty_value(&self, key: &[u8], member: &Member) -> Error {
+        let key = String::from_utf8_lossy(key);
+        tracing::warn!("{} lookup of {key} returns an empty string result", self.parameter);
+        tracing::warn!("{} should return NO RESULT in case of NOT FOUND", self.parameter);
+        Error::config(&member.spec, "empty string result")
+    }
+
+    /// Whether a file behind a table has changed, so that the process has to retire.
+    pub fn changed(&self) -> bool {
+        self.members.iter().any(|member| member.table.as_ref().is_ok_and(|table| table.changed()))
+    }
+
+    /// Tables that could not be opened, for programs that want to say so at once.
+    pub fn problems(&self) -> impl Iterator<Item = &Error> {
+        self.members.iter().filter_map(|member| member.table.as_ref().err())
+    }
+}
+
+/// What [`Maps::find`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapsFound<'a> {
+    /// The value.
+    pub value: Vec<u8>,
+    /// The table, as it is named in the configuration.
+    pub spec: &'a str,
+    /// Who may have written it.
+    pub owner: Owner,
+}
+
+impl Member {
+    fn opened(&self) -> Result<&dyn Table, Error> {
+        match &self.table {
+            Ok(table) => Ok(table.as_ref()),
+            Err(error) => {
+                tracing::warn!("{} is unavailable. {error}", self.spec);
+                Err(error.clone())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Maps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let specs = self.members.iter().map(|member| &member.spec);
+        f.debug_tuple("Maps").field(&self.parameter).field(&specs.collect::<Vec<_>>()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_table_that_knows_wins() {
+        let specs = ["inline:{a=1,b=2}", "inline:{a=3,c=4}", "fail:x", "static:never"];
+        let maps = Maps::open("test_maps", &specs, &Environment::default());
+        for (key, expected) in [("a", Ok("1")), ("C", Ok("4")), ("d", Err(())), ("", Ok(""))] {
+            let found = crate::block_on(maps.lookup(key.as_bytes()));
+            let found = found.map(|v| String::from_utf8(v.unwrap_or_default()).unwrap()).map_err(|_| ());
+            assert_eq!(found, expected.map(str::to_owned), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_missing_table_fails_when_asked() {
+        let maps = Maps::open("test_maps", &["inline:{a=1}", "texthash:/nonexistent"], &Environment::default());
+        assert_eq!(crate::block_on(maps.lookup(b"a")), Ok(Some(b"1".to_vec())));
+        let error = crate::block_on(maps.lookup(b"b")).unwrap_err();
+        assert_eq!(error.to_string(), "open database /nonexistent: No such file or directory");
+        assert_eq!(maps.problems().count(), 1);
+    }
+}

@@ -1,0 +1,35 @@
+//! Opening a table by its name.
+
+use crate::fold::Folded;
+use crate::types::{self, Type};
+use crate::{Environment, Error, Table};
+
+/// Opens the table `type:name`.
+///
+/// # Errors
+///
+/// When there is no such type, the name is not one, or the file cannot be read.
+pub fn open(spec: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    let (kind, name) = find_type(spec, environment)?;
+    let table = (kind.open)(name, environment)?;
+    let whole = format!("{}:{name}", kind.name);
+    Ok(Folded::wrap(&whole, table, environment))
+}
+
+/// The type and the rest of a table's name.
+pub(crate) fn find_type<'a>(spec: &'a str, environment: &Environment) -> Result<(&'static Type, &'a str), Error> {
+    let syntax = || {
+        let reason = format!("open dictionary: expecting \"type:name\" form instead of \"{spec}\"");
+        Error::config(spec, reason)
+    };
+    let (kind, name) = match spec.split_once(':') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => (kind, name),
+        Some(_) => return Err(syntax()),
+        None if spec.is_empty() => return Err(syntax()),
+        None => (environment.default_database_type.as_str(), spec),
+    };
+    match types::find(kind) {
+        Some(kind) => Ok((kind, name)),
+        None => Err(Error::config(spec, format!("unsupported dictionary type: {kind}"))),
+    }
+}

@@ -1,0 +1,36 @@
+//! Tests of logical lines and entries.
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn lines_are_joined_and_comments_left_out() {
+    let text = b"# one\na b\n\n c\n# x\n   # y\n  d\ne\n \t\nf";
+    let found: Vec<_> = lines(text).map(|l| (l.number, String::from_utf8(l.text).unwrap())).collect();
+    assert_eq!(found, [(2, "a b c  d".into()), (8, "e".into()), (10, "f".into())]);
+}
+
+#[test]
+fn entries_have_a_key_and_a_value() {
+    let place = Place { path: "f", line: 1 };
+    for (line, expected) in [
+        ("a b", Some(("a", "b"))),
+        ("a\t b  c ", Some(("a", "b  c"))),
+        ("\"a b\" c", Some(("\"a b\"", "c"))),
+        ("a\\ b c", Some(("a\\ b", "c"))),
+        ("alone", None),
+        ("\"open a", None),
+        ("a: b", Some(("a:", "b"))),
+    ] {
+        let expected = expected.map(|(k, v): (&str, &str)| (k.as_bytes(), v.as_bytes()));
+        assert_eq!(entry(line.as_bytes(), place), expected, "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+        for line in lines(&text) {
+            let _ = entry(&line.text, Place { path: "f", line: line.number });
+        }
+    }
+}

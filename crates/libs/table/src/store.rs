@@ -1,0 +1,97 @@
+//! Making and changing tables, for postmap, postalias, and the caches of daemons.
+
+use crate::opening::find_type;
+use crate::{Environment, Error};
+
+/// Why a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To list entries.
+    Read,
+    /// To change single entries of a table that is there, or to start an empty one.
+    Update,
+    /// To make the whole table anew; readers see the old one until [`Store::finish`].
+    Create,
+}
+
+/// What to do with an entry whose key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Duplicates {
+    /// Keep the first, and say so.
+    Warn,
+    /// Keep the first.
+    Ignore,
+    /// Keep the last.
+    Replace,
+    /// It is an error.
+    Refuse,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Put {
+    /// It is stored.
+    Stored,
+    /// The key was there; nothing changed.
+    Duplicate,
+}
+
+/// A table that can be listed and changed.
+pub trait Store: Send {
+    /// Stores an entry. With `replace` an older value goes away.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    fn put(&mut self, key: &[u8], value: &[u8], replace: bool) -> Result<Put, Error>;
+
+    /// Removes an entry, and tells whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    fn delete(&mut self, key: &[u8]) -> Result<bool, Error>;
+
+    /// The value of a key, as changed so far.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// The first entry whose key follows `after` in the table's own order, or the first of all.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error>;
+
+    /// Makes all changes last. A store that is dropped without it leaves the table as it was.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    fn finish(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// Opens a table for listing or changing.
+///
+/// # Errors
+///
+/// When its type cannot do so, or the file cannot be opened.
+pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<Box<dyn Store>, Error> {
+    let (kind, name) = find_type(spec, environment)?;
+    match kind.store {
+        Some(open) => open(kind.name, name, purpose, environment),
+        None => {
+            let whole = format!("{}:{name}", kind.name);
+            let reason = match purpose {
+                Purpose::Read => format!("table {whole}: sequence operation is not supported"),
+                Purpose::Update | Purpose::Create => {
+                    format!("{whole} map requires O_RDONLY access mode")
+                }
+            };
+            Err(Error::config(whole, reason))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Tests of cidr tables.
+use super::*;
+use proptest::prelude::*;
+
+fn find(rules: &str, key: &str) -> Option<String> {
+    let table = open(rules, &Environment::default()).unwrap();
+    table.lookup(key.as_bytes()).block().unwrap().map(|value| String::from_utf8(value).unwrap())
+}
+
+#[test]
+fn rules_apply_in_order() {
+    let rules = "{{10.0.0.1 one}, {10.0.0.0/24 net}, {if 192.168.0.0/16}, {!192.168.1.0/24 not-one}, \
+                 {192.168.1.128/25 high}, {endif}, {[2001:db9::]/32 bracket}, {10.0.1.1/24 bad}, {0.0.0.0/0 rest}}";
+    for (key, expected) in [
+        ("10.0.0.1", Some("one")),
+        ("10.0.0.2", Some("net")),
+        ("192.168.2.1", Some("not-one")),
+        ("192.168.1.1", Some("rest")),
+        ("192.168.1.200", Some("high")),
+        ("2001:DB9::5", Some("bracket")),
+        ("2001::1", None),
+        ("name", None),
+    ] {
+        assert_eq!(find(rules, key).as_deref(), expected, "{key}");
+    }
+}
+
+#[test]
+fn an_unclosed_condition_that_fails_ends_the_search() {
+    assert_eq!(find("{{if 10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4"), None);
+    assert_eq!(find("{{if !10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4").as_deref(), Some("x"));
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let network = (0_u8..4, 0_u8..4, 24_u8..=32).prop_map(|(a, b, length)| {
+        let address = first_address(IpAddr::from([10, 0, a, b]), length);
+        format!("{address}/{length}")
+    });
+    prop_oneof![
+        20 => network.clone().prop_map(|network| format!("{{{network} VALUE}}")),
+        1 => network.clone().prop_map(|network| format!("{{!{network} VALUE}}")),
+        1 => network.prop_map(|network| format!("{{if {network}}}")),
+        1 => Just("{endif}".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_index_agrees_with_the_plain_search(rules in proptest::collection::vec(rule(), 1..120), a in 0_u8..4, b in 0_u8..4) {
+        let numbered: Vec<_> =
+            rules.iter().enumerate().map(|(at, rule)| rule.replace("VALUE", &format!("v{at}"))).collect();
+        let text = rules::read("cidr", &format!("{{{}}}", numbered.join(", ")), &Environment::default()).unwrap();
+        let mut builder = Builder::new();
+        for line in &text.lines {
+            let _ = read_rule(&mut builder, &line.text, line.number);
+        }
+        let (rules, _) = builder.finish();
+        let runs = find_runs(&rules);
+        let mut table = Cidr { rules, runs, file: None };
+        let address = IpAddr::from([10, 0, a, b]);
+        let fast = table.find(address).map(<[u8]>::to_vec);
+        table.runs.clear();
+        prop_assert_eq!(fast, table.find(address).map(<[u8]>::to_vec));
+    }
+}

@@ -1,0 +1,41 @@
+//! `inline:{key=value, {key = text with spaces}}`: entries written in the configuration itself.
+
+use std::collections::HashMap;
+
+use crate::environment::Folding;
+use crate::source::stored_value;
+use crate::split::{SEPARATORS, inside_braces, items};
+use crate::{Environment, Error, Lookup, Table, fold};
+
+struct Inline(HashMap<Vec<u8>, Vec<u8>>);
+
+pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    let spec = format!("inline:{name}");
+    let bad = |what: String| Error::config(&spec, format!("{what}: \"{spec}\"; need \"inline:{{name=value...}}\""));
+    let group = if name.starts_with('{') { inside_braces(name).ok() } else { None };
+    let group = group.filter(|group| !group.is_empty()).ok_or_else(|| bad("bad syntax".to_owned()))?;
+    let mut entries = HashMap::new();
+    for item in items(group, SEPARATORS) {
+        let item =
+            if item.starts_with('{') { inside_braces(item).map_err(|error| bad(error.to_string()))? } else { item };
+        let (key, value) = item.split_once('=').ok_or_else(|| bad("missing '=' after attribute name".to_owned()))?;
+        let (key, value) = (key.trim(), value.trim());
+        if key.is_empty() {
+            return Err(bad("missing attribute name".to_owned()));
+        }
+        let key = match environment.folding {
+            Folding::Fixed => fold(key.as_bytes()).into_owned(),
+            Folding::None => key.as_bytes().to_vec(),
+        };
+        let value =
+            stored_value(value.as_bytes(), environment.values).map_err(|reason| Error::temporary(&spec, reason))?;
+        entries.insert(key, value.into_owned());
+    }
+    Ok(Box::new(Inline(entries)))
+}
+
+impl Table for Inline {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        Lookup::Now(Ok(self.0.get(key).cloned()))
+    }
+}

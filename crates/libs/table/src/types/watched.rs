@@ -1,0 +1,75 @@
+//! Files that were read once and are kept open, to see whether they change.
+//!
+//! Only the descriptor is asked, so that it works behind a chroot. A file that was replaced by rename has lost
+//! its last link.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::Owner;
+
+/// A file as it was when it was read.
+pub(crate) struct Watched {
+    file: File,
+    seen: Seen,
+    owner: u32,
+}
+
+#[derive(PartialEq, Eq)]
+struct Seen {
+    modified: (i64, i64),
+    size: u64,
+    linked: bool,
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+            linked: metadata.nlink() > 0,
+        }
+    }
+}
+
+impl Watched {
+    /// Reads a file, and keeps it open.
+    pub(crate) fn read(path: &Path) -> io::Result<(Vec<u8>, Self)> {
+        let mut file = File::open(path)?;
+        // The state is taken first: a change while it is read counts as a change.
+        let metadata = file.metadata()?;
+        let mut content = Vec::with_capacity(usize::try_from(metadata.size()).unwrap_or(0));
+        file.read_to_end(&mut content)?;
+        Ok((content, Self::of(file, &metadata)))
+    }
+
+    /// Watches an open file.
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self::of(file, &metadata))
+    }
+
+    fn of(file: File, metadata: &Metadata) -> Self {
+        Self { file, seen: Seen::of(metadata), owner: metadata.uid() }
+    }
+
+    /// Whether it is no longer what was read.
+    pub(crate) fn changed(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Seen::of(&metadata) != self.seen)
+    }
+
+    /// Whether it was removed or replaced; for files that are changed in place.
+    pub(crate) fn replaced(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// Who may have written it.
+    pub(crate) fn owner(&self) -> Owner {
+        match self.owner {
+            0 => Owner::Trusted,
+            uid => Owner::User(uid),
+        }
+    }
+}
