@@ -19,6 +19,25 @@ where
     F: Fn(P::Request) -> R,
     R: Future<Output = P::Reply>,
 {
+    answer_until::<P, _, _>(stream, deadline, std::future::pending(), handle).await
+}
+
+/// As [`answer`]; once `stop` is done the connection ends as soon as nothing is in progress.
+///
+/// # Errors
+/// The connection broke, or the caller sent what is not `P`.
+pub async fn answer_until<P, F, R>(
+    stream: UnixStream,
+    deadline: Duration,
+    stop: impl Future<Output = ()>,
+    handle: F,
+) -> Result<(), Error>
+where
+    P: Protocol,
+    F: Fn(P::Request) -> R,
+    R: Future<Output = P::Reply>,
+{
+    let mut stop = std::pin::pin!(stop);
     let mut channel = Channel::accept::<InAnyOrder<P>>(stream, deadline).await?;
     let numbered = |(number, request)| {
         let reply = handle(request);
@@ -33,6 +52,7 @@ where
                 Some(request) => progress.push(numbered(request)),
                 None => break,
             },
+            () = &mut stop, if progress.is_empty() => break,
         }
         // Whatever else is at hand joins the same write.
         while let Some(Some(reply)) = futures_util::FutureExt::now_or_never(progress.next()) {

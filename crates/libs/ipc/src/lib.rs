@@ -30,7 +30,7 @@ pub mod tlsmgr;
 pub mod trigger;
 pub mod verify;
 
-pub use answerer::answer;
+pub use answerer::{answer, answer_until};
 pub use caller::Caller;
 pub use channel::Channel;
 

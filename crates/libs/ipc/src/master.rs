@@ -23,6 +23,10 @@ pub enum Status {
     Available,
     /// Every one of its slots is taken; it does not accept.
     Full,
+    /// It has more than a few sessions: another process of the service would help.
+    Busy,
+    /// It has served enough: it wants a successor, and to be drained once that one is there.
+    Retiring,
     /// It stops accepting, finishes its sessions and ends; a successor may start.
     Exiting,
 }

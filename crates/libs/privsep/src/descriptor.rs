@@ -2,7 +2,7 @@
 
 use crate::Error;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr, recvmsg, sendmsg};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -55,6 +55,17 @@ pub fn peer(socket: &impl AsFd) -> Result<Peer, Error> {
 pub fn peek(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     Ok(nix::sys::socket::recv(socket.as_fd().as_raw_fd(), buffer, flags)?)
+}
+
+/// Takes a connection from a listening socket that is ready; it does not block, nor pass on to other programs.
+///
+/// # Errors
+/// As accept(2).
+pub fn accept(listener: &impl AsFd) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Sends bytes together with a descriptor; returns how many bytes went.

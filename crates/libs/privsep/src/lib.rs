@@ -15,7 +15,7 @@ mod signal;
 pub use account::{Group, User, is_root};
 pub use command::{Command, Finished, Line, run};
 pub use descriptor::{
-    Peer, inherited, keep_open, peek, peer, receive_descriptor, send_descriptor, try_receive_descriptor,
+    Peer, accept, inherited, keep_open, peek, peer, receive_descriptor, send_descriptor, try_receive_descriptor,
 };
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size};
 pub use program::{Program, start};
