@@ -1,0 +1,283 @@
+//! Walks through a message line by line, and says what each line is.
+//!
+//! The walker holds the header that is being read and the boundaries of the parts around; nothing of the body. Every line goes in
+//! once and comes out in order, as part of a [`Event::Header`] or as [`Event::Body`], so that a message can be written
+//! from the events alone. A boundary that the sender forgot to close ends with the part around it, RFC 2046 §5.1.2.
+
+use crate::content::{ContentType, Encoding, Top, content_type, encoding};
+use crate::field::{Field, Kind, field_name_length};
+
+/// How a line handed to the walker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With a line end (which is not part of it).
+    Line,
+    /// Not yet: it was cut, and the next piece continues it.
+    Cut,
+}
+
+/// Which headers are told from bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Only that of the message.
+    Message,
+    /// Those of its parts too.
+    All,
+}
+
+/// Bounds of the walk.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `header_size_limit`: what is over is left out.
+    pub header: usize,
+    /// `mime_boundary_length_limit`: what is over is not compared.
+    pub boundary: usize,
+    /// `mime_nesting_limit`: deeper parts are body.
+    pub nesting: usize,
+}
+
+/// Whose header a field belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The message's.
+    Primary,
+    /// That of a part of a multipart.
+    Part,
+    /// That of a message within the message.
+    Nested,
+}
+
+/// What a strict reader objects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Parts nested deeper than the limit.
+    Nesting,
+    /// A multipart or message in an encoding that hides it.
+    EncodingDomain,
+}
+
+/// A piece of the message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A logical header, its lines joined by LF.
+    Header(Place, Vec<u8>),
+    /// The header is over. An empty line that ends it follows as body.
+    HeaderEnd(Place),
+    /// The message's header ended without an empty line; one belongs here.
+    Separator,
+    /// A line of a body, or a piece of one.
+    Body(&'a [u8], End),
+    /// An objection; the walk goes on.
+    Fault(Fault),
+}
+
+/// Events in order.
+pub type Events<'a> = std::iter::Flatten<std::array::IntoIter<Option<Event<'a>>, 5>>;
+
+/// The state of a walk.
+#[derive(Debug)]
+pub struct Walker {
+    parts: Parts,
+    limits: Limits,
+    state: State,
+    /// Boundaries of the multiparts around, outermost first, and whether they are digests.
+    around: Vec<(Vec<u8>, bool)>,
+    /// What the header read last says of the body that follows.
+    content: ContentType,
+    encoding: Encoding,
+    /// The logical header being read.
+    header: Vec<u8>,
+    /// Whether the next piece continues a line.
+    within_line: bool,
+    /// Whether the line handed in last is a boundary.
+    at_boundary: bool,
+    /// What the body was that the header ended last announced.
+    ended: Top,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Header(Place),
+    Body,
+}
+
+impl Walker {
+    /// At the start of a message.
+    #[must_use]
+    pub fn new(parts: Parts, limits: Limits) -> Self {
+        Self {
+            parts,
+            limits,
+            state: State::Header(Place::Primary),
+            around: Vec::new(),
+            content: ContentType::default(),
+            encoding: Encoding::Seven,
+            header: Vec::new(),
+            within_line: false,
+            at_boundary: false,
+            ended: Top::Text,
+        }
+    }
+
+    /// Takes the next line, or piece of one.
+    pub fn line<'a>(&mut self, line: &'a [u8], end: End) -> Events<'a> {
+        let starts = !std::mem::replace(&mut self.within_line, end == End::Cut);
+        self.at_boundary &= !starts;
+        let events = match self.state {
+            State::Body if starts && line.starts_with(b"--") => self.dashes(line, end, [None, None, None]),
+            State::Body => [Some(Event::Body(line, end)), None, None, None, None],
+            State::Header(place) => self.header_line(place, line, starts, end),
+        };
+        events.into_iter().flatten()
+    }
+
+    /// The message is over.
+    pub fn finish(&mut self) -> Events<'static> {
+        let events = match self.state {
+            State::Body => [None, None, None, None, None],
+            State::Header(place) => {
+                let header = self.take_header(place);
+                let (end, fault) = self.end_header(place);
+                [header, end, fault, None, None]
+            }
+        };
+        events.into_iter().flatten()
+    }
+
+    /// Whether the message's own header is over.
+    #[must_use]
+    pub fn is_past_header(&self) -> bool {
+        self.state != State::Header(Place::Primary)
+    }
+
+    /// The encoding that the header read last declares.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// What the header that ended last says its body is; still so when the header of a nested message has begun.
+    #[must_use]
+    pub fn ended_content(&self) -> Top {
+        self.ended
+    }
+
+    /// Whether the line handed in last is a boundary between parts.
+    #[must_use]
+    pub fn is_at_boundary(&self) -> bool {
+        self.at_boundary
+    }
+
+    fn header_line<'a>(&mut self, place: Place, line: &'a [u8], starts: bool, end: End) -> [Option<Event<'a>>; 5] {
+        if !starts {
+            self.append(line);
+            return [None, None, None, None, None];
+        }
+        let boundary = line.starts_with(b"--") && self.boundary(line).is_some();
+        if !boundary && matches!(line.first(), Some(b' ' | b'\t')) && !self.header.is_empty() {
+            self.append(b"\n");
+            self.append(line);
+            return [None, None, None, None, None];
+        }
+        let header = self.take_header(place);
+        if !boundary && field_name_length(line).is_some() {
+            self.append(line);
+            return [header, None, None, None, None];
+        }
+        let (over, fault) = self.end_header(place);
+        if line.is_empty() && end == End::Line {
+            return [header, over, fault, Some(Event::Body(line, end)), None];
+        }
+        if place == Place::Primary {
+            let body = Some(Event::Body(line, end));
+            return match fault {
+                // A message that is nested right here begins with a line that is no header.
+                _ if self.state != State::Body => self.no_header(line, end, [header, over, Some(Event::Separator)]),
+                None => [header, over, Some(Event::Separator), body, None],
+                Some(fault) => [header, over, Some(fault), Some(Event::Separator), body],
+            };
+        }
+        self.no_header(line, end, [header, over, fault])
+    }
+
+    /// A line that ends a header without being empty: body, or a boundary.
+    fn no_header<'a>(&mut self, line: &'a [u8], end: End, before: [Option<Event<'a>>; 3]) -> [Option<Event<'a>>; 5] {
+        self.state = State::Body;
+        self.dashes(line, end, before)
+    }
+
+    /// A line of a body that may be a boundary.
+    fn dashes<'a>(&mut self, line: &'a [u8], end: End, before: [Option<Event<'a>>; 3]) -> [Option<Event<'a>>; 5] {
+        if let Some((depth, closing)) = self.boundary(line) {
+            self.at_boundary = true;
+            let digest = self.around.get(depth).is_some_and(|&(_, digest)| digest);
+            self.around.truncate(if closing { depth } else { depth + 1 });
+            self.encoding = Encoding::Seven;
+            self.content = ContentType::default();
+            if !closing {
+                self.content.top = if digest { Top::Message } else { Top::Text };
+                self.state = State::Header(Place::Part);
+            }
+        }
+        let [first, second, third] = before;
+        [first, second, third, Some(Event::Body(line, end)), None]
+    }
+
+    /// Which of the boundaries around a line is, innermost first, and whether it closes.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        let text = line.strip_prefix(b"--")?;
+        let mut innermost = self.around.iter().enumerate().rev();
+        innermost.find_map(|(depth, (boundary, _))| Some((depth, text.strip_prefix(&**boundary)?.starts_with(b"--"))))
+    }
+
+    /// Adds to the header being read, as far as it may grow.
+    fn append(&mut self, text: &[u8]) {
+        let room = self.limits.header.saturating_sub(self.header.len());
+        self.header.extend_from_slice(text.get(..room).unwrap_or(text));
+    }
+
+    fn take_header(&mut self, place: Place) -> Option<Event<'static>> {
+        if self.header.is_empty() {
+            return None;
+        }
+        let text = std::mem::take(&mut self.header);
+        if let Some(field) = Field::new(&text) {
+            if field.kind() == Kind::ContentType {
+                self.content = content_type(field.value(), self.limits.boundary);
+            } else if field.kind() == Kind::ContentTransferEncoding {
+                self.encoding = encoding(field.value());
+            }
+        }
+        Some(Event::Header(place, text))
+    }
+
+    /// Decides what the body of the header just read is.
+    fn end_header(&mut self, place: Place) -> (Option<Event<'static>>, Option<Event<'static>>) {
+        self.state = State::Body;
+        self.ended = self.content.top;
+        let over = Some(Event::HeaderEnd(place));
+        if self.parts == Parts::Message {
+            return (over, None);
+        }
+        let hidden = self.encoding == Encoding::Encoded;
+        let fault = match self.content.top {
+            Top::Multipart | Top::Message | Top::MessageOther if hidden => Some(Fault::EncodingDomain),
+            Top::Multipart if self.around.len() >= self.limits.nesting => Some(Fault::Nesting),
+            Top::Multipart => {
+                self.around.push((self.content.boundary.clone(), self.content.digest));
+                None
+            }
+            Top::Message => {
+                self.state = State::Header(Place::Nested);
+                self.content = ContentType::default();
+                self.encoding = Encoding::Seven;
+                None
+            }
+            Top::MessageOther | Top::Text | Top::Other => None,
+        };
+        (over, fault.map(Event::Fault))
+    }
+}
+
+#[cfg(test)]
+mod tests;

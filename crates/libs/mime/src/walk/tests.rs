@@ -1,0 +1,117 @@
+//! Walks through messages good and bad.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits = Limits { header: 60, boundary: 20, nesting: 2 };
+
+/// One letter per event with its text.
+fn walk(parts: Parts, text: &str) -> String {
+    let mut walker = Walker::new(parts, LIMITS);
+    let mut out = String::new();
+    let mut note = |event: Event<'_>| {
+        out += &match event {
+            Event::Header(place, text) => format!("{place:?} {}|", String::from_utf8_lossy(&text)),
+            Event::HeaderEnd(place) => format!("end {place:?}|"),
+            Event::Separator => "separator|".to_owned(),
+            Event::Body(text, _) => format!("{}|", String::from_utf8_lossy(text)),
+            Event::Fault(fault) => format!("{fault:?}|"),
+        }
+    };
+    for line in text.lines() {
+        walker.line(line.as_bytes(), End::Line).for_each(&mut note);
+    }
+    walker.finish().for_each(&mut note);
+    out
+}
+
+#[test]
+fn headers_are_joined_and_bodies_left_alone() {
+    for (text, events) in [
+        ("A: 1\n 2\nB: 3\n\nx\n", "Primary A: 1\n 2|Primary B: 3|end Primary||x|"),
+        ("A: 1\nno header\nB: 2\n", "Primary A: 1|end Primary|separator|no header|B: 2|"),
+        ("A: 1\n", "Primary A: 1|end Primary|"),
+        ("\nx\n", "end Primary||x|"),
+        (" x\n", "end Primary|separator| x|"),
+        ("", "end Primary|"),
+    ] {
+        assert_eq!(walk(Parts::All, text), events, "{text}");
+    }
+}
+
+#[test]
+fn headers_are_cut_at_the_limit() {
+    let text = format!("A: {}\nB: 1\n", "x".repeat(100));
+    assert_eq!(walk(Parts::All, &text), format!("Primary A: {}|Primary B: 1|end Primary|", "x".repeat(57)));
+}
+
+#[test]
+fn parts_have_headers() {
+    let text = "Content-Type: multipart/mixed; boundary=b\n\npro\n--b\nP: 1\n\ntext\n--b\n\
+                Content-Type: message/rfc822\n\nN: 1\n\ninner\n--b--\nepi\n--b\nE: 1\n";
+    assert_eq!(
+        walk(Parts::All, text),
+        "Primary Content-Type: multipart/mixed; boundary=b|end Primary||pro|--b|Part P: 1|end Part||text|--b|\
+         Part Content-Type: message/rfc822|end Part||Nested N: 1|end Nested||inner|--b--|epi|--b|E: 1|"
+    );
+    assert!(walk(Parts::Message, text).contains("|P: 1|"));
+}
+
+#[test]
+fn an_outer_boundary_ends_inner_parts() {
+    let text = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n\
+                --b\nP: 1\n\nx\n--a\nQ: 1\n--a--\n--b\nE: 1\n";
+    let events = walk(Parts::All, text);
+    assert!(events.contains("Part P: 1|") && events.contains("--a|Part Q: 1|end Part|--a--|--b|E: 1|"), "{events}");
+}
+
+#[test]
+fn a_digest_holds_messages() {
+    let text = "Content-Type: multipart/digest; boundary=b\n\n--b\n\nS: 1\n\nx\n--b--\n";
+    assert!(walk(Parts::All, text).contains("--b|end Part||Nested S: 1|end Nested||x|"));
+}
+
+#[test]
+fn faults_are_told() {
+    let deep: String = (0..4).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+    assert_eq!(walk(Parts::All, &deep).matches("Nesting").count(), 1);
+    let hidden = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nxyz\n";
+    assert!(walk(Parts::All, hidden).contains("EncodingDomain"));
+}
+
+#[test]
+fn a_nested_message_may_begin_with_a_boundary() {
+    let text = "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n--b\nP: 1\n\n";
+    assert!(walk(Parts::All, text).ends_with("end Nested|--b|Part P: 1|end Part||"), "{}", walk(Parts::All, text));
+}
+
+proptest! {
+    #[test]
+    fn every_line_comes_out_once(
+        lines in proptest::collection::vec("(A: b|--b|--b--| x||x|Content-Type: (multipart/mixed; boundary=b|message/rfc822))", 0..30)
+    ) {
+        let mut walker = Walker::new(Parts::All, Limits { header: 10_000, boundary: 20, nesting: 5 });
+        let mut out: Vec<u8> = Vec::new();
+        let mut write = |event: Event<'_>| match event {
+            Event::Header(_, text) => out.extend([&text[..], b"\n"].concat()),
+            Event::Body(text, _) => out.extend([text, b"\n"].concat()),
+            Event::Separator | Event::HeaderEnd(_) | Event::Fault(_) => {}
+        };
+        for line in &lines {
+            walker.line(line.as_bytes(), End::Line).for_each(&mut write);
+        }
+        walker.finish().for_each(&mut write);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        prop_assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+
+    #[test]
+    fn no_bytes_panic(pieces: Vec<(Vec<u8>, bool)>) {
+        let mut walker = Walker::new(Parts::All, LIMITS);
+        for (piece, cut) in &pieces {
+            walker.line(piece, if *cut { End::Cut } else { End::Line }).for_each(drop);
+        }
+        walker.finish().for_each(drop);
+    }
+}
