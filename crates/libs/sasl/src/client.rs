@@ -1,0 +1,155 @@
+//! The client side: PLAIN (RFC 4616), LOGIN and CRAM-MD5 (RFC 2195) as a pure state machine.
+
+use crate::mechanism::{SecurityOptions, known};
+use hmac::{Hmac, Mac};
+use md5::Md5;
+
+/// Mechanisms in the order of preference.
+const PREFERRED: [&str; 3] = ["CRAM-MD5", "PLAIN", "LOGIN"];
+
+/// A user's name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The authentication identity.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials {{ user: {:?} }}", self.user)
+    }
+}
+
+/// An exchange with a server.
+#[derive(Debug)]
+pub struct Exchange {
+    name: &'static str,
+    credentials: Credentials,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    First,
+    Second,
+    Over,
+}
+
+/// Why no exchange can be made, or go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// None of the offered mechanisms is known here and admitted.
+    #[error("no mechanism available")]
+    NoMechanism,
+    /// The server asks for more than the mechanism has.
+    #[error("unexpected challenge")]
+    Unexpected,
+}
+
+impl Exchange {
+    /// Chooses a mechanism that the server offers and the options admit.
+    ///
+    /// # Errors
+    /// [`Error::NoMechanism`].
+    pub fn choose<'a>(
+        offered: impl IntoIterator<Item = &'a str>,
+        options: &SecurityOptions,
+        credentials: Credentials,
+    ) -> Result<Self, Error> {
+        let offered: Vec<&str> = offered.into_iter().collect();
+        let usable =
+            |name: &&&str| options.admit(&known(name)) && offered.iter().any(|offer| offer.eq_ignore_ascii_case(name));
+        let name = PREFERRED.iter().find(usable).ok_or(Error::NoMechanism)?;
+        Ok(Self { name, credentials, stage: Stage::First })
+    }
+
+    /// The mechanism's name.
+    #[must_use]
+    pub fn mechanism(&self) -> &'static str {
+        self.name
+    }
+
+    /// The initial response, where the mechanism has one.
+    pub fn initial(&mut self) -> Option<Vec<u8>> {
+        if self.name != "PLAIN" {
+            return None;
+        }
+        self.stage = Stage::Over;
+        Some(self.plain())
+    }
+
+    /// The response to a challenge.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when the exchange should be over.
+    pub fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, Error> {
+        let (response, next) = match (self.name, self.stage) {
+            ("PLAIN", Stage::First) => (self.plain(), Stage::Over),
+            ("LOGIN", Stage::First) => (self.credentials.user.clone().into_bytes(), Stage::Second),
+            ("LOGIN", Stage::Second) => (self.credentials.password.clone().into_bytes(), Stage::Over),
+            ("CRAM-MD5", Stage::First) => (self.digest(challenge)?, Stage::Over),
+            _ => return Err(Error::Unexpected),
+        };
+        self.stage = next;
+        Ok(response)
+    }
+
+    fn plain(&self) -> Vec<u8> {
+        format!("\0{}\0{}", self.credentials.user, self.credentials.password).into_bytes()
+    }
+
+    fn digest(&self, challenge: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut mac =
+            Hmac::<Md5>::new_from_slice(self.credentials.password.as_bytes()).map_err(|_| Error::Unexpected)?;
+        mac.update(challenge);
+        let digest = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+        Ok(format!("{} {digest}", self.credentials.user).into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tim() -> Credentials {
+        Credentials { user: "tim".to_owned(), password: "tanstaaftanstaaf".to_owned() }
+    }
+
+    fn choose(offered: &[&str], options: &[&str]) -> Result<Exchange, Error> {
+        let options = SecurityOptions::parse(options.iter().copied()).unwrap();
+        Exchange::choose(offered.iter().copied(), &options, tim())
+    }
+
+    #[test]
+    fn cram_md5_gives_the_digest_of_rfc_2195() {
+        let mut exchange = choose(&["LOGIN", "cram-md5"], &["noplaintext"]).unwrap();
+        assert_eq!(exchange.initial(), None);
+        let response = exchange.respond(b"<1896.697170952@postoffice.reston.mci.net>").unwrap();
+        assert_eq!(response, b"tim b913a602c7eda7a495b4e6e7334d3890");
+        assert_eq!(exchange.respond(b""), Err(Error::Unexpected));
+    }
+
+    #[test]
+    fn plain_goes_with_the_command() {
+        let mut exchange = choose(&["PLAIN", "LOGIN"], &["noanonymous"]).unwrap();
+        assert_eq!(exchange.initial().unwrap(), b"\0tim\0tanstaaftanstaaf");
+        assert_eq!(exchange.respond(b""), Err(Error::Unexpected));
+    }
+
+    #[test]
+    fn login_answers_two_prompts() {
+        let mut exchange = choose(&["LOGIN", "XOAUTH2"], &[]).unwrap();
+        assert_eq!(exchange.initial(), None);
+        assert_eq!(exchange.respond(b"Username:").unwrap(), b"tim");
+        assert_eq!(exchange.respond(b"Password:").unwrap(), b"tanstaaftanstaaf");
+        assert_eq!(exchange.respond(b"?"), Err(Error::Unexpected));
+    }
+
+    #[test]
+    fn nothing_admitted_is_an_error() {
+        assert!(matches!(choose(&["PLAIN"], &["noplaintext"]), Err(Error::NoMechanism)));
+        assert!(matches!(choose(&["GSSAPI"], &[]), Err(Error::NoMechanism)));
+    }
+}
