@@ -291,16 +291,17 @@ impl Instance {
     #[must_use]
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.root.join("bin").join(name));
+        self.as_owner(&mut command);
         command
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("MAIL_CONFIG", self.root.join("etc"))
-            .env("TZ", "UTC");
+    }
+
+    /// Gives a command of another system this instance's configuration, rights and environment.
+    pub fn as_owner(&self, command: &mut Command) {
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("MAIL_CONFIG", self.root.join("etc")).env("TZ", "UTC");
         command.current_dir("/");
         if let Some((uid, gid)) = self.owner {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
-        command
     }
 
     /// Runs a command to its end.
@@ -371,6 +372,27 @@ impl Instance {
     #[must_use]
     pub fn queue_is_empty(&self) -> bool {
         self.run("postqueue", ["-j"], "").is_ok_and(|output| output.status.success() && output.stdout.is_empty())
+    }
+
+    /// How many files are in the queue's working directories, without asking any daemon.
+    #[must_use]
+    pub fn queue_files(&self) -> usize {
+        let count = |folder: &Path| -> usize {
+            let mut waiting = vec![folder.to_owned()];
+            let mut files = 0;
+            while let Some(folder) = waiting.pop() {
+                for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                    match entry.metadata() {
+                        Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
+                        // A file without its x bit is one that cleanup holds ready for the next message.
+                        Ok(meta) if meta.permissions().mode() & 0o100 != 0 => files += 1,
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+            files
+        };
+        ["maildrop", "incoming", "active", "deferred"].iter().map(|name| count(&self.root.join("spool").join(name))).sum()
     }
 
     /// The processes of this instance: those that run its programs with its configuration.

@@ -1,0 +1,169 @@
+//! Nothing accepted is lost: every daemon in turn, then master with all its children, is killed while mail flows.
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use testkit::client::{Client, NextHop};
+use testkit::instance::{Instance, Setup};
+
+/// Messages that must be accepted in all.
+const MESSAGES: usize = 2000;
+/// Clients at once.
+const CLIENTS: usize = 6;
+/// The longest that everything may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+const DAEMONS: [&str; 8] = ["smtpd", "cleanup", "qmgr", "trivial-rewrite", "smtp", "local", "virtual", "bounce"];
+
+#[test]
+fn every_accepted_message_arrives_though_all_daemons_are_killed() -> Result<()> {
+    let hop = NextHop::open()?;
+    let mut mail = instance(&hop)?;
+    let accepted = Mutex::new(BTreeSet::new());
+    let (number, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| submit(&mail, &number, &accepted));
+        }
+        let killer = scope.spawn(|| kill_in_turn(&mail, &over));
+        let deadline = Instant::now() + PATIENCE;
+        while accepted.lock().map_or(0, |set| set.len()) < MESSAGES && Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        over.store(true, Ordering::Relaxed);
+        killer.join().map_err(|_| anyhow::anyhow!("killer failed"))?
+    })?;
+    let accepted = accepted.into_inner().unwrap_or_default();
+    assert!(accepted.len() >= MESSAGES, "only {} accepted: {}", accepted.len(), mail.log());
+
+    kill_all(&mail)?;
+    mail.start().context("start after master was killed")?;
+    let counts = arrive(&mail, &hop, &accepted)?;
+    let lost: Vec<_> = accepted.iter().filter(|id| !counts.contains_key(*id)).collect();
+    assert!(lost.is_empty(), "{} lost: {lost:?}", lost.len());
+    let twice = counts.values().filter(|count| **count > 1).count();
+    // A duplicate needs a delivery in flight at a kill.
+    assert!(twice <= MESSAGES / 10, "{twice} duplicates");
+    mail.stop()
+}
+
+fn instance(hop: &NextHop) -> Result<Instance> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?.context("no account")?;
+    let (uid, gid) = if user.uid.is_root() { (65534, 65534) } else { (user.uid.as_raw(), user.gid.as_raw()) };
+    Setup::new()
+        .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
+        .main("virtual_mailbox_domains", "virtual.example")
+        .main("virtual_mailbox_base", "{root}/mail")
+        .main("virtual_mailbox_maps", "static:maildir/")
+        .main("virtual_uid_maps", format!("static:{uid}"))
+        .main("virtual_gid_maps", format!("static:{gid}"))
+        .main("virtual_minimum_uid", "1")
+        .main("queue_run_delay", "1s")
+        .main("minimal_backoff_time", "1s")
+        .main("maximal_backoff_time", "2s")
+        .main("transport_retry_time", "1s")
+        .main("service_throttle_time", "1s")
+        .start()
+}
+
+/// One client: sends until enough are accepted, whatever happens to its connection.
+fn submit(mail: &Instance, number: &AtomicUsize, accepted: &Mutex<BTreeSet<String>>) {
+    let user = format!("{}@mail.example.test", mail.user);
+    let deadline = Instant::now() + PATIENCE;
+    let mut client = None;
+    while accepted.lock().map_or(MESSAGES, |set| set.len()) < MESSAGES && Instant::now() < deadline {
+        let serial = number.fetch_add(1, Ordering::Relaxed);
+        let recipient = match serial % 3 {
+            0 => user.as_str(),
+            1 => "someone@virtual.example",
+            _ => "someone@remote.example",
+        };
+        let id = format!("crash-{serial}-id");
+        client = client.or_else(|| connect(mail.port));
+        let Some(open) = client.as_mut() else { continue };
+        let text = format!("From: <a@example.net>\nSubject: {id}\n\n{}\n", "Some text.\n".repeat(40));
+        match open.deliver("a@example.net", &[recipient], &text) {
+            Ok(_) => {
+                if let Ok(mut set) = accepted.lock() {
+                    set.insert(id);
+                }
+            }
+            Err(_) => client = None,
+        }
+    }
+}
+
+/// A greeted connection; after a failure a short pause, since smtpd is being started again.
+fn connect(port: u16) -> Option<Client> {
+    let open = Client::connect(port).and_then(|mut client| client.say("EHLO client.example", 250).map(|_| client)).ok();
+    if open.is_none() {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    open
+}
+
+fn kill_in_turn(mail: &Instance, over: &AtomicBool) -> Result<()> {
+    let mut turn = 0_usize;
+    while !over.load(Ordering::Relaxed) {
+        let name = DAEMONS.get(turn % DAEMONS.len()).copied().unwrap_or("smtpd");
+        turn += 1;
+        let victims: Vec<_> = mail.processes().into_iter().filter(|(_, line)| runs(line, name)).collect();
+        for (pid, _) in victims {
+            signal(pid, Signal::SIGKILL)?;
+        }
+        // The moment of the next kill is as good as random.
+        std::thread::park_timeout(Duration::from_millis(150 + (turn as u64 * 37) % 200));
+    }
+    Ok(())
+}
+
+fn kill_all(mail: &Instance) -> Result<()> {
+    for (pid, _) in mail.processes() {
+        signal(pid, Signal::SIGKILL)?;
+    }
+    mail.wait("end of all processes", || mail.processes().is_empty())
+}
+
+fn runs(line: &str, name: &str) -> bool {
+    line.split_whitespace().next().is_some_and(|program| program.rsplit('/').next() == Some(name))
+}
+
+fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(pid)?;
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until all have arrived or nothing moves any more; counts each message's arrivals.
+fn arrive(mail: &Instance, hop: &NextHop, accepted: &BTreeSet<String>) -> Result<BTreeMap<String, usize>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let counts = arrivals(mail, hop)?;
+        let all = accepted.iter().all(|id| counts.contains_key(id));
+        if (all && mail.queue_is_empty()) || Instant::now() > deadline {
+            return Ok(counts);
+        }
+        mail.run("postqueue", ["-f"], "")?;
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
+}
+
+fn arrivals(mail: &Instance, hop: &NextHop) -> Result<BTreeMap<String, usize>> {
+    let mut text = mail.mailbox(&mail.user);
+    for entry in fs::read_dir(mail.root.join("mail/maildir/new")).into_iter().flatten() {
+        text.push_str(&fs::read_to_string(entry?.path()).unwrap_or_default());
+    }
+    text.push_str(&hop.messages().concat());
+    let mut counts = BTreeMap::new();
+    for subject in text.lines().filter_map(|line| line.strip_prefix("Subject: crash-")) {
+        *counts.entry(format!("crash-{subject}")).or_default() += 1;
+    }
+    Ok(counts)
+}

@@ -1,0 +1,128 @@
+//! Mail flows: in by SMTP and sendmail, out to mailboxes and a next hop, deferred, bounced, held, deleted.
+
+use anyhow::Result;
+use testkit::client::{Client, NextHop};
+use testkit::instance::{Instance, Setup};
+
+fn message(subject: &str) -> String {
+    format!(
+        "From: <sender@example.net>\nTo: <user@mail.example.test>\nSubject: {subject}\n\nHello.\n.A line with a dot.\n"
+    )
+}
+
+fn send(mail: &Instance, sender: &str, recipients: &[&str], subject: &str) -> Result<String> {
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    let reply = client.deliver(sender, recipients, &message(subject))?;
+    client.say("QUIT", 221)?;
+    Ok(reply.queue_id().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn mail_reaches_a_mailbox_by_smtp_and_by_sendmail() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    let id = send(&mail, "sender@example.net", &[&user], "by smtp")?;
+    let sent = mail.run("sendmail", ["-i", &user], &message("by sendmail"))?;
+    assert!(sent.status.success() && sent.stderr.is_empty(), "{}", String::from_utf8_lossy(&sent.stderr));
+    mail.wait("both messages", || {
+        let text = mail.mailbox(&mail.user);
+        text.contains("Subject: by smtp") && text.contains("Subject: by sendmail")
+    })?;
+    let text = mail.mailbox(&mail.user);
+    assert!(text.starts_with("From sender@example.net  ") || text.contains("\nFrom sender@example.net  "));
+    assert!(text.contains("\n.A line with a dot.\n"));
+    assert!(text.contains(&format!("with ESMTP id {id}\n")));
+    mail.wait_log(&[&id, "removed"], 1)?;
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
+
+#[test]
+fn mail_for_two_domains_is_relayed_and_the_queue_is_empty() -> Result<()> {
+    let hop = NextHop::open()?;
+    let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{}", hop.port)).start()?;
+    send(&mail, "sender@example.net", &["a@one.example", "b@two.example"], "relayed")?;
+    mail.wait("both recipients", || {
+        let all = hop.messages().concat();
+        all.contains("RCPT TO:<a@one.example>") && all.contains("RCPT TO:<b@two.example>")
+    })?;
+    assert!(hop.messages().concat().contains("\n..A line with a dot.\n"));
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
+
+#[test]
+fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
+    let port = testkit::instance::free_port()?;
+    let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "later")?;
+    mail.wait_log(&[&id, "status=deferred", "Connection refused"], 1)?;
+    let listed = || mail.run("mailq", [""; 0], "").map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    mail.wait("listing", || listed().is_ok_and(|text| text.contains(&id) && text.contains("Connection refused")))?;
+    let deferred = mail.wait_log(&[&id, "status=deferred"], 1)?.len();
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait_log(&[&id, "status=deferred"], deferred + 1)?;
+    assert!(mail.run("postsuper", ["-d", &id], "")?.status.success());
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
+
+#[test]
+fn an_unknown_user_of_a_local_domain_is_refused() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    let reply = client.say("RCPT TO:<nobody-here@mail.example.test>", 550)?;
+    assert!(reply.text().contains("User unknown in local recipient table"), "{reply:?}");
+    Ok(())
+}
+
+#[test]
+fn mail_that_a_command_fails_for_good_is_returned() -> Result<()> {
+    let mail = Setup::new().main("transport_maps", "inline:{lost.example=error:nobody lives here}").start()?;
+    let sender = format!("{}@mail.example.test", mail.user);
+    // error: is refused at RCPT by smtpd, so it comes from sendmail.
+    let sent = mail.run("sendmail", ["-i", "-f", &sender, "x@lost.example"], &message("returned"))?;
+    assert!(sent.status.success());
+    mail.wait("the notice", || mail.mailbox(&mail.user).contains("nobody lives here"))?;
+    let notice = mail.mailbox(&mail.user);
+    for words in [
+        "multipart/report",
+        "Undelivered Mail Returned to Sender",
+        "Final-Recipient: rfc822; x@lost.example",
+        "Subject: returned",
+    ] {
+        assert!(notice.contains(words), "no {words} in {notice}");
+    }
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
+
+#[test]
+fn a_reload_keeps_an_open_session() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    assert!(mail.run("postfix", ["reload"], "")?.status.success());
+    mail.wait_log(&["master[", "reload"], 1)?;
+    client.deliver("a@example.net", &[&user], &message("across"))?;
+    mail.wait("the message", || mail.mailbox(&mail.user).contains("Subject: across"))?;
+    send(&mail, "a@example.net", &[&user], "after")?;
+    mail.wait("the next", || mail.mailbox(&mail.user).contains("Subject: after"))
+}
+
+#[test]
+fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
+    let port = testkit::instance::free_port()?;
+    let mut mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "kept")?;
+    mail.wait_log(&[&id, "status=deferred"], 1)?;
+    mail.stop()?;
+    let main = mail.root.join("etc/main.cf");
+    let hop = NextHop::open()?;
+    let text = std::fs::read_to_string(&main)?.replace(&format!("]:{port}"), &format!("]:{}", hop.port));
+    std::fs::write(&main, text)?;
+    mail.start()?;
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait("the message", || hop.messages().concat().contains("Subject: kept"))?;
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
