@@ -1,0 +1,125 @@
+//! The content of a message, piece by piece as it lies in the file.
+//!
+//! Lines are cut at `line_length_limit`, and milters leave pointers and deleted text behind; what comes out is the text.
+
+use crate::record::{Pointers, Problem, Records, Type};
+use crate::{Error, Source};
+
+/// A piece of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A part of a line that goes on.
+    Part(&'a [u8]),
+    /// A line, or the rest of one.
+    Line(&'a [u8]),
+}
+
+/// Walks through the content of a message.
+#[derive(Debug)]
+pub struct Content<S> {
+    records: Records<S>,
+    ended: bool,
+}
+
+impl<S: Source> Content<S> {
+    /// From [`crate::Message::data_offset`] on.
+    pub fn new(source: S, data_offset: u64) -> Self {
+        Self { records: Records::new(source, data_offset, Pointers::Follow), ended: false }
+    }
+
+    /// The next piece, `None` at the end of the content.
+    ///
+    /// # Errors
+    /// Reading fails, or the file is damaged.
+    #[expect(clippy::should_implement_trait, reason = "lends: a piece borrows from the walk")]
+    pub fn next(&mut self) -> Result<Option<Piece<'_>>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let offset = self.records.skip(Type::Deleted)?;
+        let record = self.records.next()?.ok_or(Error::Malformed { offset, problem: Problem::NoEnd })?;
+        if record.kind == Type::Line {
+            Ok(Some(Piece::Line(record.data)))
+        } else if record.kind == Type::Filter {
+            Ok(Some(Piece::Part(record.data)))
+        } else if matches!(record.kind, Type::Extracted | Type::End) {
+            self.ended = true;
+            Ok(None)
+        } else {
+            Err(record.misplaced())
+        }
+    }
+
+    /// Appends about `most` bytes of content to `out`, lines ended by `line_end`; whether there is more.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn append_to(&mut self, out: &mut Vec<u8>, line_end: &[u8], most: usize) -> Result<bool, Error> {
+        let full = out.len().saturating_add(most);
+        while out.len() < full {
+            match self.next()? {
+                None => return Ok(false),
+                Some(Piece::Part(part)) => out.extend_from_slice(part),
+                Some(Piece::Line(line)) => {
+                    out.extend_from_slice(line);
+                    out.extend_from_slice(line_end);
+                }
+            }
+        }
+        Ok(!self.ended)
+    }
+
+    /// Where the next record begins.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.records.offset()
+    }
+
+    /// The source, given back.
+    pub fn into_source(self) -> S {
+        self.records.into_source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{POINTER, put, put_line, put_pointer};
+    use proptest::prelude::*;
+
+    #[test]
+    fn edits_of_milters_are_followed() {
+        let mut out = Vec::new();
+        put(&mut out, Type::Line, b"Subject: x");
+        put_pointer(&mut out, 12 + POINTER + 6 + 2);
+        put(&mut out, Type::Deleted, b"gone");
+        put(&mut out, Type::Extracted, b"");
+        put(&mut out, Type::Line, b"X-New: y");
+        put_pointer(&mut out, 12 + POINTER);
+        let mut text = Vec::new();
+        assert!(!Content::new(&out[..], 0).append_to(&mut text, b"\r\n", 1000).unwrap());
+        assert_eq!(text, b"Subject: x\r\nX-New: y\r\n");
+    }
+
+    #[test]
+    fn content_without_end_is_malformed() {
+        let mut out = Vec::new();
+        put(&mut out, Type::Line, b"a");
+        assert!(Content::new(&out[..], 0).append_to(&mut Vec::new(), b"\n", 1000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_back(text in "([a-z]{0,30}\n){0,20}", limit in 1usize..20) {
+            let mut out = Vec::new();
+            for line in text.split_terminator('\n') {
+                put_line(&mut out, line.as_bytes(), limit);
+            }
+            put(&mut out, Type::Extracted, b"");
+            let mut content = Content::new(&out[..], 0);
+            let mut found = Vec::new();
+            while content.append_to(&mut found, b"\n", 7).unwrap() {}
+            prop_assert_eq!(found, text.into_bytes());
+        }
+    }
+}

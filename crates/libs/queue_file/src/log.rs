@@ -1,0 +1,263 @@
+//! Bounce, defer and trace logs: per message, what became of its recipients.
+//!
+//! A record is a line for people, then `name=value` lines, then an empty line. Logs of old releases have only the line
+//! for people. What is logged finishes a recipient, so it is on disk before anybody is told.
+
+use crate::spool::with_directories;
+use crate::{Error, QueueId, QueueName, Spool};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Longer lines are cut when they are read.
+const LINE_LIMIT: u64 = 64 * 1024;
+
+/// What a log says of one recipient.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The address, in internal form.
+    pub recipient: Vec<u8>,
+    /// The address before aliases; empty if it is the same.
+    pub original: Vec<u8>,
+    /// Where the recipient's record is in the queue file; 0 if unknown.
+    pub offset: i64,
+    /// DSN ORCPT; may be empty.
+    pub dsn_original: String,
+    /// DSN NOTIFY bits.
+    pub notify: u8,
+    /// Enhanced status.
+    pub status: String,
+    /// What was done.
+    pub action: String,
+    /// Type of the diagnostic, `smtp` or `x-unix`; may be empty.
+    pub diagnostic_type: String,
+    /// The diagnostic.
+    pub diagnostic: String,
+    /// Type of the remote party, such as `dns`; may be empty.
+    pub mta_type: String,
+    /// The remote party.
+    pub mta: String,
+    /// The reason, for people.
+    pub reason: String,
+}
+
+impl Entry {
+    /// Appends the entry as a log has it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\n<");
+        put_clean(out, &self.recipient);
+        out.extend_from_slice(b">: ");
+        put_clean(out, self.reason.as_bytes());
+        out.push(b'\n');
+        let offset = if self.offset > 0 { self.offset.to_string() } else { String::new() };
+        let notify = if self.notify > 0 { self.notify.to_string() } else { String::new() };
+        let original = if self.original == self.recipient { &[][..] } else { &self.original };
+        for (name, value) in [
+            ("recipient", &self.recipient[..]),
+            ("original_recipient", original),
+            ("offset", offset.as_bytes()),
+            ("dsn_orig_rcpt", self.dsn_original.as_bytes()),
+            ("notify_flags", notify.as_bytes()),
+            ("status", self.status.as_bytes()),
+            ("action", self.action.as_bytes()),
+            ("diag_type", self.diagnostic_type.as_bytes()),
+            ("diag_text", self.diagnostic.as_bytes()),
+            ("mta_type", self.mta_type.as_bytes()),
+            ("mta_mname", self.mta.as_bytes()),
+            ("reason", self.reason.as_bytes()),
+        ] {
+            if !value.is_empty() {
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'=');
+                put_clean(out, value);
+                out.push(b'\n');
+            }
+        }
+        out.push(b'\n');
+    }
+
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match name {
+            b"recipient" => self.recipient = value.to_vec(),
+            b"original_recipient" => self.original = value.to_vec(),
+            b"offset" => self.offset = text().parse().unwrap_or(0),
+            b"dsn_orig_rcpt" => self.dsn_original = text(),
+            b"notify_flags" => self.notify = text().parse().unwrap_or(0),
+            b"status" => self.status = text(),
+            b"action" => self.action = text(),
+            b"diag_type" => self.diagnostic_type = text(),
+            b"diag_text" => self.diagnostic = text(),
+            b"mta_type" => self.mta_type = text(),
+            b"mta_mname" => self.mta = text(),
+            b"reason" => self.reason = text(),
+            _ => {}
+        }
+    }
+
+    /// Takes the line for people: all that old releases wrote.
+    fn set_line(&mut self, line: &[u8]) {
+        let Some(middle) = line.windows(3).position(|part| part == b">: ") else { return };
+        self.recipient = line.get(1..middle).unwrap_or_default().to_vec();
+        self.reason = String::from_utf8_lossy(line.get(middle + 3..).unwrap_or_default()).into_owned();
+    }
+}
+
+/// Values are one line each.
+fn put_clean(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend(value.iter().map(|&byte| match byte {
+        b'\n' | b'\r' => b' ',
+        0..=31 | 127 => b'?',
+        byte => byte,
+    }));
+}
+
+/// Appends an entry to a message's log, under a lock, and waits until it is on disk.
+///
+/// # Errors
+/// What the system says; a log that could not be written completely is cut to what it was.
+pub fn append(spool: &Spool, queue: QueueName, id: &QueueId, entry: &Entry) -> Result<(), Error> {
+    let path = spool.path(queue, id);
+    let mut open = OpenOptions::new();
+    open.append(true).create(true).mode(0o600);
+    let mut file = with_directories(&path, || open.open(&path)).map_err(|e| Error::system("open log", &path, e))?;
+    file.lock().map_err(|e| Error::system("lock", &path, e))?;
+    let before = file.metadata().map_err(|e| Error::system("fstat", &path, e))?.len();
+    let mut bytes = Vec::with_capacity(512);
+    entry.write(&mut bytes);
+    if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_all()) {
+        let _ = file.set_len(before);
+        return Err(Error::system("write log", &path, error));
+    }
+    Ok(())
+}
+
+/// Reads a message's log.
+///
+/// # Errors
+/// What the system says; [`Error::is_gone`] if there is no log.
+pub fn read(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Entries<BufReader<File>>, Error> {
+    let path = spool.path(queue, id);
+    let file = File::open(&path).map_err(|e| Error::system("open log", &path, e))?;
+    Ok(Entries::new(BufReader::new(file)))
+}
+
+/// The entries of a log, in order. Total: what is not understood is passed over.
+#[derive(Debug)]
+pub struct Entries<R> {
+    input: R,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Entries<R> {
+    /// Reads from `input`.
+    pub fn new(input: R) -> Self {
+        Self { input, line: Vec::new() }
+    }
+
+    /// The next line without its end; `None` at the end of the log.
+    fn line(&mut self) -> io::Result<Option<&[u8]>> {
+        self.line.clear();
+        let mut limited = Read::take(&mut self.input, LINE_LIMIT);
+        if limited.read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else {
+            self.skip_rest()?;
+        }
+        Ok(Some(&self.line))
+    }
+
+    fn skip_rest(&mut self) -> io::Result<()> {
+        loop {
+            let bytes = self.input.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let (count, found) = memchr::memchr(b'\n', bytes).map_or((bytes.len(), false), |at| (at + 1, true));
+            self.input.consume(count);
+            if found {
+                return Ok(());
+            }
+        }
+    }
+
+    fn entry(&mut self) -> io::Result<Option<Entry>> {
+        let mut entry = Entry::default();
+        let mut started = false;
+        while let Some(line) = self.line()? {
+            match line.first() {
+                None if started => break,
+                None => {}
+                Some(b'<') => {
+                    entry.set_line(line);
+                    started = true;
+                }
+                Some(_) => {
+                    if let Some(middle) = memchr::memchr(b'=', line) {
+                        let (name, value) = line.split_at(middle);
+                        entry.set(name, value.get(1..).unwrap_or_default());
+                        started = true;
+                    }
+                }
+            }
+        }
+        Ok(started.then_some(entry))
+    }
+}
+
+impl<R: BufRead> Iterator for Entries<R> {
+    type Item = Result<Entry, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entry().map_err(Error::from).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn entries_look_as_postfix_writes_them() {
+        let entry = Entry {
+            recipient: b"other@example.org".to_vec(),
+            original: b"x@example.net".to_vec(),
+            offset: 731,
+            dsn_original: "rfc822;foo@bar".into(),
+            notify: 4,
+            status: "4.2.0".into(),
+            action: "delayed".into(),
+            diagnostic_type: "smtp".into(),
+            diagnostic: "450 4.2.0 Never".into(),
+            mta_type: "dns".into(),
+            mta: "127.110.74.98".into(),
+            reason: "host said: 450 4.2.0 Never".into(),
+        };
+        let mut out = Vec::new();
+        entry.write(&mut out);
+        let text = "\n<other@example.org>: host said: 450 4.2.0 Never\nrecipient=other@example.org\n\
+            original_recipient=x@example.net\noffset=731\ndsn_orig_rcpt=rfc822;foo@bar\nnotify_flags=4\nstatus=4.2.0\n\
+            action=delayed\ndiag_type=smtp\ndiag_text=450 4.2.0 Never\nmta_type=dns\nmta_mname=127.110.74.98\n\
+            reason=host said: 450 4.2.0 Never\n\n";
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), text);
+        assert_eq!(Entries::new(&out[..]).map(Result::unwrap).collect::<Vec<_>>(), [entry]);
+    }
+
+    #[test]
+    fn logs_of_old_releases_are_read() {
+        let found: Vec<_> = Entries::new(&b"\n<a@b>: no such user\n\n<c@d>: later\n"[..]).map(Result::unwrap).collect();
+        let found: Vec<_> = found.iter().map(|e| (&e.recipient[..], &e.reason[..])).collect();
+        assert_eq!(found, [(&b"a@b"[..], "no such user"), (b"c@d", "later")]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_log_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Entries::new(&bytes[..]).count();
+        }
+    }
+}

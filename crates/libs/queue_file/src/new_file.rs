@@ -1,0 +1,152 @@
+//! A queue file on its way: created without x permission, committed with it, removed if neither happens.
+
+use crate::spool::with_directories;
+use crate::{Error, QueueId, QueueName, Spool};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Names tried before giving up on a directory.
+const ATTEMPTS: u32 = 1000;
+
+/// A file that is being written. Dropping it removes it.
+#[derive(Debug)]
+#[must_use = "dropping a new queue file removes it"]
+pub struct NewFile {
+    id: QueueId,
+    queue: QueueName,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+/// Proof that a file is complete and on disk: what a reply that accepts mail needs.
+#[derive(Debug)]
+pub struct Committed {
+    id: QueueId,
+    queue: QueueName,
+    file: File,
+}
+
+impl Committed {
+    /// The file's id.
+    #[must_use]
+    pub fn id(&self) -> &QueueId {
+        &self.id
+    }
+
+    /// The file's queue.
+    #[must_use]
+    pub fn queue(&self) -> QueueName {
+        self.queue
+    }
+
+    /// The file, still open.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The id alone.
+    #[must_use]
+    pub fn into_id(self) -> QueueId {
+        self.id
+    }
+}
+
+impl NewFile {
+    /// Creates a file under a name of the moment, then gives it the name that carries its inode.
+    pub(crate) fn create(spool: &Spool, queue: QueueName) -> Result<Self, Error> {
+        let directory = spool.directory(queue);
+        let (temporary, file) = create_temporary(&directory)?;
+        let inode = file.metadata().map_err(|e| Error::system("fstat", &temporary, e))?.ino();
+        for _ in 0..ATTEMPTS {
+            let now = now();
+            let id = if spool.layout().long_ids() {
+                QueueId::long(now.as_secs(), now.subsec_micros(), inode)
+            } else {
+                QueueId::short(now.subsec_micros(), inode)
+            };
+            let path = spool.path(queue, &id);
+            if !path.exists() {
+                with_directories(&path, || fs::rename(&temporary, &path))
+                    .map_err(|e| Error::system("rename", &temporary, e))?;
+                return Ok(Self { id, queue, path, file: Some(file) });
+            }
+        }
+        let _ = fs::remove_file(&temporary);
+        Err(Error::system("create file", &temporary, io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// The file's id.
+    #[must_use]
+    pub fn id(&self) -> &QueueId {
+        &self.id
+    }
+
+    /// The queue it is in.
+    #[must_use]
+    pub fn queue(&self) -> QueueName {
+        self.queue
+    }
+
+    /// The open file; `&File` reads and writes.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the file is only taken by `commit` and `drop`, which consume this value")]
+    pub fn file(&self) -> &File {
+        self.file.as_ref().expect("file is present until commit")
+    }
+
+    /// Moves the file to another queue before it is committed, as HOLD asks for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn move_to(&mut self, spool: &Spool, queue: QueueName) -> Result<(), Error> {
+        spool.rename(&self.id, self.queue, queue)?;
+        self.queue = queue;
+        self.path = spool.path(queue, &self.id);
+        Ok(())
+    }
+
+    /// Makes it mail: gives it x permission and waits until all of it is on disk.
+    ///
+    /// # Errors
+    /// What the system says; the file is then removed.
+    pub fn commit(mut self) -> Result<Committed, Error> {
+        let file = self.file();
+        file.set_permissions(Permissions::from_mode(0o700)).map_err(|e| Error::system("fchmod", &self.path, e))?;
+        file.sync_all().map_err(|e| Error::system("fsync", &self.path, e))?;
+        match self.file.take() {
+            Some(file) => Ok(Committed { id: self.id.clone(), queue: self.queue, file }),
+            None => Err(Error::system("commit", &self.path, io::ErrorKind::NotFound.into())),
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn create_temporary(directory: &std::path::Path) -> Result<(PathBuf, File), Error> {
+    let mut open = OpenOptions::new();
+    open.read(true).write(true).create_new(true).mode(0o600);
+    let mut path = directory.to_owned();
+    for _ in 0..ATTEMPTS {
+        path = directory.join(format!("{}.{}", now().subsec_nanos(), std::process::id()));
+        match open.open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::system("create file", &path, error)),
+        }
+    }
+    Err(Error::system("create file", &path, io::ErrorKind::AlreadyExists.into()))
+}
+
+fn now() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

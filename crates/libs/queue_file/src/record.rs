@@ -1,0 +1,359 @@
+//! Records: a type byte, a length in groups of seven bits (least significant first), the data.
+
+use crate::{Error, Source};
+use std::fmt;
+
+/// Records longer than this do not exist; the length of a damaged one is not believed.
+pub const LONGEST: usize = 16 * 1024 * 1024;
+/// Jumps backwards that one walk through a file may make: more means a loop.
+const BACKWARD_JUMPS: u32 = 10_000;
+
+macro_rules! types {
+    ($($(#[$doc:meta])* $name:ident = $byte:literal,)*) => {
+        /// The types of record that Postfix 3.7 knows.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Type { $($(#[$doc])* $name = $byte,)* }
+
+        impl Type {
+            /// The type of a byte.
+            #[must_use]
+            pub const fn from_byte(byte: u8) -> Option<Self> {
+                match byte { $($byte => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+types! {
+    /// Sizes and offsets: first in the file ([`crate::Sizes`]).
+    Size = b'C',
+    /// Arrival time, seconds and microseconds.
+    Time = b'T',
+    /// Creation time, in files of old releases.
+    CreateTime = b'c',
+    /// Full name of the sender.
+    FullName = b'F',
+    /// Content inspection transport.
+    Inspect = b'I',
+    /// In the extracted segment: content filter transport. In content: a piece of a line that goes on.
+    Filter = b'L',
+    /// Envelope sender.
+    Sender = b'S',
+    /// A recipient that is done.
+    Done = b'D',
+    /// A recipient.
+    Recipient = b'R',
+    /// The original form of the recipient that follows.
+    Original = b'O',
+    /// A recipient that was cancelled.
+    Cancelled = b'/',
+    /// When the sender is to be warned.
+    Warn = b'W',
+    /// A named attribute.
+    Attribute = b'A',
+    /// A message that was killed.
+    Kill = b'K',
+    /// Return-Receipt-To, from headers.
+    ReturnReceipt = b'r',
+    /// Errors-To, from headers.
+    ErrorsTo = b'e',
+    /// Priority, of old releases.
+    Priority = b'P',
+    /// VERP delimiters.
+    Verp = b'V',
+    /// All mail goes to this address instead.
+    Redirect = b'>',
+    /// Flags of cleanup.
+    Flags = b'f',
+    /// Delay before the first attempt.
+    Delay = b'd',
+    /// Content begins.
+    Message = b'M',
+    /// A whole line, or the end of one.
+    Line = b'N',
+    /// Deleted text.
+    Deleted = b'w',
+    /// Content ends, the extracted segment begins.
+    Extracted = b'X',
+    /// Go on elsewhere in the file.
+    Pointer = b'p',
+    /// Recipients added by milters, count.
+    MilterCount = b'm',
+    /// DSN envelope id, short for an attribute.
+    EnvelopeId = b'i',
+    /// DSN original recipient, short for an attribute.
+    DsnOriginal = b'o',
+    /// DSN NOTIFY, short for an attribute.
+    DsnNotify = b'n',
+    /// The end of the file.
+    End = b'E',
+}
+
+impl Type {
+    /// The byte in the file.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// A type byte that no record has.
+    Type(u8),
+    /// A length that cannot be.
+    Length,
+    /// The file ends within a record.
+    Truncated,
+    /// The file ends without an end record.
+    NoEnd,
+    /// A record that has no business where it is.
+    Misplaced(Type),
+    /// Data that does not parse.
+    Data(Type),
+    /// A pointer to nowhere, or round and round.
+    Pointer,
+    /// A record that must be there is not.
+    Missing(Type),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type(byte) => write!(f, "unknown record type {byte}"),
+            Self::Length => f.write_str("bad record length"),
+            Self::Truncated => f.write_str("record ends with the file"),
+            Self::NoEnd => f.write_str("no end record"),
+            Self::Misplaced(kind) => write!(f, "misplaced record {kind:?}"),
+            Self::Data(kind) => write!(f, "bad data in record {kind:?}"),
+            Self::Pointer => f.write_str("bad pointer"),
+            Self::Missing(kind) => write!(f, "no record {kind:?}"),
+        }
+    }
+}
+
+/// Appends a record.
+pub fn put(out: &mut Vec<u8>, kind: Type, data: &[u8]) {
+    put_header(out, kind, data.len());
+    out.extend_from_slice(data);
+}
+
+/// Appends type and length of a record whose data the caller appends.
+pub fn put_header(out: &mut Vec<u8>, kind: Type, length: usize) {
+    out.push(kind.byte());
+    put_length(out, length);
+}
+
+/// Appends `name=value`.
+pub fn put_attribute(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    put_header(out, Type::Attribute, name.len() + 1 + value.len());
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+    out.extend_from_slice(value);
+}
+
+/// Appends a time record.
+pub fn put_time(out: &mut Vec<u8>, time: crate::Time) {
+    put(out, Type::Time, format!("{} {}", time.seconds, time.microseconds).as_bytes());
+}
+
+/// Appends a line of content, cut where it is longer than `line_length_limit`.
+pub fn put_line(out: &mut Vec<u8>, line: &[u8], line_length_limit: usize) {
+    let limit = line_length_limit.max(1);
+    let mut rest = line;
+    while let Some((piece, more)) = rest.split_at_checked(limit) {
+        put(out, Type::Filter, piece);
+        rest = more;
+    }
+    put(out, Type::Line, rest);
+}
+
+/// Appends a pointer: padded, so that it can be written over in place.
+pub fn put_pointer(out: &mut Vec<u8>, target: u64) {
+    put(out, Type::Pointer, format!("{target:15}").as_bytes());
+}
+
+/// Length of a pointer record.
+pub const POINTER: u64 = 17;
+
+/// Appends a length in groups of seven bits.
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let low = u8::try_from(length & 0x7f).unwrap_or(0);
+        length >>= 7;
+        if length == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// Parses type and length at the start of `bytes`: type byte, bytes of data, bytes of this header.
+/// `None` if the header is cut off.
+fn header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
+    let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
+    let mut length = 0usize;
+    for (index, &byte) in rest.iter().enumerate() {
+        if index >= 4 {
+            return Err(Problem::Length);
+        }
+        length |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return if length <= LONGEST { Ok(Some((kind, length, index + 2))) } else { Err(Problem::Length) };
+        }
+    }
+    Ok(None)
+}
+
+/// A record, borrowed from its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Where its type byte is.
+    pub offset: u64,
+    /// Its type.
+    pub kind: Type,
+    /// Its data.
+    pub data: &'a [u8],
+}
+
+impl Record<'_> {
+    /// The data as a number, as in `p` and `W` records.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        std::str::from_utf8(self.data).ok()?.trim().parse().ok()
+    }
+
+    /// An error about this record's data.
+    #[must_use]
+    pub fn bad_data(&self) -> Error {
+        Error::Malformed { offset: self.offset, problem: Problem::Data(self.kind) }
+    }
+
+    /// An error about this record's place.
+    #[must_use]
+    pub fn misplaced(&self) -> Error {
+        Error::Malformed { offset: self.offset, problem: Problem::Misplaced(self.kind) }
+    }
+}
+
+/// Whether pointer records are obeyed or shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pointers {
+    /// Reading goes on where they point; they are not returned.
+    Follow,
+    /// They are returned like any record, as `postcat -r` does.
+    Show,
+}
+
+/// Walks through the records of a source.
+#[derive(Debug)]
+pub struct Records<S> {
+    source: S,
+    offset: u64,
+    pointers: Pointers,
+    backward: u32,
+}
+
+impl<S: Source> Records<S> {
+    /// From `offset` on.
+    pub fn new(source: S, offset: u64, pointers: Pointers) -> Self {
+        Self { source, offset, pointers, backward: 0 }
+    }
+
+    /// Where the next record begins.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on at another offset.
+    pub fn seek(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The source, given back.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// The next record, or `None` where the source ends between records.
+    ///
+    /// # Errors
+    /// Reading fails, or what is there is not a record.
+    #[expect(clippy::should_implement_trait, reason = "lends: a record borrows from the walk")]
+    pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
+        let (offset, kind, skip, length) = loop {
+            let Some((kind, skip, length)) = self.peek()? else { return Ok(None) };
+            if kind != Type::Pointer || self.pointers == Pointers::Show {
+                break (self.offset, kind, skip, length);
+            }
+            self.jump(skip, length)?;
+        };
+        self.offset = offset + (skip + length) as u64;
+        let bytes = self.source.window(offset, skip + length)?;
+        let Some(data) = bytes.get(skip..skip + length) else {
+            return Err(Error::Malformed { offset, problem: Problem::Truncated });
+        };
+        Ok(Some(Record { offset, kind, data }))
+    }
+
+    /// Goes past records of one type, to the offset of another, which is returned.
+    pub(crate) fn skip(&mut self, kind: Type) -> Result<u64, Error> {
+        while let Some((found, skip, length)) = self.peek()? {
+            if found == Type::Pointer && self.pointers == Pointers::Follow {
+                self.jump(skip, length)?;
+            } else if found == kind {
+                self.offset += (skip + length) as u64;
+            } else {
+                break;
+            }
+        }
+        Ok(self.offset)
+    }
+
+    fn peek(&mut self) -> Result<Option<(Type, usize, usize)>, Error> {
+        let offset = self.offset;
+        let malformed = |problem| Error::Malformed { offset, problem };
+        let bytes = self.source.window(offset, 6)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let (byte, length, skip) = header(bytes).map_err(malformed)?.ok_or(malformed(Problem::Truncated))?;
+        let kind = Type::from_byte(byte).ok_or(malformed(Problem::Type(byte)))?;
+        Ok(Some((kind, skip, length)))
+    }
+
+    fn jump(&mut self, skip: usize, length: usize) -> Result<(), Error> {
+        let offset = self.offset;
+        let here = offset + (skip + length) as u64;
+        let bytes = self.source.window(offset, skip + length)?;
+        let target = bytes
+            .get(skip..skip + length)
+            .and_then(|data| Record { offset, kind: Type::Pointer, data }.number())
+            .and_then(|target| u64::try_from(target).ok())
+            .ok_or(Error::Malformed { offset, problem: Problem::Pointer })?;
+        if target == 0 {
+            self.offset = here;
+            return Ok(());
+        }
+        if target <= offset {
+            self.backward += 1;
+        }
+        if self.backward > BACKWARD_JUMPS || target == offset {
+            return Err(Error::Malformed { offset, problem: Problem::Pointer });
+        }
+        self.offset = target;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

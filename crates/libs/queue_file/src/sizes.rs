@@ -1,0 +1,96 @@
+//! The first record of a queue file, `C`: six numbers in fixed columns, written over in place when all is known.
+
+use crate::record::{self, Type};
+
+/// What the `C` record says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the content section, from behind its `M` record up to its `X` record.
+    pub data_size: u64,
+    /// Offset of the first content record.
+    pub data_offset: u64,
+    /// Number of recipients.
+    pub recipient_count: u64,
+    /// What qmgr should know before it reads on; see [`Sizes::MIXED`] and [`Sizes::notify`].
+    pub qmgr_flags: u64,
+    /// Bytes of content, without what was deleted from it.
+    pub content_size: u64,
+    /// SMTPUTF8 and other flags of the sender's request.
+    pub send_flags: u32,
+}
+
+impl Sizes {
+    /// Length of the record's data.
+    pub const DATA: usize = 6 * 15 + 5;
+    /// Length of the whole record.
+    pub const RECORD: usize = Self::DATA + 2;
+    /// In `qmgr_flags`: recipients may be mixed with, or followed by, other envelope records.
+    pub const MIXED: u64 = 1;
+
+    /// The part of `qmgr_flags` that tells which NOTIFY bits any recipient has.
+    #[must_use]
+    pub const fn notify(bits: u8) -> u64 {
+        (bits as u64) << 1
+    }
+
+    /// Appends the record.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let text = format!(
+            "{:15} {:15} {:15} {:15} {:15} {:15}",
+            self.data_size, self.data_offset, self.recipient_count, self.qmgr_flags, self.content_size, self.send_flags
+        );
+        record::put(out, Type::Size, text.as_bytes());
+    }
+
+    /// Parses the record's data. Files of old releases have fewer columns.
+    #[must_use]
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(data).ok()?;
+        let mut columns = text.split_ascii_whitespace().map(str::parse::<u64>);
+        let data_size = columns.next()?.ok()?;
+        let mut column = || columns.next().unwrap_or(Ok(0)).ok();
+        let (data_offset, recipient_count, qmgr_flags) = (column()?, column()?, column()?);
+        let content_size = column()?;
+        let send_flags = u32::try_from(column()?).ok()?;
+        let content_size = if content_size == 0 { data_size } else { content_size };
+        Some(Self { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_has_one_length_and_comes_back() {
+        let sizes = Sizes {
+            data_size: 5325,
+            data_offset: 818,
+            recipient_count: 2,
+            qmgr_flags: Sizes::notify(6),
+            content_size: 5325,
+            send_flags: 1,
+        };
+        let mut out = Vec::new();
+        sizes.write(&mut out);
+        assert_eq!(out.len(), Sizes::RECORD);
+        assert_eq!(
+            out.get(2..),
+            Some(
+                &b"           5325             818               2              12            5325               1"[..]
+            )
+        );
+        assert_eq!(Sizes::parse(&out[2..]), Some(sizes));
+    }
+
+    #[test]
+    fn old_and_broken_records() {
+        assert_eq!(
+            Sizes::parse(b"  12   34   1").map(|s| (s.data_size, s.data_offset, s.content_size)),
+            Some((12, 34, 12))
+        );
+        for broken in [&b""[..], b"x", b"-1 2", b"1 2 3 4 5 99999999999", b"\xff"] {
+            assert_eq!(Sizes::parse(broken), None);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Where records are read from: bytes in memory, pieces of a file in memory, or a file.
+
+use std::borrow::Borrow;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes that can be looked at from any offset.
+pub trait Source {
+    /// The bytes at `offset`, at least `least` of them unless the source ends before. More may be given.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]>;
+}
+
+impl Source for &[u8] {
+    fn window(&mut self, offset: u64, _least: usize) -> io::Result<&[u8]> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(self.get(start..).unwrap_or_default())
+    }
+}
+
+/// The beginning and the end of a file whose middle is not needed: what cleanup hands to qmgr.
+#[derive(Debug, Clone, Copy)]
+pub struct Segments<'a> {
+    /// The file from its first byte.
+    pub leading: &'a [u8],
+    /// Offset in the file of `extracted`.
+    pub extracted_at: u64,
+    /// The file from there to its end.
+    pub extracted: &'a [u8],
+}
+
+impl Source for Segments<'_> {
+    fn window(&mut self, offset: u64, _least: usize) -> io::Result<&[u8]> {
+        let (start, bytes) = match offset.checked_sub(self.extracted_at) {
+            Some(start) => (start, self.extracted),
+            None => (offset, self.leading),
+        };
+        Ok(bytes.get(usize::try_from(start).unwrap_or(usize::MAX)..).unwrap_or_default())
+    }
+}
+
+/// A file, read through a buffer at the offsets asked for. Its own position is not used.
+#[derive(Debug)]
+pub struct Buffered<F> {
+    file: F,
+    buffer: Vec<u8>,
+    start: u64,
+    chunk: usize,
+}
+
+impl<F: Borrow<File>> Buffered<F> {
+    /// Small reads: for envelopes.
+    pub fn small(file: F) -> Self {
+        Self::with_chunk(file, 4096)
+    }
+
+    /// Large reads: for content.
+    pub fn large(file: F) -> Self {
+        Self::with_chunk(file, 64 * 1024)
+    }
+
+    /// Reads of `chunk` bytes.
+    pub fn with_chunk(file: F, chunk: usize) -> Self {
+        Self { file, buffer: Vec::new(), start: 0, chunk: chunk.max(1) }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        self.file.borrow()
+    }
+
+    /// The file, given back.
+    pub fn into_file(self) -> F {
+        self.file
+    }
+
+    fn available(&self, offset: u64) -> Option<&[u8]> {
+        let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.buffer.get(skip..)
+    }
+
+    fn fill(&mut self, offset: u64, least: usize) -> io::Result<()> {
+        let kept = self.available(offset).map_or(0, <[u8]>::len);
+        self.buffer.drain(..self.buffer.len() - kept);
+        self.start = offset;
+        self.buffer.resize(least.max(self.chunk), 0);
+        let mut have = kept;
+        while have < least {
+            let room = self.buffer.get_mut(have..).unwrap_or_default();
+            match self.file.borrow().read_at(room, offset.saturating_add(have as u64)) {
+                Ok(0) => break,
+                Ok(count) => have += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.buffer.truncate(have);
+                    return Err(error);
+                }
+            }
+        }
+        self.buffer.truncate(have);
+        Ok(())
+    }
+}
+
+impl<F: Borrow<File>> Source for Buffered<F> {
+    fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
+        if self.available(offset).is_none_or(|bytes| bytes.len() < least) {
+            self.fill(offset, least)?;
+        }
+        Ok(self.available(offset).unwrap_or_default())
+    }
+}
