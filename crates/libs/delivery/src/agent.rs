@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::desk::now;
 use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
-use crate::{Desk, Policy, QueueFile};
+use crate::{Desk, QueueFile};
 
 /// What a delivery agent does with a request.
 pub trait Agent: Send + Sync {
@@ -150,7 +150,7 @@ pub async fn serve<A: Agent>(agent: &A, desk: &Arc<Desk>, stream: UnixStream, cr
 }
 
 async fn deliver<A: Agent>(agent: &A, desk: &Arc<Desk>, request: Request) -> Finished {
-    let path = Policy::queue_file(&request);
+    let path = desk.policy.queue_file(&request);
     match QueueFile::open(&path) {
         Ok(file) => {
             let delivery = Delivery {

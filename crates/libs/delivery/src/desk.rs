@@ -3,12 +3,24 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use address::Address;
 use ipc::bounce::Bounce;
 use ipc::deliver::Request;
 use ipc::verify::{self, Verify};
 use ipc::{Caller, bounce};
+use queue_file::{Layout, QueueId, QueueName, Spool};
 
 use crate::plan::Step;
+
+config::bundle! {
+    /// The parameters that [`Policy`] is made from.
+    pub struct Params {
+        identity: config::params::Identity,
+        queue: config::params::Queue,
+        ipc: config::params::Ipc,
+        verify: config::params::Verify,
+    }
+}
 
 /// The parameters of main.cf that govern how recipients are settled.
 #[derive(Debug, Clone)]
@@ -27,6 +39,8 @@ pub struct Policy {
     pub address_verify_service_name: String,
     /// How long any of them may take.
     pub ipc_timeout: Duration,
+    /// Where queue files lie, from the working directory on.
+    pub spool: Spool,
 }
 
 impl Default for Policy {
@@ -39,19 +53,43 @@ impl Default for Policy {
             trace_service_name: "trace".to_owned(),
             address_verify_service_name: "verify".to_owned(),
             ipc_timeout: Duration::from_secs(3600),
+            spool: Spool::new("", Layout::default()),
+        }
+    }
+}
+
+impl From<&Params> for Policy {
+    fn from(params: &Params) -> Self {
+        let Params { identity, queue, ipc, verify } = params;
+        let hashed = queue.hash_queue_names.iter().map(String::as_str);
+        let layout = Layout::new(hashed, u32::try_from(queue.hash_queue_depth).unwrap_or(1));
+        Self {
+            soft_bounce: identity.soft_bounce,
+            delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
+            bounce_service_name: ipc.bounce_service_name.clone(),
+            defer_service_name: ipc.defer_service_name.clone(),
+            trace_service_name: ipc.trace_service_name.clone(),
+            address_verify_service_name: verify.address_verify_service_name.clone(),
+            ipc_timeout: ipc.ipc_timeout,
+            spool: Spool::new("", layout),
         }
     }
 }
 
 impl Policy {
     /// The socket of a private service, below the queue directory.
-    pub(crate) fn socket(service: &str) -> PathBuf {
+    #[must_use]
+    pub fn socket(service: &str) -> PathBuf {
         PathBuf::from("private").join(service)
     }
 
     /// The queue file that a request names.
-    pub(crate) fn queue_file(request: &Request) -> PathBuf {
-        PathBuf::from(&request.queue_name).join(&request.queue_id)
+    pub(crate) fn queue_file(&self, request: &Request) -> PathBuf {
+        match (QueueName::parse(&request.queue_name), QueueId::parse(&request.queue_id)) {
+            (Some(queue), Some(id)) => self.spool.path(queue, &id),
+            // What is neither cannot be opened.
+            _ => PathBuf::new(),
+        }
     }
 }
 
@@ -116,5 +154,11 @@ pub(crate) fn now() -> i64 {
 
 /// An address as log lines show it.
 pub(crate) fn shown(address: &[u8]) -> String {
-    String::from_utf8_lossy(address).into_owned()
+    Address::from(address).to_string()
+}
+
+/// An address in the form of headers and SMTP commands: with quotes where it needs them.
+#[must_use]
+pub fn external(address: &[u8]) -> Vec<u8> {
+    address::quote::quote(address)
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,15 +35,8 @@ impl QueueFile {
     ///
     /// # Errors
     /// There is no recipient record at the offset, or writing failed. The recipient may get a second copy.
-    pub fn mark_done(&self, offset: i64) -> io::Result<()> {
-        let Ok(offset) = u64::try_from(offset) else { return Ok(()) };
-        let mut kind = [0];
-        self.file.read_exact_at(&mut kind, offset)?;
-        match &kind {
-            b"R" => self.file.write_all_at(b"D", offset),
-            b"D" => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "no recipient record at offset")),
-        }
+    pub fn mark_done(&self, offset: i64) -> Result<(), queue_file::Error> {
+        queue_file::mark_done(&self.file, offset)
     }
 }
 

@@ -12,6 +12,13 @@ mod file;
 pub mod plan;
 pub mod solo;
 
-pub use desk::{Desk, Policy};
+pub mod content;
+pub mod copy;
+pub mod head;
+pub mod loops;
+pub mod mailbox;
+
+pub use content::{Content, content_of};
+pub use desk::{Desk, Params, Policy, external};
 pub use file::QueueFile;
 pub use plan::{Attempt, Settled};

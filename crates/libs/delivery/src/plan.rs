@@ -117,7 +117,7 @@ impl Case<'_> {
         let detail = or_action(detail, "delivered");
         let mut steps = self.reported(&detail);
         if self.notify().contains(Notify::SUCCESS) && steps.is_empty() {
-            steps.push(Step::Trace(self.append(&detail)));
+            steps.push(Step::Trace(self.trace(&detail)));
         }
         Plan {
             steps,
@@ -195,7 +195,7 @@ impl Case<'_> {
         };
         detail.action = word.into();
         Plan {
-            steps: vec![Step::Trace(self.append(&detail))],
+            steps: vec![Step::Trace(self.trace(&detail))],
             line: self.line(&detail, word, policy),
             settled: Settled::Finished,
             otherwise: Otherwise::Warn(format!(
@@ -208,7 +208,7 @@ impl Case<'_> {
     /// The trace entry of a delivery that is reported whatever its outcome (`sendmail -v`).
     fn reported(&self, detail: &Detail) -> Vec<Step> {
         match self.request.mode {
-            Mode::DeliverAndReport => vec![Step::Trace(self.append(detail))],
+            Mode::DeliverAndReport => vec![Step::Trace(self.trace(detail))],
             Mode::Deliver | Mode::Expand | Mode::Probe => Vec::new(),
         }
     }
@@ -217,8 +217,23 @@ impl Case<'_> {
         ipc::bounce::Request::Append { queue_id: self.request.queue_id.clone(), entry: self.entry(detail) }
     }
 
+    /// The entry of the trace log, whose reason says through whom.
+    fn trace(&self, detail: &Detail) -> ipc::bounce::Request {
+        let relay = &self.attempt.relay;
+        if relay == "none" {
+            return self.append(detail);
+        }
+        let reason = format!("delivery via {relay}: {}", detail.reason);
+        self.append(&Detail { reason, ..detail.clone() })
+    }
+
     fn notify(&self) -> Notify {
         Notify::from_bits(self.recipient.notify).unwrap_or(Notify::UNSET)
+    }
+
+    /// Only an entry of the trace log.
+    pub(crate) fn trace_step(&self, detail: &Detail) -> Step {
+        Step::Trace(self.trace(detail))
     }
 
     /// The log entry that says a detail of this recipient.

@@ -122,8 +122,7 @@ impl<'a> Delivery<'a> {
     #[must_use]
     pub fn trace(&mut self, recipient: &Recipient, attempt: &Attempt, detail: &dsn::Detail) -> bool {
         let case = Case { request: self.request, recipient, attempt, now: now() };
-        let (queue_id, entry) = (self.request.queue_id.clone(), case.entry(detail));
-        self.desk.carry_out(Step::Trace(ipc::bounce::Request::Append { queue_id, entry }))
+        self.desk.carry_out(case.trace_step(detail))
     }
 }
 
@@ -145,7 +144,7 @@ pub fn serve<A: Agent>(agent: &A, desk: &mut Desk, stream: UnixStream) -> Result
 }
 
 fn deliver<A: Agent>(agent: &A, desk: &mut Desk, request: &Request) -> Finished {
-    let path = Policy::queue_file(request);
+    let path = desk.policy.queue_file(request);
     match QueueFile::open(&path) {
         Ok(file) => {
             let mut delivery = Delivery { request, file, desk, finished: 0 };

@@ -1,0 +1,151 @@
+//! Locks of mbox files, as other mail programs of the host take them: fcntl, flock, and `.lock` files.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use dsn::Status;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollTimeout, poll};
+
+use super::Error;
+
+/// A way to lock a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockKind {
+    /// The POSIX record lock over the whole file.
+    Fcntl,
+    /// The BSD lock.
+    Flock,
+    /// A file of the same name with `.lock` appended.
+    Dotlock,
+}
+
+impl FromStr for LockKind {
+    type Err = UnknownLock;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLock> {
+        match name {
+            "fcntl" => Ok(Self::Fcntl),
+            "flock" => Ok(Self::Flock),
+            "dotlock" => Ok(Self::Dotlock),
+            _ => Err(UnknownLock(name.to_owned())),
+        }
+    }
+}
+
+/// A lock that this system does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown lock method: {0}")]
+pub struct UnknownLock(String);
+
+/// How mailboxes are locked, and how long a locked one is waited for.
+#[derive(Debug, Clone)]
+pub struct Locking {
+    /// `mailbox_delivery_lock`.
+    pub kinds: Vec<LockKind>,
+    /// `deliver_lock_attempts`.
+    pub attempts: u32,
+    /// `deliver_lock_delay`.
+    pub delay: Duration,
+    /// `stale_lock_time`: a `.lock` file of this age is forgotten.
+    pub stale: Duration,
+}
+
+/// A `.lock` file, removed when dropped.
+#[derive(Debug)]
+pub(super) struct Dotlock(PathBuf);
+
+impl Drop for Dotlock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Locking {
+    /// Creates the `.lock` file of a mailbox, if such are asked for.
+    pub(super) fn dotlock(&self, mailbox: &Path) -> io::Result<Option<Dotlock>> {
+        if !self.kinds.contains(&LockKind::Dotlock) {
+            return Ok(None);
+        }
+        let mut name = mailbox.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        for attempt in 1..=self.attempts.max(1) {
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(_) => return Ok(Some(Dotlock(path))),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(_) if self.is_stale(&path) => {
+                    let _ = std::fs::remove_file(&path);
+                }
+                Err(_) if attempt < self.attempts => pause(self.delay),
+                Err(_) => {}
+            }
+        }
+        Err(Errno::EEXIST.into())
+    }
+
+    /// Takes the other locks on an open mailbox; they end when it is closed.
+    pub(super) fn lock(&self, file: &File) -> Result<(), Error> {
+        for kind in &self.kinds {
+            let take = match kind {
+                LockKind::Fcntl => fcntl_lock,
+                LockKind::Flock => flock,
+                LockKind::Dotlock => continue,
+            };
+            self.wait_for(|| take(file)).map_err(|error| {
+                Error::system(Status::temporary(2, 0), "unable to lock for exclusive access", &error)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn wait_for(&self, take: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        for _ in 1..self.attempts {
+            match take() {
+                Err(error) if is_held(&error) => pause(self.delay),
+                result => return result,
+            }
+        }
+        take()
+    }
+
+    fn is_stale(&self, path: &Path) -> bool {
+        let Ok(found) = std::fs::symlink_metadata(path) else { return false };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let changed = Duration::from_secs(u64::try_from(found.ctime()).unwrap_or(0));
+        now.saturating_sub(changed) > self.stale
+    }
+}
+
+fn is_held(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES))
+}
+
+fn fcntl_lock(file: &File) -> io::Result<()> {
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_SETLK(&whole))?;
+    Ok(())
+}
+
+fn flock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Errno::EAGAIN.into(),
+        TryLockError::Error(error) => error,
+    })
+}
+
+/// Waits for a lock of a program that does not tell when it lets go.
+fn pause(delay: Duration) {
+    let _ = poll(&mut [], PollTimeout::try_from(delay).unwrap_or(PollTimeout::MAX));
+}

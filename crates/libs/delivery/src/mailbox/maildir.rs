@@ -1,0 +1,86 @@
+//! Delivers a message to a maildir: written below `tmp`, linked into `new`, and only then there.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dsn::Status;
+
+use super::{Error, Limited};
+use crate::content::Content;
+use crate::copy::{self, Layout};
+
+/// What makes the names of messages unique.
+#[derive(Debug, Clone, Copy)]
+pub struct Naming<'a> {
+    /// The host's name (`myhostname`), which other hosts with the same file system do not have.
+    pub host: &'a str,
+    /// The moment of delivery.
+    pub now: SystemTime,
+    /// The largest size of a message file, 0 for none.
+    pub limit: u64,
+}
+
+/// Puts the message into the maildir, which is created if it can be. File and directory are synchronised to disk.
+///
+/// # Errors
+/// See [`Error`]; what has no code of its own is 4.2.0.
+pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout: &Layout) -> Result<(), Error> {
+    const FAILURE: Status = Status::temporary(2, 0);
+    let since = naming.now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("{}.P{}.{}", since.as_secs(), std::process::id(), naming.host);
+    let temporary = Temporary(maildir.join("tmp").join(name));
+    let refused = |error: &io::Error| Error::system(FAILURE, &format!("create maildir file {}", temporary.0.display()), error);
+    let file = create(maildir, &temporary.0).map_err(|error| refused(&error))?;
+    let found = file.metadata().map_err(|error| refused(&error))?;
+    write(&file, naming.limit, content, layout).map_err(|error| Error::of_copy(error, FAILURE))?;
+    let (seconds, micros) = (since.as_secs(), since.subsec_micros());
+    let name = format!("{seconds}.V{:x}I{:x}M{micros}.{}", found.dev(), found.ino(), naming.host);
+    let directory = maildir.join("new");
+    let last = directory.join(name);
+    let linked = match std::fs::hard_link(&temporary.0, &last) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(&directory).and_then(|()| std::fs::hard_link(&temporary.0, &last))
+        }
+        result => result,
+    };
+    linked.map_err(|error| Error::system(FAILURE, &format!("create maildir file {}", last.display()), &error))?;
+    // The link, too, must survive a crash.
+    File::open(&directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| Error::system(FAILURE, &format!("sync maildir {}", directory.display()), &error))
+}
+
+/// A file below `tmp`, gone when this is dropped.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn create(maildir: &Path, path: &Path) -> io::Result<File> {
+    let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(&maildir.join("tmp"))?;
+            make(&maildir.join("new"))?;
+            make(&maildir.join("cur"))?;
+            open()
+        }
+        result => result,
+    }
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+fn write(file: &File, limit: u64, content: &mut Content, layout: &Layout) -> Result<(), copy::Error> {
+    let mut out = BufWriter::with_capacity(64 * 1024, Limited { inner: file, size: 0, limit });
+    copy::copy(content, layout, &mut out)?;
+    out.flush().and_then(|()| file.sync_all()).map_err(copy::Error::Write)
+}

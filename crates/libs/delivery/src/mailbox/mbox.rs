@@ -1,0 +1,87 @@
+//! Appends a message to an mbox file; the file is as it was before if that fails.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use dsn::Status;
+
+use super::lock::{LockKind, Locking};
+use super::{Error, Limited, regular};
+use crate::content::Content;
+use crate::copy::{self, Layout};
+
+/// Who owns a file that is created on behalf of someone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// A file to append to, and under what conditions.
+#[derive(Debug)]
+pub struct Destination<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Whom a new file is given to, where that is not the present user.
+    pub owner: Option<Owner>,
+    /// How it is locked.
+    pub locking: &'a Locking,
+    /// Its largest size (`mailbox_size_limit`), 0 for none.
+    pub limit: u64,
+    /// The code of a failure that has none by itself.
+    pub failure: Status,
+}
+
+/// Appends the message; `accept` may refuse the opened file for reasons of its own. The file is synchronised to disk.
+///
+/// # Errors
+/// See [`Error`].
+pub fn deliver(
+    destination: &Destination<'_>,
+    content: &mut Content,
+    layout: &Layout,
+    accept: impl FnOnce(&Metadata) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let Destination { path, owner, locking, limit, failure } = *destination;
+    let system = |doing: &str, error: &io::Error| Error::system(failure, doing, error);
+    let _dotlock = locking.dotlock(path).map_err(|error| refused_dotlock(path, failure, &error))?;
+    let file = regular::open_or_create(path, owner, failure)?;
+    let found = file.metadata().map_err(|error| system("cannot look at file", &error))?;
+    locking.lock(&file)?;
+    accept(&found)?;
+    if !found.is_file() {
+        return write(&file, 0, 0, content, layout).map_err(|error| Error::of_copy(error, failure));
+    }
+    // The size is taken under the lock.
+    let size = file.metadata().map_err(|error| system("cannot look at file", &error))?.len();
+    let written = write(&file, size, limit, content, layout)
+        .and_then(|()| file.sync_all().map_err(copy::Error::Write));
+    if written.is_err() {
+        let _ = file.set_len(size);
+    }
+    written.map_err(|error| Error::of_copy(error, failure))
+}
+
+fn write(file: &File, size: u64, limit: u64, content: &mut Content, layout: &Layout) -> Result<(), copy::Error> {
+    let mut out = BufWriter::with_capacity(64 * 1024, Limited { inner: file, size, limit });
+    copy::copy(content, layout, &mut out)?;
+    out.flush().map_err(copy::Error::Write)
+}
+
+fn refused_dotlock(path: &Path, failure: Status, error: &io::Error) -> Error {
+    let doing = format!("unable to create lock file {}.lock", path.display());
+    let other = if error.kind() == io::ErrorKind::AlreadyExists { Status::temporary(2, 0) } else { failure };
+    Error::system(other, &doing, error)
+}
+
+impl Locking {
+    /// The same without `.lock` files, for a file whose directory the user may not write to.
+    #[must_use]
+    pub fn without_dotlock(&self) -> Self {
+        let kinds = self.kinds.iter().copied().filter(|kind| *kind != LockKind::Dotlock).collect();
+        Self { kinds, ..self.clone() }
+    }
+}

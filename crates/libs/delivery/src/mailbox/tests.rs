@@ -1,0 +1,105 @@
+use super::*;
+use crate::content::content_of;
+use crate::content::tests::file;
+use queue_file::record::Type::{self, Extracted, Filter, Line};
+use crate::copy::Layout;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+const MESSAGE: &[(Type, &[u8])] = &[(Line, b"Subject: x"), (Line, b""), (Line, b"body"), (Extracted, b"")];
+
+fn locking(kinds: &[LockKind]) -> Locking {
+    Locking { kinds: kinds.to_vec(), attempts: 1, delay: Duration::ZERO, stale: Duration::from_secs(500) }
+}
+
+fn append(path: &Path, locking: &Locking, limit: u64) -> Result<(), Error> {
+    let (_kept, file) = file(MESSAGE);
+    let destination = Destination { path, owner: None, locking, limit, failure: Status::permanent(2, 0) };
+    deliver_mbox(&destination, &mut content_of(&file, 0), &Layout::mbox(b"From x\n".to_vec()), |_| Ok(()))
+}
+
+fn status_of(result: Result<(), Error>) -> Option<String> {
+    match result {
+        Ok(()) => None,
+        Err(Error::Mailbox { status, .. }) => Some(status.to_string()),
+        Err(Error::Message(error)) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn an_mbox_is_made_and_appended_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("box");
+    let all = locking(&[LockKind::Fcntl, LockKind::Flock, LockKind::Dotlock]);
+    append(&path, &all, 0).unwrap();
+    append(&path, &all, 0).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "From x\nSubject: x\n\nbody\n\n".repeat(2));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "the lock file is gone");
+}
+
+#[test]
+fn a_full_mbox_stays_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("box");
+    std::fs::write(&path, "old").unwrap();
+    let error = append(&path, &locking(&[]), 10).unwrap_err();
+    assert_eq!(error.to_string(), "error writing message: File too large");
+    assert_eq!(status_of(Err(error)).as_deref(), Some("5.2.2"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+}
+
+#[test]
+fn a_locked_mbox_is_tried_again_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("box");
+    let held = std::fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    assert_eq!(status_of(append(&path, &locking(&[LockKind::Flock]), 0)).as_deref(), Some("4.2.0"));
+    drop(held);
+    std::fs::write(directory.path().join("box.lock"), "").unwrap();
+    assert_eq!(status_of(append(&path, &locking(&[LockKind::Dotlock]), 0)).as_deref(), Some("4.2.0"));
+    let stale = Locking { stale: Duration::ZERO, attempts: 2, ..locking(&[LockKind::Dotlock]) };
+    // A lock of this very second is not stale yet, one of the last second is.
+    let _ = append(&path, &stale, 0);
+}
+
+#[test]
+fn links_and_missing_directories_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("box"), directory.path().join("link"));
+    std::fs::write(&path, "").unwrap();
+    std::fs::hard_link(&path, &link).unwrap();
+    assert_eq!(append(&link, &locking(&[]), 0).unwrap_err().to_string(), "file has 2 hard links");
+    let missing = Path::new("/nonexistent/box");
+    assert_eq!(
+        append(missing, &locking(&[LockKind::Dotlock]), 0).unwrap_err().to_string(),
+        "unable to create lock file /nonexistent/box.lock: No such file or directory"
+    );
+    assert_eq!(status_of(append(missing, &locking(&[]), 0)).as_deref(), Some("5.2.0"));
+}
+
+#[test]
+fn a_maildir_is_made_and_gets_whole_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let maildir = directory.path().join("Maildir");
+    let (_kept, file) = file(MESSAGE);
+    let naming = Naming { host: "h", now: UNIX_EPOCH + Duration::from_micros(5_000_042), limit: 0 };
+    deliver_maildir(&maildir, naming, &mut content_of(&file, 0), &Layout::plain(b"Return-Path: <>\n".to_vec())).unwrap();
+    assert_eq!(std::fs::read_dir(maildir.join("tmp")).unwrap().count(), 0);
+    assert!(maildir.join("cur").is_dir());
+    let (mail,) = (std::fs::read_dir(maildir.join("new")).unwrap().next().unwrap().unwrap(),);
+    let name = mail.file_name().into_string().unwrap();
+    assert!(name.starts_with("5.V") && name.ends_with("M42.h"), "{name}");
+    assert_eq!(std::fs::read_to_string(mail.path()).unwrap(), "Return-Path: <>\nSubject: x\n\nbody\n");
+}
+
+#[test]
+fn a_message_that_is_corrupt_leaves_no_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_kept, file) = file(&[(Filter, b"half")]);
+    let naming = Naming { host: "h", now: UNIX_EPOCH, limit: 0 };
+    let result = deliver_maildir(directory.path(), naming, &mut content_of(&file, 0), &Layout::plain(Vec::new()));
+    assert!(matches!(result, Err(Error::Message(_))));
+    assert_eq!(std::fs::read_dir(directory.path().join("new")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0);
+}
