@@ -1,1 +1,28 @@
 //! Every parameter with type and default; main.cf, master.cf, expansion, overrides.
+//!
+//! A parameter is one row in `params/TOPIC.rs`. A program asks a [`Source`] for the groups of rows that it
+//! uses, and receives typed values or all problems at once; nothing else of main.cf is parsed or expanded.
+//! Only this library reads main.cf and master.cf. It never changes them, and it never logs.
+
+mod compatibility;
+mod error;
+mod expand;
+mod group;
+mod host;
+mod logical_lines;
+mod main_cf;
+pub mod master_cf;
+mod networks;
+pub mod params;
+mod row;
+mod source;
+pub mod value;
+
+pub use compatibility::{Level, Malformed};
+pub use error::Error;
+pub use expand::{Failure, MAX_NESTING, Names, expand, expand_once};
+pub use group::{Group, Problem, Problems};
+pub use logical_lines::{LogicalLine, LogicalLines};
+pub use main_cf::{Entry, MainCf};
+pub use row::{Kind, Row, Standing};
+pub use source::{Source, authorize_directory, config_directory, is_directory_listed};

@@ -1,0 +1,89 @@
+//! What only this host knows: its name and its addresses.
+
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::SockaddrStorage;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+
+/// An address of this host and the length of its network's prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u32,
+}
+
+/// The name of this host as the kernel has it.
+pub(crate) fn name() -> String {
+    match nix::unistd::gethostname() {
+        Ok(name) => name.to_string_lossy().into_owned(),
+        Err(_) => String::from("localhost"),
+    }
+}
+
+/// All addresses of interfaces that are up, of the protocols that `inet_protocols` allows.
+pub(crate) fn interfaces(protocols: &str) -> Vec<Interface> {
+    let all = protocols.split([',', ' ']).any(|word| word.eq_ignore_ascii_case("all"));
+    let allows = |name: &str| all || protocols.split([',', ' ']).any(|word| word == name);
+    let (v4, v6) = (allows("ipv4"), allows("ipv6"));
+    let Ok(addresses) = getifaddrs() else {
+        return Vec::new();
+    };
+    addresses
+        .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
+        .filter_map(|interface| {
+            let address = address(interface.address.as_ref()?)?;
+            let mask = interface.netmask.as_ref().and_then(self::address);
+            Some(Interface { address, prefix: mask.map_or(full_length(address), ones) })
+        })
+        .filter(|interface| if interface.address.is_ipv4() { v4 } else { v6 })
+        .collect()
+}
+
+/// The interfaces that `inet_interfaces` names.
+pub(crate) fn chosen(all: &[Interface], inet_interfaces: &str) -> Vec<Interface> {
+    let mut chosen = Vec::new();
+    for word in inet_interfaces.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
+        match word {
+            _ if word.eq_ignore_ascii_case("all") => chosen.extend_from_slice(all),
+            _ if word.eq_ignore_ascii_case("loopback-only") => {
+                chosen.extend(all.iter().filter(|one| one.address.is_loopback()));
+            }
+            _ => chosen.extend(named(all, word)),
+        }
+    }
+    chosen
+}
+
+fn named(all: &[Interface], word: &str) -> Vec<Interface> {
+    let bare = word.trim_start_matches('[').trim_end_matches(']');
+    let addresses: Vec<IpAddr> = match bare.parse() {
+        Ok(address) => vec![address],
+        Err(_) => match (bare, 0).to_socket_addrs() {
+            Ok(found) => found.map(|address| address.ip()).collect(),
+            Err(_) => Vec::new(),
+        },
+    };
+    let known = |address: IpAddr| all.iter().find(|one| one.address == address).copied();
+    addresses
+        .into_iter()
+        .map(|address| known(address).unwrap_or(Interface { address, prefix: full_length(address) }))
+        .collect()
+}
+
+fn address(storage: &SockaddrStorage) -> Option<IpAddr> {
+    if let Some(v4) = storage.as_sockaddr_in() {
+        return Some(IpAddr::V4(Ipv4Addr::from(v4.ip())));
+    }
+    storage.as_sockaddr_in6().map(|v6| IpAddr::V6(Ipv6Addr::from(v6.ip())))
+}
+
+fn ones(mask: IpAddr) -> u32 {
+    match mask {
+        IpAddr::V4(mask) => u32::from(mask).leading_ones(),
+        IpAddr::V6(mask) => u128::from(mask).leading_ones(),
+    }
+}
+
+fn full_length(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
+}

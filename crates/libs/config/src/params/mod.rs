@@ -1,0 +1,113 @@
+//! Every parameter, one file for each topic.
+
+mod bounce;
+mod cleanup;
+mod daemon;
+mod delivery;
+mod former;
+mod identity;
+mod ipc;
+mod layout;
+mod lmtp;
+mod lmtp_tls;
+mod local;
+mod milter;
+mod pipe;
+mod postscreen;
+mod qmgr;
+mod queue;
+mod rewrite;
+mod sasl;
+mod services;
+mod smtp;
+mod smtp_tls;
+mod smtpd;
+mod smtpd_access;
+mod smtpd_tls;
+mod tables;
+mod tls;
+mod tlsproxy;
+mod transport;
+mod verify;
+mod virtual_agent;
+
+pub use bounce::Bounce;
+pub use cleanup::Cleanup;
+pub use daemon::Daemon;
+pub use delivery::Delivery;
+pub use former::Former;
+pub use identity::Identity;
+pub use ipc::Ipc;
+pub use layout::Layout;
+pub use lmtp::Lmtp;
+pub use lmtp_tls::LmtpTls;
+pub use local::Local;
+pub use milter::Milter;
+pub use pipe::Pipe;
+pub use postscreen::{Postscreen, PostscreenTls};
+pub use qmgr::Qmgr;
+pub use queue::Queue;
+pub use rewrite::Rewrite;
+pub use sasl::{LmtpSasl, SmtpSasl, SmtpdSasl};
+pub use services::{Anvil, Flush, Qmqpd, Sendmail};
+pub use smtp::Smtp;
+pub use smtp_tls::SmtpTls;
+pub use smtpd::Smtpd;
+pub use smtpd_access::SmtpdAccess;
+pub use smtpd_tls::SmtpdTls;
+pub use tables::Tables;
+pub use tls::Tls;
+pub use tlsproxy::{Tlsproxy, TlsproxyClient, TlsproxyTls};
+pub use transport::{TransportLimits, TransportTime};
+pub use verify::Verify;
+pub use virtual_agent::Virtual;
+
+use crate::group::Group;
+use crate::row::Row;
+
+/// All rows, topic by topic.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().flat_map(|rows| rows())
+}
+
+const ROWS: &[fn() -> Vec<&'static Row>] = &[
+    Identity::rows,
+    Layout::rows,
+    Ipc::rows,
+    Daemon::rows,
+    Queue::rows,
+    Qmgr::rows,
+    Cleanup::rows,
+    Rewrite::rows,
+    Bounce::rows,
+    Delivery::rows,
+    Local::rows,
+    Virtual::rows,
+    Pipe::rows,
+    Tables::rows,
+    Smtpd::rows,
+    SmtpdAccess::rows,
+    Smtp::rows,
+    SmtpTls::rows,
+    SmtpdTls::rows,
+    Tls::rows,
+    SmtpdSasl::rows,
+    SmtpSasl::rows,
+    Milter::rows,
+    Postscreen::rows,
+    Verify::rows,
+    Anvil::rows,
+    Flush::rows,
+    Sendmail::rows,
+    Qmqpd::rows,
+    Tlsproxy::rows,
+    LmtpTls::rows,
+    LmtpSasl::rows,
+    Lmtp::rows,
+    PostscreenTls::rows,
+    TlsproxyTls::rows,
+    TlsproxyClient::rows,
+    TransportLimits::rows,
+    TransportTime::rows,
+    Former::rows,
+];

@@ -1,0 +1,201 @@
+//! The kinds of values, and how each is parsed from expanded text.
+
+use crate::row::Row;
+use std::time;
+
+/// A kind of value.
+pub trait Value {
+    /// What a parameter of this kind is in Rust.
+    type Out: Default;
+    /// Whether `$name` is expanded before the text is parsed.
+    const EXPANDED: bool = true;
+
+    /// Parses a text.
+    ///
+    /// # Errors
+    /// What to tell the administrator.
+    fn parse(text: &str, context: &Context<'_>) -> Result<Self::Out, String>;
+}
+
+/// What a value is parsed for.
+pub struct Context<'a> {
+    /// The row; its name may be the template of a family.
+    pub row: &'a Row,
+    /// The name under which the value was found.
+    pub name: &'a str,
+    /// The row's default, expanded: it decides on the unit of a time without one.
+    pub default: &'a dyn Fn() -> String,
+}
+
+/// `yes` or `no`.
+#[derive(Debug)]
+pub struct Bool;
+/// A whole number.
+#[derive(Debug)]
+pub struct Int;
+/// A number that cannot be negative.
+#[derive(Debug)]
+pub struct Size;
+/// A time: a number and one of `s`, `m`, `h`, `d`, `w`.
+#[derive(Debug)]
+pub struct Duration;
+/// Any text.
+#[derive(Debug)]
+pub struct Text;
+/// Any text, not expanded.
+#[derive(Debug)]
+pub struct Raw;
+/// Words between commas and white space; what stands in `{ }` is one word.
+#[derive(Debug)]
+pub struct List;
+/// As [`List`], of `type:name` tables.
+#[derive(Debug)]
+pub struct TableList;
+
+impl Value for Bool {
+    type Out = bool;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<bool, String> {
+        if text.eq_ignore_ascii_case("yes") {
+            Ok(true)
+        } else if text.eq_ignore_ascii_case("no") {
+            Ok(false)
+        } else {
+            Err(format!("bad boolean configuration: {} = {text}", context.name))
+        }
+    }
+}
+
+impl Value for Int {
+    type Out = i64;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<i64, String> {
+        let bad = || format!("bad numerical configuration: {} = {text}", context.name);
+        let number = text.trim().parse().map_err(|_| bad())?;
+        check_range(number, context)?;
+        Ok(number)
+    }
+}
+
+impl Value for Size {
+    type Out = u64;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<u64, String> {
+        let number = Int::parse(text, context)?;
+        u64::try_from(number).map_err(|_| format!("invalid {} parameter value {number} < 0", context.name))
+    }
+}
+
+impl Value for Duration {
+    type Out = time::Duration;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<time::Duration, String> {
+        let bad = || format!("parameter {}: bad time value or unit: {text}", context.name);
+        let seconds = seconds(text, context.default).ok_or_else(bad)?;
+        check_range(i64::from(seconds), context)?;
+        Ok(time::Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+impl Value for Text {
+    type Out = String;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<String, String> {
+        let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+        let say = |sign: char, bound: i64| {
+            Err(format!("bad string length {length} {sign} {bound}: {} = {text}", context.name))
+        };
+        match (context.row.min, context.row.max) {
+            (Some(min), _) if length < min => say('<', min),
+            (_, Some(max)) if length > max => say('>', max),
+            _ => Ok(text.to_owned()),
+        }
+    }
+}
+
+impl Value for Raw {
+    type Out = String;
+    const EXPANDED: bool = false;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<String, String> {
+        Text::parse(text, context)
+    }
+}
+
+impl Value for List {
+    type Out = Vec<String>;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<Vec<String>, String> {
+        Text::parse(text, context)?;
+        Ok(words(text))
+    }
+}
+
+impl Value for TableList {
+    type Out = Vec<String>;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<Vec<String>, String> {
+        List::parse(text, context)
+    }
+}
+
+/// Splits a list at white space and commas. What stands between balanced braces is kept together.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut depth = 0_u32;
+    for character in text.chars() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' | ' ' | '\t' | '\r' | '\n' if depth == 0 => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                continue;
+            }
+            _ => {}
+        }
+        word.push(character);
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// The content of a word in braces, without them and the white space within their ends.
+#[must_use]
+pub fn unbraced(word: &str) -> Option<&str> {
+    Some(word.strip_prefix('{')?.strip_suffix('}')?.trim())
+}
+
+fn check_range(number: i64, context: &Context<'_>) -> Result<(), String> {
+    let say = |sign: char, bound: i64| Err(format!("invalid {} parameter value {number} {sign} {bound}", context.name));
+    match (context.row.min, context.row.max) {
+        (Some(min), _) if number < min => say('<', min),
+        (_, Some(max)) if number > max => say('>', max),
+        _ => Ok(()),
+    }
+}
+
+/// The seconds of a time, at most what 31 bits hold.
+fn seconds(text: &str, default: &dyn Fn() -> String) -> Option<u32> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u32 = number.parse().ok()?;
+    let unit = match unit {
+        "" => default().chars().find(char::is_ascii_alphabetic)?,
+        _ => unit.parse().ok()?,
+    };
+    let scale = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        'w' => 7 * 24 * 60 * 60,
+        _ => return None,
+    };
+    number.checked_mul(scale).filter(|seconds| i32::try_from(*seconds).is_ok())
+}
