@@ -67,6 +67,34 @@ pub enum Values {
     Files,
 }
 
+impl Environment {
+    /// What the parameters say. Values that make no sense are reported by the program that asks for their group.
+    #[must_use]
+    pub fn of(source: &config::Source) -> Self {
+        let mut problems = config::Problems::default();
+        let tables = <config::params::Tables as config::Group>::parse(source, &mut problems);
+        let ipc = <config::params::Ipc as config::Group>::parse(source, &mut problems);
+        let smtputf8_enable = source.expanded("smtputf8_enable").ok().flatten();
+        let queue_directory = source.expanded("queue_directory").ok().flatten();
+        let utf8 = smtputf8_enable.is_none_or(|value| value.eq_ignore_ascii_case("yes"));
+        let size = |value: u64, default: usize| usize::try_from(value).unwrap_or(default);
+        let default = Self::default();
+        Self {
+            default_database_type: tables.default_database_type,
+            lmdb_map_size: size(tables.lmdb_map_size, default.lmdb_map_size),
+            queue_directory: queue_directory.map_or(default.queue_directory, PathBuf::from),
+            proxymap_service_name: ipc.proxymap_service_name,
+            proxywrite_service_name: ipc.proxywrite_service_name,
+            ipc_timeout: ipc.ipc_timeout,
+            socketmap_max_reply_size: size(tables.socketmap_max_reply_size, default.socketmap_max_reply_size),
+            folding: default.folding,
+            text: if utf8 { Text::Utf8 } else { Text::Bytes },
+            trust: default.trust,
+            values: default.values,
+        }
+    }
+}
+
 impl Default for Environment {
     fn default() -> Self {
         Self {
