@@ -1,1 +1,48 @@
-//! rustls set-up: levels, verifiers, sessions, the log summary.
+//! TLS for both sides over rustls: what Postfix's TLS_README describes, as far as rustls goes.
+//!
+//! Certificates, keys and authorities are read outside the jail ([`material`]). A handshake at an opportunistic level accepts any
+//! certificate; what was found out about it is in the [`summary::Summary`], and the caller decides by its level. Nothing
+//! here logs or knows main.cf; what OpenSSL has and rustls has not is mapped or answered with a warning ([`protocols`]).
+
+pub mod client;
+pub mod fingerprint;
+pub mod material;
+pub mod names;
+pub mod protocols;
+pub mod server;
+pub mod summary;
+mod verifier;
+
+/// Whatever can go wrong before or in a handshake.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file with certificates or keys is not there, or not readable.
+    #[error("cannot load {what} from {file}: {source}")]
+    Read {
+        /// What was wanted.
+        what: &'static str,
+        /// Where.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file holds nothing of the kind wanted, or something malformed.
+    #[error("cannot load {what} from {file}: {why}")]
+    Content {
+        /// What was wanted.
+        what: &'static str,
+        /// Where.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// rustls refuses a combination, such as a key that does not fit its certificate.
+    #[error("TLS set-up: {0}")]
+    Setup(#[from] rustls::Error),
+    /// The handshake failed.
+    #[error("{0}")]
+    Handshake(std::io::Error),
+    /// The handshake took too long.
+    #[error("handshake timed out")]
+    Timeout,
+}

@@ -1,0 +1,216 @@
+//! The client side: a handshake per connection under the policy of its destination.
+
+use crate::Error;
+use crate::fingerprint::{Algorithm, Fingerprints};
+use crate::material::{Authorities, Identity};
+use crate::protocols::Protocols;
+use crate::summary::{Summary, Trust};
+use crate::verifier::{Strictness, Verifier, trust};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How much TLS a destination wants. See `smtp_tls_security_level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// None.
+    None,
+    /// If offered, else in clear.
+    May,
+    /// Mandatory, with anyone.
+    Encrypt,
+    /// With a certificate of a known digest.
+    Fingerprint,
+    /// With a trusted certificate for the server's name.
+    Verify,
+    /// With a trusted certificate for the next hop's name.
+    Secure,
+}
+
+impl Level {
+    /// By its name in main.cf; the DANE levels are not among them.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "none" => Self::None,
+            "may" => Self::May,
+            "encrypt" => Self::Encrypt,
+            "fingerprint" => Self::Fingerprint,
+            "verify" => Self::Verify,
+            "secure" => Self::Secure,
+            _ => return None,
+        })
+    }
+}
+
+/// What a handshake must achieve.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How much is wanted.
+    pub level: Level,
+    /// The protocol versions of the level.
+    pub protocols: Protocols,
+    /// Host names and `.domain` patterns, for [`Level::Verify`] and [`Level::Secure`].
+    pub names: Vec<String>,
+    /// Digests, for [`Level::Fingerprint`].
+    pub fingerprints: Vec<String>,
+    /// Their algorithm.
+    pub digest: Algorithm,
+    /// The name to send as SNI; empty for none.
+    pub server_name: String,
+}
+
+/// A client's set-up, shared by all its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    authorities: Authorities,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Client {
+    /// From what was read outside the jail.
+    #[must_use]
+    pub fn new(authorities: Authorities, identity: Option<Identity>) -> Self {
+        Self { authorities, identity: identity.map(Arc::new) }
+    }
+
+    /// The handshake, within `deadline` (`smtp_starttls_timeout`). It succeeds with any peer; whether the peer is the one that the
+    /// policy wants is in the summary: at [`Level::Fingerprint`] and above only [`Trust::Verified`] will do.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn connect<S>(
+        &self,
+        stream: S,
+        policy: &Policy,
+        deadline: Duration,
+    ) -> Result<(TlsStream<S>, Summary), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let strictness =
+            if policy.level >= Level::Fingerprint { Strictness::Strict } else { Strictness::Opportunistic };
+        let verifier = Arc::new(Verifier {
+            provider: Arc::clone(&provider),
+            authorities: self.authorities.clone(),
+            strictness,
+            mandatory: false,
+            finding: Mutex::default(),
+        });
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&policy.protocols.versions())?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier));
+        let mut config = match &self.identity {
+            Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,
+            None => builder.with_no_client_auth(),
+        };
+        // A resumed session would skip the verifier.
+        config.resumption = Resumption::disabled();
+        config.enable_sni = !policy.server_name.is_empty();
+        let name =
+            ServerName::try_from(policy.server_name.clone()).or_else(|_| ServerName::try_from("localhost".to_owned()));
+        let name = name.map_err(|_| rustls::Error::General("server name".to_owned()))?;
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let stream = match timeout(deadline, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(Error::Handshake(error)),
+            Err(_) => return Err(Error::Timeout),
+        };
+        let (_, state) = stream.get_ref();
+        let finding = verifier.finding();
+        let mut summary = Summary::of(state, trust(finding, state.peer_certificates().is_some()), finding.scheme);
+        if is_wanted(policy, &summary) {
+            summary.trust = Trust::Verified;
+        }
+        Ok((stream, summary))
+    }
+}
+
+/// Whether the peer has proved to be the one that the policy wants.
+fn is_wanted(policy: &Policy, summary: &Summary) -> bool {
+    match policy.level {
+        Level::None | Level::May | Level::Encrypt => false,
+        Level::Fingerprint => summary.certificate.as_deref().is_some_and(|certificate| {
+            Fingerprints::of(certificate, policy.digest).is_listed(policy.fingerprints.iter().map(String::as_str))
+        }),
+        Level::Verify | Level::Secure => {
+            summary.trust >= Trust::Trusted && summary.names.matching(&policy.names).is_some()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{ClientCertificate, Server};
+    use std::path::PathBuf;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn file(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/testdata").join(name)
+    }
+
+    fn policy(level: Level, names: &[&str], fingerprints: &[&str]) -> Policy {
+        Policy {
+            level,
+            protocols: Protocols::parse(">=TLSv1.2").unwrap(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            fingerprints: fingerprints.iter().map(|digest| (*digest).to_owned()).collect(),
+            digest: Algorithm::Sha256,
+            server_name: String::new(),
+        }
+    }
+
+    async fn handshake(client: &Client, policy: &Policy) -> (Summary, Summary) {
+        let identity = Identity::read(&file("cert.pem"), &file("key.pem")).unwrap();
+        let server = Server::new(identity, Authorities::none(), ClientCertificate::Asked, &policy.protocols).unwrap();
+        let (near, far) = tokio::io::duplex(16 * 1024);
+        let serving = tokio::spawn(async move {
+            let (mut stream, summary) = server.accept(far, PATIENCE).await.unwrap();
+            stream.write_all(b"220").await.unwrap();
+            stream.flush().await.unwrap();
+            summary
+        });
+        let (mut stream, summary) = client.connect(near, policy, PATIENCE).await.unwrap();
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).await.unwrap();
+        (summary, serving.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn trust_is_what_the_level_asks_for() {
+        let strangers = Client::new(Authorities::none(), None);
+        let listed = Authorities::read(file("cert.pem").to_str().unwrap(), "").unwrap();
+        let friends = Client::new(listed, Some(Identity::read(&file("cert.pem"), &file("key.pem")).unwrap()));
+        let digest = {
+            let (summary, _) = handshake(&strangers, &policy(Level::May, &[], &[])).await;
+            assert_eq!(summary.trust, Trust::Untrusted);
+            assert!(summary.to_string().starts_with("TLSv1.3 with cipher TLS_"), "{summary}");
+            Fingerprints::of(summary.certificate.as_deref().unwrap(), Algorithm::Sha256).public_key
+        };
+        let cases = [
+            (&friends, policy(Level::Encrypt, &[], &[]), Trust::Trusted, "an authority"),
+            (&friends, policy(Level::Verify, &["mx.example.org"], &[]), Trust::Verified, "and the right name"),
+            (&friends, policy(Level::Secure, &[".example.net"], &[]), Trust::Trusted, "but the wrong name"),
+            (&strangers, policy(Level::Verify, &["mx.example.org"], &[]), Trust::Untrusted, "the name alone"),
+            (&strangers, policy(Level::Fingerprint, &[], &[&digest]), Trust::Verified, "a known digest"),
+            (&strangers, policy(Level::Fingerprint, &[], &["00:11"]), Trust::Untrusted, "another digest"),
+        ];
+        for (client, policy, expected, why) in cases {
+            let (ours, theirs) = handshake(client, &policy).await;
+            assert_eq!(ours.trust, expected, "{why}");
+            let shown = if std::ptr::eq(client, &friends) { Trust::Untrusted } else { Trust::Anonymous };
+            assert_eq!(theirs.trust, shown);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The names of a certificate, and whether one of them is wanted. See `smtp_tls_verify_cert_match`.
+
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What a certificate says of its owner and issuer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Subject common name.
+    pub subject: String,
+    /// Issuer common name, or organisation.
+    pub issuer: String,
+    /// The DNS names of its subject alternative name.
+    pub dns: Vec<String>,
+}
+
+impl Names {
+    /// Reads a certificate in DER; one that does not parse has no names.
+    #[must_use]
+    pub fn of(certificate: &[u8]) -> Self {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Self::default() };
+        let common = |name: &x509_parser::x509::X509Name<'_>| {
+            let text = name.iter_common_name().next().or_else(|| name.iter_organization().next());
+            text.and_then(|attribute| attribute.as_str().ok()).unwrap_or_default().to_owned()
+        };
+        let mut dns = Vec::new();
+        if let Ok(Some(alternative)) = parsed.subject_alternative_name() {
+            for name in &alternative.value.general_names {
+                if let GeneralName::DNSName(name) = name {
+                    dns.push((*name).to_owned());
+                }
+            }
+        }
+        Self { subject: common(parsed.subject()), issuer: common(parsed.issuer()), dns }
+    }
+
+    /// The name that matches one of the wanted patterns: a host name, or `.domain` for any name below it. The common
+    /// name counts only where there is no DNS name.
+    #[must_use]
+    pub fn matching(&self, wanted: &[String]) -> Option<&str> {
+        let common = std::slice::from_ref(&self.subject);
+        let names = if self.dns.is_empty() { common } else { &self.dns };
+        names.iter().map(String::as_str).find(|name| wanted.iter().any(|pattern| matches(name, pattern)))
+    }
+}
+
+/// Whether a certificate's name, which may begin with `*.`, fits a pattern.
+fn matches(name: &str, pattern: &str) -> bool {
+    let (name, pattern) =
+        (name.trim_end_matches('.').to_ascii_lowercase(), pattern.trim_end_matches('.').to_ascii_lowercase());
+    if name.is_empty() || pattern.is_empty() || name.contains('\0') {
+        return false;
+    }
+    if let Some(domain) = pattern.strip_prefix('.') {
+        let name = name.strip_prefix("*.").map_or(name.as_str(), |rest| rest);
+        return name == domain && pattern.len() > 1 || name.strip_suffix(&pattern).is_some_and(|host| !host.is_empty());
+    }
+    if name == pattern {
+        return true;
+    }
+    // A wildcard stands for exactly one label.
+    name.strip_prefix('*').is_some_and(|suffix| {
+        suffix.starts_with('.')
+            && pattern.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_as_in_postfix() {
+        let cases = [
+            ("mx.example.org", "mx.example.org", true, "the same"),
+            ("MX.example.org.", "mx.Example.ORG", true, "case and final dot"),
+            ("mx.example.org", ".example.org", true, "below the domain"),
+            ("example.org", "mx.example.org", false, "another host"),
+            ("*.example.org", "mx.example.org", true, "one label"),
+            ("*.example.org", "a.b.example.org", false, "two labels"),
+            ("*.example.org", "example.org", false, "no label"),
+            ("notexample.org", ".example.org", false, "not below"),
+            ("", ".example.org", false, "no name"),
+        ];
+        for (name, pattern, expected, why) in cases {
+            assert_eq!(matches(name, pattern), expected, "{why}: {name} {pattern}");
+        }
+    }
+
+    #[test]
+    fn the_common_name_counts_only_without_dns_names() {
+        let wanted = ["mx.example.org".to_owned()];
+        let mut names = Names { subject: "mx.example.org".to_owned(), ..Names::default() };
+        assert_eq!(names.matching(&wanted), Some("mx.example.org"));
+        names.dns.push("other.example.org".to_owned());
+        assert_eq!(names.matching(&wanted), None);
+    }
+}
