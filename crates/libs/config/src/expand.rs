@@ -264,15 +264,17 @@ fn split_alternatives(text: &str) -> Result<(Option<&str>, Option<&str>), Failur
     }
 }
 
+type Accepts = fn(Ordering) -> bool;
+
 struct Operator {
     text: &'static str,
-    accepts: fn(Ordering) -> bool,
+    accepts: Accepts,
     levels: bool,
 }
 
 impl Operator {
     fn split(text: &str) -> Option<(Self, &str)> {
-        const TABLE: [(&str, fn(Ordering) -> bool); 6] = [
+        const TABLE: [(&str, Accepts); 6] = [
             ("==", Ordering::is_eq),
             ("!=", Ordering::is_ne),
             ("<=", Ordering::is_le),

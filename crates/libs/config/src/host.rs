@@ -3,7 +3,7 @@
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::net::{IpAddr, ToSocketAddrs};
 
 /// An address of this host and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ fn named(all: &[Interface], word: &str) -> Vec<Interface> {
 
 fn address(storage: &SockaddrStorage) -> Option<IpAddr> {
     if let Some(v4) = storage.as_sockaddr_in() {
-        return Some(IpAddr::V4(Ipv4Addr::from(v4.ip())));
+        return Some(IpAddr::V4(v4.ip()));
     }
-    storage.as_sockaddr_in6().map(|v6| IpAddr::V6(Ipv6Addr::from(v6.ip())))
+    storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()))
 }
 
 fn ones(mask: IpAddr) -> u32 {

@@ -86,7 +86,7 @@ macro_rules! params {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
-        #[allow(non_snake_case, clippy::struct_excessive_bools, reason = "fields are named as in main.cf")]
+        #[allow(non_snake_case, unreachable_pub, clippy::struct_excessive_bools, reason = "fields are named as in main.cf")]
         pub struct $group {
             $($(#[doc = $doc])+ pub $field: <$crate::value::$kind as $crate::value::Value>::Out,)*
         }

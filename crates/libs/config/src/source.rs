@@ -55,6 +55,7 @@ struct Memory {
     myhostname: OnceLock<String>,
     mydomain: OnceLock<String>,
     mynetworks: OnceLock<String>,
+    myorigin: OnceLock<String>,
 }
 
 impl Source {
@@ -208,7 +209,18 @@ impl Source {
     /// # Errors
     /// When an expression in it is malformed.
     pub fn expand(&self, text: &str) -> Result<String, Failure> {
-        expand(text, &|name: &str| self.raw(name).map(Cow::Borrowed))
+        expand(text, &|name: &str| self.raw(name).map(|raw| Cow::Borrowed(self.in_use(name, raw))))
+    }
+
+    /// What programs use in place of a value: `myorigin` may name a file whose first line it is.
+    fn in_use<'s>(&'s self, name: &str, raw: &'s str) -> &'s str {
+        if name != "myorigin" || !raw.starts_with('/') {
+            return raw;
+        }
+        self.memory.myorigin.get_or_init(|| {
+            let text = std::fs::read_to_string(raw.trim()).unwrap_or_default();
+            text.lines().next().unwrap_or_default().trim().to_owned()
+        })
     }
 
     /// The row of this name.
@@ -230,6 +242,7 @@ impl Source {
             _ => self.default(row.name).unwrap_or(row.default),
         };
         let raw = self.fact(&name).or_else(|| self.set(&name)).unwrap_or_else(fallback);
+        let raw = self.in_use(&name, raw);
         let text = match V::EXPANDED && raw.contains('$') {
             true => self.expand(raw).map(Cow::Owned),
             false => Ok(Cow::Borrowed(raw)),

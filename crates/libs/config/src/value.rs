@@ -139,6 +139,12 @@ impl Value for TableList {
     }
 }
 
+/// A time outside main.cf, such as one in a table: seconds where no unit is given.
+#[must_use]
+pub fn duration(text: &str) -> Option<time::Duration> {
+    seconds(text, &|| String::from("s")).map(|seconds| time::Duration::from_secs(u64::from(seconds)))
+}
+
 /// Splits a list at white space and commas. What stands between balanced braces is kept together.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
@@ -186,7 +192,7 @@ fn seconds(text: &str, default: &dyn Fn() -> String) -> Option<u32> {
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u32 = number.parse().ok()?;
     let unit = match unit {
-        "" => default().chars().find(char::is_ascii_alphabetic)?,
+        "" => default().chars().find(char::is_ascii_alphabetic).unwrap_or('s'),
         _ => unit.parse().ok()?,
     };
     let scale = match unit {

@@ -87,6 +87,6 @@ crate::params! {
         /// How much more is logged about those peers.
         debug_peer_level: Int = "2" in 1..;
         /// The command that runs beside a daemon started with -D.
-        debugger_command: Text = "" in 1..;
+        debugger_command: Text = "";
     }
 }

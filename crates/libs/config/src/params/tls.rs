@@ -24,9 +24,9 @@ crate::params! {
         /// Diffie-Hellman groups, in order.
         tls_ffdhe_auto_groups: Text = "ffdhe2048 ffdhe3072", inert;
         /// Ciphers of grade export.
-        tls_export_cipherlist: Text = "" in 1.., inert;
+        tls_export_cipherlist: Text = "", inert;
         /// Ciphers of grade low.
-        tls_low_cipherlist: Text = "" in 1.., inert;
+        tls_low_cipherlist: Text = "", inert;
         /// Ciphers of grade medium.
         tls_medium_cipherlist: Text = "\
             aNULL:-aNULL:HIGH:MEDIUM:!SEED:!IDEA:!3DES:!RC2:!RC4:!RC5:!kDH:!kECDH:!aDSS:!MD5:+RC4:@STRENGTH" in 1.., inert;

@@ -4,7 +4,7 @@ crate::params! {
     /// virtual(8): mailboxes of users without an account.
     Virtual {
         /// The directory below which the mailboxes are.
-        virtual_mailbox_base: Text = "" in 1..;
+        virtual_mailbox_base: Text = "";
         /// The user that owns each mailbox.
         virtual_uid_maps: TableList = "";
         /// The group of each mailbox.
