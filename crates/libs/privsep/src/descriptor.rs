@@ -2,9 +2,12 @@
 
 use crate::Error;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::SockaddrLike;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr, recvmsg, sendmsg};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 /// Who is at the other end of a Unix-domain socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,44 @@ pub fn accept(listener: &impl AsFd) -> io::Result<OwnedFd> {
     let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Reads from any descriptor.
+///
+/// # Errors
+/// As read(2).
+pub fn read(descriptor: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(nix::unistd::read(descriptor, buffer)?)
+}
+
+/// Which of the descriptors have something to read (or have ended), waiting until the deadline for the first.
+///
+/// # Errors
+/// As poll(2).
+pub fn wait_readable(descriptors: &[BorrowedFd<'_>], deadline: Option<Instant>) -> io::Result<Vec<usize>> {
+    let mut polled: Vec<_> = descriptors.iter().map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN)).collect();
+    loop {
+        let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = rest.map_or(PollTimeout::NONE, |rest| {
+            // A part of a millisecond is a whole one, lest the wait spins.
+            PollTimeout::try_from(rest + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut polled, timeout) {
+            Ok(0) if rest.is_some_and(|rest| rest.is_zero()) => return Ok(Vec::new()),
+            Ok(0) | Err(nix::Error::EINTR) => {}
+            Ok(_) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let ready = polled.iter().enumerate().filter(|(_, polled)| polled.any().unwrap_or(true));
+    Ok(ready.map(|(at, _)| at).collect())
+}
+
+/// Whether a descriptor is a Unix-domain socket.
+#[must_use]
+pub fn is_unix_socket(descriptor: &impl AsFd) -> bool {
+    let address = nix::sys::socket::getsockname::<nix::sys::socket::SockaddrStorage>(descriptor.as_fd().as_raw_fd());
+    address.is_ok_and(|address| address.family() == Some(nix::sys::socket::AddressFamily::Unix))
 }
 
 /// Sends bytes together with a descriptor; returns how many bytes went.

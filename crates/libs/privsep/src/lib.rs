@@ -15,9 +15,10 @@ mod signal;
 pub use account::{Group, User, is_root};
 pub use command::{Command, Finished, Line, run};
 pub use descriptor::{
-    Peer, accept, inherited, keep_open, peek, peer, receive_descriptor, send_descriptor, try_receive_descriptor,
+    Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
+    try_receive_descriptor, wait_readable,
 };
-pub use limit::{allow_descriptors, forbid_core_files, limit_file_size};
+pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
 pub use program::{Program, start};
 pub use rights::{Jail, Jailed, Privileged, become_user};
 pub use signal::{Signals, default_signal, ignore_signal};

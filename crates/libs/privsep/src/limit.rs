@@ -17,6 +17,11 @@ pub fn allow_descriptors(wanted: u64) -> Result<u64, Error> {
     Ok(new)
 }
 
+/// Takes these permission bits away from files that are created from now on.
+pub fn mask_files(bits: u32) {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
+}
+
 /// Lets no core file appear in the queue.
 ///
 /// # Errors

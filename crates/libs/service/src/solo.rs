@@ -1,0 +1,191 @@
+//! Daemons that serve one client at a time, single-threaded and blocking, so that the process has one identity at a
+//! time: `local`, `virtual`, `pipe`, `spawn`.
+
+use crate::birth::{self, Birth};
+use crate::{Fatal, Kind, Outside};
+use config::Group;
+use ipc::blocking::Channel;
+use ipc::master::{Order, Status};
+use privsep::Privileged;
+use std::cell::RefCell;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A daemon that serves one client at a time.
+pub trait Solo: Sized {
+    /// The program's name.
+    const NAME: &'static str;
+    /// All parameters that this daemon may know.
+    type Params: Group;
+
+    /// Makes the service.
+    ///
+    /// # Errors
+    /// What makes the service impossible.
+    fn start(params: Self::Params, outside: Outside, life: &Life) -> Result<Self, Fatal>;
+
+    /// Serves one connection to its end. Before it waits for another request of the same client it asks [`Life::wait`].
+    fn serve(&mut self, stream: Stream, life: &Life);
+
+    /// Whether something that was opened has changed since: then the process ends instead of accepting another client.
+    fn changed(&self) -> bool {
+        false
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix-domain.
+    Unix(UnixStream),
+}
+
+/// What the wait for a client's next request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The client has said something, or closed.
+    Ready,
+    /// The process is to end: master said so, or is gone, or the time is up.
+    End,
+}
+
+/// What a service knows of its own process.
+#[derive(Debug)]
+pub struct Life {
+    /// The service's name in `master.cf`.
+    pub service_name: String,
+    /// Proof that the process may become other users.
+    pub privileged: Privileged,
+    status: RefCell<Channel<Status, Order>>,
+    ending: RefCell<bool>,
+}
+
+/// Lives the whole life of a daemon. Its `main` is this call.
+#[must_use]
+pub fn run<S: Solo>() -> ExitCode {
+    birth::deliver(live::<S>, maillog::Patience::Wait)
+}
+
+fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
+    birth.require_rights()?;
+    let params: S::Params = birth.outside.source.get()?;
+    let daemon = &birth.params.daemon;
+    let (max_idle, max_use) = (daemon.max_idle, u64::try_from(daemon.max_use).unwrap_or(u64::MAX));
+    let listeners = std::mem::take(&mut birth.listeners);
+    let status = birth.status.take().ok_or_else(|| Fatal::new("this service does not support -S"))?;
+    if birth.outside.kind == Kind::Pass || !birth.outside.kind.has_connections() {
+        return Err(Fatal::new("this service needs connections: inet or unix"));
+    }
+    let life = Life {
+        service_name: birth.outside.service_name.clone(),
+        privileged: Privileged::mint(),
+        status: RefCell::new(Channel::over(status, 4096)),
+        ending: RefCell::new(false),
+    };
+    let kind = birth.outside.kind;
+    let mut service = S::start(params, birth.outside, &life)?;
+    life.tell(Status::Available);
+    let mut served = 0;
+    while served < max_use && !*life.ending.borrow() {
+        let Some(connection) = next_client(&listeners, &life, Instant::now() + max_idle, || service.changed())? else {
+            break;
+        };
+        life.tell(Status::Full);
+        service.serve(stream(kind, connection)?, &life);
+        served += 1;
+        if served < max_use && !*life.ending.borrow() {
+            life.tell(Status::Available);
+        }
+    }
+    life.tell(Status::Exiting);
+    Ok(())
+}
+
+/// The next client. `None` when the process is to end.
+fn next_client(
+    listeners: &[OwnedFd],
+    life: &Life,
+    deadline: Instant,
+    changed: impl Fn() -> bool,
+) -> Result<Option<OwnedFd>, Fatal> {
+    let watched: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
+    loop {
+        let Some(ready) = life.watch(&watched, deadline)? else { return Ok(None) };
+        if changed() {
+            return Ok(None);
+        }
+        for listener in ready.into_iter().filter_map(|at| listeners.get(at)) {
+            // Another process may have been faster.
+            if let Ok(connection) = privsep::accept(listener) {
+                return Ok(Some(connection));
+            }
+        }
+    }
+}
+
+fn stream(kind: Kind, connection: OwnedFd) -> Result<Stream, Fatal> {
+    if kind == Kind::Inet {
+        let stream = TcpStream::from(connection);
+        stream.set_nonblocking(false)?;
+        return Ok(Stream::Tcp(stream));
+    }
+    let stream = UnixStream::from(connection);
+    stream.set_nonblocking(false)?;
+    Ok(Stream::Unix(stream))
+}
+
+impl Life {
+    /// Waits until the client says something, but no longer than the process is wanted, and at most `idle`.
+    pub fn wait(&self, client: &impl AsFd, idle: Duration) -> Next {
+        if *self.ending.borrow() {
+            return Next::End;
+        }
+        match self.watch(&[client.as_fd()], Instant::now() + idle) {
+            Ok(Some(_)) => Next::Ready,
+            Ok(None) | Err(_) => Next::End,
+        }
+    }
+
+    /// Which of these are readable. `None` at the deadline, or when master wants an end.
+    fn watch(&self, watched: &[BorrowedFd<'_>], deadline: Instant) -> Result<Option<Vec<usize>>, Fatal> {
+        loop {
+            let ready = {
+                let status = self.status.borrow();
+                let mut all = vec![status.stream().as_fd()];
+                all.extend_from_slice(watched);
+                privsep::wait_readable(&all, Some(deadline))?
+            };
+            if ready.contains(&0) {
+                self.obey();
+                if *self.ending.borrow() {
+                    return Ok(None);
+                }
+            }
+            let found: Vec<usize> = ready.iter().filter_map(|at| at.checked_sub(1)).collect();
+            if !found.is_empty() {
+                return Ok(Some(found));
+            }
+            if ready.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn obey(&self) {
+        match self.status.borrow_mut().receive() {
+            Ok(Some(Order::Wake(_) | Order::Stress(_))) => {}
+            Ok(Some(Order::Drain) | None) | Err(_) => *self.ending.borrow_mut() = true,
+        }
+    }
+
+    fn tell(&self, status: Status) {
+        let mut channel = self.status.borrow_mut();
+        // Without a master there is nobody to tell, and the next wait notices.
+        let _ = channel.send(&status).and_then(|()| channel.flush());
+    }
+}
