@@ -95,6 +95,14 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The same for a program whose working directory is the queue directory, and whose root may change to it.
+    #[must_use]
+    pub fn inside(self) -> Self {
+        Self { queue_directory: PathBuf::from("."), ..self }
+    }
+}
+
 impl Default for Environment {
     fn default() -> Self {
         Self {
