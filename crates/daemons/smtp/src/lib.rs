@@ -1,1 +1,67 @@
 //! smtp(8): delivers mail by SMTP and LMTP.
+//!
+//! One process serves many deliveries. A delivery's next hop is routed to addresses, which are tried in order until
+//! every recipient has an outcome; what a server said decides whether that is final, waits, or is another server's
+//! turn. The name of the program in master.cf decides between the two protocols.
+
+pub mod carrier;
+pub mod chance;
+pub mod content;
+pub mod dialogue;
+pub mod envelope;
+pub mod errand;
+pub mod failure;
+pub mod flavor;
+pub mod generic;
+pub mod nexthop;
+pub mod order;
+pub mod peer;
+pub mod pool;
+pub mod route;
+pub mod services;
+pub mod session;
+pub mod settings;
+pub mod stage;
+pub mod stream;
+pub mod tls_policy;
+pub mod transaction;
+pub mod wire_form;
+
+use std::sync::Arc;
+
+use delivery::Desk;
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+
+use carrier::Carrier;
+use settings::Params;
+
+/// The service.
+pub struct Smtp {
+    carrier: Carrier,
+    desk: Arc<Desk>,
+    life: Life,
+}
+
+impl Service for Smtp {
+    const NAME: &'static str = "smtp";
+    const CLIENTS: Clients = Clients::Agent;
+    const LIFE_SPAN: LifeSpan = LifeSpan::Usual;
+    type Params = Params;
+    type Opened = Carrier;
+
+    fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
+        settings::open(params, outside)
+    }
+
+    fn start(params: Params, carrier: Carrier, life: Life) -> Result<Self, Fatal> {
+        Ok(Self { carrier, desk: Arc::new(Desk::new(params.policy())), life })
+    }
+
+    async fn serve(self: Arc<Self>, client: Client) {
+        delivery::agent::attend(&self.carrier, &self.desk, client, &self.life).await;
+    }
+
+    fn changed(&self) -> bool {
+        self.carrier.changed()
+    }
+}

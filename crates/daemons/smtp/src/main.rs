@@ -1,2 +1,7 @@
-//! smtp(8): delivers mail by SMTP and LMTP.
-fn main() {}
+//! smtp(8), which is lmtp(8) too.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<smtp::Smtp>()
+}

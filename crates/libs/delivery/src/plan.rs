@@ -22,6 +22,8 @@ pub struct Attempt {
     pub connected: Option<i64>,
     /// `tls=`, if it is to be shown.
     pub tls: Option<String>,
+    /// Which delivery over its connection this is, counted from 1; 0 where nobody counts.
+    pub conn_use: u32,
     /// Who hears of a failure in place of the message's sender (the owner of a mailing list).
     pub owner: Option<Bytes>,
 }
@@ -276,6 +278,7 @@ impl Case<'_> {
             to: shown(&self.recipient.address).into(),
             orig_to: shown(&self.recipient.original).into(),
             relay: &self.attempt.relay,
+            conn_use: self.attempt.conn_use,
             delays,
             resolution: policy.delay_logging_resolution_limit,
             tls: self.attempt.tls.as_deref(),

@@ -16,6 +16,8 @@ pub struct Delivery<'a> {
     pub orig_to: Cow<'a, str>,
     /// The host, or the agent's name, or `none`.
     pub relay: &'a str,
+    /// Which delivery over its connection this is; shown from the second on.
+    pub conn_use: u32,
     /// Where the time went.
     pub delays: Delays,
     /// The largest number of digits after a point (`delay_logging_resolution_limit`).
@@ -36,7 +38,11 @@ impl fmt::Display for Delivery<'_> {
         if !self.orig_to.is_empty() && !self.orig_to.eq_ignore_ascii_case(&self.to) {
             write!(f, ", orig_to=<{}>", self.orig_to)?;
         }
-        write!(f, ", relay={}, {}", self.relay, self.delays.at(self.resolution))?;
+        write!(f, ", relay={}", self.relay)?;
+        if self.conn_use > 1 {
+            write!(f, ", conn_use={}", self.conn_use)?;
+        }
+        write!(f, ", {}", self.delays.at(self.resolution))?;
         if let Some(tls) = self.tls {
             write!(f, ", tls={tls}")?;
         }
@@ -153,6 +159,7 @@ mod tests {
             to: "a@example.org".into(),
             orig_to: "b@example.org".into(),
             relay: "local",
+            conn_use: 1,
             delays: Delays::between(second, second + 30_000, second + 40_000, None, second + 90_000),
             resolution: 2,
             tls: None,
@@ -167,9 +174,10 @@ mod tests {
         );
         line.orig_to = "A@example.org".into();
         line.tls = Some("none");
+        line.conn_use = 4;
         assert_eq!(
             line.to_string(),
-            "4ABC: to=<a@example.org>, relay=local, delay=0.09, delays=0.03/0.01/0/0.05, tls=none, dsn=2.0.0, \
+            "4ABC: to=<a@example.org>, relay=local, conn_use=4, delay=0.09, delays=0.03/0.01/0/0.05, tls=none, dsn=2.0.0, \
              status=sent (delivered to mailbox)"
         );
     }

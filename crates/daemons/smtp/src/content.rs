@@ -1,0 +1,298 @@
+//! The content of a message on its way from the queue file to the server.
+//!
+//! Most mail goes as it lies in the file, record by record into wire form. Mail for a server without 8BITMIME is made
+//! 7-bit first, and `smtp_generic_maps` and `smtp_header_checks` look at headers, both line by line; nothing holds
+//! a message in memory.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use dsn::{Detail, Status};
+use mime::{Addresses, Downgrade, End, Event, Field, Limits, Parts, Place, Walker};
+use queue_file::{Buffered, Content, Piece};
+use table::checks::{Action, Checks, Part};
+
+use crate::dialogue::Dialogue;
+use crate::failure::Failure;
+use crate::generic::Generic;
+use crate::transaction::Body;
+use crate::wire_form::Encoder;
+
+/// What is done to content, whatever the message.
+#[derive(Debug)]
+pub struct Treatment {
+    /// `smtp_line_length_limit`; 0 for none.
+    pub line_length_limit: usize,
+    /// Bounds of the MIME walk.
+    pub limits: Limits,
+    /// `smtp_generic_maps`.
+    pub generic: Generic,
+    /// `smtp_header_checks` and its kind.
+    pub checks: Checks,
+}
+
+impl Treatment {
+    /// Whether a table has changed.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.checks.changed() || self.generic.maps.changed()
+    }
+
+    /// Whether headers have to be looked at.
+    fn reads(&self) -> bool {
+        let parts = [Part::Header, Part::MimeHeader, Part::NestedHeader, Part::Body];
+        !self.generic.is_off() || parts.into_iter().any(|part| self.checks.cover(part))
+    }
+}
+
+/// Whether the content must become 7-bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversion {
+    /// It goes as it is.
+    None,
+    /// 8-bit parts become quoted-printable.
+    SevenBit,
+}
+
+/// A message's content, to be sent once.
+pub struct Message<'a> {
+    queue_id: &'a str,
+    pieces: Content<Buffered<Arc<File>>>,
+    treatment: &'a Treatment,
+    encoder: Encoder,
+    downgrade: Option<Downgrade>,
+    reader: Option<Walker>,
+}
+
+impl<'a> Message<'a> {
+    /// The content that begins at `offset` of a queue file.
+    #[must_use]
+    pub fn new(
+        queue_id: &'a str,
+        file: Arc<File>,
+        offset: u64,
+        conversion: Conversion,
+        treatment: &'a Treatment,
+    ) -> Self {
+        let walk = || Walker::new(Parts::All, treatment.limits);
+        Self {
+            queue_id,
+            pieces: Content::new(Buffered::large(file), offset),
+            treatment,
+            encoder: Encoder::new(treatment.line_length_limit),
+            downgrade: (conversion == Conversion::SevenBit).then(|| Downgrade::new(treatment.limits)),
+            reader: treatment.reads().then(walk),
+        }
+    }
+
+    async fn plain(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        loop {
+            let out = dialogue.output();
+            match self.pieces.next() {
+                Ok(Some(Piece::Part(part))) => self.encoder.part(part, out),
+                Ok(Some(Piece::Line(line))) => {
+                    self.encoder.part(line, out);
+                    self.encoder.end_line(out);
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.unreadable(&error)),
+            }
+            dialogue.drain().await?;
+        }
+    }
+
+    /// By way of text: through the conversion, then through the reader, into wire form.
+    async fn treated(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        loop {
+            let more = self.convert(&mut text)?;
+            let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
+            let now = if more { whole } else { text.len() };
+            let rest = text.split_off(now);
+            self.read(&text, dialogue).await?;
+            text = rest;
+            dialogue.drain().await?;
+            if !more {
+                return self.end_reading(dialogue).await;
+            }
+        }
+    }
+
+    /// Appends some of the content, converted; whether there is more.
+    fn convert(&mut self, text: &mut Vec<u8>) -> Result<bool, Failure> {
+        const SOME: usize = 16 * 1024;
+        let full = text.len() + SOME;
+        while text.len() < full {
+            let (piece, end) = match self.pieces.next() {
+                Ok(Some(Piece::Part(part))) => (part, End::Cut),
+                Ok(Some(Piece::Line(line))) => (line, End::Line),
+                Ok(None) => {
+                    if let Some(downgrade) = &mut self.downgrade {
+                        downgrade.finish(text);
+                    }
+                    return Ok(false);
+                }
+                Err(error) => return Err(self.unreadable(&error)),
+            };
+            match &mut self.downgrade {
+                Some(downgrade) => downgrade.line(piece, end, text),
+                None => {
+                    text.extend_from_slice(piece);
+                    if end == End::Line {
+                        text.push(b'\n');
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn read(&mut self, text: &[u8], dialogue: &mut Dialogue) -> Result<(), Failure> {
+        let Some(mut walker) = self.reader.take() else {
+            self.encoder.text(text, dialogue.output());
+            return Ok(());
+        };
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let (line, end) = match line.strip_suffix(b"\n") {
+                Some(line) => (line, End::Line),
+                None => (line, End::Cut),
+            };
+            for event in walker.line(line, end) {
+                self.event(event, dialogue).await?;
+            }
+        }
+        self.reader = Some(walker);
+        Ok(())
+    }
+
+    async fn end_reading(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        let Some(mut walker) = self.reader.take() else { return Ok(()) };
+        for event in walker.finish() {
+            self.event(event, dialogue).await?;
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, event: Event<'_>, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        match event {
+            Event::Header(place, text) => self.header(place, text, dialogue).await,
+            Event::Separator => {
+                self.encoder.end_line(dialogue.output());
+                Ok(())
+            }
+            Event::Body(line, end) => self.body(line, end, dialogue).await,
+            Event::HeaderEnd(_) | Event::Fault(_) => Ok(()),
+        }
+    }
+
+    async fn header(&mut self, place: Place, mut text: Vec<u8>, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        if place == Place::Primary && !self.treatment.generic.is_off() {
+            text = self.outside(text).await?;
+        }
+        let part = match place {
+            Place::Primary => Part::Header,
+            Place::Part => Part::MimeHeader,
+            Place::Nested => Part::NestedHeader,
+        };
+        self.checked(part, &text, dialogue).await
+    }
+
+    /// A header with `smtp_generic_maps` applied to its addresses.
+    async fn outside(&self, text: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let Some(field) = Field::new(&text) else { return Ok(text) };
+        match field.kind().addresses() {
+            Some(Addresses::Sender | Addresses::Recipient | Addresses::Mentioned) => {}
+            None => return Ok(text),
+        }
+        match self.treatment.generic.header(field.value(), field.name().len() + 2).await {
+            Ok(Some(value)) => Ok([field.name(), b": ", &value].concat()),
+            Ok(None) => Ok(text),
+            Err(_) => Err(self.table_failed()),
+        }
+    }
+
+    async fn body(&mut self, line: &[u8], end: End, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        if end == End::Line && self.treatment.checks.cover(Part::Body) {
+            return self.checked(Part::Body, line, dialogue).await;
+        }
+        let out = dialogue.output();
+        self.encoder.part(line, out);
+        if end == End::Line {
+            self.encoder.end_line(out);
+        }
+        Ok(())
+    }
+
+    /// A header or line after its checks. Checks here can only change what goes out; what would decide about the message
+    /// is for cleanup(8).
+    async fn checked(&mut self, part: Part, text: &[u8], dialogue: &mut Dialogue) -> Result<(), Failure> {
+        let checks = &self.treatment.checks;
+        let action = if checks.cover(part) {
+            checks.check(part, text).await.map_err(|_| self.table_failed())?
+        } else {
+            Action::Pass
+        };
+        let mut lines = vec![text.to_vec()];
+        let note = match action {
+            Action::Pass | Action::Discard(_) | Action::Hold(_) | Action::Filter(_) => None,
+            Action::Redirect(_) | Action::Bcc(_) | Action::Reject(_) => None,
+            Action::Warn(note) => Some(("warning", note)),
+            Action::Info(note) => Some(("info", note)),
+            Action::Ignore => {
+                lines.clear();
+                None
+            }
+            Action::Strip(note) => {
+                lines.clear();
+                Some(("strip", note))
+            }
+            Action::Prepend(line) => {
+                lines.insert(0, line.into_bytes());
+                None
+            }
+            Action::Replace(line) => {
+                lines = vec![line.into_bytes()];
+                None
+            }
+        };
+        if let Some((word, note)) = note {
+            self.log_check(word, part, text, &note);
+        }
+        for line in lines {
+            let out = dialogue.output();
+            self.encoder.text(&line, out);
+            self.encoder.end_line(out);
+        }
+        Ok(())
+    }
+
+    fn log_check(&self, word: &str, part: Part, text: &[u8], note: &str) {
+        let what = if part == Part::Body { "body" } else { "header" };
+        let text: String = String::from_utf8_lossy(text).chars().take(200).collect();
+        let text = text.replace(|c: char| c.is_control(), "?");
+        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+        tracing::info!("{}: {word}: {what} {text}{note}", self.queue_id);
+    }
+
+    fn table_failed(&self) -> Failure {
+        Failure::message(Detail::new(Status::temporary(3, 0), "message delivery restarted: table lookup failed"))
+    }
+
+    fn unreadable(&self, error: &queue_file::Error) -> Failure {
+        tracing::warn!("{}: {error}", self.queue_id);
+        Failure::message(Detail::new(Status::temporary(3, 0), "unreadable mail queue entry"))
+    }
+}
+
+impl Body for Message<'_> {
+    async fn send(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        if self.downgrade.is_none() && self.reader.is_none() {
+            return self.plain(dialogue).await;
+        }
+        self.treated(dialogue).await
+    }
+
+    fn ends_in_newline(&self) -> bool {
+        self.encoder.is_at_start()
+    }
+}

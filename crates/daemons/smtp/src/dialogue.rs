@@ -1,0 +1,188 @@
+//! Commands out, replies in: the part of a session that does not know what it is about.
+//!
+//! Commands are collected and go out together when a reply is waited for. Every wait has the limit of its stage.
+
+use std::sync::Arc;
+
+use smtp_proto::conn::Pace;
+use smtp_proto::ehlo::Keywords;
+use smtp_proto::reply::{Answer, Assembler};
+use smtp_proto::{Conn, conn};
+use table::Maps;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::flavor::Flavor;
+use crate::peer::Peer;
+use crate::stage::{Stage, Timeouts};
+use crate::stream::Stream;
+
+/// Text of a reply that is kept.
+const MOST_REPLY: usize = 16 * 1024;
+
+/// `smtp_always_send_ehlo`, `smtp_never_send_ehlo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeting {
+    /// EHLO always.
+    Always,
+    /// EHLO if the banner says ESMTP.
+    IfOffered,
+    /// HELO always.
+    Never,
+}
+
+/// `smtp_skip_5xx_greeting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HardGreeting {
+    /// Another server, or another time, may do better.
+    Skip,
+    /// It is final.
+    Final,
+}
+
+/// How a process talks.
+#[derive(Debug, Clone)]
+pub struct Dialect {
+    /// SMTP or LMTP.
+    pub flavor: Flavor,
+    /// Limits of the stages.
+    pub timeouts: Timeouts,
+    /// `smtp_per_request_deadline`, with `smtp_min_data_rate` in bytes per second.
+    pub deadline: Option<u64>,
+    /// `smtp_helo_name` or `lmtp_lhlo_name`.
+    pub hello_name: String,
+    /// `myhostname`: a server that goes by it is ourselves.
+    pub myhostname: String,
+    /// Which greeting is used.
+    pub greeting: Greeting,
+    /// What a 5xx banner means.
+    pub hard_greeting: HardGreeting,
+    /// `smtp_discard_ehlo_keywords`.
+    pub hidden: Keywords,
+    /// `smtp_discard_ehlo_keyword_address_maps`.
+    pub hidden_by_address: Maps,
+    /// `smtp_reply_filter`.
+    pub reply_filter: Maps,
+}
+
+/// A connection with a server.
+pub struct Dialogue {
+    conn: Conn<Stream>,
+    peer: Peer,
+    dialect: Arc<Dialect>,
+}
+
+impl Dialogue {
+    /// A dialogue over a connection that has just been made.
+    #[must_use]
+    pub fn new(stream: Stream, peer: Peer, dialect: Arc<Dialect>) -> Self {
+        let pace = Pace::Each(dialect.timeouts.hello);
+        Self { conn: Conn::new(stream, pace), peer, dialect }
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// How we talk.
+    #[must_use]
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Says a command; it goes out with the next wait.
+    pub fn say(&mut self, line: &[u8]) {
+        self.conn.command(line);
+    }
+
+    /// The reply to what was said.
+    pub async fn hear(&mut self, stage: Stage) -> Result<Answer, Failure> {
+        self.enter(stage);
+        let answer = self.conn.read_answer(MOST_REPLY).await;
+        let answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
+        if self.dialect.reply_filter.is_empty() {
+            return Ok(answer);
+        }
+        Ok(self.filtered(answer).await)
+    }
+
+    /// Sets the limit of a stage, for content that is written through [`Self::output`].
+    pub fn enter(&mut self, stage: Stage) {
+        let limit = self.dialect.timeouts.of(stage);
+        self.conn.set_pace(match self.dialect.deadline {
+            Some(rate) => Pace::Until(Instant::now() + limit, if stage == Stage::Body { rate } else { 0 }),
+            None => Pace::Each(limit),
+        });
+    }
+
+    /// Where content is appended; [`Self::drain`] keeps it small.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        self.conn.output()
+    }
+
+    /// Writes content if there is much of it.
+    pub async fn drain(&mut self) -> Result<(), Failure> {
+        self.conn.flush_large().await.map_err(|error| Failure::broken(&self.peer, Stage::Body, &error))
+    }
+
+    /// Takes leave; a server that does not listen is left all the same.
+    pub async fn quit(mut self, wait: Farewell) {
+        self.say(b"QUIT");
+        match wait {
+            Farewell::Wait => drop(self.hear(Stage::Quit).await),
+            Farewell::Skip => {
+                self.enter(Stage::Quit);
+                drop(self.conn.flush().await);
+            }
+        }
+    }
+
+    /// Whether the server has said something or hung up while nothing was expected of it.
+    pub fn is_stale(&mut self) -> bool {
+        self.conn.look_ahead();
+        !self.conn.buffered().is_empty()
+    }
+
+    /// Gives the stream away for a TLS handshake; bytes that came before it are an attack.
+    pub fn into_drained(self) -> Result<(Stream, conn::Drained, Peer, Arc<Dialect>), conn::Buffered> {
+        let Self { conn, peer, dialect } = self;
+        conn.into_drained().map(|(stream, drained)| (stream, drained, peer, dialect))
+    }
+
+    /// `smtp_reply_filter` on every line.
+    async fn filtered(&self, answer: Answer) -> Answer {
+        let mut assembler = Assembler::new(MOST_REPLY);
+        let mut lines = answer.text.split(|byte| *byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            let replaced = match self.dialect.reply_filter.lookup(line).await {
+                Ok(Some(text)) => text,
+                Ok(None) | Err(_) => line.to_vec(),
+            };
+            if let Some(answer) = assembler.add(&replaced) {
+                return answer;
+            }
+            if lines.peek().is_none() {
+                break;
+            }
+        }
+        answer
+    }
+}
+
+/// `smtp_skip_quit_response`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// The reply to QUIT is waited for.
+    Wait,
+    /// It is not.
+    Skip,
+}
+
+/// A failure to connect, as logs have it.
+#[must_use]
+pub fn unreachable(peer: &Peer, reason: &str) -> Failure {
+    let reason = format!("connect to {}: {reason}", peer.relay());
+    Failure::site(dsn::Detail::new(dsn::Status::temporary(4, 1), reason))
+}

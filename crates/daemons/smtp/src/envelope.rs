@@ -1,0 +1,234 @@
+//! The commands that carry a message's envelope, with the parameters that the server offers.
+
+use address::{Address, quote};
+use dsn::{Detail, Notify, OriginalRecipient, Status, xtext};
+use ipc::deliver::{Message, Mode, Recipient, Request};
+use smtp_proto::attribute;
+use smtp_proto::ehlo::{Keyword, Offer};
+
+use crate::generic::Generic;
+use crate::transaction::{Envelope, Goal};
+
+/// Flag of the message's `C` record: SMTPUTF8 was asked for.
+const UTF8_REQUESTED: u32 = 1;
+/// A header, the sender or a recipient needs it.
+const UTF8_NEEDED: u32 = 2 | 4 | 8;
+
+/// `smtp_quote_rfc821_envelope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quoting {
+    /// Local parts are quoted where they must be.
+    Proper,
+    /// Addresses go as they are.
+    None,
+}
+
+/// `smtp_send_xforward_command`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// Servers that offer XFORWARD learn of the client.
+    Send,
+    /// They do not.
+    Keep,
+}
+
+/// What makes an envelope out of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// How addresses are quoted.
+    pub quoting: Quoting,
+    /// Whether XFORWARD is used.
+    pub forwarding: Forwarding,
+    /// Where a probe ends (`smtp_address_verify_target`).
+    pub probe: Goal,
+}
+
+/// Whether the message cannot go without SMTPUTF8.
+#[must_use]
+pub fn needs_utf8(message: &Message) -> bool {
+    message.smtputf8 & UTF8_REQUESTED != 0 && message.smtputf8 & UTF8_NEEDED != 0
+}
+
+impl Style {
+    /// The commands for some recipients of a request.
+    pub async fn envelope(
+        &self,
+        request: &Request,
+        numbers: &[usize],
+        offer: &Offer,
+        conversion: crate::content::Conversion,
+        generic: &Generic,
+    ) -> Result<Envelope, Detail> {
+        let sender = self.address(&request.message.sender, generic).await?;
+        let mut rcpt = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let Some(recipient) = request.recipients.get(*number) else { continue };
+            let mut line = [b"RCPT TO:<", self.address(&recipient.address, generic).await?.as_slice(), b">"].concat();
+            if offer.has(Keyword::Dsn) {
+                recipient_parameters(recipient, &mut line);
+            }
+            rcpt.push((*number, line));
+        }
+        let mut mail = [b"MAIL FROM:<", sender.as_slice(), b">"].concat();
+        mail_parameters(&request.message, offer, conversion, &mut mail);
+        let xforward = match self.forwarding {
+            Forwarding::Send if offer.has(Keyword::Xforward) => xforward(request, &offer.xforward),
+            Forwarding::Send | Forwarding::Keep => Vec::new(),
+        };
+        let goal = match request.mode {
+            Mode::Deliver | Mode::DeliverAndReport => Goal::Send,
+            Mode::Expand | Mode::Probe => self.probe,
+        };
+        Ok(Envelope { goal, xforward, mail, rcpt })
+    }
+
+    async fn address(&self, internal: &[u8], generic: &Generic) -> Result<Vec<u8>, Detail> {
+        let replaced = match generic.is_off() {
+            true => None,
+            false => generic
+                .replace(&Address::new(internal))
+                .await
+                .map_err(|_| Detail::new(Status::temporary(3, 0), "address mapping lookup failure"))?,
+        };
+        let address = replaced.as_ref().map_or(internal, Address::as_bytes);
+        let address: Vec<u8> = address.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }).collect();
+        Ok(match self.quoting {
+            Quoting::Proper => quote::quote(&address),
+            Quoting::None => address,
+        })
+    }
+}
+
+fn mail_parameters(message: &Message, offer: &Offer, conversion: crate::content::Conversion, line: &mut Vec<u8>) {
+    let mut add = |parameter: String| {
+        line.push(b' ');
+        line.extend_from_slice(parameter.as_bytes());
+    };
+    // The size after a conversion is not known.
+    if offer.has(Keyword::Size) && conversion == crate::content::Conversion::None {
+        add(format!("SIZE={}", message.data_size));
+    }
+    if offer.has(Keyword::EightBitMime) {
+        match message.encoding.as_str() {
+            "8bit" => add("BODY=8BITMIME".to_owned()),
+            "7bit" => add("BODY=7BIT".to_owned()),
+            _ => {}
+        }
+    }
+    if offer.has(Keyword::Dsn) {
+        if !message.ret.is_empty() {
+            add(format!("RET={}", message.ret));
+        }
+        if !message.envelope_id.is_empty() {
+            add(format!("ENVID={}", xtext::encode(message.envelope_id.as_bytes())));
+        }
+    }
+    if offer.has(Keyword::SmtpUtf8) && message.smtputf8 & UTF8_REQUESTED != 0 {
+        add("SMTPUTF8".to_owned());
+    }
+}
+
+fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
+    let notify = Notify::from_bits(recipient.notify).unwrap_or(Notify::UNSET);
+    if !notify.is_unset() {
+        line.extend_from_slice(format!(" NOTIFY={notify}").as_bytes());
+    }
+    let original = match OriginalRecipient::parse_decoded(recipient.dsn_original.as_bytes()) {
+        Ok(original) => original,
+        Err(_) => {
+            let address = if recipient.original.is_empty() { &recipient.address } else { &recipient.original };
+            let external = quote::quote(address);
+            let ascii = external.is_ascii();
+            if ascii { OriginalRecipient::rfc822(&external) } else { OriginalRecipient::utf8(&external) }
+        }
+    };
+    line.extend_from_slice(format!(" ORCPT={original}").as_bytes());
+}
+
+/// XFORWARD commands with what the server wants to know; the attributes of each fit on a line.
+fn xforward(request: &Request, wanted: &[String]) -> Vec<Vec<u8>> {
+    let client = &request.client;
+    let source = if request.message.rewrite_context == "local" { "LOCAL" } else { "REMOTE" };
+    let ident = if client.ident.is_empty() { &request.queue_id } else { &client.ident };
+    let known = |value: &str| match value {
+        "" | "unknown" => attribute::UNAVAILABLE.to_vec(),
+        value => value.as_bytes().to_vec(),
+    };
+    let lines = [
+        vec![("NAME", known(&client.name)), ("ADDR", known(&client.address)), ("PORT", known(&client.port))],
+        vec![
+            ("PROTO", known(&client.protocol)),
+            ("HELO", known(&client.helo)),
+            ("IDENT", known(ident)),
+            ("SOURCE", known(source)),
+        ],
+    ];
+    let command = |attributes: Vec<(&'static str, Vec<u8>)>| {
+        let mut line = b"XFORWARD".to_vec();
+        for (name, value) in attributes.into_iter().filter(|(name, _)| wanted.iter().any(|word| word == name)) {
+            attribute::print(name, &value, &mut line);
+        }
+        line
+    };
+    lines.map(command).into_iter().filter(|line| line.len() > b"XFORWARD".len()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_proto::ehlo::Keywords;
+
+    use super::*;
+    use crate::content::Conversion;
+
+    fn offer(words: &[&str]) -> Offer {
+        let lines = std::iter::once(&b"mx.test"[..]).chain(words.iter().map(|word| word.as_bytes()));
+        Offer::parse(lines, Keywords::NONE)
+    }
+
+    fn message() -> Message {
+        Message {
+            sender: bytes::Bytes::from_static(b"a@x"),
+            size: 100,
+            data_offset: 0,
+            data_size: 120,
+            encoding: "8bit".into(),
+            smtputf8: 1,
+            envelope_id: "Q+1".into(),
+            ret: "HDRS".into(),
+            rewrite_context: "local".into(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_offered_is_used() {
+        for (words, expected) in [
+            (&["SIZE 0", "8BITMIME", "DSN", "SMTPUTF8"][..], " SIZE=120 BODY=8BITMIME RET=HDRS ENVID=Q+2B1 SMTPUTF8"),
+            (&["8BITMIME"], " BODY=8BITMIME"),
+            (&[], ""),
+        ] {
+            let mut line = Vec::new();
+            mail_parameters(&message(), &offer(words), Conversion::None, &mut line);
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_original_recipient_is_always_told() {
+        let recipient = |original: &'static str, dsn: &str, notify| Recipient {
+            offset: 0,
+            address: bytes::Bytes::from_static(b"a@x"),
+            original: bytes::Bytes::from_static(original.as_bytes()),
+            dsn_original: dsn.into(),
+            notify,
+        };
+        for (recipient, expected) in [
+            (recipient("", "", 0), " ORCPT=rfc822;a@x"),
+            (recipient("b@x", "", 1), " NOTIFY=NEVER ORCPT=rfc822;b@x"),
+            (recipient("b@x", "rfc822;c+d@x", 6), " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;c+2Bd@x"),
+        ] {
+            let mut line = Vec::new();
+            recipient_parameters(&recipient, &mut line);
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        }
+    }
+}

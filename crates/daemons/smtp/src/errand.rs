@@ -1,0 +1,458 @@
+//! One delivery: from its next hops to an outcome for every recipient.
+//!
+//! Servers are tried in order. What may be better elsewhere is only noted while there is another server to try; the last
+//! one decides. A recipient that was settled is never tried again. What is left in the end waits, or comes back, for the
+//! reason that was seen last.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use delivery::Attempt;
+use delivery::agent::{Delivery, Destination};
+use dsn::{Class, Detail, Notify, Outcome, Status};
+use ipc::deliver::{Request, Unreachable};
+use smtp_proto::ehlo::Keyword;
+use smtp_proto::reply::Answer;
+use tracing::{info, warn};
+
+use crate::carrier::{Carrier, Demand, Finality, OutputConversion};
+use crate::content::{Conversion, Message};
+use crate::dialogue::Farewell;
+use crate::envelope::needs_utf8;
+use crate::failure::{self, Failure, Scope, replied};
+use crate::flavor::Flavor;
+use crate::nexthop::{self, Mx, Nexthop};
+use crate::order::Candidate;
+use crate::peer::Peer;
+use crate::route::{LOOP, Loops, Target};
+use crate::session::{Connected, Fitness, Mirror, Ready};
+use crate::stage::Stage;
+use crate::transaction::{Broken, Verdicts};
+
+/// The port on which mail could come back to us.
+const SMTP_PORT: u16 = 25;
+
+/// A delivery in progress.
+pub struct Errand<'a> {
+    carrier: &'a Carrier,
+    delivery: &'a Delivery,
+    /// Numbers of the recipients without an outcome.
+    left: Vec<usize>,
+    /// What went wrong last.
+    why: Option<Detail>,
+    turn: Turn,
+    attempt: Attempt,
+    destination: Destination,
+}
+
+/// Whether another server can be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    More,
+    Last,
+}
+
+/// A member of the list of next hops.
+#[derive(Debug, Clone, Copy)]
+struct Hop<'a> {
+    text: &'a str,
+    turn: Turn,
+}
+
+/// A server to be tried.
+struct Server {
+    peer: Peer,
+    mirror: Mirror,
+}
+
+/// How an exchange over a kept connection went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exchanged {
+    Done,
+    Stale,
+}
+
+impl<'a> Errand<'a> {
+    /// A delivery at its start.
+    #[must_use]
+    pub fn new(carrier: &'a Carrier, delivery: &'a Delivery) -> Self {
+        Self {
+            carrier,
+            delivery,
+            left: (0..delivery.request().recipients.len()).collect(),
+            why: None,
+            turn: Turn::More,
+            attempt: Attempt::by("none"),
+            destination: Destination::Reached,
+        }
+    }
+
+    /// Carries it out.
+    pub async fn run(mut self) -> Destination {
+        let request = self.request();
+        let own: Vec<_> = nexthop::split(&request.nexthop).collect();
+        let fallback: &[String] = match own.first() {
+            Some(hop) if hop.starts_with("unix:") => &[],
+            Some(_) | None => &self.carrier.rules.fallback,
+        };
+        let hops: Vec<_> = own.iter().copied().chain(fallback.iter().map(String::as_str)).collect();
+        let mut reached_fallback = false;
+        for (at, text) in hops.iter().enumerate() {
+            if self.left.is_empty() {
+                break;
+            }
+            reached_fallback = at >= own.len();
+            self.why = None;
+            self.attempt = Attempt::by("none");
+            let turn = if at + 1 == hops.len() { Turn::Last } else { Turn::More };
+            self.hop(Hop { text, turn }).await;
+            // A backup would only send it round once more.
+            if self.why.as_ref().is_some_and(|why| why.status.subject() == LOOP.subject() && why.status == LOOP) {
+                break;
+            }
+        }
+        self.leave(reached_fallback).await;
+        self.destination
+    }
+
+    fn request(&self) -> &'a Request {
+        self.delivery.request()
+    }
+
+    async fn hop(&mut self, hop: Hop<'_>) {
+        let servers = match self.servers(hop.text).await {
+            Ok(servers) => servers,
+            Err(detail) => {
+                self.why = Some(detail);
+                return;
+            }
+        };
+        self.visit(servers, hop).await;
+    }
+
+    /// The servers of a next hop, best first.
+    async fn servers(&self, text: &str) -> Result<Vec<Server>, Detail> {
+        let misconfigured = |reason: String| {
+            warn!("{reason}");
+            Detail::new(Status::temporary(3, 5), reason)
+        };
+        let dialect = &self.carrier.dialect;
+        let (host, port, mx) =
+            match Nexthop::parse(text, dialect.flavor).map_err(|error| misconfigured(error.to_string()))? {
+                Nexthop::Unix(path) => {
+                    let peer = Peer::unix(&dialect.myhostname, &path);
+                    return Ok(vec![Server { peer, mirror: Mirror::Harmless }]);
+                }
+                Nexthop::Inet { host, port, mx } => (host, port, mx),
+            };
+        let service = port.as_deref().unwrap_or(&self.carrier.rules.default_port);
+        let number = self.carrier.services.port(service);
+        let number = number.ok_or_else(|| misconfigured(format!("unknown service: {service}/tcp")))?;
+        let loops = if number == SMTP_PORT && dialect.flavor == Flavor::Smtp { Loops::Detect } else { Loops::Ignore };
+        let target = Target { host: &host, service: port.as_deref(), mx, loops };
+        let candidates = self.carrier.router.route(target).await?;
+        let best = candidates.iter().map(|candidate| candidate.preference).min();
+        let server = |candidate: Candidate| Server {
+            peer: Peer::inet(&candidate.name, candidate.address, candidate.port.unwrap_or(number)),
+            mirror: match loops {
+                Loops::Ignore => Mirror::Harmless,
+                Loops::Detect if Some(candidate.preference) == best || mx == Mx::Suppressed => Mirror::Final,
+                Loops::Detect => Mirror::Later,
+            },
+        };
+        Ok(candidates.into_iter().map(server).collect())
+    }
+
+    /// Tries servers until all recipients have an outcome or a limit is reached.
+    async fn visit(&mut self, mut servers: Vec<Server>, hop: Hop<'_>) {
+        let (most_sessions, most_addresses) = (self.carrier.rules.sessions, self.carrier.rules.addresses);
+        let mut sessions = 0;
+        while !self.left.is_empty()
+            && let Some(ready) = self.carrier.pool.take(hop.text)
+        {
+            let peer = ready.peer().clone();
+            let others = servers.iter().any(|server| server.peer != peer) && sessions + 1 != most_sessions;
+            self.turn = if others { Turn::More } else { hop.turn };
+            if self.exchange(ready, hop).await == Exchanged::Stale {
+                continue;
+            }
+            sessions += 1;
+            servers.retain(|server| server.peer != peer);
+            if sessions == most_sessions {
+                return;
+            }
+        }
+        if most_addresses > 0 {
+            servers.truncate(most_addresses);
+        }
+        let mut servers = servers.into_iter().peekable();
+        while !self.left.is_empty()
+            && let Some(server) = servers.next()
+        {
+            let more = servers.peek().is_some();
+            self.turn = if more { Turn::More } else { hop.turn };
+            let Some(ready) = self.greet(&server, hop).await else { continue };
+            sessions += 1;
+            if sessions == most_sessions {
+                self.turn = hop.turn;
+            }
+            self.exchange(ready, hop).await;
+            if sessions == most_sessions {
+                return;
+            }
+        }
+    }
+
+    /// Connects and greets; a failure is noted, or settles all that is left.
+    async fn greet(&mut self, server: &Server, hop: Hop<'_>) -> Option<Ready> {
+        self.attempt = Attempt::by("none");
+        let carrier = self.carrier;
+        let connected = match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
+            Ok(connected) => connected,
+            Err(failure) => {
+                info!("{}", failure.detail.reason);
+                self.why = Some(failure.detail);
+                return None;
+            }
+        };
+        self.attempt = Attempt::by(server.peer.relay());
+        let level = carrier.policies.of(hop.text, &server.peer);
+        let ready = async {
+            let ready = connected.greeting().await?.hello(server.mirror, &self.request().nexthop).await?;
+            carrier.policies.secure(ready, level)
+        };
+        match ready.await {
+            Ok(ready) => Some(ready),
+            Err(failure) => {
+                self.fail(failure).await;
+                None
+            }
+        }
+    }
+
+    /// Sends the message to all that are left over a session.
+    async fn exchange(&mut self, mut ready: Ready, hop: Hop<'_>) -> Exchanged {
+        self.attempt = Attempt {
+            relay: ready.peer().relay(),
+            connected: Some(now()),
+            conn_use: ready.uses + 1,
+            ..Attempt::default()
+        };
+        if let Some(failure) = self.unfit(&ready) {
+            self.fail(failure).await;
+            self.release(ready, hop).await;
+            return Exchanged::Done;
+        }
+        let (request, carrier) = (self.request(), self.carrier);
+        let conversion = self.conversion(&ready);
+        let generic = &carrier.treatment.generic;
+        let envelope = match carrier.style.envelope(request, &self.left, &ready.offer, conversion, generic).await {
+            Ok(envelope) => envelope,
+            Err(detail) => {
+                self.fail(Failure::message(detail)).await;
+                self.release(ready, hop).await;
+                return Exchanged::Done;
+            }
+        };
+        let file = self.delivery.file().file().clone();
+        let offset = request.message.data_offset;
+        let mut body = Message::new(&request.queue_id, file, offset, conversion, &carrier.treatment);
+        let mut verdicts = Verdicts::default();
+        let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
+        self.judge(&ready, verdicts).await;
+        match result {
+            Ok(()) => self.release(ready, hop).await,
+            Err(Broken::Stale) => return Exchanged::Stale,
+            Err(Broken::Failed(failure)) => {
+                let scope = failure.scope;
+                self.fail(failure).await;
+                if scope == Scope::Message {
+                    self.release(ready, hop).await;
+                }
+            }
+        }
+        Exchanged::Done
+    }
+
+    /// Why a server cannot have this message at all.
+    fn unfit(&self, ready: &Ready) -> Option<Failure> {
+        let message = &self.request().message;
+        let peer = ready.peer();
+        match ready.offer.size {
+            Some(limit) if limit > 0 && message.data_size > limit => {
+                let size = message.data_size;
+                let reason = format!("message size {size} exceeds size limit {limit} of server {peer}");
+                return Some(Failure::message(Detail::new(Status::permanent(3, 4), reason)));
+            }
+            Some(_) | None => {}
+        }
+        if !needs_utf8(message) || ready.offer.has(Keyword::SmtpUtf8) {
+            return None;
+        }
+        let reason = format!(
+            "message requires SMTPUTF8, but no server was found that supports SMTPUTF8. \
+             The last attempted server was {peer}"
+        );
+        let class = if self.turn == Turn::Last { Class::Permanent } else { Class::Temporary };
+        Some(Failure::message(Detail::new(Status::permanent(6, 7).in_class(class), reason)))
+    }
+
+    fn conversion(&self, ready: &Ready) -> Conversion {
+        let able = ready.offer.has(Keyword::EightBitMime);
+        let declared = self.request().message.encoding == "7bit";
+        match self.carrier.rules.conversion {
+            OutputConversion::Enabled if !able && !declared => Conversion::SevenBit,
+            OutputConversion::Enabled | OutputConversion::Disabled => Conversion::None,
+        }
+    }
+
+    /// Settles what the server has said to single recipients.
+    async fn judge(&mut self, ready: &Ready, verdicts: Verdicts) {
+        for (number, answer) in verdicts.refused {
+            self.refuse(number, replied(ready.peer(), Stage::Rcpt, &answer)).await;
+        }
+        for (number, answer) in verdicts.ended {
+            if matches!(answer.class(), 2 | 3) {
+                self.sent(number, ready, &answer).await;
+            } else {
+                self.refuse(number, replied(ready.peer(), Stage::End, &answer)).await;
+            }
+        }
+    }
+
+    async fn sent(&mut self, number: usize, ready: &Ready, answer: &Answer) {
+        let takes_over = ready.offer.has(Keyword::Dsn);
+        let action = match self.carrier.rules.finality {
+            Finality::Delivered if !takes_over => "delivered",
+            Finality::Delivered | Finality::Relayed => "relayed",
+        };
+        let text = failure::logged(answer);
+        let detail = failure::said(ready.peer(), answer, text).with_action(action);
+        let detail = Detail { status: detail.status.in_class(Class::Success), ..detail };
+        let recipient = self.request().recipients.get(number).cloned();
+        if let Some(mut recipient) = recipient {
+            // A server that knows DSN tells the sender of success itself.
+            if takes_over {
+                recipient.notify &= !Notify::SUCCESS.bits();
+            }
+            let _ = self.delivery.settle(&recipient, &self.attempt, Outcome::Sent(detail)).await;
+        }
+        self.left.retain(|left| *left != number);
+    }
+
+    /// A recipient that was refused: another server may take it, if that is not final.
+    async fn refuse(&mut self, number: usize, detail: Detail) {
+        if self.may_try_elsewhere(&detail) {
+            info!("{}: {}", self.request().queue_id, detail.reason);
+            self.why = Some(detail);
+            return;
+        }
+        self.settle(number, detail).await;
+    }
+
+    /// All recipients that are left share a failure: another server may do better, if it is not final.
+    async fn fail(&mut self, failure: Failure) {
+        let Failure { scope, detail } = failure;
+        if self.may_try_elsewhere(&detail) {
+            info!("{}: {}", self.request().queue_id, detail.reason);
+            self.why = Some(detail);
+            return;
+        }
+        self.settle_all(scope, detail).await;
+    }
+
+    fn may_try_elsewhere(&self, detail: &Detail) -> bool {
+        self.turn == Turn::More && detail.status.class() != Class::Permanent
+    }
+
+    async fn settle_all(&mut self, scope: Scope, detail: Detail) {
+        if scope == Scope::Site && detail.status.class() != Class::Permanent {
+            let (status, reason) = (detail.status.to_string(), detail.reason.clone());
+            self.destination = Destination::Unreachable(Unreachable { status, reason });
+        }
+        while let Some(number) = self.left.first().copied() {
+            self.settle(number, detail.clone()).await;
+        }
+    }
+
+    /// A refusal is final or waits; a server that refuses with a code of success does not know what it says.
+    async fn settle(&mut self, number: usize, detail: Detail) {
+        let outcome = match detail.status.class() {
+            Class::Permanent => Outcome::Bounced(detail),
+            Class::Temporary => Outcome::Deferred(detail),
+            Class::Success => {
+                let status = detail.status.in_class(Class::Temporary);
+                Outcome::Deferred(Detail { status, ..detail })
+            }
+        };
+        if let Some(recipient) = self.request().recipients.get(number) {
+            let _ = self.delivery.settle(recipient, &self.attempt, outcome).await;
+        }
+        self.left.retain(|left| *left != number);
+    }
+
+    /// No server is left to try.
+    async fn leave(&mut self, reached_fallback: bool) {
+        if self.left.is_empty() {
+            return;
+        }
+        let mut detail = self
+            .why
+            .take()
+            .unwrap_or_else(|| Detail::new(Status::temporary(3, 0), "server unavailable or unable to receive mail"));
+        if detail.status.class() == Class::Permanent {
+            // What an admin has configured is not the sender's fault.
+            let culprit = match self.carrier.dialect.flavor {
+                Flavor::Smtp if reached_fallback => Some("smtp_fallback_relay"),
+                Flavor::Lmtp if reached_fallback => Some("lmtp_fallback_relay"),
+                Flavor::Smtp if self.is_relayhost() => Some("relayhost"),
+                Flavor::Smtp | Flavor::Lmtp => None,
+            };
+            if let Some(culprit) = culprit {
+                warn!("{culprit} configuration problem");
+                detail.status = Status::temporary(3, 5);
+            }
+        }
+        self.attempt = Attempt::by("none");
+        self.settle_all(Scope::Site, detail).await;
+    }
+
+    fn is_relayhost(&self) -> bool {
+        let relayhost = &self.carrier.rules.relayhost;
+        !relayhost.is_empty() && *relayhost == self.request().nexthop
+    }
+
+    /// Keeps a session for the next delivery, or ends it.
+    async fn release(&self, ready: Ready, hop: Hop<'_>) {
+        let carrier = self.carrier;
+        if self.is_wanted(&ready, hop.text).await && carrier.keeping.allows(&ready) {
+            carrier.pool.keep(hop.text, ready, carrier.keeping);
+            return;
+        }
+        let farewell = if ready.fitness == Fitness::Fit { carrier.keeping.farewell } else { Farewell::Skip };
+        match farewell {
+            Farewell::Skip => ready.dialogue.quit(farewell).await,
+            Farewell::Wait => drop(tokio::spawn(ready.dialogue.quit(farewell))),
+        }
+    }
+
+    async fn is_wanted(&self, ready: &Ready, hop: &str) -> bool {
+        let carrier = self.carrier;
+        let demanded = carrier.rules.demand == Demand::Observed
+            && (ready.uses > 1 || carrier.crowd.has_others(&self.request().nexthop));
+        if demanded || carrier.kept_destinations.is_empty() {
+            return demanded;
+        }
+        let bare = match Nexthop::parse(hop, carrier.dialect.flavor) {
+            Ok(Nexthop::Inet { host, .. }) => host,
+            Ok(Nexthop::Unix(_)) | Err(_) => return false,
+        };
+        let listed = |name: String| async move { carrier.kept_destinations.matches_domain(name.as_bytes()).await };
+        matches!(listed(bare).await, Ok(true)) || matches!(listed(hop.to_owned()).await, Ok(true))
+    }
+}
+
+/// Microseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

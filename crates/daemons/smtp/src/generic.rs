@@ -1,0 +1,82 @@
+//! `smtp_generic_maps`: addresses of the inside replaced by addresses that mean something outside.
+
+use address::Address;
+use address::tree::{self, Item};
+use table::{AddressFind, Error, Maps, Strategy};
+
+/// The replacement of addresses; a value's own `@` domain (`@inside @outside`) keeps the local part.
+#[derive(Debug, Clone)]
+pub struct Generic {
+    /// `smtp_generic_maps`.
+    pub maps: Maps,
+    /// How addresses are looked up.
+    pub find: AddressFind,
+    /// `propagate_unmatched_extensions` has `generic`.
+    pub propagate: bool,
+}
+
+/// Replacements that lead to replacements end here.
+const MOST_STEPS: usize = 10;
+/// Tokens of a header that are looked at (`header_address_token_limit`).
+const MOST_TOKENS: usize = 10_240;
+
+impl Generic {
+    /// Whether there is anything to do.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.maps.is_empty()
+    }
+
+    /// The address that stands for this one outside; `None` if it may stay.
+    pub async fn replace(&self, address: &Address) -> Result<Option<Address>, Error> {
+        if self.is_off() || address.is_empty() {
+            return Ok(None);
+        }
+        let mut current = address.clone();
+        for _ in 0..MOST_STEPS {
+            match self.step(&current).await? {
+                Some(next) if next != current => current = next,
+                Some(_) | None => break,
+            }
+        }
+        Ok((current != *address).then_some(current))
+    }
+
+    async fn step(&self, address: &Address) -> Result<Option<Address>, Error> {
+        let Some(found) = self.find.find(&self.maps, address.as_bytes(), Strategy::MAIL).await? else {
+            return Ok(None);
+        };
+        let value = String::from_utf8_lossy(&found.value).into_owned();
+        let mut items = tree::parse(value.as_bytes(), MOST_TOKENS);
+        let Some(mut target) = items.iter_mut().find_map(|item| item.address_mut().map(std::mem::take)) else {
+            return Ok(None);
+        };
+        if target.local_part().is_empty()
+            && let Some(domain) = target.domain()
+        {
+            target = Address::from_parts(address.local_part(), domain);
+        } else if self.propagate
+            && let Some(extension) = found.extension
+        {
+            let local = [target.local_part(), &extension].concat();
+            target = match target.domain() {
+                Some(domain) => Address::from_parts(&local, domain),
+                None => Address::new(local),
+            };
+        }
+        Ok(Some(target))
+    }
+
+    /// Replaces the addresses of a header's value, which begins at `column`; `None` if all may stay.
+    pub async fn header(&self, value: &[u8], column: usize) -> Result<Option<Vec<u8>>, Error> {
+        let mut items = tree::parse(value, MOST_TOKENS);
+        let mut changed = false;
+        for address in items.iter_mut().filter_map(Item::address_mut) {
+            if let Some(other) = self.replace(address).await? {
+                *address = other;
+                changed = true;
+            }
+        }
+        Ok(changed.then(|| tree::print(&items, column)))
+    }
+}

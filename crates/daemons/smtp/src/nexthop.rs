@@ -1,0 +1,159 @@
+//! Next-hop syntax: `host`, `[host]`, `host:port`, `[host]:port`, several of them in a list, and the forms of LMTP.
+//!
+//! See smtp(8) and transport(5). A name that does not parse is a configuration error: the mail waits.
+
+use std::path::PathBuf;
+
+use crate::flavor::Flavor;
+
+/// Whether the host is looked up as a mail domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mx {
+    /// By MX records, then as a host.
+    Lookup,
+    /// As a host only: `[host]`, or LMTP.
+    Suppressed,
+}
+
+/// One place that mail can be taken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nexthop {
+    /// A host or domain.
+    Inet {
+        /// Name or address, without brackets.
+        host: String,
+        /// Port number or service name; none means the default.
+        port: Option<String>,
+        /// How the host is looked up.
+        mx: Mx,
+    },
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Why a next hop could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No host before the port.
+    #[error("missing hostname or service in server description: {0}")]
+    MissingHost(String),
+    /// A bracket without its partner, or text behind it.
+    #[error("missing ']' or extra text in server description: {0}")]
+    Bracket(String),
+}
+
+/// The members of a list of next hops, separated by commas or white space.
+pub fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty())
+}
+
+impl Nexthop {
+    /// Parses one member of a list.
+    pub fn parse(text: &str, flavor: Flavor) -> Result<Self, Error> {
+        match flavor {
+            Flavor::Lmtp => match text.strip_prefix("unix:") {
+                Some(path) => Ok(Self::Unix(PathBuf::from(path))),
+                None => inet(text.strip_prefix("inet:").unwrap_or(text), Mx::Suppressed),
+            },
+            Flavor::Smtp => inet(text, Mx::Lookup),
+        }
+    }
+}
+
+fn inet(text: &str, mx: Mx) -> Result<Nexthop, Error> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or_else(|| Error::Bracket(text.to_owned()))?;
+        let port = match after.strip_prefix(':') {
+            Some(port) if !port.is_empty() => Some(port),
+            None if after.is_empty() => None,
+            Some(_) | None => return Err(Error::Bracket(text.to_owned())),
+        };
+        return built(text, without_family(host), port, Mx::Suppressed);
+    }
+    match text.rsplit_once(':') {
+        // A bare IPv6 address has colons of its own.
+        Some((host, _)) if host.contains(':') => built(text, text, None, mx),
+        Some((_, "")) => Err(Error::MissingHost(text.to_owned())),
+        Some((host, port)) => built(text, host, Some(port), mx),
+        None => built(text, text, None, mx),
+    }
+}
+
+fn built(text: &str, host: &str, port: Option<&str>, mx: Mx) -> Result<Nexthop, Error> {
+    if host.is_empty() {
+        return Err(Error::MissingHost(text.to_owned()));
+    }
+    Ok(Nexthop::Inet { host: host.to_owned(), port: port.map(str::to_owned), mx })
+}
+
+/// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
+fn without_family(host: &str) -> &str {
+    match host.get(..5) {
+        Some(family) if family.eq_ignore_ascii_case("ipv6:") => host.get(5..).unwrap_or(host),
+        Some(_) | None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hop(host: &str, port: Option<&str>, mx: Mx) -> Nexthop {
+        Nexthop::Inet { host: host.into(), port: port.map(str::to_owned), mx }
+    }
+
+    #[test]
+    fn smtp_forms() {
+        for (text, expected) in [
+            ("example.org", Some(hop("example.org", None, Mx::Lookup))),
+            ("example.org:587", Some(hop("example.org", Some("587"), Mx::Lookup))),
+            ("[mx.test]", Some(hop("mx.test", None, Mx::Suppressed))),
+            ("[mx.test]:smtp", Some(hop("mx.test", Some("smtp"), Mx::Suppressed))),
+            ("[127.0.0.1]:25", Some(hop("127.0.0.1", Some("25"), Mx::Suppressed))),
+            ("[IPv6:::1]:25", Some(hop("::1", Some("25"), Mx::Suppressed))),
+            ("[::1]", Some(hop("::1", None, Mx::Suppressed))),
+            ("::1", Some(hop("::1", None, Mx::Lookup))),
+            (":25", None),
+            ("host:", None),
+            ("[host", None),
+            ("[host]25", None),
+            ("[]", None),
+            ("", None),
+        ] {
+            assert_eq!(Nexthop::parse(text, Flavor::Smtp).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lmtp_forms() {
+        for (text, expected) in [
+            ("unix:/run/lmtp", Nexthop::Unix("/run/lmtp".into())),
+            ("inet:host:2424", hop("host", Some("2424"), Mx::Suppressed)),
+            ("host", hop("host", None, Mx::Suppressed)),
+        ] {
+            assert_eq!(Nexthop::parse(text, Flavor::Lmtp).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        assert_eq!(split("a.test, [b.test]:25 c").collect::<Vec<_>>(), ["a.test", "[b.test]:25", "c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in ".{0,40}") {
+            for flavor in [Flavor::Smtp, Flavor::Lmtp] {
+                let _ = Nexthop::parse(&text, flavor);
+            }
+        }
+
+        #[test]
+        fn brackets_keep_the_host(host in "[a-z0-9.:-]{1,30}", port in 1_u16..) {
+            let parsed = Nexthop::parse(&format!("[{host}]:{port}"), Flavor::Smtp).unwrap();
+            prop_assert_eq!(parsed, hop(&host, Some(&port.to_string()), Mx::Suppressed));
+        }
+    }
+}

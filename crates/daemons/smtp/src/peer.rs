@@ -1,0 +1,77 @@
+//! The server at the other end, as logs and notices name it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Where a connection goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Over the network.
+    Inet(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// A server: its name and its endpoint. Prints as `name[address]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Host name (the MX host, or the host that was given).
+    pub name: String,
+    /// Where it is.
+    pub endpoint: Endpoint,
+}
+
+impl Peer {
+    /// A server on the network.
+    #[must_use]
+    pub fn inet(name: &str, address: IpAddr, port: u16) -> Self {
+        Self { name: name.to_owned(), endpoint: Endpoint::Inet(SocketAddr::new(address, port)) }
+    }
+
+    /// A server on this host, which goes by our own name.
+    #[must_use]
+    pub fn unix(myhostname: &str, path: &Path) -> Self {
+        Self { name: myhostname.to_owned(), endpoint: Endpoint::Unix(path.to_owned()) }
+    }
+
+    /// `relay=` in a delivery line: `name[address]:port`.
+    #[must_use]
+    pub fn relay(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Inet(address) => format!("{self}:{}", address.port()),
+            Endpoint::Unix(_) => self.to_string(),
+        }
+    }
+
+    /// The address, for servers on the network.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match &self.endpoint {
+            Endpoint::Inet(address) => Some(address.ip()),
+            Endpoint::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.endpoint {
+            Endpoint::Inet(address) => write!(f, "{}[{}]", self.name, address.ip()),
+            Endpoint::Unix(path) => write!(f, "{}[{}]", self.name, path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_named_as_in_logs() {
+        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 2]), 25);
+        assert_eq!((peer.to_string(), peer.relay()), ("mx.test[127.0.0.2]".into(), "mx.test[127.0.0.2]:25".into()));
+        let peer = Peer::unix("mail.test", Path::new("/run/lmtp"));
+        assert_eq!(peer.relay(), "mail.test[/run/lmtp]");
+    }
+}

@@ -1,0 +1,291 @@
+//! From a next hop to the addresses that are tried.
+//!
+//! The rules of RFC 5321 section 5, with what main.cf changes of them. Every failure comes back as the detail that
+//! the recipients get.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dns::{Answer, Data, Failure, Families, Kind, Resolver};
+use dsn::{Class, Detail, Status};
+use table::Maps;
+
+use crate::chance::Chance;
+use crate::nexthop::Mx;
+use crate::order::{self, Candidate, Ordering, Remaining};
+
+/// `smtp_host_lookup`: where host names are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The DNS.
+    Dns,
+    /// As the system does: the hosts file, then the DNS.
+    Native,
+}
+
+/// Whether finding ourselves means that mail loops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loops {
+    /// On the port that we serve.
+    Detect,
+    /// On any other port.
+    Ignore,
+}
+
+/// What happens when something about MX or SRV records fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leniency {
+    /// As the error says.
+    Strict,
+    /// The lookup is passed over, or the mail waits.
+    Lenient,
+}
+
+/// How destinations are looked up.
+#[derive(Debug)]
+pub struct Router {
+    /// The name service.
+    pub resolver: Resolver,
+    /// `inet_protocols`.
+    pub families: Families,
+    /// `smtp_host_lookup`, in order.
+    pub sources: Vec<Source>,
+    /// Our own addresses (`inet_interfaces`, `proxy_interfaces`).
+    pub own: Vec<IpAddr>,
+    /// Order of addresses.
+    pub ordering: Ordering,
+    /// `ignore_mx_lookup_error`.
+    pub mx_errors: Leniency,
+    /// `smtp_defer_if_no_mx_address_found`.
+    pub no_mx_address: Leniency,
+    /// `ignore_srv_lookup_error`.
+    pub srv_errors: Leniency,
+    /// `allow_srv_lookup_fallback`.
+    pub srv_fallback: Leniency,
+    /// `use_srv_lookup`: services whose hosts are found by SRV records.
+    pub srv_services: Vec<String>,
+    /// `smtp_dns_reply_filter`.
+    pub filter: Maps,
+}
+
+/// What is looked up.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Host or domain.
+    pub host: &'a str,
+    /// The service by name, if the next hop says one.
+    pub service: Option<&'a str>,
+    /// Whether mail exchangers are asked for.
+    pub mx: Mx,
+    /// Whether we may be the end of the way.
+    pub loops: Loops,
+}
+
+impl Router {
+    /// The addresses of a destination, in the order in which they are tried; never empty.
+    pub async fn route(&self, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
+        let host = ascii(target.host);
+        let mut found = match target.mx {
+            Mx::Lookup if self.sources.contains(&Source::Dns) => self.domain(&host, target).await?,
+            Mx::Lookup | Mx::Suppressed => self.host(&host, 0).await?,
+        };
+        self.ordering.sort(&mut found, &mut Chance::new());
+        if target.loops == Loops::Ignore {
+            return Ok(found);
+        }
+        match order::before_self(found, |address| self.own.contains(&address)) {
+            Remaining::Better(left) => Ok(left),
+            Remaining::Loop => Err(loops_back(target.host)),
+        }
+    }
+
+    async fn domain(&self, host: &str, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
+        if let Some(service) = target.service.filter(|name| self.srv_services.iter().any(|srv| srv == name)) {
+            match self.service(host, service).await {
+                Err(detail) if !self.may_fall_back(&detail) => return Err(detail),
+                Err(_) => {}
+                Ok(found) => return Ok(found),
+            }
+        }
+        match self.lookup(host, Kind::Mx).await {
+            Ok(answer) => self.exchangers(&answer).await,
+            Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => self.host(host, 0).await,
+            Err(error) if self.passes_over(&error) => self.host(host, 0).await,
+            Err(error) => Err(detail(&error)),
+        }
+    }
+
+    /// Whether MX records may take the place of SRV records that are not there, or cannot be had.
+    fn may_fall_back(&self, detail: &Detail) -> bool {
+        match detail.status.class() {
+            Class::Permanent => self.srv_fallback == Leniency::Lenient,
+            Class::Temporary | Class::Success => self.srv_errors == Leniency::Lenient,
+        }
+    }
+
+    fn passes_over(&self, error: &dns::Error) -> bool {
+        self.mx_errors == Leniency::Lenient && matches!(error.failure, Failure::TryAgain | Failure::NoRecovery)
+    }
+
+    async fn exchangers(&self, answer: &Answer) -> Result<Vec<Candidate>, Detail> {
+        let hosts = answer.records.iter().filter_map(|record| match &record.data {
+            Data::Mx { preference, exchange } => Some((*preference, exchange.clone(), None)),
+            Data::Address(_)
+            | Data::Ptr(_)
+            | Data::Txt(_)
+            | Data::Tlsa { .. }
+            | Data::Srv { .. }
+            | Data::Ns(_)
+            | Data::Soa(_) => None,
+        });
+        let found = self.all(hosts.collect()).await;
+        match (found, self.no_mx_address) {
+            (Err(mut detail), Leniency::Lenient) => {
+                detail.status = detail.status.in_class(Class::Temporary);
+                Err(detail)
+            }
+            (found, _) => found,
+        }
+    }
+
+    /// The hosts of a service.
+    async fn service(&self, host: &str, service: &str) -> Result<Vec<Candidate>, Detail> {
+        let name = format!("_{service}._tcp.{host}");
+        let answer = self.lookup(&name, Kind::Srv).await.map_err(|error| detail(&error))?;
+        let targets = answer.records.iter().filter_map(|record| match &record.data {
+            Data::Srv { priority, weight, port, target } => Some((*priority, *weight, (target.clone(), *port))),
+            Data::Address(_)
+            | Data::Mx { .. }
+            | Data::Ptr(_)
+            | Data::Txt(_)
+            | Data::Tlsa { .. }
+            | Data::Ns(_)
+            | Data::Soa(_) => None,
+        });
+        let sorted = order::weigh(targets.collect(), &mut Chance::new());
+        let hosts = sorted.into_iter().zip(0..).map(|((_, (target, port)), rank)| (rank, target, Some(port)));
+        self.all(hosts.collect()).await
+    }
+
+    /// The addresses of several hosts; the last failure if there are none at all.
+    async fn all(&self, hosts: Vec<(u16, String, Option<u16>)>) -> Result<Vec<Candidate>, Detail> {
+        let mut found = Vec::new();
+        let mut failure = None;
+        for (preference, name, port) in hosts {
+            match self.host(&name, preference).await {
+                Ok(addresses) => found.extend(addresses.into_iter().map(|address| Candidate { port, ..address })),
+                Err(detail) => failure = Some(worse(failure, detail)),
+            }
+        }
+        match failure {
+            Some(detail) if found.is_empty() => Err(detail),
+            Some(_) | None if !found.is_empty() => Ok(found),
+            Some(_) | None => Err(Detail::new(Status::temporary(4, 4), "unable to find primary relay")),
+        }
+    }
+
+    async fn host(&self, name: &str, preference: u16) -> Result<Vec<Candidate>, Detail> {
+        let candidate = |address| Candidate { name: name.to_owned(), address, preference, port: None };
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return Ok(vec![candidate(address)]);
+        }
+        let mut failure = None;
+        for source in &self.sources {
+            let looked = match source {
+                Source::Dns => self.addresses(name).await.map_err(|error| detail(&error)),
+                Source::Native => self.native(name).await,
+            };
+            match looked {
+                Ok(addresses) => return Ok(addresses.into_iter().map(candidate).collect()),
+                Err(detail) => failure = Some(worse(failure, detail)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Detail::new(Status::temporary(3, 5), "no host lookup method is configured")))
+    }
+
+    async fn native(&self, name: &str) -> Result<Vec<IpAddr>, Detail> {
+        self.resolver.native_addresses(name, self.families).await.map_err(|error| {
+            let reason = format!("unable to look up host {name}: {}", error.native_text());
+            Detail::new(error.status(), reason)
+        })
+    }
+
+    /// Addresses in the DNS, through the filter.
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, dns::Error> {
+        if self.filter.is_empty() {
+            return self.resolver.addresses(name, self.families).await;
+        }
+        let kinds: &[Kind] = match self.families {
+            Families::V4 => &[Kind::A],
+            Families::V6 => &[Kind::Aaaa],
+            Families::All => &[Kind::Aaaa, Kind::A],
+        };
+        let (mut found, mut failure) = (Vec::new(), None);
+        for kind in kinds {
+            match self.lookup(name, *kind).await {
+                Ok(answer) => found.extend(answer.addresses()),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) if found.is_empty() => Err(error),
+            Some(_) | None => Ok(found),
+        }
+    }
+
+    /// The records of a name that `smtp_dns_reply_filter` does not ignore.
+    async fn lookup(&self, name: &str, kind: Kind) -> Result<Arc<Answer>, dns::Error> {
+        let answer = self.resolver.lookup(name, kind).await?;
+        if self.filter.is_empty() {
+            return Ok(answer);
+        }
+        let mut kept = Vec::new();
+        for record in &answer.records {
+            let line = record.to_string();
+            match self.filter.lookup(line.as_bytes()).await {
+                Ok(None) => kept.push(record.clone()),
+                Ok(Some(action)) if action.eq_ignore_ascii_case(b"ignore") => {
+                    tracing::info!("ignoring DNS RR: {line}");
+                }
+                Ok(Some(action)) => {
+                    let action = String::from_utf8_lossy(&action).into_owned();
+                    tracing::warn!("{}: unknown DNS filter action: \"{action}\"", self.filter.parameter());
+                    return Err(dns::Error::new(Failure::TryAgain, name, kind));
+                }
+                Err(_) => return Err(dns::Error::new(Failure::TryAgain, name, kind)),
+            }
+        }
+        if kept.is_empty() {
+            return Err(dns::Error::new(Failure::Filtered, name, kind));
+        }
+        Ok(Arc::new(Answer { records: kept, ..Answer::clone(&answer) }))
+    }
+}
+
+/// "mail for x loops back to myself"; a relay or a fallback that says so is misconfigured.
+#[must_use]
+pub fn loops_back(host: &str) -> Detail {
+    Detail::new(LOOP, format!("mail for {host} loops back to myself"))
+}
+
+/// The status of mail that comes back.
+pub const LOOP: Status = Status::permanent(4, 6);
+
+fn detail(error: &dns::Error) -> Detail {
+    Detail::new(error.status(), error.to_string())
+}
+
+/// Of two failures the one that leaves more hope; of equals the later.
+fn worse(before: Option<Detail>, now: Detail) -> Detail {
+    match before {
+        Some(before) if before.status.class() == Class::Temporary && now.status.class() == Class::Permanent => before,
+        Some(_) | None => now,
+    }
+}
+
+fn ascii(host: &str) -> String {
+    if host.is_ascii() {
+        return host.to_owned();
+    }
+    address::domain::to_ascii(host.as_bytes()).unwrap_or_else(|| host.to_owned())
+}

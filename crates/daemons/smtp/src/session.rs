@@ -1,0 +1,205 @@
+//! A session from the connection to the point where mail can be sent, each step by value.
+//!
+//! `connect` gives [`Connected`], its banner [`Greeted`], the handshake [`Ready`]. STARTTLS leads from `Ready` back to
+//! `Greeted` over another stream; nothing of what a server said before TLS survives it.
+
+use std::sync::Arc;
+
+use dsn::{Class, Detail, Status};
+use smtp_proto::ehlo::{Keyword, Keywords, Offer};
+use smtp_proto::reply::Answer;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, unreachable};
+use crate::failure::{Failure, Scope, replied, said};
+use crate::flavor::Flavor;
+use crate::peer::Peer;
+use crate::stage::Stage;
+use crate::stream::{self, Source};
+
+/// A connection whose server has not spoken yet.
+pub struct Connected(Dialogue);
+
+/// A server that has greeted us.
+pub struct Greeted {
+    dialogue: Dialogue,
+    esmtp: bool,
+}
+
+/// A session that takes mail.
+pub struct Ready {
+    /// The connection.
+    pub dialogue: Dialogue,
+    /// What the server offers.
+    pub offer: Offer,
+    /// How many messages have been sent over it.
+    pub uses: u32,
+    /// When it was made.
+    pub since: Instant,
+    /// Whether another message can follow.
+    pub fitness: Fitness,
+}
+
+/// Whether a session can be used once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    /// It can, after RSET.
+    Fit,
+    /// The server is about to hang up, or something was left unfinished.
+    Spent,
+}
+
+/// What finding ourselves at the other end means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mirror {
+    /// The best host for the destination is ourselves: it is final.
+    Final,
+    /// A lesser one is; the mail waits.
+    Later,
+    /// Nothing: another port, or LMTP.
+    Harmless,
+}
+
+impl Connected {
+    /// Connects to a server.
+    pub async fn open(peer: &Peer, dialect: &Arc<Dialect>, source: &Source) -> Result<Self, Failure> {
+        match stream::connect(&peer.endpoint, source, dialect.timeouts.connect).await {
+            Ok(stream) => Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)))),
+            Err(error) => Err(unreachable(peer, &stream::describe(&error))),
+        }
+    }
+
+    /// Waits for the banner.
+    pub async fn greeting(mut self) -> Result<Greeted, Failure> {
+        let answer = self.0.hear(Stage::Greeting).await?;
+        if answer.class() == 2 {
+            let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
+            return Ok(Greeted { dialogue: self.0, esmtp });
+        }
+        let failure = Failure::refused(self.0.peer(), &answer);
+        let skip = self.0.dialect().hard_greeting == HardGreeting::Skip;
+        self.0.quit(Farewell::Skip).await;
+        Err(if skip { failure.softened() } else { failure })
+    }
+}
+
+impl Greeted {
+    /// A server behind a TLS handshake: it does not greet again.
+    #[must_use]
+    pub fn secured(dialogue: Dialogue) -> Self {
+        Self { dialogue, esmtp: true }
+    }
+
+    /// EHLO (LHLO), or HELO where that is refused or not wanted.
+    pub async fn hello(mut self, mirror: Mirror, nexthop: &str) -> Result<Ready, Failure> {
+        let flavor = self.dialogue.dialect().flavor;
+        let extended = match self.dialogue.dialect().greeting {
+            Greeting::Always => true,
+            Greeting::IfOffered => self.esmtp,
+            Greeting::Never => false,
+        };
+        let mut answer = None;
+        if extended || flavor == Flavor::Lmtp {
+            let heard = self.ask(flavor.hello(), Stage::Hello(flavor)).await?;
+            match heard.class() {
+                2 => answer = Some((heard, true)),
+                _ if heard.code == 421 || flavor == Flavor::Lmtp => return Err(self.refused(&heard).await),
+                _ => {}
+            }
+        }
+        let (answer, extended) = match answer {
+            Some(answer) => answer,
+            None => (self.ask("HELO", Stage::Helo).await?, false),
+        };
+        if answer.class() != 2 {
+            return Err(self.refused(&answer).await);
+        }
+        self.look_into_mirror(&answer, mirror, nexthop)?;
+        let offer = if extended { self.offer(&answer).await } else { Offer::default() };
+        Ok(Ready { dialogue: self.dialogue, offer, uses: 0, since: Instant::now(), fitness: Fitness::Fit })
+    }
+
+    async fn ask(&mut self, verb: &str, stage: Stage) -> Result<Answer, Failure> {
+        let line = format!("{verb} {}", self.dialogue.dialect().hello_name);
+        self.dialogue.say(line.as_bytes());
+        self.dialogue.hear(stage).await
+    }
+
+    async fn refused(self, answer: &Answer) -> Failure {
+        let failure = Failure::refused(self.dialogue.peer(), answer);
+        self.dialogue.quit(Farewell::Skip).await;
+        failure
+    }
+
+    /// A server that goes by our own name is ourselves, by way of a relay or a translated address.
+    fn look_into_mirror(&self, answer: &Answer, mirror: Mirror, nexthop: &str) -> Result<(), Failure> {
+        let myhostname = &self.dialogue.dialect().myhostname;
+        let name = answer.texts().next().and_then(|text| text.split(u8::is_ascii_whitespace).next());
+        if self.dialogue.dialect().flavor == Flavor::Lmtp
+            || !name.is_some_and(|name| name.eq_ignore_ascii_case(myhostname.as_bytes()))
+        {
+            return Ok(());
+        }
+        if mirror != Mirror::Harmless {
+            let peer = self.dialogue.peer();
+            warn!("host {peer} replied to HELO/EHLO with my own hostname {myhostname}");
+        }
+        let class = match mirror {
+            Mirror::Final => Class::Permanent,
+            Mirror::Later => Class::Temporary,
+            Mirror::Harmless => return Ok(()),
+        };
+        let reason = format!("mail for {nexthop} loops back to myself");
+        Err(Failure::site(Detail::new(Status::permanent(4, 6).in_class(class), reason)))
+    }
+
+    /// The extensions, without those that are to be hidden.
+    async fn offer(&self, answer: &Answer) -> Offer {
+        let dialect = self.dialogue.dialect();
+        let peer = self.dialogue.peer();
+        let mut hidden = dialect.hidden;
+        if !dialect.hidden_by_address.is_empty()
+            && let Some(address) = peer.address()
+            && let Ok(Some(words)) = dialect.hidden_by_address.lookup(address.to_string().as_bytes()).await
+        {
+            hidden = Keywords::parse(&String::from_utf8_lossy(&words)).unwrap_or(hidden);
+        }
+        let all = Offer::parse(answer.texts(), Keywords::NONE);
+        let discarded = all.keywords.and(hidden);
+        if !discarded.is_empty() && !hidden.has(Keyword::SilentDiscard) {
+            info!("discarding EHLO keywords: {discarded}");
+        }
+        Offer::parse(answer.texts(), hidden)
+    }
+}
+
+impl Ready {
+    /// The server.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        self.dialogue.peer()
+    }
+
+    /// Asks for TLS; the caller makes the handshake over the stream of the drained dialogue.
+    pub async fn starttls(mut self) -> Result<Dialogue, Failure> {
+        self.dialogue.say(b"STARTTLS");
+        let answer = self.dialogue.hear(Stage::Starttls).await?;
+        if answer.class() == 2 {
+            return Ok(self.dialogue);
+        }
+        let reason = format!(
+            "TLS is required, but host {} refused to start TLS: {}",
+            self.peer(),
+            crate::failure::logged(&answer)
+        );
+        let detail = said(self.peer(), &answer, reason);
+        Err(Failure { scope: Scope::Site, detail }.softened())
+    }
+
+    /// A refusal of the whole message in reply to a command.
+    #[must_use]
+    pub fn message_refused(&self, stage: Stage, answer: &Answer) -> Failure {
+        Failure::message(replied(self.peer(), stage, answer))
+    }
+}

@@ -1,0 +1,262 @@
+//! From parameters to a [`Carrier`], before the jail: tables, name service, port names.
+//!
+//! LMTP is given the same rows under their `lmtp_` names, so nothing here has to tell the two apart.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use config::params;
+use delivery::Policy;
+use dns::{Families, Resolver};
+use mime::Limits;
+use service::{Fatal, Outside};
+use smtp_proto::ehlo::Keywords;
+use table::checks::Checks;
+use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
+
+use crate::carrier::{Carrier, Demand, Finality, OutputConversion, Rules};
+use crate::content::Treatment;
+use crate::dialogue::{Dialect, Farewell, Greeting, HardGreeting};
+use crate::envelope::{Forwarding, Quoting, Style};
+use crate::flavor::Flavor;
+use crate::generic::Generic;
+use crate::order::{Favor, Ordering};
+use crate::pool::Keeping;
+use crate::route::{Leniency, Router, Source as Lookup};
+use crate::services::Services;
+use crate::stage::Timeouts;
+use crate::stream::{Missing, Source};
+use crate::tls_policy::Policies;
+use crate::transaction::Goal;
+
+config::bundle! {
+    /// All that smtp(8) may know.
+    pub struct Params {
+        agent: delivery::Params,
+        smtp: params::Smtp,
+        cleanup: params::Cleanup,
+        rewrite: params::Rewrite,
+    }
+}
+
+impl Params {
+    /// The rules of settling recipients.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::from(&self.agent)
+    }
+}
+
+/// Opens everything that deliveries need.
+pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
+    let environment = Environment::of(&outside.source);
+    let opening = Opening { params, outside, environment };
+    let smtp = &params.smtp;
+    let services = std::fs::read_to_string("/etc/services").unwrap_or_default();
+    Ok(Carrier {
+        router: opening.router(),
+        services: Services::parse(&services),
+        dialect: Arc::new(opening.dialect()?),
+        source: source(smtp)?,
+        treatment: opening.treatment(),
+        style: style(smtp),
+        rules: rules(params),
+        policies: Policies::default(),
+        keeping: keeping(smtp),
+        kept_destinations: opening
+            .patterns("smtp_connection_cache_destinations", &smtp.smtp_connection_cache_destinations),
+        pool: Arc::default(),
+        crowd: crate::carrier::Crowd::default(),
+    })
+}
+
+struct Opening<'a> {
+    params: &'a Params,
+    outside: &'a Outside,
+    environment: Environment,
+}
+
+impl Opening<'_> {
+    fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
+        Maps::open(parameter, specs, &self.environment)
+    }
+
+    fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
+        let parents = Parents::of(parameter, &self.params.agent.identity.parent_domain_matches_subdomains);
+        PatternList::open(parameter, items, parents, &self.environment)
+    }
+
+    fn router(&self) -> Router {
+        let smtp = &self.params.smtp;
+        Router {
+            resolver: Resolver::system(),
+            families: Families::of_protocols(&self.params.agent.identity.inet_protocols),
+            sources: self.lookups(),
+            own: self.outside.source.own_addresses(),
+            ordering: Ordering {
+                favor: match smtp.smtp_address_preference.to_ascii_lowercase().as_str() {
+                    "ipv4" => Favor::V4,
+                    "ipv6" => Favor::V6,
+                    _ => Favor::Any,
+                },
+                randomize: smtp.smtp_randomize_addresses,
+                balance: smtp.smtp_balance_inet_protocols,
+                limit: count(smtp.smtp_mx_address_limit),
+            },
+            mx_errors: leniency(self.is_on("ignore_mx_lookup_error")),
+            srv_errors: leniency(smtp.ignore_srv_lookup_error),
+            srv_fallback: leniency(smtp.allow_srv_lookup_fallback),
+            no_mx_address: leniency(smtp.smtp_defer_if_no_mx_address_found),
+            srv_services: smtp.use_srv_lookup.clone(),
+            filter: self.maps("smtp_dns_reply_filter", &smtp.smtp_dns_reply_filter),
+        }
+    }
+
+    fn lookups(&self) -> Vec<Lookup> {
+        let smtp = &self.params.smtp;
+        if self.is_on("disable_dns_lookups") || smtp.smtp_dns_support_level == "disabled" {
+            return vec![Lookup::Native];
+        }
+        let source = |word: &String| match word.to_ascii_lowercase().as_str() {
+            "dns" => Some(Lookup::Dns),
+            "native" => Some(Lookup::Native),
+            _ => None,
+        };
+        smtp.smtp_host_lookup.iter().filter_map(source).collect()
+    }
+
+    fn is_on(&self, parameter: &str) -> bool {
+        let value = self.outside.source.expanded(parameter).ok().flatten();
+        value.is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+    }
+
+    fn dialect(&self) -> Result<Dialect, Fatal> {
+        let smtp = &self.params.smtp;
+        let hidden = smtp.smtp_discard_ehlo_keywords.join(" ");
+        let hidden = Keywords::parse(&hidden)
+            .map_err(|word| Fatal::new(format!("bad EHLO keyword \"{word}\" in smtp_discard_ehlo_keywords")))?;
+        let by_address = &smtp.smtp_discard_ehlo_keyword_address_maps;
+        Ok(Dialect {
+            flavor: Flavor::of_program(&self.outside.process_name),
+            timeouts: timeouts(smtp),
+            deadline: smtp.smtp_per_request_deadline.then_some(smtp.smtp_min_data_rate),
+            hello_name: smtp.smtp_helo_name.clone(),
+            myhostname: self.params.agent.identity.myhostname.clone(),
+            greeting: match (smtp.smtp_never_send_ehlo, smtp.smtp_always_send_ehlo) {
+                (true, _) => Greeting::Never,
+                (false, true) => Greeting::Always,
+                (false, false) => Greeting::IfOffered,
+            },
+            hard_greeting: if smtp.smtp_skip_5xx_greeting { HardGreeting::Skip } else { HardGreeting::Final },
+            hidden,
+            hidden_by_address: self.maps("smtp_discard_ehlo_keyword_address_maps", by_address),
+            reply_filter: self.maps("smtp_reply_filter", &smtp.smtp_reply_filter),
+        })
+    }
+
+    fn treatment(&self) -> Treatment {
+        let (smtp, cleanup, identity) = (&self.params.smtp, &self.params.cleanup, &self.params.agent.identity);
+        let mydestination = self.patterns("mydestination", &identity.mydestination);
+        Treatment {
+            line_length_limit: count(smtp.smtp_line_length_limit),
+            limits: Limits {
+                header: usize::try_from(cleanup.header_size_limit).unwrap_or(usize::MAX),
+                boundary: count(cleanup.mime_boundary_length_limit),
+                nesting: count(cleanup.mime_nesting_limit),
+            },
+            generic: Generic {
+                maps: self.maps("smtp_generic_maps", &smtp.smtp_generic_maps),
+                find: AddressFind {
+                    recipient_delimiter: identity.recipient_delimiter.clone(),
+                    myorigin: identity.myorigin.clone(),
+                    local: LocalDomains::new(mydestination, self.outside.source.own_addresses()),
+                },
+                propagate: cleanup.propagate_unmatched_extensions.iter().any(|word| word == "generic"),
+            },
+            checks: Checks {
+                header_checks: self.maps("smtp_header_checks", &smtp.smtp_header_checks),
+                mime_header_checks: self.maps("smtp_mime_header_checks", &smtp.smtp_mime_header_checks),
+                nested_header_checks: self.maps("smtp_nested_header_checks", &smtp.smtp_nested_header_checks),
+                body_checks: self.maps("smtp_body_checks", &smtp.smtp_body_checks),
+            },
+        }
+    }
+}
+
+fn rules(params: &Params) -> Rules {
+    let smtp = &params.smtp;
+    Rules {
+        default_port: smtp.smtp_tcp_port.clone(),
+        fallback: smtp.smtp_fallback_relay.clone(),
+        relayhost: params.rewrite.relayhost.clone(),
+        sessions: count(smtp.smtp_mx_session_limit),
+        addresses: count(smtp.smtp_mx_address_limit),
+        conversion: match smtp.disable_mime_output_conversion {
+            true => OutputConversion::Disabled,
+            false => OutputConversion::Enabled,
+        },
+        demand: if smtp.smtp_connection_cache_on_demand { Demand::Observed } else { Demand::Ignored },
+        finality: if smtp.lmtp_assume_final { Finality::Delivered } else { Finality::Relayed },
+    }
+}
+
+fn style(smtp: &params::Smtp) -> Style {
+    Style {
+        quoting: if smtp.smtp_quote_rfc821_envelope { Quoting::Proper } else { Quoting::None },
+        forwarding: if smtp.smtp_send_xforward_command { Forwarding::Send } else { Forwarding::Keep },
+        probe: match smtp.smtp_address_verify_target.as_str() {
+            "data" => Goal::ProbeData,
+            _ => Goal::ProbeRcpt,
+        },
+    }
+}
+
+fn keeping(smtp: &params::Smtp) -> Keeping {
+    Keeping {
+        idle: smtp.smtp_connection_cache_time_limit,
+        age: smtp.smtp_connection_reuse_time_limit,
+        uses: u32::try_from(smtp.smtp_connection_reuse_count_limit).unwrap_or(0),
+        farewell: if smtp.smtp_skip_quit_response { Farewell::Skip } else { Farewell::Wait },
+    }
+}
+
+fn timeouts(smtp: &params::Smtp) -> Timeouts {
+    Timeouts {
+        connect: smtp.smtp_connect_timeout,
+        hello: smtp.smtp_helo_timeout,
+        starttls: smtp.smtp_starttls_timeout,
+        xforward: smtp.smtp_xforward_timeout,
+        mail: smtp.smtp_mail_timeout,
+        rcpt: smtp.smtp_rcpt_timeout,
+        data_init: smtp.smtp_data_init_timeout,
+        data_xfer: smtp.smtp_data_xfer_timeout,
+        data_done: smtp.smtp_data_done_timeout,
+        rset: smtp.smtp_rset_timeout,
+        quit: smtp.smtp_quit_timeout,
+    }
+}
+
+fn source(smtp: &params::Smtp) -> Result<Source, Fatal> {
+    let address = |parameter: &str, value: &str| -> Result<Option<IpAddr>, Fatal> {
+        let value = value.trim().trim_matches(['[', ']']);
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let parsed = value.parse().map_err(|_| Fatal::new(format!("bad {parameter} parameter: {value}")))?;
+        Ok(Some(parsed))
+    };
+    Ok(Source {
+        v4: address("smtp_bind_address", &smtp.smtp_bind_address)?,
+        v6: address("smtp_bind_address6", &smtp.smtp_bind_address6)?,
+        missing: if smtp.smtp_bind_address_enforce { Missing::Defer } else { Missing::Ignore },
+    })
+}
+
+fn leniency(lenient: bool) -> Leniency {
+    if lenient { Leniency::Lenient } else { Leniency::Strict }
+}
+
+/// A limit; what is not positive is none.
+fn count(limit: i64) -> usize {
+    usize::try_from(limit).unwrap_or(0)
+}

@@ -1,0 +1,87 @@
+//! The bytes' way to a server: TCP or a Unix-domain socket, in plain or under TLS.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, UnixStream};
+
+use crate::peer::Endpoint;
+
+/// What a session can run over.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Wire for T {}
+
+/// Any of them.
+pub type Stream = Box<dyn Wire>;
+
+/// `smtp_bind_address` and `smtp_bind_address6`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Source {
+    /// For IPv4.
+    pub v4: Option<IpAddr>,
+    /// For IPv6.
+    pub v6: Option<IpAddr>,
+    /// What happens when the address is not ours.
+    pub missing: Missing,
+}
+
+/// `smtp_bind_address_enforce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// Connect from any address.
+    #[default]
+    Ignore,
+    /// The mail waits.
+    Defer,
+}
+
+/// Connects, within the time limit; zero means the system's own.
+pub async fn connect(endpoint: &Endpoint, source: &Source, limit: Duration) -> io::Result<Stream> {
+    let connecting = async {
+        match endpoint {
+            Endpoint::Inet(address) => connect_inet(*address, source).await,
+            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as Stream),
+        }
+    };
+    if limit.is_zero() {
+        return connecting.await;
+    }
+    match tokio::time::timeout(limit, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn connect_inet(address: SocketAddr, source: &Source) -> io::Result<Stream> {
+    let (socket, from) = match address {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, source.v4),
+        SocketAddr::V6(_) => (TcpSocket::new_v6()?, source.v6),
+    };
+    if let Some(from) = from
+        && let Err(error) = socket.bind(SocketAddr::new(from, 0))
+    {
+        match source.missing {
+            Missing::Defer => return Err(error),
+            Missing::Ignore => tracing::warn!("smtp_connect_addr: bind {from}: {}", describe(&error)),
+        }
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(Box::new(stream))
+}
+
+/// The system's words for an error, as the C library has them.
+#[must_use]
+pub fn describe(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return "Connection timed out".to_owned();
+    }
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
