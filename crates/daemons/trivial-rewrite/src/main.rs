@@ -1,2 +1,7 @@
 //! trivial-rewrite(8): rewrites and resolves addresses.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<trivial_rewrite::TrivialRewrite>()
+}

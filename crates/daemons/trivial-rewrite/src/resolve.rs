@@ -1,0 +1,248 @@
+//! Where mail for an address goes.
+//!
+//! Domains of our own are peeled off until a local user or a foreign domain is left, since `user%other@here` means
+//! `user@other`. The domain's class gives transport and next hop, tables override them. See trivial-rewrite(8).
+
+use address::{Address, domain, quote};
+use config::Source;
+use ipc::rewrite::{Class, Fault, Purpose, Resolved, Scope};
+use table::{AddressFind, Environment, Error, Maps, Strategy};
+
+use crate::Params;
+use crate::canonical::Rules;
+use crate::classes::Classes;
+use crate::routes::{Route, Routes};
+
+/// Rounds of peeling before an address is called malformed.
+const PEELING_LIMIT: usize = 100;
+
+/// Everything that resolving asks.
+pub(crate) struct Resolver {
+    rules: Rules,
+    classes: Classes,
+    deliver: Routes,
+    verify: Routes,
+    relocated_maps: Maps,
+    find: AddressFind,
+    settings: Settings,
+}
+
+struct Settings {
+    myhostname: String,
+    empty_address_recipient: String,
+    /// Whether a quoted local part is looked into, and what is found there obeyed.
+    dequoted: bool,
+    null_domain: bool,
+    numeric_domain: bool,
+    hacks: Hacks,
+    unknown_alias: &'static str,
+    moved: &'static str,
+}
+
+/// Notations by which senders name routes of their own.
+#[derive(Clone, Copy)]
+struct Hacks {
+    percent: bool,
+    bang: bool,
+}
+
+/// An address peeled down.
+struct Peeled {
+    address: Address,
+    /// Whether its domain is ours.
+    local: bool,
+    /// Whether peeling changed it.
+    changed: bool,
+}
+
+impl Resolver {
+    pub(crate) fn open(params: &Params, source: &Source, environment: &Environment, rules: Rules) -> Self {
+        let classes = Classes::open(params, source, environment);
+        let rewrite = &params.rewrite;
+        let table_name = rewrite.show_user_unknown_table_name;
+        Self {
+            rules,
+            find: AddressFind {
+                recipient_delimiter: params.identity.recipient_delimiter.clone(),
+                myorigin: params.identity.myorigin.clone(),
+                local: classes.local.clone(),
+            },
+            classes,
+            deliver: Routes::open(Purpose::Deliver, params, environment),
+            verify: Routes::open(Purpose::Verify, params, environment),
+            relocated_maps: Maps::open("relocated_maps", &rewrite.relocated_maps, environment),
+            settings: Settings {
+                myhostname: params.identity.myhostname.clone(),
+                empty_address_recipient: params.identity.empty_address_recipient.clone(),
+                dequoted: rewrite.resolve_dequoted_address,
+                null_domain: rewrite.resolve_null_domain,
+                numeric_domain: rewrite.resolve_numeric_domain,
+                hacks: Hacks { percent: rewrite.allow_percent_hack, bang: rewrite.swap_bangpath },
+                unknown_alias: if table_name {
+                    "5.1.1 User unknown in virtual alias table"
+                } else {
+                    "5.1.1 User unknown"
+                },
+                moved: if rewrite.relocated_prefix_enable { "5.1.6 User has moved to " } else { "" },
+            },
+        }
+    }
+
+    pub(crate) fn changed(&self) -> bool {
+        self.classes.changed() || self.deliver.changed() || self.verify.changed() || self.relocated_maps.changed()
+    }
+
+    pub(crate) async fn resolve(&self, purpose: Purpose, sender: &[u8], given: &[u8]) -> Result<Resolved, Error> {
+        let address = match given {
+            [] => self.rules.rewrite(&Address::from(self.settings.empty_address_recipient.as_str())),
+            _ => Address::new(given),
+        };
+        let peeled = self.peel(address).await?;
+        let Some(domain) = self.usable_domain(&peeled) else {
+            return Ok(malformed(peeled.address));
+        };
+        let address =
+            if peeled.address.domain() == Some(&domain) { peeled.address } else { peeled.address.at(&domain) };
+        let class = if peeled.local {
+            self.classes.warn_of_twice(&domain).await?;
+            Class::Local
+        } else {
+            self.classes.of_remote(&domain).await?
+        };
+        let routes = match purpose {
+            Purpose::Deliver => &self.deliver,
+            Purpose::Verify => &self.verify,
+        };
+        let (route, error) = self.route(routes, class, sender, &address).await?;
+        let routed = !peeled.local && self.names_a_route(address.local_part());
+        let narrow = peeled.changed || routed || error || address.as_bytes() != given;
+        let scope = if narrow || routes.heeds_user() || routes.heeds_sender(class) || !self.relocated_maps.is_empty() {
+            Scope::Address
+        } else {
+            Scope::Domain
+        };
+        Ok(Resolved {
+            recipient: address.into_bytes().into(),
+            transport: route.transport,
+            nexthop: route.nexthop,
+            class,
+            fault: Fault::None,
+            routed,
+            scope,
+        })
+    }
+
+    /// The complete route of a recipient, and whether it is its own error.
+    async fn route(
+        &self,
+        routes: &Routes,
+        class: Class,
+        sender: &[u8],
+        recipient: &Address,
+    ) -> Result<(Route, bool), Error> {
+        let domain = folded(recipient.domain().unwrap_or_default());
+        if !self.relocated_maps.is_empty()
+            && let Some(found) = self.find.find(&self.relocated_maps, recipient.as_bytes(), Strategy::MAIL).await?
+        {
+            let text = String::from_utf8_lossy(&found.value);
+            return Ok((error_route(format!("{}{text}", self.settings.moved)), true));
+        }
+        if class == Class::VirtualAlias {
+            return Ok((error_route(self.settings.unknown_alias.to_owned()), false));
+        }
+        let mut route = routes.of_class(class, sender, &self.find).await?;
+        if let Some(own) = routes.of_recipient(recipient.as_bytes(), &self.find).await? {
+            if !own.transport.is_empty() {
+                route = own;
+            } else if !own.nexthop.is_empty() {
+                route.nexthop = own.nexthop;
+            }
+        }
+        if route.nexthop.is_empty() {
+            route.nexthop = domain;
+        }
+        Ok((route, false))
+    }
+
+    /// Takes our own domains away while the local part says where to go on.
+    async fn peel(&self, mut address: Address) -> Result<Peeled, Error> {
+        let mut changed = false;
+        for _ in 0..PEELING_LIMIT {
+            let local = match address.domain() {
+                None => true,
+                Some(b"") => self.settings.null_domain,
+                Some(domain) => self.classes.is_local(domain).await?,
+            };
+            let inner = if local { self.inner(&address) } else { None };
+            match inner {
+                Some(inner) => (address, changed) = (self.rules.rewrite(&inner), true),
+                None => return Ok(Peeled { address, local, changed }),
+            }
+        }
+        Ok(Peeled { address: Address::default(), local: false, changed })
+    }
+
+    /// The address that a local part is, if it is one.
+    fn inner(&self, address: &Address) -> Option<Address> {
+        address.domain()?;
+        let local = Address::new(address.local_part());
+        let opaque = !quote::is_dot_string(local.as_bytes());
+        if opaque && !self.settings.dequoted {
+            return None;
+        }
+        if local.domain().is_some_and(|domain| !domain.is_empty()) && !local.local_part().is_empty() {
+            return Some(local);
+        }
+        self.rules.turned_round(&local)
+    }
+
+    /// The domain to go to; `None` where there is no such domain.
+    fn usable_domain(&self, peeled: &Peeled) -> Option<Vec<u8>> {
+        let address = &peeled.address;
+        match address.domain() {
+            None if address.is_empty() => None,
+            None => Some(self.settings.myhostname.clone().into_bytes()),
+            Some(b"") => self.settings.null_domain.then(|| self.settings.myhostname.clone().into_bytes()),
+            Some(name) if name.starts_with(b"[") => domain::literal(name).map(|_| name.to_vec()),
+            Some(name) if domain::is_numeric(name) => {
+                let literal = [b"[", name, b"]"].concat();
+                (self.settings.numeric_domain && domain::literal(&literal).is_some()).then_some(literal)
+            }
+            Some(name) if name.is_ascii() => domain::is_hostname(name).then(|| name.to_vec()),
+            Some(name) => {
+                let ascii = domain::to_ascii(name).filter(|ascii| domain::is_hostname(ascii.as_bytes()));
+                ascii.map(|_| name.to_vec())
+            }
+        }
+    }
+
+    /// Whether a local part at somebody else's domain names a further hop.
+    fn names_a_route(&self, local: &[u8]) -> bool {
+        if !self.settings.dequoted && !quote::is_dot_string(local) {
+            return false;
+        }
+        let hacks = self.settings.hacks;
+        local.contains(&b'@') || hacks.percent && local.contains(&b'%') || hacks.bang && local.contains(&b'!')
+    }
+}
+
+fn error_route(text: String) -> Route {
+    Route { transport: "error".to_owned(), nexthop: text }
+}
+
+fn malformed(address: Address) -> Resolved {
+    Resolved {
+        recipient: address.into_bytes().into(),
+        transport: String::new(),
+        nexthop: String::new(),
+        class: Class::Default,
+        fault: Fault::Malformed,
+        routed: false,
+        scope: Scope::Address,
+    }
+}
+
+/// A domain as a next hop: in lower case.
+fn folded(domain: &[u8]) -> String {
+    String::from_utf8_lossy(domain).to_lowercase()
+}
