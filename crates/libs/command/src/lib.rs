@@ -1,1 +1,169 @@
 //! The command skeleton: options, configuration directory, logging, exit codes.
+//!
+//! A command's `main` is one call of [`Program::run`]. What it says goes to standard error and to the log, as
+//! `postmap: fatal: …`; its result is an exit code, so that guards are dropped. Commands parse only the parameters they
+//! use, and a set-gid command reads another configuration directory only if the default one allows that.
+
+mod options;
+
+pub use options::{Options, Usage};
+
+use config::{Group, Source, params};
+use maillog::{Echo, Facility, Log, Patience, Place, Settings, Verbosity};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What ends a command before its work is done: a reason and an exit status.
+#[derive(Debug)]
+pub struct Fatal {
+    reason: String,
+    status: Option<u8>,
+}
+
+impl Fatal {
+    /// Ends the command for this reason, with the program's usual status.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), status: None }
+    }
+
+    /// With this exit status (sysexits.h).
+    #[must_use]
+    pub fn with_status(self, status: u8) -> Self {
+        Self { status: Some(status), ..self }
+    }
+}
+
+impl std::fmt::Display for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Fatal {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A command, before it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    name: &'static str,
+    fatal_status: u8,
+    writes_log_file: bool,
+}
+
+impl Program {
+    /// A command of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, fatal_status: 1, writes_log_file: false }
+    }
+
+    /// Ends with this status for [`Fatal`], unless that has its own: 75 for `sendmail`.
+    #[must_use]
+    pub const fn fatal_status(self, fatal_status: u8) -> Self {
+        Self { fatal_status, ..self }
+    }
+
+    /// May write `maillog_file` itself while the mail system is down: `postfix`, `postsuper`, `postmulti`, `postlog`.
+    #[must_use]
+    pub const fn writes_log_file(self) -> Self {
+        Self { writes_log_file: true, ..self }
+    }
+
+    /// Runs the command.
+    pub fn run(self, work: impl FnOnce(&mut Context) -> Result<ExitCode, Fatal>) -> ExitCode {
+        let log = maillog::init(self.name, Echo::Stderr, Patience::Wait, Verbosity::Normal);
+        let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let path = words.next().unwrap_or_default();
+        let called_as = Path::new(&path)
+            .file_name()
+            .map_or_else(|| self.name.to_owned(), |name| name.to_string_lossy().into_owned());
+        let mut context = Context { program: self, called_as, arguments: words.collect(), log: log.clone() };
+        let code = work(&mut context).unwrap_or_else(|fatal| {
+            maillog::fatal!("{fatal}");
+            fatal.status.unwrap_or(self.fatal_status).into()
+        });
+        log.flush();
+        code
+    }
+}
+
+/// What a running command has.
+#[derive(Debug)]
+pub struct Context {
+    program: Program,
+    /// The last component of the path it was called by: `mailq`, say.
+    pub called_as: String,
+    /// The arguments after the name.
+    pub arguments: Vec<String>,
+    /// The log; it repeats its lines on standard error.
+    pub log: Log,
+}
+
+impl Context {
+    /// Takes the arguments apart as getopt(3) does; `spec` has the letters, those with a value followed by a colon.
+    ///
+    /// # Errors
+    /// [`Usage`], for an unknown letter or a missing value.
+    pub fn options(&self, spec: &str) -> Result<Options, Usage> {
+        Options::parse(spec, &self.arguments)
+    }
+
+    /// Reads main.cf of the directory that `-c` names (else `MAIL_CONFIG`, else the default), and logs as it says.
+    ///
+    /// # Errors
+    /// main.cf cannot be read, or may not be used by this user.
+    pub fn source(&self, directory: Option<&str>) -> Result<Source, Fatal> {
+        self.source_with(directory, &[])
+    }
+
+    /// As [`Self::source`], with `-o name=value` overrides.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub fn source_with(&self, directory: Option<&str>, overrides: &[(String, String)]) -> Result<Source, Fatal> {
+        let directory = self.directory(directory)?;
+        let source = Source::load(&directory)?.with_overrides(overrides).for_process(self.program.name);
+        self.log.configure(&self.settings(&source)?);
+        for warning in source.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(source)
+    }
+
+    /// The parameters of a group; all that is wrong with them is the reason of the error.
+    ///
+    /// # Errors
+    /// Values that make no sense.
+    pub fn params<G: Group>(&self, source: &Source) -> Result<G, Fatal> {
+        Ok(source.get()?)
+    }
+
+    /// The configuration directory, if this user may name it.
+    fn directory(&self, option: Option<&str>) -> Result<PathBuf, Fatal> {
+        let directory = config::config_directory(option);
+        if privsep::has_gained_rights() {
+            config::authorize_directory(&directory)?;
+        }
+        Ok(directory)
+    }
+
+    /// Where the log goes, from the parameters.
+    fn settings(&self, source: &Source) -> Result<Settings, Fatal> {
+        let (layout, identity): (params::Layout, params::Identity) = source.get()?;
+        let place = if layout.maillog_file.is_empty() {
+            Place::Syslog
+        } else {
+            let socket = Path::new(&layout.queue_directory).join("public").join(&layout.postlog_service_name);
+            let fallback =
+                (self.program.writes_log_file && !privsep::has_gained_rights()).then(|| layout.maillog_file.into());
+            Place::Postlog { socket, fallback }
+        };
+        let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
+            Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
+        })?;
+        Ok(Settings { syslog_name: identity.syslog_name, facility, hostname: identity.myhostname, place })
+    }
+}

@@ -5,8 +5,10 @@ use crate::sink::{Line, Sink};
 use crate::target::{Facility, Settings, Severity};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -50,7 +52,7 @@ pub enum Verbosity {
 #[derive(Debug, Clone)]
 pub struct Log {
     state: Arc<Mutex<State>>,
-    verbosity: Verbosity,
+    verbose: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,7 @@ impl Log {
             syslog: Vec::new(),
             file: Vec::new(),
         };
-        Self { state: Arc::new(Mutex::new(state)), verbosity }
+        Self { state: Arc::new(Mutex::new(state)), verbose: Arc::new(AtomicBool::new(verbosity == Verbosity::Verbose)) }
     }
 
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
@@ -107,6 +109,16 @@ impl Log {
     /// Changes what is repeated on standard error.
     pub fn echo(&self, echo: Echo) {
         self.lock().echo = echo;
+    }
+
+    /// Logs debug lines too, from now on.
+    pub fn verbose(&self) {
+        self.verbose.store(true, Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn is_verbose(&self) -> bool {
+        self.verbose.load(Ordering::Relaxed)
     }
 
     /// Writes lines that had to wait, as far as possible now.
@@ -170,17 +182,14 @@ struct Lines(Log);
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let most = if self.0.verbosity == Verbosity::Verbose { Level::DEBUG } else { Level::INFO };
+        let most = if self.0.is_verbose() { Level::DEBUG } else { Level::INFO };
         metadata.is_event()
             && *metadata.level() <= most
             && !FOREIGN.iter().any(|name| metadata.target().starts_with(name))
     }
 
-    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        Some(match self.0.verbosity {
-            Verbosity::Verbose => tracing::level_filters::LevelFilter::DEBUG,
-            Verbosity::Normal => tracing::level_filters::LevelFilter::INFO,
-        })
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(if self.0.is_verbose() { LevelFilter::DEBUG } else { LevelFilter::INFO })
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

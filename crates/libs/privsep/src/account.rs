@@ -35,6 +35,12 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// Whether this program has rights that its caller has not: by its set-uid or set-gid bit.
+#[must_use]
+pub fn has_gained_rights() -> bool {
+    nix::unistd::getuid() != nix::unistd::geteuid() || nix::unistd::getgid() != nix::unistd::getegid()
+}
+
 impl User {
     /// The user of this name; `None` if there is none.
     ///

@@ -12,7 +12,7 @@ mod program;
 mod rights;
 mod signal;
 
-pub use account::{Group, User, is_root};
+pub use account::{Group, User, has_gained_rights, is_root};
 pub use command::{Command, Finished, Line, run};
 pub use descriptor::{
     Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
