@@ -1,1 +1,150 @@
-//! bounce(8): keeps failed-recipient logs and sends the notices.
+//! bounce(8): keeps logs of recipients that failed, wait or were delivered, and sends the notices made from them.
+//!
+//! The same program serves as `bounce`, `defer` and `trace`, with a log of its own each. A log entry is on disk before it
+//! is answered for, and a log is removed only after its notice is in the queue: a crash may send a notice twice but
+//! never loses one. Anything that fails is answered with a failure, and the message stays in the queue.
+
+mod builtin;
+mod letters;
+mod notify;
+mod original;
+mod post;
+mod report;
+pub mod template;
+mod wrap;
+
+use std::sync::Arc;
+
+use ipc::bounce::{Reply, Request};
+use queue_file::{Layout, QueueId, QueueName, Spool, log};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use tracing::warn;
+
+use crate::notify::{About, Notifier};
+use crate::template::{Kind, Templates};
+
+config::bundle! {
+    /// The parameters of bounce(8).
+    pub struct Params {
+        bounce: config::params::Bounce,
+        identity: config::params::Identity,
+        queue: config::params::Queue,
+        ipc: config::params::Ipc,
+        cleanup: config::params::Cleanup,
+    }
+}
+
+/// The service, under one of its three names.
+#[derive(Debug)]
+pub struct Bounce {
+    log: QueueName,
+    spool: Spool,
+    notifier: Notifier,
+    params: Params,
+    life: Life,
+}
+
+impl Service for Bounce {
+    const NAME: &'static str = "bounce";
+    const CLIENTS: Clients = Clients::Internal;
+    const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    type Params = Params;
+    type Opened = Templates;
+
+    fn open(params: &Params, outside: &Outside) -> Result<Templates, Fatal> {
+        Ok(Templates::read(&outside.source, &params.bounce.bounce_template_file))
+    }
+
+    fn start(params: Params, templates: Templates, life: Life) -> Result<Self, Fatal> {
+        let name = life.service_name();
+        let log = match name {
+            _ if name == params.ipc.bounce_service_name => QueueName::Bounce,
+            _ if name == params.ipc.defer_service_name => QueueName::Defer,
+            _ if name == params.ipc.trace_service_name => QueueName::Trace,
+            _ => return Err(Fatal::new(format!("unknown service name: {name}"))),
+        };
+        let hashed = params.queue.hash_queue_names.iter().map(String::as_str);
+        let spool = Spool::new("", Layout::new(hashed, u32::try_from(params.queue.hash_queue_depth).unwrap_or(1)));
+        let notifier = Notifier::new(&params, templates, spool.clone());
+        Ok(Self { log, spool, notifier, params, life })
+    }
+
+    async fn serve(self: Arc<Self>, client: Client) {
+        let deadline = self.params.ipc.ipc_timeout;
+        let served = service::answer::<ipc::bounce::Bounce, _, _>(client, &self.life, deadline, |request| {
+            let this = Arc::clone(&self);
+            async move { this.answer(request).await }
+        });
+        if let Err(error) = served.await {
+            warn!("connection: {error}");
+        }
+    }
+}
+
+impl Bounce {
+    async fn answer(&self, request: Request) -> Reply {
+        let done = match request {
+            Request::Append { queue_id, entry } => self.append(&queue_id, letters::entry_of(entry)).await,
+            Request::Notify(notice) => self.notify(About::of(notice, Kind::Failure)).await,
+            Request::NotifyVerp(notice, delimiters) => {
+                let verp = Some(delimiters);
+                self.notify(About { verp, ..About::of(notice, Kind::Failure) }).await
+            }
+            Request::Warn(notice) => self.notify(About::of(notice, Kind::Delay)).await,
+            Request::Trace(notice) => self.notify(About::of(notice, Kind::Success)).await,
+            Request::One(notice, entry) => {
+                let about = About::of(notice, Kind::Failure);
+                self.notifier.notify(&about, Some(vec![letters::entry_of(entry)])).await
+            }
+        };
+        if done { Reply::Done } else { Reply::Failed }
+    }
+
+    async fn append(&self, queue_id: &str, entry: log::Entry) -> bool {
+        let Some(id) = QueueId::parse(queue_id) else { return false };
+        let (spool, queue) = (self.spool.clone(), self.log);
+        let appended = service::disk(move || log::append(&spool, queue, &id, &entry)).await;
+        appended.inspect_err(|error| warn!("{queue_id}: {error}")).is_ok()
+    }
+
+    /// Sends the notices made from this service's log, and removes the log where it has served.
+    async fn notify(&self, about: About) -> bool {
+        let Some(id) = QueueId::parse(&about.notice.queue_id) else { return false };
+        let (spool, queue, of) = (self.spool.clone(), self.log, id.clone());
+        let entries = service::disk(move || read_log(&spool, queue, &of)).await;
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                warn!("{id}: {error}");
+                return false;
+            }
+        };
+        // Without a log there is a failure to tell of, but no delay and no success.
+        if entries.is_none() && about.kind != Kind::Failure {
+            return true;
+        }
+        let is_warning = about.kind == Kind::Delay;
+        let done = self.notifier.notify(&about, entries).await;
+        if done && !is_warning {
+            self.forget(&id).await;
+        }
+        done
+    }
+
+    async fn forget(&self, id: &QueueId) {
+        let (spool, queue, of) = (self.spool.clone(), self.log, id.clone());
+        if let Err(error) = service::disk(move || spool.remove(queue, &of)).await
+            && !error.is_gone()
+        {
+            warn!("{id}: {error}");
+        }
+    }
+}
+
+fn read_log(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Option<Vec<log::Entry>>, queue_file::Error> {
+    match log::read(spool, queue, id) {
+        Ok(entries) => entries.collect::<Result<_, _>>().map(Some),
+        Err(error) if error.is_gone() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

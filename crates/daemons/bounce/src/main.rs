@@ -1,2 +1,7 @@
-//! bounce(8): keeps failed-recipient logs and sends the notices.
-fn main() {}
+//! bounce(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<bounce::Bounce>()
+}

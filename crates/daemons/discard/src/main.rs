@@ -1,2 +1,7 @@
-//! discard(8): discards mail.
-fn main() {}
+//! discard(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<discard::Discard>()
+}

@@ -1,2 +1,7 @@
-//! error(8): fails or defers every recipient it is given.
-fn main() {}
+//! error(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<error::Error>()
+}

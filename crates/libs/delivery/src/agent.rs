@@ -12,6 +12,7 @@ use dsn::Outcome;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipc::Channel;
 use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request, Unreachable};
+use service::{Client, Life};
 use tokio::net::UnixStream;
 use tracing::{info, warn};
 
@@ -121,11 +122,35 @@ impl Delivery {
     }
 }
 
-/// Serves one connection of the queue manager, with up to `credit` deliveries at once, until it closes.
+/// Deliveries at once where `maxproc` sets no limit.
+const UNLIMITED: usize = 1000;
+
+/// Serves a client of an agent: a connection of the queue manager, with as many deliveries at once as the process may
+/// have. A connection that broke is in the log.
+pub async fn attend<A: Agent>(agent: &A, desk: &Arc<Desk>, client: Client, life: &Life) {
+    let credit = u32::try_from(life.share().unwrap_or(UNLIMITED)).unwrap_or(u32::MAX);
+    let served = match client.into_unix() {
+        Ok((stream, _slot)) => serve(agent, desk, stream, credit, life.draining()).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = served {
+        warn!("queue manager connection: {error}");
+    }
+}
+
+/// Serves one connection of the queue manager, with up to `credit` deliveries at once, until it closes, or until
+/// `draining` is done and no delivery is in progress.
 ///
 /// # Errors
 /// The connection broke or its peer does not speak the protocol.
-pub async fn serve<A: Agent>(agent: &A, desk: &Arc<Desk>, stream: UnixStream, credit: u32) -> Result<(), ipc::Error> {
+pub async fn serve<A: Agent>(
+    agent: &A,
+    desk: &Arc<Desk>,
+    stream: UnixStream,
+    credit: u32,
+    draining: impl Future<Output = ()>,
+) -> Result<(), ipc::Error> {
+    let mut draining = std::pin::pin!(draining);
     let mut channel = Channel::accept::<Deliver>(stream, desk.policy.ipc_timeout).await?;
     channel.send(&Reply::Ready { pid: std::process::id(), credit: credit.max(1) })?;
     channel.flush().await?;
@@ -142,6 +167,7 @@ pub async fn serve<A: Agent>(agent: &A, desk: &Arc<Desk>, stream: UnixStream, cr
                 Some(request) => progress.push(deliver(agent, desk, request)),
                 None => break,
             },
+            () = &mut draining, if progress.is_empty() => break,
         }
     }
     // The queue manager is gone, but what was begun is ended properly and is in the queue file.

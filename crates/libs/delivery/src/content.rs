@@ -21,7 +21,9 @@ pub fn content_of(file: &QueueFile, data_offset: u64) -> Content {
 pub(crate) fn unreadable(error: queue_file::Error) -> io::Error {
     match error {
         queue_file::Error::Read(source) => source,
-        other => io::Error::new(io::ErrorKind::InvalidData, other),
+        other @ (queue_file::Error::System { .. } | queue_file::Error::Malformed { .. }) => {
+            io::Error::new(io::ErrorKind::InvalidData, other)
+        }
     }
 }
 

@@ -118,8 +118,14 @@ mod tests {
 
     #[test]
     fn layouts_differ_in_quoting_and_line_ends() {
-        let list: &[(Type, &[u8])] =
-            &[(Line, b"From a"), (Line, b">From b"), (Filter, b"x"), (Line, b"From c"), (Line, b".d"), (Extracted, b"")];
+        let list: &[(Type, &[u8])] = &[
+            (Line, b"From a"),
+            (Line, b">From b"),
+            (Filter, b"x"),
+            (Line, b"From c"),
+            (Line, b".d"),
+            (Extracted, b""),
+        ];
         assert_eq!(copied(list, &Layout::plain(b"H\n".to_vec())), "H\nFrom a\n>From b\nxFrom c\n.d\n");
         assert_eq!(copied(list, &Layout::mbox(Vec::new())), ">From a\n>From b\nxFrom c\n.d\n\n");
         let odd = Layout { eol: b"\r\n".to_vec(), dot_lines: Lines::Quoted, ..Layout::plain(Vec::new()) };

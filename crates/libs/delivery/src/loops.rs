@@ -93,9 +93,12 @@ mod tests {
             (Extracted, b""),
         ]);
         let found = Delivered::read(&mut content_of(&file, 0)).unwrap();
-        for (address, expected) in
-            [(&b"a@example.ORG"[..], true), (b"b@example.org", true), (b"folded@example.org", false), (b"body@example.org", false)]
-        {
+        for (address, expected) in [
+            (&b"a@example.ORG"[..], true),
+            (b"b@example.org", true),
+            (b"folded@example.org", false),
+            (b"body@example.org", false),
+        ] {
             assert_eq!(found.contains(address), expected, "{address:?}");
         }
     }

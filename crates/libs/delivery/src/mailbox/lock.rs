@@ -127,13 +127,9 @@ fn is_held(error: &io::Error) -> bool {
 }
 
 fn fcntl_lock(file: &File) -> io::Result<()> {
-    let whole = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
+    let kind = libc::c_short::try_from(libc::F_WRLCK).map_err(io::Error::other)?;
+    let origin = libc::c_short::try_from(libc::SEEK_SET).map_err(io::Error::other)?;
+    let whole = libc::flock { l_type: kind, l_whence: origin, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(file, FcntlArg::F_SETLK(&whole))?;
     Ok(())
 }

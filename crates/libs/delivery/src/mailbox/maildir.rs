@@ -32,7 +32,8 @@ pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout
     let since = naming.now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}.P{}.{}", since.as_secs(), std::process::id(), naming.host);
     let temporary = Temporary(maildir.join("tmp").join(name));
-    let refused = |error: &io::Error| Error::system(FAILURE, &format!("create maildir file {}", temporary.0.display()), error);
+    let refused =
+        |error: &io::Error| Error::system(FAILURE, &format!("create maildir file {}", temporary.0.display()), error);
     let file = create(maildir, &temporary.0).map_err(|error| refused(&error))?;
     let found = file.metadata().map_err(|error| refused(&error))?;
     write(&file, naming.limit, content, layout).map_err(|error| Error::of_copy(error, FAILURE))?;

@@ -57,8 +57,7 @@ pub fn deliver(
     }
     // The size is taken under the lock.
     let size = file.metadata().map_err(|error| system("cannot look at file", &error))?.len();
-    let written = write(&file, size, limit, content, layout)
-        .and_then(|()| file.sync_all().map_err(copy::Error::Write));
+    let written = write(&file, size, limit, content, layout).and_then(|()| file.sync_all().map_err(copy::Error::Write));
     if written.is_err() {
         let _ = file.set_len(size);
     }

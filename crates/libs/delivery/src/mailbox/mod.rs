@@ -56,11 +56,14 @@ impl Error {
 
 /// The code that an error of the system has by itself.
 fn status(errno: Errno, other: Status) -> Status {
-    match errno {
-        Errno::EAGAIN | Errno::ESTALE => Status::temporary(2, 0),
-        Errno::ENOSPC => Status::temporary(3, 0),
-        Errno::EDQUOT | Errno::EFBIG => Status::permanent(2, 2),
-        _ => other,
+    if matches!(errno, Errno::EAGAIN | Errno::ESTALE) {
+        Status::temporary(2, 0)
+    } else if errno == Errno::ENOSPC {
+        Status::temporary(3, 0)
+    } else if matches!(errno, Errno::EDQUOT | Errno::EFBIG) {
+        Status::permanent(2, 2)
+    } else {
+        other
     }
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::content::content_of;
 use crate::content::tests::file;
-use queue_file::record::Type::{self, Extracted, Filter, Line};
 use crate::copy::Layout;
+use queue_file::record::Type::{self, Extracted, Filter, Line};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -84,7 +84,8 @@ fn a_maildir_is_made_and_gets_whole_messages() {
     let maildir = directory.path().join("Maildir");
     let (_kept, file) = file(MESSAGE);
     let naming = Naming { host: "h", now: UNIX_EPOCH + Duration::from_micros(5_000_042), limit: 0 };
-    deliver_maildir(&maildir, naming, &mut content_of(&file, 0), &Layout::plain(b"Return-Path: <>\n".to_vec())).unwrap();
+    deliver_maildir(&maildir, naming, &mut content_of(&file, 0), &Layout::plain(b"Return-Path: <>\n".to_vec()))
+        .unwrap();
     assert_eq!(std::fs::read_dir(maildir.join("tmp")).unwrap().count(), 0);
     assert!(maildir.join("cur").is_dir());
     let (mail,) = (std::fs::read_dir(maildir.join("new")).unwrap().next().unwrap().unwrap(),);

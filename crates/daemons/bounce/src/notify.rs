@@ -1,0 +1,224 @@
+//! Sends the notices about one message.
+
+use std::path::PathBuf;
+
+use ipc::bounce::Notice;
+use ipc::cleanup::{Handling, Origin, Switch};
+use jiff::{Timestamp, Zoned};
+use queue_file::log::Entry;
+use queue_file::{QueueId, QueueName, Spool};
+use tracing::{info, warn};
+
+use crate::Params;
+use crate::letters::{Rules, Wanted, mentions, verp};
+use crate::original::{self, Found};
+use crate::post::{self, envelope};
+use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
+use crate::template::{Kind, Templates};
+
+/// The flag that a message asked for SMTPUTF8.
+const SMTPUTF8_REQUESTED: u32 = 1;
+
+/// What is to be told.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// The message.
+    pub(crate) notice: Notice,
+    /// What became of it. A success report may turn out to be one of verification.
+    pub(crate) kind: Kind,
+    /// One notice for each recipient, with these delimiters.
+    pub(crate) verp: Option<String>,
+}
+
+impl About {
+    pub(crate) fn of(notice: Notice, kind: Kind) -> Self {
+        Self { notice, kind, verp: None }
+    }
+}
+
+/// Writes and sends notices.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    templates: Templates,
+    rules: Rules,
+    host: Host,
+    spool: Spool,
+    cleanup: post::Box,
+    bounce_size_limit: u64,
+    maximal_queue_lifetime: std::time::Duration,
+    threaded: bool,
+    filter_classes: Vec<String>,
+    autodetect_classes: Vec<String>,
+}
+
+/// One message, and all that its notices have in common.
+struct Case<'a> {
+    kind: Kind,
+    found: Found,
+    original: Original,
+    entries: Option<Vec<Entry>>,
+    retried_until: Option<Zoned>,
+    verp: Option<&'a str>,
+}
+
+impl Notifier {
+    pub(crate) fn new(params: &Params, templates: Templates, spool: Spool) -> Self {
+        let Params { bounce, identity, queue, ipc, cleanup } = params;
+        let double_bounce_sender = match &identity.double_bounce_sender {
+            full if full.contains('@') => full.clone(),
+            local => format!("{local}@{}", identity.myhostname),
+        };
+        Self {
+            templates,
+            rules: Rules {
+                classes: bounce.notify_classes.clone(),
+                bounce: bounce.bounce_notice_recipient.clone(),
+                double_bounce: bounce.double_bounce_notice_recipient.clone(),
+                delay: bounce.delay_notice_recipient.clone(),
+                double_bounce_sender: double_bounce_sender.into_bytes(),
+            },
+            host: Host {
+                name: identity.myhostname.clone(),
+                mail_name: identity.mail_name.clone(),
+                eight_bit: identity.smtputf8_enable,
+            },
+            spool,
+            cleanup: post::Box {
+                path: PathBuf::from("public").join(&ipc.cleanup_service_name),
+                deadline: ipc.ipc_timeout,
+            },
+            bounce_size_limit: bounce.bounce_size_limit,
+            maximal_queue_lifetime: queue.maximal_queue_lifetime,
+            threaded: bounce.enable_threaded_bounces,
+            filter_classes: cleanup.internal_mail_filter_classes.clone(),
+            autodetect_classes: identity.smtputf8_autodetect_classes.clone(),
+        }
+    }
+
+    /// Sends all notices about a message; whether those that matter are in the queue.
+    pub(crate) async fn notify(&self, about: &About, entries: Option<Vec<Entry>>) -> bool {
+        let notice = &about.notice;
+        if self.rules.is_double_bounce(&notice.sender) {
+            if about.kind == Kind::Failure {
+                warn!("{}: undeliverable postmaster notification discarded", notice.queue_id);
+            }
+            return true;
+        }
+        let case = self.case(about, entries).await;
+        let allowed = if case.found.whole && notice.ret != "HDRS" { Returned::Full } else { Returned::Header };
+        for wanted in self.rules.wanted(case.kind, &notice.sender, allowed) {
+            let sent = self.send_each(&case, &wanted).await;
+            if let Err(error) = sent {
+                warn!("{}: {}: {error}", notice.queue_id, wanted.name);
+                if wanted.required {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    async fn case<'a>(&self, about: &'a About, entries: Option<Vec<Entry>>) -> Case<'a> {
+        let notice = &about.notice;
+        let found = self.read(notice).await;
+        let arrived = found.message.as_ref().and_then(|message| Timestamp::from_second(message.arrived.seconds).ok());
+        let arrived = arrived.map(|arrived| arrived.to_zoned(jiff::tz::TimeZone::system()));
+        let lifetime = self.maximal_queue_lifetime;
+        Case {
+            kind: if about.kind == Kind::Success && found.is_traced() { Kind::Verify } else { about.kind },
+            retried_until: arrived.as_ref().and_then(|arrived| arrived.checked_add(lifetime).ok()),
+            original: Original {
+                queue_id: notice.queue_id.clone(),
+                sender: notice.sender.to_vec(),
+                envelope_id: notice.envelope_id.clone(),
+                arrived,
+                encoding: notice.encoding.clone(),
+                script: if notice.smtputf8 & SMTPUTF8_REQUESTED == 0 { Script::Ascii } else { Script::Utf8 },
+                thread: if self.threaded { found.thread() } else { None },
+            },
+            found,
+            entries,
+            verp: about.verp.as_deref(),
+        }
+    }
+
+    async fn read(&self, notice: &Notice) -> Found {
+        let place = (QueueName::parse(&notice.queue_name), QueueId::parse(&notice.queue_id));
+        let (Some(queue), Some(id)) = place else { return Found::default() };
+        let (spool, limit) = (self.spool.clone(), self.bounce_size_limit);
+        service::disk(move || original::read(&spool, queue, &id, limit)).await
+    }
+
+    /// Sends one notice, or with VERP one for each recipient.
+    async fn send_each(&self, case: &Case<'_>, wanted: &Wanted) -> Result<(), post::Error> {
+        let all = case.entries.as_deref().unwrap_or_default();
+        let mentioned: Vec<Entry> =
+            all.iter().filter(|entry| mentions(case.kind, wanted.audience, entry)).cloned().collect();
+        match (case.verp, wanted.audience) {
+            (Some(delimiters), Audience::Sender) => {
+                for entry in mentioned {
+                    let to = verp(&wanted.to, &entry.recipient, delimiters);
+                    self.send(case, &Wanted { to, ..wanted.clone() }, &[entry]).await?;
+                }
+                Ok(())
+            }
+            _ => self.send(case, wanted, &mentioned).await,
+        }
+    }
+
+    async fn send(&self, case: &Case<'_>, wanted: &Wanted, entries: &[Entry]) -> Result<(), post::Error> {
+        let open = self.cleanup.open().await?;
+        info!("{}: {}: {}", case.original.queue_id, wanted.name, open.queue_id);
+        if entries.is_empty() && case.entries.is_some() {
+            return open.cancel().await;
+        }
+        let now = Zoned::now();
+        let report = Report {
+            kind: case.kind,
+            template: self.templates.of(case.kind),
+            host: &self.host,
+            original: &case.original,
+            entries,
+            retried_until: case.retried_until.as_ref(),
+        };
+        let queue_id = open.queue_id.clone();
+        let letter = Letter {
+            queue_id: &queue_id,
+            to: &wanted.to,
+            audience: wanted.audience,
+            returned: wanted.returned,
+            now: &now,
+        };
+        let text = match wanted.returned {
+            Returned::Full => &case.found.text[..],
+            Returned::Header => case.found.text.get(..case.found.header).unwrap_or_default(),
+        };
+        let sender = match wanted.audience {
+            Audience::Sender => &[],
+            Audience::Postmaster => &self.rules.double_bounce_sender[..],
+        };
+        let parts = [&report.head(&letter)[..], text, &report.tail(&letter)];
+        open.send(self.handling(wanted.audience, &case.original), envelope(sender, &wanted.to, &now), &parts).await
+    }
+
+    fn handling(&self, audience: Audience, original: &Original) -> Handling {
+        let (origin, class) = match audience {
+            Audience::Sender => (Origin::Bounce, "bounce"),
+            Audience::Postmaster => (Origin::Notify, "notify"),
+        };
+        let switch = |on: bool| if on { Switch::On } else { Switch::Off };
+        let listed = |list: &[String], class: &str| list.iter().any(|name| name == class || name == "all");
+        let filtered = switch(listed(&self.filter_classes, class));
+        Handling {
+            origin,
+            checks: filtered,
+            mapping: Switch::On,
+            bcc: Switch::Off,
+            milters: filtered,
+            bounce: Switch::Off,
+            hold: Switch::Off,
+            smtputf8: switch(original.script == Script::Utf8),
+            autodetect: switch(listed(&self.autodetect_classes, class)),
+        }
+    }
+}

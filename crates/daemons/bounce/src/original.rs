@@ -1,0 +1,161 @@
+//! The message that a notice is about, as far as it comes back. Blocks on the disk.
+
+use std::borrow::Cow;
+
+use queue_file::{Buffered, Content, Message, Piece, QueueId, QueueName, Spool};
+use tracing::warn;
+
+/// The longest header that comes back.
+const HEADER_LIMIT: usize = 256 * 1024;
+
+/// What a notice needs of a queue file.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The envelope; `None` if the file is gone or damaged.
+    pub(crate) message: Option<Message>,
+    /// The text, lines ended by LF, as much as is allowed.
+    pub(crate) text: Vec<u8>,
+    /// Where the header of the text ends.
+    pub(crate) header: usize,
+    /// Whether all of the message is there.
+    pub(crate) whole: bool,
+}
+
+impl Found {
+    /// Whether the sender asked for a report with the message (`sendmail -v` and `-bv`).
+    pub(crate) fn is_traced(&self) -> bool {
+        let flags = self.message.as_ref().map_or("", |message| message.attributes.text("trace_flags"));
+        flags.parse().unwrap_or(0) != 0
+    }
+
+    /// The `References:` and `In-Reply-To:` of a notice about the message.
+    pub(crate) fn thread(&self) -> Option<(String, String)> {
+        let id = self.header_value("message-id").filter(|id| !id.is_empty())?;
+        let references = self.header_value("references").or_else(|| self.header_value("in-reply-to"));
+        let references = references.map_or_else(|| id.clone(), |earlier| format!("{earlier} {id}"));
+        Some((references, id))
+    }
+
+    /// The value of a header.
+    pub(crate) fn header_value(&self, name: &str) -> Option<String> {
+        let mut lines = self.text.get(..self.header)?.split(|&b| b == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            let line = String::from_utf8_lossy(line);
+            let Some((found, value)) = line.split_once(':') else { continue };
+            if !found.trim_end().eq_ignore_ascii_case(name) {
+                continue;
+            }
+            let mut value: Cow<'_, str> = value.trim().into();
+            while let Some(more) = lines.next_if(|line| line.first().is_some_and(u8::is_ascii_whitespace)) {
+                value = format!("{value} {}", String::from_utf8_lossy(more).trim()).into();
+            }
+            return Some(value.into_owned());
+        }
+        None
+    }
+}
+
+/// Reads what is there; `limit` is the largest message that comes back whole.
+pub(crate) fn read(spool: &Spool, queue: QueueName, id: &QueueId, limit: u64) -> Found {
+    let file = match spool.open_read(queue, id) {
+        Ok(file) => file,
+        Err(error) => {
+            if !error.is_gone() {
+                warn!("{id}: {error}");
+            }
+            return Found::default();
+        }
+    };
+    let message = match Message::parse_leading(Buffered::small(&file), 0) {
+        Ok(message) => message,
+        Err(error) => {
+            warn!("{id}: {error}");
+            return Found::default();
+        }
+    };
+    let mut found = Found { whole: message.size() <= limit, ..Found::default() };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(HEADER_LIMIT);
+    if let Err(error) = found.take(Content::new(Buffered::large(&file), message.data_offset), limit) {
+        warn!("{id}: {error}");
+        found.whole = false;
+    }
+    found.message = Some(message);
+    found
+}
+
+impl Found {
+    fn take<S: queue_file::Source>(&mut self, mut content: Content<S>, limit: usize) -> Result<(), queue_file::Error> {
+        let mut in_header = true;
+        let mut at_start = true;
+        while let Some(piece) = content.next()? {
+            let (bytes, ends) = match piece {
+                Piece::Line(bytes) => (bytes, true),
+                Piece::Part(bytes) => (bytes, false),
+            };
+            if in_header && at_start && !continues_header(bytes) {
+                in_header = false;
+                self.header = self.text.len();
+                if !self.whole {
+                    return Ok(());
+                }
+            }
+            self.text.extend_from_slice(bytes);
+            if ends {
+                self.text.push(b'\n');
+            }
+            at_start = ends;
+            if self.text.len() > limit {
+                self.whole = false;
+                break;
+            }
+        }
+        if in_header {
+            self.header = self.text.len();
+        }
+        if !at_start {
+            self.text.push(b'\n');
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line belongs to a header.
+fn continues_header(line: &[u8]) -> bool {
+    match line.first() {
+        None => false,
+        Some(b' ' | b'\t') => true,
+        Some(_) => {
+            let name = line.iter().take_while(|&&b| b.is_ascii_graphic() && b != b':').count();
+            name > 0 && line.get(name..).is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b':'))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::record::{Type, put};
+
+    fn found(lines: &[&str], whole: bool) -> Found {
+        let mut bytes = Vec::new();
+        for line in lines {
+            put(&mut bytes, Type::Line, line.as_bytes());
+        }
+        put(&mut bytes, Type::Extracted, b"");
+        let mut found = Found { whole, ..Found::default() };
+        found.take(Content::new(&bytes[..], 0), 1000).unwrap();
+        found
+    }
+
+    #[test]
+    fn header_and_body_are_told_apart() {
+        let lines = ["Subject: a", "\tb", "References: <1>", " <2>", "", "body: x"];
+        let whole = found(&lines, true);
+        assert_eq!(whole.text, b"Subject: a\n\tb\nReferences: <1>\n <2>\n\nbody: x\n");
+        assert_eq!(&whole.text[..whole.header], b"Subject: a\n\tb\nReferences: <1>\n <2>\n");
+        assert_eq!(whole.header_value("references").as_deref(), Some("<1> <2>"));
+        assert_eq!(whole.header_value("body"), None);
+        let header = found(&lines, false);
+        assert_eq!(header.text.len(), header.header);
+    }
+}

@@ -1,0 +1,283 @@
+//! The text of a notice: RFC 3464 multipart/report with words, fields, and the message or its header. Pure.
+
+use std::io::Write as _;
+
+use address::Address;
+use jiff::Zoned;
+use queue_file::log::Entry;
+
+use crate::template::{Kind, Template};
+use crate::wrap::put_wrapped;
+
+/// Who reads a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Audience {
+    /// The sender of the message.
+    Sender,
+    /// The postmaster, who knows the words already.
+    Postmaster,
+}
+
+/// How much of the message comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Returned {
+    /// All of it.
+    Full,
+    /// Its header.
+    Header,
+}
+
+/// Whether international addresses and headers may appear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Script {
+    /// ASCII, as in the first mail systems.
+    Ascii,
+    /// SMTPUTF8 was asked for.
+    Utf8,
+}
+
+/// The host that reports.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    /// `myhostname`.
+    pub(crate) name: String,
+    /// `mail_name`.
+    pub(crate) mail_name: String,
+    /// `smtputf8_enable`: text is declared as UTF-8, 8-bit.
+    pub(crate) eight_bit: bool,
+}
+
+/// The message that is reported on.
+#[derive(Debug, Clone)]
+pub(crate) struct Original {
+    /// Its queue id.
+    pub(crate) queue_id: String,
+    /// Its sender, in internal form.
+    pub(crate) sender: Vec<u8>,
+    /// DSN envelope id.
+    pub(crate) envelope_id: String,
+    /// When it arrived; `None` if the queue file is gone.
+    pub(crate) arrived: Option<Zoned>,
+    /// `7bit`, `8bit` or empty.
+    pub(crate) encoding: String,
+    /// Whether it asked for SMTPUTF8.
+    pub(crate) script: Script,
+    /// What a notice that refers to the message says: its `References:` and its `Message-ID:`.
+    pub(crate) thread: Option<(String, String)>,
+}
+
+/// A notice about to be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) template: &'a Template,
+    pub(crate) host: &'a Host,
+    pub(crate) original: &'a Original,
+    pub(crate) entries: &'a [Entry],
+    /// Until when delivery is tried, for a warning.
+    pub(crate) retried_until: Option<&'a Zoned>,
+}
+
+/// Where a notice goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Letter<'a> {
+    pub(crate) queue_id: &'a str,
+    pub(crate) to: &'a [u8],
+    pub(crate) audience: Audience,
+    pub(crate) returned: Returned,
+    pub(crate) now: &'a Zoned,
+}
+
+/// A moment as headers have it.
+pub(crate) fn date(moment: &Zoned) -> String {
+    let zone = moment.strftime("%Z");
+    format!("{} ({zone})", moment.strftime("%a, %-d %b %Y %H:%M:%S %z"))
+}
+
+impl Report<'_> {
+    /// Everything up to the text of the message.
+    pub(crate) fn head(&self, letter: &Letter<'_>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4096);
+        self.headers(letter, &mut out);
+        self.words(letter, &mut out);
+        self.fields(letter, &mut out);
+        self.returned(letter, &mut out);
+        out
+    }
+
+    /// What follows the text of the message.
+    pub(crate) fn tail(&self, letter: &Letter<'_>) -> Vec<u8> {
+        format!("\n--{}--\n", self.boundary(letter)).into_bytes()
+    }
+
+    fn boundary(&self, letter: &Letter<'_>) -> String {
+        format!("{}.{}/{}", self.original.queue_id, letter.now.timestamp().as_second(), self.host.name)
+    }
+
+    fn headers(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let now = date(letter.now);
+        let (subject, submitted) = match letter.audience {
+            Audience::Sender => (&self.template.subject, "auto-replied"),
+            Audience::Postmaster => (&self.template.postmaster_subject, "auto-generated"),
+        };
+        put(out, format_args!("Received: by {} ({})\n", self.host.name, self.host.mail_name));
+        put(out, format_args!("\tid {}; {now}\nDate: {now}\n", letter.queue_id));
+        put(out, format_args!("From: {}\nSubject: {subject}\nTo: ", self.template.from));
+        out.extend_from_slice(&Address::from(letter.to).external());
+        put(out, format_args!("\nAuto-Submitted: {submitted}\n"));
+        if let Some((references, message_id)) = &self.original.thread {
+            put(out, format_args!("References: {references}\nIn-Reply-To: {message_id}\n"));
+        }
+        out.extend_from_slice(b"MIME-Version: 1.0\n");
+        put(out, format_args!("Content-Type: multipart/report; report-type={}delivery-status;\n", self.global()));
+        put(out, format_args!("\tboundary=\"{}\"\n", self.boundary(letter)));
+        self.encoding(out);
+        out.extend_from_slice(b"\nThis is a MIME-encapsulated message.\n");
+    }
+
+    /// `global-` where RFC 6533 forms of the parts are needed.
+    fn global(&self) -> &'static str {
+        match self.original.script {
+            Script::Ascii => "",
+            Script::Utf8 => "global-",
+        }
+    }
+
+    fn encoding(&self, out: &mut Vec<u8>) {
+        let encoding = if self.host.eight_bit || !self.template.charset.eq_ignore_ascii_case("us-ascii") {
+            "8bit"
+        } else {
+            &self.original.encoding
+        };
+        if !encoding.is_empty() {
+            put(out, format_args!("Content-Transfer-Encoding: {encoding}\n"));
+        }
+    }
+
+    fn words(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let charset = match &*self.template.charset {
+            charset if self.host.eight_bit && charset.eq_ignore_ascii_case("us-ascii") => "utf-8",
+            charset => charset,
+        };
+        put(out, format_args!("\n--{}\nContent-Description: Notification\n", self.boundary(letter)));
+        put(out, format_args!("Content-Type: text/plain; charset={charset}\n"));
+        self.encoding(out);
+        out.push(b'\n');
+        if letter.audience == Audience::Sender {
+            out.extend_from_slice(self.template.text.as_bytes());
+        }
+        for entry in self.entries {
+            out.push(b'\n');
+            let recipient = Address::from(&entry.recipient[..]);
+            let original = Address::from(&entry.original[..]);
+            let expanded = if original.is_empty() || entry.original.eq_ignore_ascii_case(&entry.recipient) {
+                String::new()
+            } else {
+                format!(" (expanded from <{original}>)")
+            };
+            put_wrapped(out, &format!("<{recipient}>{expanded}: {}", entry.reason));
+        }
+        if self.entries.is_empty() {
+            out.extend_from_slice(b"\n--- Delivery report unavailable ---\n");
+        }
+    }
+
+    fn fields(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let Original { queue_id, sender, envelope_id, arrived, .. } = self.original;
+        let mail_name = token(&self.host.mail_name);
+        put(out, format_args!("\n--{}\nContent-Description: Delivery report\n", self.boundary(letter)));
+        put(out, format_args!("Content-Type: message/{}delivery-status\n", self.global()));
+        if self.original.script == Script::Utf8 {
+            out.extend_from_slice(b"Content-Transfer-Encoding: 8bit\n");
+        }
+        put(out, format_args!("\nReporting-MTA: dns; {}\n", self.host.name));
+        if !envelope_id.is_empty() {
+            put(out, format_args!("Original-Envelope-Id: {envelope_id}\n"));
+        }
+        put(out, format_args!("X-{mail_name}-Queue-ID: {queue_id}\n"));
+        put(out, format_args!("X-{mail_name}-Sender: "));
+        put_typed(out, &Address::from(&self.sender(sender)[..]), self.original.script);
+        if let Some(arrived) = arrived {
+            put(out, format_args!("Arrival-Date: {}\n", date(arrived)));
+        }
+        for entry in self.entries {
+            self.recipient(entry, &mail_name, out);
+        }
+    }
+
+    /// The null sender is shown as the mail system.
+    fn sender(&self, sender: &[u8]) -> Vec<u8> {
+        if sender.is_empty() { format!("MAILER-DAEMON@{}", self.host.name).into_bytes() } else { sender.to_vec() }
+    }
+
+    fn recipient(&self, entry: &Entry, mail_name: &str, out: &mut Vec<u8>) {
+        let recipient = Address::from(&entry.recipient[..]);
+        let original = Address::from(&entry.original[..]);
+        out.extend_from_slice(b"\nFinal-Recipient: ");
+        put_typed(out, &recipient, self.original.script);
+        if !entry.dsn_original.is_empty() {
+            put(out, format_args!("Original-Recipient: {}\n", entry.dsn_original));
+        } else if !original.is_empty() {
+            out.extend_from_slice(b"Original-Recipient: ");
+            put_typed(out, &original, self.original.script);
+        }
+        let action = match self.kind {
+            Kind::Failure => "failed",
+            Kind::Delay => "delayed",
+            Kind::Success | Kind::Verify => &entry.action,
+        };
+        put(out, format_args!("Action: {action}\nStatus: {}\n", entry.status));
+        if !entry.mta_type.is_empty() && !entry.mta.is_empty() {
+            put(out, format_args!("Remote-MTA: {}; {}\n", entry.mta_type, entry.mta));
+        }
+        let (kind, text) = if entry.diagnostic_type.is_empty() || entry.diagnostic.is_empty() {
+            (format!("X-{mail_name}"), &entry.reason)
+        } else {
+            (entry.diagnostic_type.clone(), &entry.diagnostic)
+        };
+        put_wrapped(out, &format!("Diagnostic-Code: {kind}; {text}"));
+        if let (Kind::Delay, Some(until)) = (self.kind, self.retried_until) {
+            put(out, format_args!("Will-Retry-Until: {}\n", date(until)));
+        }
+    }
+
+    fn returned(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let undelivered = match self.kind {
+            Kind::Failure | Kind::Delay => "Undelivered ",
+            Kind::Success | Kind::Verify => "",
+        };
+        let (headers, kind) = match (letter.returned, self.original.script) {
+            (Returned::Full, Script::Ascii) => ("", "message/rfc822"),
+            (Returned::Full, Script::Utf8) => ("", "message/global"),
+            (Returned::Header, Script::Ascii) => (" Headers", "text/rfc822-headers"),
+            (Returned::Header, Script::Utf8) => (" Headers", "message/global-headers"),
+        };
+        put(out, format_args!("\n--{}\n", self.boundary(letter)));
+        put(out, format_args!("Content-Description: {undelivered}Message{headers}\nContent-Type: {kind}\n"));
+        self.encoding(out);
+        out.extend_from_slice(b"\nReturn-Path: <");
+        out.extend_from_slice(&Address::from(&self.sender(&self.original.sender)[..]).external());
+        out.extend_from_slice(b">\n");
+    }
+}
+
+/// `rfc822; address`, or `utf-8; address`.
+fn put_typed(out: &mut Vec<u8>, address: &Address, script: Script) {
+    let kind = if script == Script::Utf8 && !address.is_ascii() { "utf-8" } else { "rfc822" };
+    put(out, format_args!("{kind}; "));
+    out.extend_from_slice(&address.external());
+    out.push(b'\n');
+}
+
+/// A name as part of a header name.
+fn token(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_graphic() && c != ':' { c } else { '-' }).collect()
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing to a Vec cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests;

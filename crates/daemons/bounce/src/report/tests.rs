@@ -1,0 +1,114 @@
+use super::*;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+fn at(second: i64) -> Zoned {
+    Timestamp::new(second, 0).unwrap().to_zoned(TimeZone::UTC)
+}
+
+fn host() -> Host {
+    Host { name: "mail.example.test".into(), mail_name: "Postfix".into(), eight_bit: true }
+}
+
+fn original(script: Script) -> Original {
+    Original {
+        queue_id: "435D498E2C7".into(),
+        sender: b"lab-bob@example.test".to_vec(),
+        envelope_id: "abc=".into(),
+        arrived: Some(at(1_795_258_490)),
+        encoding: String::new(),
+        script,
+        thread: None,
+    }
+}
+
+fn entries() -> Vec<Entry> {
+    vec![
+        Entry {
+            recipient: b"nobody-here@mail.example.test".to_vec(),
+            original: b"al@example.test".to_vec(),
+            dsn_original: "rfc822;al@example.test".into(),
+            status: "5.1.1".into(),
+            action: "failed".into(),
+            reason: "unknown user: \"nobody-here\"".into(),
+            ..Entry::default()
+        },
+        Entry {
+            recipient: b"you@example.org".to_vec(),
+            dsn_original: "rfc822;Orig+x@example.com".into(),
+            status: "5.1.6".into(),
+            diagnostic_type: "smtp".into(),
+            diagnostic: "550 5.1.6 moved away".into(),
+            mta_type: "dns".into(),
+            mta: "127.123.115.203".into(),
+            reason: "host 127.123.115.203[127.123.115.203] said: 550 5.1.6 moved away (in reply to RCPT TO command)"
+                .into(),
+            ..Entry::default()
+        },
+    ]
+}
+
+fn template() -> Template {
+    Template {
+        charset: "us-ascii".into(),
+        from: "Mail Delivery System <MAILER-DAEMON>".into(),
+        subject: "Undelivered Mail Returned to Sender".into(),
+        postmaster_subject: "Postmaster Copy: Undelivered Mail".into(),
+        text: "This is the mail system.\n".into(),
+    }
+}
+
+#[test]
+fn a_failure_notice_reads_as_mail_programs_know_it() {
+    let (template, host, original, entries, now) =
+        (template(), host(), original(Script::Ascii), entries(), at(1_795_258_490));
+    let report = Report {
+        kind: Kind::Failure,
+        template: &template,
+        host: &host,
+        original: &original,
+        entries: &entries,
+        retried_until: None,
+    };
+    let letter = Letter {
+        queue_id: "50BA098E2CF",
+        to: b"lab-bob@example.test",
+        audience: Audience::Sender,
+        returned: Returned::Full,
+        now: &now,
+    };
+    let text = String::from_utf8([report.head(&letter), report.tail(&letter)].concat()).unwrap();
+    assert_eq!(text, include_str!("failure.txt"));
+}
+
+#[test]
+fn international_mail_has_global_parts() {
+    let (template, host, original, now) = (template(), host(), original(Script::Utf8), at(0));
+    let entries = [Entry { recipient: "ö@example.org".as_bytes().to_vec(), ..Entry::default() }];
+    let report = Report {
+        kind: Kind::Delay,
+        template: &template,
+        host: &host,
+        original: &original,
+        entries: &entries,
+        retried_until: Some(&now),
+    };
+    let letter = Letter {
+        queue_id: "X",
+        to: b"postmaster",
+        audience: Audience::Postmaster,
+        returned: Returned::Header,
+        now: &now,
+    };
+    let text = String::from_utf8(report.head(&letter)).unwrap();
+    for line in [
+        "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster\nAuto-Submitted: auto-generated\n",
+        "Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n",
+        "Final-Recipient: utf-8; ö@example.org\n",
+        "Will-Retry-Until: Thu, 1 Jan 1970 00:00:00 +0000 (UTC)\n",
+        "Content-Description: Undelivered Message Headers\nContent-Type: message/global-headers\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("This is the mail system."));
+}
