@@ -1,2 +1,6 @@
 //! anvil(8): counts connections and requests of clients.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<anvil::Anvil>()
+}

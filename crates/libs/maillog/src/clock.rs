@@ -7,15 +7,16 @@ use jiff::tz::TimeZone;
 
 /// Makes time stamps.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     zone: TimeZone,
     second: i64,
     text: String,
 }
 
 impl Clock {
-    /// Reads the zone of the host.
-    pub(crate) fn new() -> Self {
+    /// Reads the zone of the host: to be called before the jail.
+    #[must_use]
+    pub fn new() -> Self {
         Self::in_zone(TimeZone::system())
     }
 
@@ -24,7 +25,7 @@ impl Clock {
     }
 
     /// The stamp for now.
-    pub(crate) fn now(&mut self) -> &str {
+    pub fn now(&mut self) -> &str {
         self.at(Timestamp::now())
     }
 
@@ -34,6 +35,12 @@ impl Clock {
             self.text = now.to_zoned(self.zone.clone()).strftime("%b %e %H:%M:%S").to_string();
         }
         &self.text
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

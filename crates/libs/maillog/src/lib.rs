@@ -12,6 +12,7 @@ mod sink;
 mod subscriber;
 mod target;
 
+pub use clock::Clock;
 pub use subscriber::{Echo, Log, Patience, Verbosity};
 pub use target::{Facility, Place, Settings};
 #[doc(hidden)]
