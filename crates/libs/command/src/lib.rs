@@ -9,7 +9,7 @@ mod options;
 pub use options::{Options, Usage};
 
 use config::{Group, Source, params};
-use maillog::{Echo, Facility, Log, Patience, Place, Settings, Verbosity};
+use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -157,8 +157,9 @@ impl Context {
             Place::Syslog
         } else {
             let socket = Path::new(&layout.queue_directory).join("public").join(&layout.postlog_service_name);
-            let fallback =
-                (self.program.writes_log_file && !privsep::has_gained_rights()).then(|| layout.maillog_file.into());
+            let mode = u32::from_str_radix(&layout.maillog_file_permissions, 8).unwrap_or(0o600);
+            let file = LogFile { path: layout.maillog_file.into(), mode };
+            let fallback = (self.program.writes_log_file && !privsep::has_gained_rights()).then_some(file);
             Place::Postlog { socket, fallback }
         };
         let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {

@@ -3,7 +3,7 @@
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 
 /// An address of this host and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,14 @@ pub(crate) fn interfaces(protocols: &str) -> Vec<Interface> {
         })
         .filter(|interface| if interface.address.is_ipv4() { v4 } else { v6 })
         .collect()
+}
+
+/// The addresses that stand for all, of the protocols that `inet_protocols` allows.
+pub(crate) fn wildcards(protocols: &str) -> Vec<IpAddr> {
+    let allows = |name| protocols.split([',', ' ']).any(|word| word.eq_ignore_ascii_case("all") || word == name);
+    let v4 = allows("ipv4").then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let v6 = allows("ipv6").then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    v4.into_iter().chain(v6).collect()
 }
 
 /// The interfaces that `inet_interfaces` names.

@@ -285,6 +285,19 @@ impl Source {
         }
     }
 
+    /// The addresses on which services without one of their own listen: those of `inet_interfaces`; with `all`, the
+    /// wildcard of each protocol.
+    #[must_use]
+    pub fn listen_addresses(&self) -> Vec<std::net::IpAddr> {
+        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
+        let (names, protocols) = (value("inet_interfaces"), value("inet_protocols"));
+        let interfaces = host::interfaces(&protocols);
+        if names.split([',', ' ', '\t']).any(|word| word.eq_ignore_ascii_case("all")) {
+            return host::wildcards(&protocols);
+        }
+        host::chosen(&interfaces, &names).iter().map(|one| one.address).collect()
+    }
+
     /// The addresses at which mail reaches this host: those of `inet_interfaces` and of `proxy_interfaces`.
     #[must_use]
     pub fn own_addresses(&self) -> Vec<std::net::IpAddr> {

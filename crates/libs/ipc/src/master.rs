@@ -2,13 +2,19 @@
 //!
 //! master makes a socket pair per process; the daemon has the [`Protocol::Request`](crate::Protocol) side.
 
+use crate::frame::{self, Frame};
+use crate::{Error, Protocol};
+use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 
 /// The channel; a [`crate::Channel`] over an inherited descriptor, without hello.
 #[derive(Debug)]
 pub struct Master;
 
-impl crate::Protocol for Master {
+impl Protocol for Master {
     const NAME: &'static str = "master";
     const VERSION: u16 = 1;
     const LIMIT: usize = 4096;
@@ -40,4 +46,66 @@ pub enum Order {
     Wake(Vec<u8>),
     /// The service is (or is no more) under stress.
     Stress(bool),
+}
+
+/// master's end of the channel of one process: never waits.
+#[derive(Debug)]
+pub struct Link {
+    stream: UnixStream,
+    incoming: BytesMut,
+}
+
+impl Link {
+    /// Over master's side of a socket pair.
+    ///
+    /// # Errors
+    /// The socket cannot be made non-blocking.
+    pub fn new(stream: UnixStream) -> Result<Self, Error> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, incoming: BytesMut::new() })
+    }
+
+    /// What the process has said since; `None` behind the last when it has closed.
+    ///
+    /// # Errors
+    /// What it says makes no sense.
+    pub fn hear(&mut self) -> Result<Vec<Option<Status>>, Error> {
+        let mut heard = Vec::new();
+        let mut buffer = [0; 512];
+        let closed = loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(count) => self.incoming.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break true,
+            }
+        };
+        while let Some(frame) = frame::take(&mut self.incoming, Master::LIMIT)? {
+            match frame {
+                Frame::Message(status) => heard.push(Some(status)),
+                Frame::Raw(_) => return Err(Error::Malformed("unexpected raw frame")),
+            }
+        }
+        if closed {
+            heard.push(None);
+        }
+        Ok(heard)
+    }
+
+    /// Tells the process something. It may be at its birth still, and reads it later.
+    ///
+    /// # Errors
+    /// It is gone, or does not read.
+    pub fn order(&mut self, order: &Order) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        frame::write_message(&mut bytes, order, Master::LIMIT)?;
+        Ok(self.stream.write_all(&bytes)?)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
 }

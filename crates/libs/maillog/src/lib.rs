@@ -14,7 +14,7 @@ mod target;
 
 pub use clock::Clock;
 pub use subscriber::{Echo, Log, Patience, Verbosity};
-pub use target::{Facility, Place, Settings};
+pub use target::{Facility, LogFile, Place, Settings};
 #[doc(hidden)]
 pub use tracing;
 

@@ -1,6 +1,6 @@
 //! Writes lines to where they go, and keeps a bounded number of those that cannot be written yet.
 
-use crate::target::{Place, Severity};
+use crate::target::{LogFile, Place, Severity};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -62,11 +62,11 @@ impl Sink {
             Place::Syslog => connect(Path::new(SYSLOG), self.wait).ok().map(|socket| Outlet::Syslog(Some(socket))),
             Place::Postlog { socket, fallback } => match (connect(socket, self.wait), fallback) {
                 (Ok(socket), _) => Some(Outlet::Postlog(socket)),
-                (Err(_), Some(path)) if path == Path::new("/dev/stdout") => Some(Outlet::Stdout),
-                (Err(_), Some(path)) => open(path).ok().map(Outlet::File),
+                (Err(_), Some(file)) if file.path == Path::new("/dev/stdout") => Some(Outlet::Stdout),
+                (Err(_), Some(file)) => open(file).ok().map(Outlet::File),
                 (Err(_), None) => None,
             },
-            Place::File(path) => open(path).ok().map(Outlet::File),
+            Place::File(file) => open(file).ok().map(Outlet::File),
             Place::Stdout => Some(Outlet::Stdout),
         };
         if let Some(outlet) = outlet {
@@ -161,6 +161,6 @@ fn connect(path: &Path, wait: bool) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
+fn open(file: &LogFile) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(file.mode).open(&file.path)
 }

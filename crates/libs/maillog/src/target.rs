@@ -25,12 +25,21 @@ pub enum Place {
         /// `public/postlog` below the queue directory.
         socket: PathBuf,
         /// `maillog_file`, for those who may write it.
-        fallback: Option<PathBuf>,
+        fallback: Option<LogFile>,
     },
-    /// A file, directly: `postlogd` itself.
-    File(PathBuf),
+    /// A file, directly: `postlogd` itself, and master.
+    File(LogFile),
     /// Standard output: `postlogd` with `maillog_file = /dev/stdout`.
     Stdout,
+}
+
+/// A file for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// `maillog_file`.
+    pub path: PathBuf,
+    /// `maillog_file_permissions`, for a file that has to be made.
+    pub mode: u32,
 }
 
 /// A syslog facility.

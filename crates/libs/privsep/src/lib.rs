@@ -5,21 +5,26 @@
 //! run as root nothing here switches users or roots, and everything else is the same.
 
 mod account;
+mod background;
 mod command;
 mod descriptor;
 mod limit;
 mod program;
+mod reap;
 mod rights;
 mod signal;
 
 pub use account::{Group, User, has_gained_rights, is_root};
+pub use background::{Background, Begun, Streams, background, redirect_streams};
 pub use command::{Command, Finished, Line, run};
 pub use descriptor::{
     Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
     try_receive_descriptor, wait_readable,
 };
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
+pub use nix::sys::signal::Signal;
 pub use program::{Program, start};
+pub use reap::{End, Ended, kill, reap};
 pub use rights::{Jail, Jailed, Privileged, become_user};
 pub use signal::{Signals, default_signal, ignore_signal};
 

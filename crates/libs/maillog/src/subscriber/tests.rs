@@ -1,7 +1,7 @@
 //! Lines as they arrive.
 
 use super::*;
-use crate::target::Place;
+use crate::target::{LogFile, Place};
 use std::os::unix::net::UnixDatagram;
 use tracing::{debug, error, info, warn};
 
@@ -71,7 +71,10 @@ fn file_is_the_fallback_of_those_who_may_write_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("maillog");
     let log = Log::new("postfix", Echo::Off, Patience::Wait, Verbosity::Normal);
-    let place = Place::Postlog { socket: directory.path().join("missing"), fallback: Some(file.clone()) };
+    let place = Place::Postlog {
+        socket: directory.path().join("missing"),
+        fallback: Some(LogFile { path: file.clone(), mode: 0o600 }),
+    };
     log.configure(&settings(place));
     log.rename("postfix/postfix-script");
     tracing::subscriber::with_default(log.subscriber(), || info!("starting"));
