@@ -1,2 +1,25 @@
-//! smtp-source(1): an SMTP load generator.
-fn main() {}
+//! smtp-source(1).
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use smtp_source::options::Options;
+
+fn main() -> ExitCode {
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let options = match Options::parse(std::env::args_os().skip(1), hostname.trim()) {
+        Ok(options) => options,
+        Err(error) => return fail(&format!("{error}\nusage: smtp-source [options] host[:port]")),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(smtp_source::run(options))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn fail(reason: &str) -> ExitCode {
+    // Where nobody reads, nothing is lost.
+    let _ = writeln!(std::io::stderr(), "smtp-source: fatal: {reason}");
+    ExitCode::FAILURE
+}

@@ -1,2 +1,7 @@
-//! scache(8): keeps connections for reuse.
-fn main() {}
+//! scache(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<scache::Scache>()
+}

@@ -297,7 +297,11 @@ impl Instance {
 
     /// Gives a command of another system this instance's configuration, rights and environment.
     pub fn as_owner(&self, command: &mut Command) {
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("MAIL_CONFIG", self.root.join("etc")).env("TZ", "UTC");
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("MAIL_CONFIG", self.root.join("etc"))
+            .env("TZ", "UTC");
         command.current_dir("/");
         if let Some((uid, gid)) = self.owner {
             command.uid(uid.as_raw()).gid(gid.as_raw());
@@ -392,7 +396,10 @@ impl Instance {
             }
             files
         };
-        ["maildrop", "incoming", "active", "deferred"].iter().map(|name| count(&self.root.join("spool").join(name))).sum()
+        ["maildrop", "incoming", "active", "deferred"]
+            .iter()
+            .map(|name| count(&self.root.join("spool").join(name)))
+            .sum()
     }
 
     /// The processes of this instance: those that run its programs with its configuration.

@@ -1,4 +1,6 @@
 //! For tests: a private instance, scripted peers, a scripted name server.
 
 pub mod client;
+pub mod dialog;
 pub mod instance;
+pub mod name_server;
