@@ -1,2 +1,6 @@
 //! flush(8): keeps the fast-flush logs of destinations.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<flush::Flush>()
+}

@@ -41,7 +41,7 @@ impl QueueId {
     /// The id of a file name, if it may be one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let valid = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        let valid = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         valid.then(|| Self(name.into()))
     }
 
