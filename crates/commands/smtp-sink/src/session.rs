@@ -148,13 +148,15 @@ impl Session {
         }
         tokio::time::sleep(wait).await;
         self.content().await?;
-        self.sink.count(|counts| counts.messages += 1);
         let replies = if self.sink.options.protocol == Protocol::Lmtp { before } else { 1 };
         for _ in 0..replies {
             if self.answer(".", "250 2.0.0 Ok").await? == Next::End {
                 return Ok(Next::End);
             }
         }
+        // The count may end it all.
+        self.conn.flush().await?;
+        self.sink.count(|counts| counts.messages += 1);
         Ok(Next::Go)
     }
 

@@ -54,16 +54,16 @@ async fn work(load: Arc<Load>) -> io::Result<()> {
         load.count()?;
         match load.options.manner.session {
             Kept::Kept => open = Some(session),
-            Kept::OneMessage => session.quit().await?,
+            Kept::OneMessage => session.quit().await,
         }
         if let Some(pause) = load.options.pause {
             tokio::time::sleep(length(pause)).await;
         }
     }
-    match open {
-        Some(session) => session.quit().await,
-        None => Ok(()),
+    if let Some(session) = open {
+        session.quit().await;
     }
+    Ok(())
 }
 
 impl Load {

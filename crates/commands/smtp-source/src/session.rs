@@ -57,12 +57,9 @@ impl Session {
         self.expect(2, "end of data", replies).await
     }
 
-    /// Says goodbye.
-    ///
-    /// # Errors
-    /// As for [`Self::open`].
-    pub async fn quit(mut self) -> io::Result<()> {
-        self.say("QUIT", 2).await
+    /// Says goodbye; a server that is gone already has all the mail.
+    pub async fn quit(mut self) {
+        drop(self.say("QUIT", 2).await);
     }
 
     async fn say(&mut self, line: &str, class: u16) -> io::Result<()> {
