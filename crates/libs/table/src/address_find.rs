@@ -203,40 +203,21 @@ fn domain_keys(domain: &[u8], strategy: Strategy) -> impl Iterator<Item = &[u8]>
     })
 }
 
-/// The local part in quotes where RFC 5321 wants them; an empty one stays empty, for keys such as `@domain`.
+/// The local part in quotes where RFC 5321 wants them; the null address is `""`.
 fn quote_local(local: &[u8]) -> Cow<'_, [u8]> {
-    let of_atom = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(b) || *b >= 0x80;
-    if local.is_empty() || local.split(|b| *b == b'.').all(|atom| !atom.is_empty() && atom.iter().all(of_atom)) {
-        return Cow::Borrowed(local);
+    if address::quote::is_dot_string(local) {
+        Cow::Borrowed(local)
+    } else {
+        Cow::Owned(address::quote::quote_local(local))
     }
-    let mut quoted = vec![b'"'];
-    for byte in local {
-        if matches!(byte, b'"' | b'\\' | b'\r') {
-            quoted.push(b'\\');
-        }
-        quoted.push(*byte);
-    }
-    quoted.push(b'"');
-    Cow::Owned(quoted)
 }
 
-/// The user and the extension with its delimiter. Names that mean the mail system itself, and owner- and -request
-/// addresses where `-` is a delimiter, have none.
+/// The user and the extension with its delimiter.
 fn split_extension<'a>(local: &'a [u8], delimiters: &str) -> Option<(&'a [u8], &'a [u8])> {
-    const UNSPLIT: [&[u8]; 3] = [b"mailer-daemon", b"postmaster", b"double-bounce"];
-    if UNSPLIT.iter().any(|name| local.eq_ignore_ascii_case(name)) {
-        return None;
+    match address::split_extension(local, delimiters.as_bytes()) {
+        (user, Some(_)) => local.split_at_checked(user.len()),
+        (_, None) => None,
     }
-    if delimiters.contains('-') {
-        let owner = local.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"owner-"));
-        let request =
-            local.len() > 8 && local.get(local.len() - 8..).is_some_and(|end| end.eq_ignore_ascii_case(b"-request"));
-        if owner || request {
-            return None;
-        }
-    }
-    let at = local.iter().position(|byte| delimiters.as_bytes().contains(byte)).filter(|at| *at > 0)?;
-    local.split_at_checked(at).filter(|(_, extension)| extension.len() > 1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! What opening a table needs to know of the configuration.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use ipc::Caller;
+use ipc::proxymap::Proxymap;
 
 /// Parameters that table types use, and how keys are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +33,42 @@ pub struct Environment {
     pub trust: Trust,
     /// What values of text sources are.
     pub values: Values,
+    /// Whether stored keys and values end with NUL.
+    pub terminator: Terminator,
+    /// Connections to `proxy:` servers; shared by what is opened with clones of this environment.
+    pub proxies: Proxies,
 }
+
+/// Whether stored keys and values end with NUL. Look-ups try both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Terminator {
+    /// As Postfix does for the type of table.
+    Usual,
+    /// With NUL (`postmap -N`).
+    With,
+    /// Without (`postmap -n`).
+    Without,
+}
+
+/// Connections to `proxy:` servers, by path.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies(Arc<Mutex<HashMap<PathBuf, Caller<Proxymap>>>>);
+
+impl Proxies {
+    pub(crate) fn caller(&self, path: &Path, deadline: Duration) -> Caller<Proxymap> {
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.entry(path.to_owned()).or_insert_with(|| Caller::new(path, deadline)).clone()
+    }
+}
+
+// Which connections are open says nothing about what is configured.
+impl PartialEq for Proxies {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Proxies {}
 
 /// Folding of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,6 +131,8 @@ impl Environment {
             text: if utf8 { Text::Utf8 } else { Text::Bytes },
             trust: default.trust,
             values: default.values,
+            terminator: default.terminator,
+            proxies: default.proxies,
         }
     }
 }
@@ -117,6 +159,8 @@ impl Default for Environment {
             text: Text::Utf8,
             trust: Trust::Ordinary,
             values: Values::Text,
+            terminator: Terminator::Usual,
+            proxies: Proxies::default(),
         }
     }
 }

@@ -100,6 +100,15 @@ pub trait Table: Send + Sync {
 }
 
 impl<'a> Lookup<'a> {
+    /// The answer of a future, at once if it is ready.
+    pub fn of(future: impl Future<Output = Answer> + Send + 'a) -> Self {
+        let mut future = Box::pin(future);
+        match future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(answer) => Self::Now(answer),
+            Poll::Pending => Self::Later(future),
+        }
+    }
+
     /// A value that is at hand.
     pub fn found(value: impl Into<Vec<u8>>) -> Self {
         Self::Now(Ok(Some(value.into())))

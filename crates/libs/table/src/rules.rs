@@ -25,12 +25,14 @@ pub(crate) fn read(kind: &str, name: &str, _: &Environment) -> Result<Text, Erro
         let (text, file) = Watched::read(Path::new(name)).map_err(|error| Error::file(&spec, "open", name, &error))?;
         return Ok(Text { lines: lines(&text).collect(), file: Some(file) });
     }
-    let bad = |reason: String| Error::config(&spec, format!("{kind}:{name} map: {reason}"));
+    let bad = |reason: String| Error::config(&spec, format!("{kind} map: {reason}"));
     let group = inside_braces(name).map_err(|error| bad(error.to_string()))?;
     let mut rules = Vec::new();
     for (at, item) in items(group, SEPARATORS).into_iter().enumerate() {
-        let rule = inside_braces(item)
-            .map_err(|error| bad(format!("malformed inline rule: {error}; need \"{kind}:{{{{rule}}...}}\"")))?;
+        if !item.starts_with('{') {
+            return Err(bad(format!("no '{{' at start of text in \"{item}\"")));
+        }
+        let rule = inside_braces(item).map_err(|error| bad(error.to_string()))?;
         rules.push(Line { number: at + 1, text: rule.as_bytes().to_vec() });
     }
     Ok(Text { lines: rules, file: None })

@@ -10,21 +10,11 @@ pub enum Purpose {
     Read,
     /// To change single entries of a table that is there, or to start an empty one.
     Update,
-    /// To make the whole table anew; readers see the old one until [`Store::finish`].
-    Create,
-}
-
-/// What to do with an entry whose key is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Duplicates {
-    /// Keep the first, and say so.
-    Warn,
-    /// Keep the first.
-    Ignore,
-    /// Keep the last.
-    Replace,
-    /// It is an error.
-    Refuse,
+    /// To make the whole table anew; readers see the old one until [`Store::save`].
+    Create {
+        /// Access rights of a new file.
+        mode: u32,
+    },
 }
 
 /// What became of an entry.
@@ -66,12 +56,12 @@ pub trait Store: Send {
     /// When the file cannot be read.
     fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error>;
 
-    /// Makes all changes last. A store that is dropped without it leaves the table as it was.
+    /// Makes the changes so far last, all at once. Later ones that are never saved are forgotten.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
-    fn finish(self: Box<Self>) -> Result<(), Error>;
+    fn save(&mut self) -> Result<(), Error>;
 }
 
 /// Opens a table for listing or changing.
@@ -87,8 +77,9 @@ pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<B
             let whole = format!("{}:{name}", kind.name);
             let reason = match purpose {
                 Purpose::Read => format!("table {whole}: sequence operation is not supported"),
-                Purpose::Update | Purpose::Create => {
-                    format!("{whole} map requires O_RDONLY access mode")
+                Purpose::Update => format!("{whole} map requires O_RDONLY access mode"),
+                Purpose::Create { .. } => {
+                    format!("unsupported dictionary type: {} does not support bulk-mode creation.", kind.name)
                 }
             };
             Err(Error::config(whole, reason))

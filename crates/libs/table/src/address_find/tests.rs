@@ -24,7 +24,7 @@ fn find(table: &str, address: &str, strategy: Strategy) -> Option<(String, Optio
 #[test]
 fn addresses_are_tried_in_order() {
     let table = "inline:{a+x@other.test=full, a@other.test=user, @other.test=domain, b+x=local+x, b=local, \
-                 {\"c d\"@other.test = quoted}, e f@other.test=x}";
+                 {\"c d\"@other.test = quoted}}";
     for (address, value, extension) in [
         ("a+x@other.test", "full", None),
         ("a+y@other.test", "user", Some("+y")),
@@ -71,9 +71,9 @@ fn extensions_are_split_at_the_first_delimiter() {
         ("owner-list", "-", None),
         ("list-request", "-", None),
         ("+x", "+", None),
-        ("user+", "+", None),
+        ("user+", "+", Some(("user", "+"))),
         ("user+x", "", None),
-        ("Postmaster", "m", None),
+        ("Mailer-Daemon", "-", None),
     ] {
         let expected = expected.map(|(a, b): (&str, &str)| (a.as_bytes(), b.as_bytes()));
         assert_eq!(split_extension(local.as_bytes(), delimiters), expected, "{local}");

@@ -47,7 +47,7 @@ impl Store for Memory {
         Ok(rest.next().map(|(key, value)| (key.clone(), value.clone())))
     }
 
-    fn finish(self: Box<Self>) -> Result<(), Error> {
+    fn save(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }

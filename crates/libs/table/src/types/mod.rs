@@ -1,18 +1,29 @@
 //! The types of tables: one file and one row each.
 
+mod cdb;
 mod cidr;
+mod composed;
 mod environ;
 mod fail;
 mod fixed;
+mod gathered;
+mod hash;
 mod inline;
 mod internal;
+mod lmdb;
+mod pcre;
+mod proxy;
+mod randmap;
+mod regexp;
+mod terminated;
 mod texthash;
+mod unix;
 mod watched;
 
 pub(crate) use watched::Watched;
 
 use crate::store::{Purpose, Store};
-use crate::{Environment, Error, Table};
+use crate::{Environment, Error, Keys, Table};
 
 type Opener = fn(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error>;
 type StoreOpener = fn(kind: &str, name: &str, Purpose, &Environment) -> Result<Box<dyn Store>, Error>;
@@ -23,21 +34,54 @@ pub struct Type {
     pub name: &'static str,
     /// One line for the manual.
     pub summary: &'static str,
+    /// What its keys usually are.
+    pub keys: Keys,
     pub(crate) open: Opener,
     pub(crate) store: Option<StoreOpener>,
 }
 
+const fn row(name: &'static str, summary: &'static str, open: Opener) -> Type {
+    Type { name, summary, keys: Keys::Fixed, open, store: None }
+}
+
+impl Type {
+    const fn patterns(self) -> Self {
+        Self { keys: Keys::Pattern, ..self }
+    }
+
+    const fn stored(self, store: StoreOpener) -> Self {
+        Self { store: Some(store), ..self }
+    }
+}
+
 /// All types, by name.
 pub const TYPES: &[Type] = &[
-    Type { name: "cidr", summary: "networks and addresses, the first match counts", open: cidr::open, store: None },
-    Type { name: "environ", summary: "environment variables", open: environ::open, store: None },
-    Type { name: "fail", summary: "always fails, for tests", open: fail::open, store: None },
-    Type { name: "inline", summary: "entries written in the configuration", open: inline::open, store: None },
-    Type { name: "internal", summary: "empty, in memory", open: internal::open, store: Some(internal::store) },
-    Type { name: "static", summary: "one value for every key", open: fixed::open, store: None },
-    Type { name: "texthash", summary: "a text file, read at start", open: texthash::open, store: None },
+    row("btree", "an indexed file, or a Berkeley DB btree", hash::open_btree).stored(hash::store),
+    row("cdb", "an indexed file that is replaced as a whole", cdb::open).stored(cdb::store),
+    row("cidr", "networks and addresses, the first match counts", cidr::open).patterns(),
+    row("environ", "environment variables", environ::open),
+    row("fail", "always fails, for tests", fail::open).patterns(),
+    row("hash", "an indexed file, or a Berkeley DB hash", hash::open_hash).stored(hash::store),
+    row("inline", "entries written in the configuration", inline::open),
+    row("internal", "empty, in memory", internal::open).stored(internal::store),
+    row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
+    row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
+    row("pipemap", "tables that look up each other's results", composed::open_pipe),
+    row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
+    row("randmap", "one of several values, by chance", randmap::open).patterns(),
+    row("regexp", "POSIX patterns, the first match counts", regexp::open).patterns(),
+    row("static", "one value for every key", fixed::open),
+    row("texthash", "a text file, read at start", texthash::open),
+    row("unionmap", "all results of several tables", composed::open_union),
+    row("unix", "users and groups of the system", unix::open),
 ];
+
+/// Types of other systems, which are known but not to be had.
+pub const UNSUPPORTED: &[&str] = &["dbm", "netinfo", "nis", "nisplus", "sdbm"];
 
 pub(crate) fn find(name: &str) -> Option<&'static Type> {
     TYPES.iter().find(|kind| kind.name == name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub(crate) struct Watched {
 #[derive(PartialEq, Eq)]
 struct Seen {
     modified: (i64, i64),
+    // Also changes when postmap wants to tell that another file is to be read instead.
+    status: (i64, i64),
     size: u64,
     linked: bool,
 }
@@ -28,6 +30,7 @@ impl Seen {
     fn of(metadata: &Metadata) -> Self {
         Self {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            status: (metadata.ctime(), metadata.ctime_nsec()),
             size: metadata.size(),
             linked: metadata.nlink() > 0,
         }
@@ -71,5 +74,16 @@ impl Watched {
             0 => Owner::Trusted,
             uid => Owner::User(uid),
         }
+    }
+}
+
+/// Says so when a table is older than its source, and not only because it is being made right now.
+pub(super) fn warn_if_older(database: &str, source: &str) {
+    let modified = |path: &str| std::fs::metadata(path).ok()?.modified().ok();
+    let (Some(made), Some(edited)) = (modified(database), modified(source)) else {
+        return;
+    };
+    if edited > made && edited.elapsed().is_ok_and(|age| age.as_secs() > 100) {
+        tracing::warn!("database {database} is older than source file {source}");
     }
 }

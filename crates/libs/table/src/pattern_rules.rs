@@ -1,0 +1,271 @@
+//! What `regexp:` and `pcre:` tables have in common: `/pattern/flags text`, `if`, `!`, `$1`.
+
+use crate::environment::Trust;
+use crate::replacement::{Mistake, Replacement};
+use crate::rules::{self, Builder, Rule};
+use crate::source::{is_space, trim};
+use crate::types::Watched;
+use crate::{Environment, Error, Keys, Lookup, Owner, Table};
+
+/// Where groups matched.
+pub(crate) type Span = Option<(usize, usize)>;
+
+/// A kind of regular expressions.
+pub(crate) trait Engine: Send + Sync + Sized + 'static {
+    /// The table type.
+    const KIND: &'static str;
+    /// What happens to a rule whose pattern does not end.
+    const UNCLOSED: &'static str;
+
+    /// Compiles a pattern with the letters that follow it. `Err` is for the log.
+    fn compile(pattern: &[u8], flags: &Flags, groups: Groups) -> Result<Self, String>;
+
+    /// Whether the letter is a flag.
+    fn knows(flag: u8) -> bool;
+
+    /// How many groups the pattern has.
+    fn groups(&self) -> usize;
+
+    /// Whether the subject matches, and where.
+    fn matches(&self, subject: &Subject<'_>, spans: &mut [Span]) -> Result<bool, String>;
+}
+
+/// Whether anybody wants to know where groups matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Groups {
+    Used,
+    Unused,
+}
+
+/// The letters after a pattern. A letter that is given twice is given no more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags(Vec<u8>);
+
+impl Flags {
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.0.iter().filter(|known| **known == flag).count() % 2 == 1
+    }
+}
+
+/// What is looked up, in the forms that engines want.
+pub(crate) struct Subject<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) text: std::ffi::CString,
+}
+
+impl<'a> Subject<'a> {
+    fn new(key: &'a [u8]) -> Self {
+        let bytes = memchr::memchr(0, key).and_then(|end| key.get(..end)).unwrap_or(key);
+        Self { bytes, text: std::ffi::CString::new(bytes).unwrap_or_default() }
+    }
+}
+
+struct Pattern<E> {
+    engine: E,
+    negated: bool,
+}
+
+struct Patterns<E> {
+    name: String,
+    rules: Vec<Rule<Pattern<E>, Replacement>>,
+    file: Option<Watched>,
+    most_groups: usize,
+}
+
+/// Opens the table `kind:name`.
+pub(crate) fn open<E: Engine>(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    let text = rules::read(E::KIND, name, environment)?;
+    let mut reader = Reader::<E> { name, trust: environment.trust, builder: Builder::new(), line: 0 };
+    for line in &text.lines {
+        reader.line = line.number;
+        if let Err(warning) = reader.rule(trim(&line.text)) {
+            reader.warn(&warning);
+        }
+    }
+    let (rules, unclosed) = std::mem::replace(&mut reader.builder, Builder::new()).finish();
+    for line in unclosed {
+        reader.line = line;
+        reader.warn("IF has no matching ENDIF");
+    }
+    let groups = |rule: &Rule<Pattern<E>, Replacement>| match rule {
+        Rule::Match { value, .. } => value.groups().max().unwrap_or(0),
+        Rule::If { .. } => 0,
+    };
+    let most_groups = rules.iter().map(groups).max().unwrap_or(0);
+    Ok(Box::new(Patterns { name: name.to_owned(), rules, file: text.file, most_groups }))
+}
+
+struct Reader<'a, E> {
+    name: &'a str,
+    trust: Trust,
+    builder: Builder<Pattern<E>, Replacement>,
+    line: usize,
+}
+
+/// A pattern in its text form.
+struct Written<'a> {
+    negated: bool,
+    pattern: &'a [u8],
+    flags: Flags,
+    rest: &'a [u8],
+}
+
+impl<E: Engine> Reader<'_, E> {
+    fn warn(&self, warning: &str) {
+        tracing::warn!("{} map {}, line {}: {warning}", E::KIND, self.name, self.line);
+    }
+
+    fn rule(&mut self, text: &[u8]) -> Result<(), String> {
+        let is_word = |word: &[u8]| {
+            let start = text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+            start && !text.get(word.len()).is_some_and(u8::is_ascii_alphanumeric)
+        };
+        if !text.first().is_some_and(u8::is_ascii_alphanumeric) {
+            return self.match_rule(text);
+        }
+        if is_word(b"if") {
+            return self.condition(text.get(2..).unwrap_or_default());
+        }
+        if is_word(b"endif") {
+            if !self.builder.close() {
+                return Err("ignoring ENDIF without matching IF".to_owned());
+            }
+            if text.len() > 5 {
+                self.warn("ignoring extra text after ENDIF");
+            }
+            return Ok(());
+        }
+        Err("ignoring unrecognized request".to_owned())
+    }
+
+    fn match_rule(&mut self, text: &[u8]) -> Result<(), String> {
+        let written = Self::pattern(text)?;
+        let value = trim(written.rest);
+        if value.is_empty() {
+            self.warn("no replacement text: using empty string");
+        }
+        let replacement = self.replacement(value)?;
+        let groups = if replacement.groups().next().is_none() { Groups::Unused } else { Groups::Used };
+        if groups == Groups::Used && written.negated {
+            return Err("$number found in negative match replacement text: skipping this rule".to_owned());
+        }
+        if groups == Groups::Used && self.trust == Trust::Paranoid {
+            return Err("regular expression substitution is not allowed: skipping this rule".to_owned());
+        }
+        let engine = E::compile(written.pattern, &written.flags, groups)?;
+        if let Some(group) = replacement.groups().find(|group| *group == 0 || *group > engine.groups()) {
+            return Err(format!("out of range replacement index \"{group}\": skipping this rule"));
+        }
+        self.builder.push(Pattern { engine, negated: written.negated }, replacement, self.line);
+        Ok(())
+    }
+
+    fn condition(&mut self, text: &[u8]) -> Result<(), String> {
+        let written = Self::pattern(trim(text))?;
+        let extra = trim(written.rest);
+        if !extra.is_empty() {
+            self.warn(&format!("ignoring extra text after IF statement: \"{}\"", String::from_utf8_lossy(extra)));
+            self.warn("do not prepend whitespace to statements between IF and ENDIF");
+        }
+        let engine = E::compile(written.pattern, &written.flags, Groups::Unused)?;
+        self.builder.open(Pattern { engine, negated: written.negated }, self.line);
+        Ok(())
+    }
+
+    fn pattern(text: &[u8]) -> Result<Written<'_>, String> {
+        let start = text.iter().position(|byte| *byte != b'!' && !is_space(*byte)).unwrap_or(text.len());
+        let (marks, text) = text.split_at_checked(start).unwrap_or_default();
+        let negated = marks.iter().filter(|byte| **byte == b'!').count() % 2 == 1;
+        let Some((delimiter, text)) = text.split_first() else {
+            return Err("no regexp: skipping this rule".to_owned());
+        };
+        let end = closing(text, *delimiter)
+            .ok_or_else(|| format!("no closing regexp delimiter \"{}\": {}", char::from(*delimiter), E::UNCLOSED))?;
+        let (pattern, after) = text.split_at_checked(end).unwrap_or_default();
+        let after = after.get(1..).unwrap_or_default();
+        let end = after.iter().position(|byte| is_space(*byte)).unwrap_or(after.len());
+        let (flags, rest) = after.split_at_checked(end).unwrap_or_default();
+        if let Some(flag) = flags.iter().find(|flag| !E::knows(**flag)) {
+            return Err(format!("unknown regexp option \"{}\": skipping this rule", char::from(*flag)));
+        }
+        Ok(Written { negated, pattern, flags: Flags(flags.to_vec()), rest })
+    }
+
+    fn replacement(&self, text: &[u8]) -> Result<Replacement, String> {
+        Replacement::parse(text).map_err(|mistake| {
+            match mistake {
+                Mistake::Syntax(warning) => tracing::warn!("{warning}"),
+                Mistake::NonNumeric(name) => {
+                    self.warn(&format!("non-numeric replacement index \"{name}\""));
+                }
+            }
+            "bad replacement syntax: skipping this rule".to_owned()
+        })
+    }
+}
+
+/// Where the pattern ends: at a delimiter that no backslash precedes.
+fn closing(text: &[u8], delimiter: u8) -> Option<usize> {
+    let mut bytes = text.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if *byte == delimiter {
+            return Some(at);
+        }
+        if *byte == b'\\' {
+            bytes.next();
+        }
+    }
+    None
+}
+
+impl<E: Engine> Patterns<E> {
+    fn matches(&self, pattern: &Pattern<E>, subject: &Subject<'_>, spans: &mut [Span], line: usize) -> bool {
+        match pattern.engine.matches(subject, spans) {
+            Ok(matched) => matched != pattern.negated,
+            Err(reason) => {
+                tracing::warn!("{} map {}, line {line}: {reason}", E::KIND, self.name);
+                false
+            }
+        }
+    }
+}
+
+impl<E: Engine> Table for Patterns<E> {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        let subject = Subject::new(key);
+        let mut spans = vec![None; self.most_groups + 1];
+        let mut at = 0;
+        while let Some(rule) = self.rules.get(at) {
+            match rule {
+                Rule::Match { pattern, value, line } => {
+                    let wanted = value.groups().max().map_or(0, |group| group + 1);
+                    let spans = spans.get_mut(..wanted).unwrap_or_default();
+                    if self.matches(pattern, &subject, spans, *line) {
+                        return Lookup::found(value.expand(subject.bytes, spans));
+                    }
+                    at += 1;
+                }
+                Rule::If { pattern, end, line } => {
+                    at = if self.matches(pattern, &subject, &mut [], *line) { at + 1 } else { *end };
+                }
+            }
+        }
+        Lookup::nothing()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::Pattern
+    }
+
+    fn changed(&self) -> bool {
+        self.file.as_ref().is_some_and(Watched::changed)
+    }
+
+    fn owner(&self) -> Owner {
+        self.file.as_ref().map_or(Owner::Trusted, Watched::owner)
+    }
+}
+
+#[cfg(test)]
+#[path = "pattern_rules/tests.rs"]
+mod tests;

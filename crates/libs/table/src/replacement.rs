@@ -1,0 +1,142 @@
+//! The text that a pattern's match is replaced with: `$1`, `${1}`, `$(1)`, and `$$` for a dollar sign.
+
+/// Text with places for what groups matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Vec<u8>),
+    Group(usize),
+}
+
+/// Why a text is no replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// What Postfix's macro parser says by itself, before the rule's own warning.
+    Syntax(String),
+    /// A name that is no number.
+    NonNumeric(String),
+}
+
+impl Replacement {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Mistake> {
+        let mut pieces = Vec::new();
+        let mut plain = Vec::new();
+        let mut rest = text;
+        while let Some(dollar) = memchr::memchr(b'$', rest) {
+            let (before, reference) = rest.split_at_checked(dollar).unwrap_or_default();
+            plain.extend_from_slice(before);
+            let after = reference.get(1..).unwrap_or_default();
+            if let Some(after) = after.strip_prefix(b"$") {
+                plain.push(b'$');
+                rest = after;
+                continue;
+            }
+            let (name, after) = name(reference, after)?;
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(Piece::Group(number(name)?));
+            rest = after;
+        }
+        plain.extend_from_slice(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Ok(Self { pieces })
+    }
+
+    /// The groups that are referred to.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = usize> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Group(number) => Some(*number),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The text for one match; a group that took no part is empty.
+    pub(crate) fn expand(&self, subject: &[u8], spans: &[Option<(usize, usize)>]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(piece) => text.extend_from_slice(piece),
+                Piece::Group(number) => {
+                    let span = spans.get(*number).copied().flatten();
+                    let group = span.and_then(|(start, end)| subject.get(start..end));
+                    text.extend_from_slice(group.unwrap_or_default());
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The name that follows a dollar sign, and what follows the name.
+fn name<'a>(reference: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Mistake> {
+    let shown = || String::from_utf8_lossy(reference);
+    let closing = match after.first() {
+        Some(b'{') => b'}',
+        Some(b'(') => b')',
+        _ => {
+            let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            let end = after.iter().position(|byte| !of_name(byte)).unwrap_or(after.len());
+            return match after.split_at_checked(end) {
+                Some((name, rest)) if !name.is_empty() => Ok((name, rest)),
+                _ => Err(Mistake::Syntax(format!("empty macro name: \"{}\"", shown()))),
+            };
+        }
+    };
+    let inner = after.get(1..).unwrap_or_default();
+    match memchr::memchr(closing, inner).and_then(|end| inner.split_at_checked(end)) {
+        Some((name, _)) if name.is_empty() => Err(Mistake::Syntax(format!("empty macro name: \"{}\"", shown()))),
+        Some((name, rest)) => Ok((name, rest.get(1..).unwrap_or_default())),
+        None => Err(Mistake::Syntax(format!("truncated macro reference: \"{}\"", shown()))),
+    }
+}
+
+fn number(name: &[u8]) -> Result<usize, Mistake> {
+    let text = String::from_utf8_lossy(name);
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Mistake::NonNumeric(text.into_owned()));
+    }
+    // A number too large to say is out of range like any other.
+    Ok(text.parse().unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn references_expand() {
+        let spans = [Some((0, 4)), Some((1, 2)), None, Some((3, 4))];
+        for (text, expected) in [("plain", "plain"), ("$1-$(3)${1}", "b-db"), ("$$1$2.", "$1."), ("", "")] {
+            let replacement = Replacement::parse(text.as_bytes()).unwrap();
+            assert_eq!(replacement.expand(b"abcd", &spans), expected.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, expected) in [
+            ("x$", Mistake::Syntax("empty macro name: \"$\"".to_owned())),
+            ("${1", Mistake::Syntax("truncated macro reference: \"${1\"".to_owned())),
+            ("$(x)", Mistake::NonNumeric("x".to_owned())),
+        ] {
+            assert_eq!(Replacement::parse(text.as_bytes()), Err(expected));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(replacement) = Replacement::parse(&text) {
+                let _ = replacement.expand(b"abc", &[Some((0, 9)), None]);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `proxy:type:name`: a table that proxymap(8) opens for us, outside the jail and once for all.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipc::Caller;
+use ipc::proxymap::{Action, Folding as Asked, Proxymap, Reply, Request};
+
+use crate::blocking::Inside;
+use crate::environment::{Folding, Trust};
+use crate::store::{Purpose, Put, Store};
+use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table, types};
+
+struct Proxy {
+    table: String,
+    folding: Asked,
+    keys: Keys,
+    path: PathBuf,
+    ipc_timeout: Duration,
+    environment: Environment,
+}
+
+pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    let spec = format!("proxy:{name}");
+    if environment.trust == Trust::Paranoid {
+        let reason = format!("{spec} map is not allowed for security sensitive data");
+        return Err(Error::config(spec, reason));
+    }
+    Ok(Box::new(proxy(name, &environment.proxymap_service_name, environment)))
+}
+
+fn proxy(name: &str, service: &str, environment: &Environment) -> Proxy {
+    let kind = name.split_once(':').and_then(|(kind, _)| types::find(kind));
+    Proxy {
+        table: name.to_owned(),
+        folding: match environment.folding {
+            Folding::Fixed => Asked::Fixed,
+            Folding::None => Asked::None,
+        },
+        keys: kind.map_or(Keys::Fixed, |kind| kind.keys),
+        path: environment.queue_directory.join("private").join(service),
+        ipc_timeout: environment.ipc_timeout,
+        environment: environment.clone(),
+    }
+}
+
+impl Proxy {
+    fn caller(&self) -> Caller<Proxymap> {
+        self.environment.proxies.caller(&self.path, self.ipc_timeout)
+    }
+
+    fn trouble(&self, what: &str) -> Error {
+        Error::temporary(format!("proxy:{}", self.table), what)
+    }
+
+    async fn ask(&self, action: Action) -> Result<Reply, Error> {
+        Inside.await;
+        let request = Request { table: self.table.clone(), folding: self.folding, action };
+        match self.caller().call(request).await {
+            Ok(Reply::Denied) => {
+                tracing::warn!("{} service is not configured for table \"{}\"", self.path.display(), self.table);
+                let table = format!("proxy:{}", self.table);
+                Err(Error::config(table, "table is not approved for proxymap access"))
+            }
+            Ok(Reply::Retry) => Err(self.trouble("proxymap service reports a temporary error")),
+            Ok(Reply::Config) => {
+                let table = format!("proxy:{}", self.table);
+                Err(Error::config(table, "proxymap service reports a configuration error"))
+            }
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                tracing::warn!("{}: {error}", self.path.display());
+                Err(self.trouble(&error.to_string()))
+            }
+        }
+    }
+
+    async fn find(&self, key: Vec<u8>) -> Answer {
+        match self.ask(Action::Lookup(Bytes::from(key))).await? {
+            Reply::Found(value) => Ok(Some(value.to_vec())),
+            Reply::NotFound => Ok(None),
+            _ => Err(self.trouble("malformed answer of the proxymap service")),
+        }
+    }
+}
+
+impl Table for Proxy {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        Lookup::Later(Box::pin(self.find(key.to_vec())))
+    }
+
+    fn keys(&self) -> Keys {
+        self.keys
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Unknown
+    }
+}
+
+/// Changing and listing through proxywrite, in programs without a runtime.
+struct Remote {
+    proxy: Proxy,
+    /// The last entry listed, so that the next one is asked for, not the first.
+    listed: Option<Vec<u8>>,
+}
+
+pub(crate) fn store(_: &str, name: &str, purpose: Purpose, environment: &Environment) -> Result<Box<dyn Store>, Error> {
+    let service = match purpose {
+        Purpose::Create { .. } => {
+            let reason = "unsupported dictionary type: proxy does not support bulk-mode creation.";
+            return Err(Error::config(format!("proxy:{name}"), reason));
+        }
+        Purpose::Update => &environment.proxywrite_service_name,
+        Purpose::Read => &environment.proxymap_service_name,
+    };
+    Ok(Box::new(Remote { proxy: proxy(name, service, environment), listed: None }))
+}
+
+impl Store for Remote {
+    fn put(&mut self, key: &[u8], value: &[u8], replace: bool) -> Result<Put, Error> {
+        if !replace && self.get(key)?.is_some() {
+            return Ok(Put::Duplicate);
+        }
+        let action = Action::Update(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+        crate::block_on(self.proxy.ask(action)).map(|_| Put::Stored)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<bool, Error> {
+        let action = Action::Delete(Bytes::copy_from_slice(key));
+        Ok(crate::block_on(self.proxy.ask(action))? != Reply::NotFound)
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        crate::block_on(self.proxy.find(key.to_vec()))
+    }
+
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+        let action = if after.is_some() && self.listed.as_deref() == after { Action::Next } else { Action::First };
+        match crate::block_on(self.proxy.ask(action))? {
+            Reply::Entry(key, value) => {
+                self.listed = Some(key.to_vec());
+                Ok(Some((key.to_vec(), value.to_vec())))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
