@@ -6,6 +6,7 @@ use ipc::deliver::{Message, Mode, Recipient, Request};
 use smtp_proto::attribute;
 use smtp_proto::ehlo::{Keyword, Offer};
 
+use crate::content::Conversion;
 use crate::generic::Generic;
 use crate::transaction::{Envelope, Goal};
 
@@ -43,6 +44,15 @@ pub struct Style {
     pub probe: Goal,
 }
 
+/// What a message is sent on.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// What the server offers.
+    pub offer: &'a Offer,
+    /// What becomes of the content.
+    pub conversion: Conversion,
+}
+
 /// Whether the message cannot go without SMTPUTF8.
 #[must_use]
 pub fn needs_utf8(message: &Message) -> bool {
@@ -55,10 +65,10 @@ impl Style {
         &self,
         request: &Request,
         numbers: &[usize],
-        offer: &Offer,
-        conversion: crate::content::Conversion,
+        terms: Terms<'_>,
         generic: &Generic,
     ) -> Result<Envelope, Detail> {
+        let Terms { offer, conversion } = terms;
         let sender = self.address(&request.message.sender, generic).await?;
         let mut rcpt = Vec::with_capacity(numbers.len());
         for number in numbers {
@@ -99,13 +109,13 @@ impl Style {
     }
 }
 
-fn mail_parameters(message: &Message, offer: &Offer, conversion: crate::content::Conversion, line: &mut Vec<u8>) {
+fn mail_parameters(message: &Message, offer: &Offer, conversion: Conversion, line: &mut Vec<u8>) {
     let mut add = |parameter: String| {
         line.push(b' ');
         line.extend_from_slice(parameter.as_bytes());
     };
     // The size after a conversion is not known.
-    if offer.has(Keyword::Size) && conversion == crate::content::Conversion::None {
+    if offer.has(Keyword::Size) && conversion == Conversion::None {
         add(format!("SIZE={}", message.data_size));
     }
     if offer.has(Keyword::EightBitMime) {
@@ -178,7 +188,6 @@ mod tests {
     use smtp_proto::ehlo::Keywords;
 
     use super::*;
-    use crate::content::Conversion;
 
     fn offer(words: &[&str]) -> Offer {
         let lines = std::iter::once(&b"mx.test"[..]).chain(words.iter().map(|word| word.as_bytes()));

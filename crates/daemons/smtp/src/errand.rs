@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::carrier::{Carrier, Demand, Finality, OutputConversion};
 use crate::content::{Conversion, Message};
 use crate::dialogue::Farewell;
-use crate::envelope::needs_utf8;
+use crate::envelope::{Terms, needs_utf8};
 use crate::failure::{self, Failure, Scope, replied};
 use crate::flavor::Flavor;
 use crate::nexthop::{self, Mx, Nexthop};
@@ -210,7 +210,7 @@ impl<'a> Errand<'a> {
             Ok(connected) => connected,
             Err(failure) => {
                 info!("{}", failure.detail.reason);
-                self.why = Some(failure.detail);
+                self.why = Some(*failure.detail);
                 return None;
             }
         };
@@ -245,14 +245,16 @@ impl<'a> Errand<'a> {
         let (request, carrier) = (self.request(), self.carrier);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;
-        let envelope = match carrier.style.envelope(request, &self.left, &ready.offer, conversion, generic).await {
-            Ok(envelope) => envelope,
-            Err(detail) => {
-                self.fail(Failure::message(detail)).await;
-                self.release(ready, hop).await;
-                return Exchanged::Done;
-            }
-        };
+        let envelope =
+            match carrier.style.envelope(request, &self.left, Terms { offer: &ready.offer, conversion }, generic).await
+            {
+                Ok(envelope) => envelope,
+                Err(detail) => {
+                    self.fail(Failure::message(detail)).await;
+                    self.release(ready, hop).await;
+                    return Exchanged::Done;
+                }
+            };
         let file = self.delivery.file().file().clone();
         let offset = request.message.data_offset;
         let mut body = Message::new(&request.queue_id, file, offset, conversion, &carrier.treatment);
@@ -352,6 +354,7 @@ impl<'a> Errand<'a> {
     /// All recipients that are left share a failure: another server may do better, if it is not final.
     async fn fail(&mut self, failure: Failure) {
         let Failure { scope, detail } = failure;
+        let detail = *detail;
         if self.may_try_elsewhere(&detail) {
             info!("{}: {}", self.request().queue_id, detail.reason);
             self.why = Some(detail);

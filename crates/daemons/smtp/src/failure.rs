@@ -25,20 +25,20 @@ pub struct Failure {
     /// Whom it concerns.
     pub scope: Scope,
     /// What to say of it.
-    pub detail: Detail,
+    pub detail: Box<Detail>,
 }
 
 impl Failure {
     /// A failure of the server.
     #[must_use]
     pub fn site(detail: Detail) -> Self {
-        Self { scope: Scope::Site, detail }
+        Self { scope: Scope::Site, detail: Box::new(detail) }
     }
 
     /// A failure of the message.
     #[must_use]
     pub fn message(detail: Detail) -> Self {
-        Self { scope: Scope::Message, detail }
+        Self { scope: Scope::Message, detail: Box::new(detail) }
     }
 
     /// A connection that broke or fell silent.

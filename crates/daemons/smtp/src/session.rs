@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, unreachable};
-use crate::failure::{Failure, Scope, replied, said};
+use crate::failure::{Failure, replied, said};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
 use crate::stage::Stage;
@@ -194,7 +194,7 @@ impl Ready {
             crate::failure::logged(&answer)
         );
         let detail = said(self.peer(), &answer, reason);
-        Err(Failure { scope: Scope::Site, detail }.softened())
+        Err(Failure::site(detail).softened())
     }
 
     /// A refusal of the whole message in reply to a command.

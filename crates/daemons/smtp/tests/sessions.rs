@@ -1,0 +1,170 @@
+//! Dialogues with scripted servers: what is said, in which order, and what is made of the replies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting};
+use smtp::failure::Failure;
+use smtp::flavor::Flavor;
+use smtp::peer::Peer;
+use smtp::session::{Connected, Mirror, Ready};
+use smtp::stage::Timeouts;
+use smtp::stream::Source;
+use smtp::transaction::{Body, Broken, Envelope, Verdicts};
+use smtp_proto::ehlo::Keywords;
+use table::Maps;
+use testkit::dialog;
+
+struct Text(&'static [u8]);
+
+impl Body for Text {
+    async fn send(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        dialogue.output().extend_from_slice(self.0);
+        dialogue.drain().await
+    }
+
+    fn ends_in_newline(&self) -> bool {
+        self.0.ends_with(b"\n")
+    }
+}
+
+fn dialect(flavor: Flavor) -> Arc<Dialect> {
+    let limit = Duration::from_secs(20);
+    Arc::new(Dialect {
+        flavor,
+        timeouts: Timeouts {
+            connect: limit,
+            hello: limit,
+            starttls: limit,
+            xforward: limit,
+            mail: limit,
+            rcpt: limit,
+            data_init: limit,
+            data_xfer: limit,
+            data_done: limit,
+            rset: limit,
+            quit: limit,
+        },
+        deadline: None,
+        hello_name: "me.test".into(),
+        myhostname: "me.test".into(),
+        greeting: Greeting::Always,
+        hard_greeting: HardGreeting::Skip,
+        hidden: Keywords::NONE,
+        hidden_by_address: Maps::none("smtp_discard_ehlo_keyword_address_maps"),
+        reply_filter: Maps::none("smtp_reply_filter"),
+    })
+}
+
+async fn ready(server: &dialog::Peer, flavor: Flavor) -> Result<Ready, Failure> {
+    let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
+    let connected = Connected::open(&peer, &dialect(flavor), &Source::default()).await?;
+    connected.greeting().await?.hello(Mirror::Final, "x.test").await
+}
+
+fn envelope(recipients: &[&str]) -> Envelope {
+    let rcpt = recipients.iter().map(|to| format!("RCPT TO:<{to}>").into_bytes()).enumerate();
+    Envelope { mail: b"MAIL FROM:<s@x>".to_vec(), rcpt: rcpt.collect(), ..Envelope::default() }
+}
+
+fn codes(list: &[(usize, smtp_proto::reply::Answer)]) -> Vec<(usize, u16)> {
+    list.iter().map(|(number, answer)| (*number, answer.code)).collect()
+}
+
+#[tokio::test]
+async fn commands_are_pipelined_and_replies_sorted() {
+    let script = "S: 220 mx.test ESMTP\nC: EHLO me.test\nS: 250-mx.test\nS: 250 PIPELINING\n\
+                  C: MAIL FROM:<s@x>\nC: RCPT TO:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\n\
+                  S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no b\nS: 354 go\n\
+                  C: hello\nC: .\nS: 250 2.0.0 taken\n\
+                  C: RSET\nC: MAIL FROM:<s@x>\nC: RCPT TO:<a@x>\nC: DATA\n\
+                  S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: hello\nC: .\nS: 452 4.3.1 full\nC: QUIT\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+    let mut verdicts = Verdicts::default();
+    ready.transact(&envelope(&["a@x", "b@x"]), &mut Text(b"hello\r\n"), &mut verdicts).await.unwrap();
+    assert_eq!((codes(&verdicts.refused), codes(&verdicts.ended)), (vec![(1, 550)], vec![(0, 250)]));
+
+    let mut verdicts = Verdicts::default();
+    let again = ready.transact(&envelope(&["a@x"]), &mut Text(b"hello"), &mut verdicts).await;
+    let Err(Broken::Failed(failure)) = again else { panic!("the message was refused") };
+    let expected = format!("host {} said: 452 4.3.1 full (in reply to end of DATA command)", ready.peer());
+    assert_eq!((failure.detail.reason, failure.detail.status.to_string()), (expected, "4.3.1".into()));
+    ready.dialogue.quit(Farewell::Skip).await;
+    server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_ehlo_is_greeted_with_helo_and_spoken_to_in_turns() {
+    let script = "S: 220 mx.test\nC: EHLO me.test\nS: 502 what?\nC: HELO me.test\nS: 250 mx.test\n\
+                  C: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: 450 later\nC: QUIT\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+    let mut verdicts = Verdicts::default();
+    ready.transact(&envelope(&["a@x"]), &mut Text(b""), &mut verdicts).await.unwrap();
+    assert_eq!(codes(&verdicts.refused), [(0, 450)]);
+    ready.dialogue.quit(Farewell::Skip).await;
+    server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_data_command_that_was_pipelined_in_vain_is_ended_at_once() {
+    let script = "S: 220 mx.test\nC: EHLO me.test\nS: 250-mx.test\nS: 250 PIPELINING\n\
+                  C: MAIL FROM:<s@x>\nC: RCPT TO:<a@x>\nC: DATA\nS: 250 ok\nS: 550 no\nS: 354 go\n\
+                  C: .\nS: 554 no recipients\nC: QUIT\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+    let mut verdicts = Verdicts::default();
+    ready.transact(&envelope(&["a@x"]), &mut Text(b"never\r\n"), &mut verdicts).await.unwrap();
+    assert_eq!(codes(&verdicts.refused), [(0, 550)]);
+    ready.dialogue.quit(Farewell::Skip).await;
+    server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each_recipient() {
+    let script = "S: 220 mx.test\nC: LHLO me.test\nS: 250 mx.test\n\
+                  C: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: 250 ok\nC: RCPT TO:<b@x>\nS: 250 ok\n\
+                  C: DATA\nS: 354 go\nC: x\nC: .\nS: 250 ok\nS: 552 full\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Lmtp).await.unwrap();
+    let mut verdicts = Verdicts::default();
+    ready.transact(&envelope(&["a@x", "b@x"]), &mut Text(b"x\r\n"), &mut verdicts).await.unwrap();
+    assert_eq!(codes(&verdicts.ended), [(0, 250), (1, 552)]);
+    server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn servers_that_will_not_talk() {
+    for (script, status, words) in [
+        ("S: 554 5.3.2 no\n", "4.3.2", "host * refused to talk to me: 554 5.3.2 no"),
+        ("S: 421 busy\n", "4.0.0", "host * refused to talk to me: 421 busy"),
+        ("S: 220 x\nC: EHLO me.test\nS: 421 busy\n", "4.0.0", "host * refused to talk to me: 421 busy"),
+        (
+            "S: 220 x\nC: EHLO me.test\nS: 550 a\nC: HELO me.test\nS: 550 5.7.1 b\n",
+            "5.7.1",
+            "host * refused to talk to me: 550 5.7.1 b",
+        ),
+        ("S: 220 x\nC: EHLO me.test\nS: 250 Me.Test hello\n", "5.4.6", "mail for x.test loops back to myself"),
+        ("S: 220 x\nC: EHLO me.test\n", "4.4.2", "lost connection with * while performing the EHLO handshake"),
+    ] {
+        let server = dialog::Peer::listen(&[script]).unwrap();
+        let Err(failure) = ready(&server, Flavor::Smtp).await else { panic!("{script}") };
+        let detail = failure.detail;
+        assert_eq!(detail.status.to_string(), status, "{script}");
+        assert!(dialog::matches(words, &detail.reason), "{}", detail.reason);
+    }
+}
+
+#[tokio::test]
+async fn recipients_refused_before_the_connection_broke_are_known() {
+    let script = "S: 220 x\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\n\
+                  C: RCPT TO:<a@x>\nS: 550 no\nC: RCPT TO:<b@x>\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+    let mut verdicts = Verdicts::default();
+    let broken = ready.transact(&envelope(&["a@x", "b@x"]), &mut Text(b""), &mut verdicts).await;
+    let Err(Broken::Failed(failure)) = broken else { panic!("the connection broke") };
+    assert!(dialog::matches("lost connection with * while sending RCPT TO", &failure.detail.reason));
+    assert_eq!(codes(&verdicts.refused), [(0, 550)]);
+}
