@@ -8,7 +8,7 @@ pub mod site;
 
 use crate::site::Site;
 use ipc::flush::{Reply, Request};
-use queue_file::{Layout, QueueId, QueueName, Spool};
+use queue_file::{Layout, QueueId, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ impl QueueId {
         Self(text.into_boxed_str())
     }
 
-    /// The id of a file name, if it may be one.
+    /// The id of a file name, if it may be one. The underscore is for the logs of flush(8), named after domains.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let valid = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -175,8 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn only_letters_and_digits_are_ids() {
-        for name in ["", "../etc", "a.b", "a_b", "-d", "é", &"A".repeat(101)] {
+    fn only_letters_digits_and_underscores_are_ids() {
+        for name in ["", "../etc", "a.b", "a b", "-d", "é", &"A".repeat(101)] {
             assert!(QueueId::parse(name).is_none(), "{name}");
         }
     }
