@@ -7,6 +7,7 @@
 
 use crate::compatibility::{Level, Malformed};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 /// How deep values may refer to other values.
@@ -73,7 +74,7 @@ pub enum Failure {
 /// # Errors
 /// When the text, or one that it leads to, is malformed.
 pub fn expand<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure> {
-    run(text, names, true)
+    run(text, names, Mode::Recursive)
 }
 
 /// Expands the references in `text`; values go in as they are.
@@ -81,18 +82,43 @@ pub fn expand<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure> {
 /// # Errors
 /// When the text is malformed.
 pub fn expand_once<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure> {
-    run(text, names, false)
+    run(text, names, Mode::Once)
 }
 
-fn run<'n>(text: &str, names: &Names<'n>, recursive: bool) -> Result<String, Failure> {
-    let mut expander = Expander { names, recursive, references: 0, out: String::new() };
+/// All names that a text refers to, in whichever alternative, in their order.
+///
+/// # Errors
+/// When the text is malformed.
+pub fn references(text: &str) -> Result<Vec<String>, Failure> {
+    let found = RefCell::new(Vec::new());
+    let names = |name: &str| {
+        found.borrow_mut().push(name.to_owned());
+        None
+    };
+    run(text, &names, Mode::Survey)?;
+    Ok(found.into_inner())
+}
+
+fn run<'n>(text: &str, names: &Names<'n>, mode: Mode) -> Result<String, Failure> {
+    let mut expander = Expander { names, mode, references: 0, out: String::new() };
     expander.text(text, 0)?;
     Ok(expander.out)
 }
 
+/// What is done with the values of names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// They are expanded too.
+    Recursive,
+    /// They go in as they are.
+    Once,
+    /// Every name is asked for, and no alternative is left out.
+    Survey,
+}
+
 struct Expander<'e, 'n> {
     names: &'e Names<'n>,
-    recursive: bool,
+    mode: Mode,
     references: usize,
     out: String,
 }
@@ -139,7 +165,7 @@ impl Expander<'_, '_> {
             return Err(Failure::Nesting(name.to_owned()));
         }
         match (self.names)(name) {
-            Some(value) if self.recursive => self.text(&value, depth + 1),
+            Some(value) if self.mode == Mode::Recursive => self.text(&value, depth + 1),
             Some(value) => {
                 self.out.push_str(&value);
                 Ok(())
@@ -198,7 +224,7 @@ impl Expander<'_, '_> {
             after: clip(after),
         })?;
         let (left, right) = (self.apart(left, depth)?, self.apart(right, depth)?);
-        let truth = operator.holds(&left, &right)?;
+        let truth = self.mode != Mode::Survey && operator.holds(&left, &right)?;
         let rest = rest.trim_start_matches(is_space);
         if rest.is_empty() {
             self.out.push_str(if truth { "true" } else { "" });
@@ -214,6 +240,9 @@ impl Expander<'_, '_> {
     /// Appends one of the alternatives of `?{yes}:{no}`, `?yes` or `:no`.
     fn choose(&mut self, truth: bool, alternatives: &str, depth: usize) -> Result<(), Failure> {
         let (yes, no) = split_alternatives(alternatives)?;
+        if let (Mode::Survey, Some(yes), true) = (self.mode, yes, depth < MAX_NESTING) {
+            self.text(yes, depth + 1)?;
+        }
         match if truth { yes } else { no } {
             Some(_) if depth >= MAX_NESTING => Err(Failure::Nesting(clip(alternatives))),
             Some(text) => self.text(text, depth + 1),

@@ -20,9 +20,9 @@ pub mod value;
 
 pub use compatibility::{Level, Malformed};
 pub use error::Error;
-pub use expand::{Failure, MAX_NESTING, Names, expand, expand_once};
+pub use expand::{Failure, MAX_NESTING, Names, expand, expand_once, references};
 pub use group::{Group, Problem, Problems};
 pub use logical_lines::{LogicalLine, LogicalLines};
-pub use main_cf::{Entry, MainCf};
+pub use main_cf::{Entry, MainCf, split};
 pub use row::{Kind, Row, Standing};
 pub use source::{Source, authorize_directory, config_directory, is_directory_listed};

@@ -87,7 +87,10 @@ impl MainCf {
 }
 
 /// Splits `name = value`, with the white space around both removed.
-pub(crate) fn split(text: &str) -> Result<(&str, &str), &'static str> {
+///
+/// # Errors
+/// What is missing.
+pub fn split(text: &str) -> Result<(&str, &str), &'static str> {
     let text = text.trim_matches(is_space);
     let end = text.find(|c: char| is_space(c) || c == '=').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);

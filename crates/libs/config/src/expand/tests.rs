@@ -92,6 +92,13 @@ fn values_go_in_unchanged_when_not_recursive() {
     assert_eq!(expand_once("$x$loop", &names).as_deref(), Ok("$empty$loop"));
 }
 
+#[test]
+fn references_are_found_in_every_alternative() {
+    let text = "${a?x$b} ${c:{$d}} $$no ${{$e} <level {$f}?{$g}:{$h}} $(i) ${domain_to_ascii{$j}}";
+    assert_eq!(references(text).unwrap().concat(), "abcdefghij");
+    assert!(references("${a?$}").is_err());
+}
+
 proptest! {
     #[test]
     fn any_text_is_expanded_or_refused(text in "[$(){}?:=<>a-z ]{0,60}") {
