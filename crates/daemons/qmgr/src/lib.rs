@@ -1,4 +1,123 @@
 //! qmgr(8): moves mail from queue to delivery agent.
+//!
+//! Mail comes from cleanup, or is found by a scan; its recipients get routes, the [`schedule`] says who is next, agents deliver,
+//! and what remains is deferred. Only the queue manager moves files between queues. It never reads the content of a
+//! message and never talks to the network.
 
+mod agent;
 mod arena;
+mod disk;
+mod dispatch;
+mod engine;
+mod intake;
+mod lane;
+mod message;
+mod route;
+mod scan;
 mod schedule;
+mod settings;
+mod settle;
+
+pub use settings::Params;
+
+use config::Source;
+use engine::{Engine, Event};
+use ipc::Channel;
+use ipc::qmgr::Request;
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use settings::Settings;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, watch};
+
+/// Arrivals taken from a connection in one go.
+const BATCH: usize = 256;
+
+/// The queue manager.
+pub struct Qmgr {
+    settings: Arc<Settings>,
+    life: Life,
+    events: mpsc::UnboundedSender<Event>,
+    waiting: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
+    at_rest: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for Qmgr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Qmgr")
+    }
+}
+
+impl Service for Qmgr {
+    const NAME: &'static str = "qmgr";
+    const CLIENTS: Clients = Clients::Internal;
+    const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    const TRIGGERED: bool = true;
+    type Params = Params;
+    type Opened = Source;
+
+    fn open(_: &Params, outside: &Outside) -> Result<Source, Fatal> {
+        Ok(outside.source.clone())
+    }
+
+    fn start(params: Params, source: Source, life: Life) -> Result<Self, Fatal> {
+        let (events, waiting) = mpsc::unbounded_channel();
+        let settings = Arc::new(Settings::new(params, source));
+        let at_rest = watch::Sender::new(false);
+        Ok(Self { settings, life, events, waiting: Mutex::new(Some(waiting)), at_rest })
+    }
+
+    /// Takes the word of cleanup about new files, and trigger bytes in frames.
+    async fn serve(self: Arc<Self>, client: Client) {
+        let Ok((stream, _slot)) = client.into_unix() else { return };
+        let deadline = self.settings.params.ipc.ipc_timeout;
+        let Ok(mut channel) = Channel::accept::<ipc::qmgr::Qmgr>(stream, deadline).await else { return };
+        let draining = self.life.draining();
+        tokio::pin!(draining);
+        loop {
+            let first = tokio::select! {
+                request = channel.receive() => request,
+                () = &mut draining => return,
+            };
+            let mut next = first;
+            let mut arrivals = Vec::new();
+            let ended = loop {
+                match next {
+                    Ok(Some(Request::Arrived(arrival))) => arrivals.push(arrival),
+                    Ok(Some(Request::Trigger(bytes))) => drop(self.events.send(Event::Wake(bytes))),
+                    Ok(None) | Err(_) => break true,
+                }
+                if !channel.is_ready() || arrivals.len() >= BATCH {
+                    break false;
+                }
+                next = channel.receive().await;
+            };
+            if !arrivals.is_empty() {
+                let _ = self.events.send(Event::Arrived(arrivals));
+            }
+            if ended {
+                return;
+            }
+            channel.shrink();
+        }
+    }
+
+    async fn wake(self: Arc<Self>, requests: Vec<u8>) {
+        let _ = self.events.send(Event::Wake(requests));
+    }
+
+    async fn run(self: Arc<Self>) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone());
+            engine.run(waiting, self.life.clone()).await;
+        }
+        self.at_rest.send_replace(true);
+    }
+
+    /// Deliveries in progress are waited for, so that the successor does not meet them.
+    async fn finish(self: Arc<Self>) {
+        let patience = self.settings.params.ipc.application_event_drain_time;
+        let mut at_rest = self.at_rest.subscribe();
+        let _ = tokio::time::timeout(patience, at_rest.wait_for(|rest| *rest)).await;
+    }
+}

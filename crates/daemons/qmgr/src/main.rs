@@ -1,2 +1,6 @@
 //! qmgr(8): moves mail from queue to delivery agent.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<qmgr::Qmgr>()
+}

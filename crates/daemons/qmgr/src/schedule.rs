@@ -117,7 +117,20 @@ impl<P> Schedule<P> {
         self.entries.get(key)
     }
 
+    /// An entry, to change what its delivery is about.
+    pub(crate) fn entry_mut(&mut self, key: Key<Entry<P>>) -> Option<&mut Entry<P>> {
+        self.entries.get_mut(key)
+    }
+
+    /// The destination for which most waits: its transport, its name, how many deliveries.
+    pub(crate) fn most_wanted(&self) -> Option<(&str, String, usize)> {
+        let (_, found) = self.destinations.iter().max_by_key(|(_, destination)| destination.waiting.len())?;
+        let transport = self.transports.get(found.transport)?;
+        Some((&transport.name, String::from_utf8_lossy(&found.name).into_owned(), found.waiting.len()))
+    }
+
     /// Number of deliveries that wait or are in progress.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -391,6 +404,7 @@ impl<P> Schedule<P> {
 }
 
 /// Why a destination gets another chance.
+#[derive(Clone, Copy)]
 enum Revival {
     /// Its time has come.
     Due,

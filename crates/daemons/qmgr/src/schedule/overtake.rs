@@ -42,20 +42,14 @@ impl<P> Schedule<P> {
         Some(())
     }
 
-    fn candidate(
-        &self,
-        transport: &Transport<P>,
-        current: Key<Job<P>>,
-        most: u32,
-        now: Tick,
-    ) -> Option<Key<Job<P>>> {
+    fn candidate(&self, transport: &Transport<P>, current: Key<Job<P>>, most: u32, now: Tick) -> Option<Key<Job<P>>> {
         let rank = self.jobs.get(current)?.order;
         let mut best: Option<(f64, Key<Job<P>>)> = None;
         for (size, jobs) in transport.sizes.iter().take(SIZES) {
             let found = jobs.iter().take(LOOKED_AT).find(|(_, key)| {
-                self.jobs.get(*key).is_some_and(|job| {
-                    job.order > rank && (1..=most).contains(&job.needed()) && self.could_go(job)
-                })
+                self.jobs
+                    .get(*key)
+                    .is_some_and(|job| job.order > rank && (1..=most).contains(&job.needed()) && self.could_go(job))
             });
             let Some((queued, key)) = found else { continue };
             let seconds = now.saturating_sub(*queued) / 1000 + 1;

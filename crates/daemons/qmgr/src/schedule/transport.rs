@@ -66,6 +66,9 @@ impl Limits {
     }
 }
 
+/// A job and when it was queued.
+type Aged<P> = (Tick, Key<Job<P>>);
+
 /// A transport.
 #[derive(Debug)]
 pub(crate) struct Transport<P> {
@@ -76,7 +79,7 @@ pub(crate) struct Transport<P> {
     /// Jobs by rank.
     pub(super) order: BTreeMap<Order, Key<Job<P>>>,
     /// Jobs by size and age, to find who may overtake.
-    pub(super) sizes: BTreeMap<u32, BTreeSet<(Tick, Key<Job<P>>)>>,
+    pub(super) sizes: BTreeMap<u32, BTreeSet<Aged<P>>>,
     /// Open destinations for which something waits, by the rank of its first job, then in turn.
     pub(super) ready: BTreeSet<(Order, u64, Key<Destination<P>>)>,
     pub(super) busy: u32,

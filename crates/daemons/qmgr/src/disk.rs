@@ -1,0 +1,217 @@
+//! What the queue manager does on the disk: all of it blocks, and runs on the pool, many things in one go.
+
+use crate::message::Handling;
+use ipc::qmgr::Arrival;
+use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// x permission of the owner: the file is complete.
+const COMPLETE: u32 = 0o100;
+/// x permission of the group: `postsuper -e` was here.
+const EXPIRE: u32 = 0o010;
+
+/// A file that the queue manager has looked at.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It is in the active queue now.
+    Active { id: QueueId, message: Box<Message>, handling: Handling },
+    /// Somebody else has taken it, or it is not complete, or not due.
+    Passed,
+    /// A delivery of an earlier queue manager goes on.
+    Busy(QueueId),
+    /// It is no queue file, and was put aside.
+    Corrupt(QueueId, Error),
+    /// It was killed, and is gone.
+    Killed(QueueId),
+    /// The system refused something.
+    Failed(QueueId, Error),
+}
+
+/// How files are admitted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
+    /// Seconds since the epoch.
+    pub(crate) now: i64,
+    /// Files that are not due are admitted too.
+    pub(crate) ignore_times: bool,
+    /// `defer_transports` does not apply to what is found.
+    pub(crate) flush: bool,
+    /// Recipients that are kept of each message.
+    pub(crate) recipients: usize,
+    /// When a file that is being delivered is tried again, in seconds.
+    pub(crate) busy_delay: i64,
+}
+
+/// Admits a file that cleanup has just committed.
+pub(crate) fn admit_arrival(spool: &Spool, arrival: &Arrival, rules: Rules) -> Admission {
+    let Some(id) = QueueId::parse(&arrival.queue_id) else { return Admission::Passed };
+    match spool.rename(&id, QueueName::Incoming, QueueName::Active) {
+        Ok(()) => {}
+        Err(error) if error.is_gone() => return Admission::Passed,
+        Err(error) => return Admission::Failed(id, error),
+    }
+    let parsed = if arrival.leading.is_empty() {
+        spool.open_read(QueueName::Active, &id).and_then(|file| Message::parse(Buffered::small(file), rules.recipients))
+    } else {
+        let segments =
+            Segments { leading: &arrival.leading, extracted_at: arrival.extracted_at, extracted: &arrival.extracted };
+        Message::parse(segments, rules.recipients)
+    };
+    judge(spool, id, parsed, Handling { flush: rules.flush, expire: false })
+}
+
+/// The next files of a queue, admitted; fewer than `most` at the end of the queue.
+pub(crate) fn admit_some(
+    spool: &Spool,
+    queue: QueueName,
+    scan: &mut Scan,
+    most: usize,
+    rules: Rules,
+) -> (Vec<Admission>, usize) {
+    let mut looked_at = 0;
+    let mut found = Vec::new();
+    // Files that are not due cost little: many of them are passed over in one go.
+    while found.len() < most && looked_at < 50 * most {
+        let Some(next) = scan.next() else { return (found, 0) };
+        looked_at += 1;
+        match next {
+            Ok(next) => {
+                let admission = admit(spool, queue, next.id, rules);
+                if !matches!(admission, Admission::Passed) {
+                    found.push(admission);
+                }
+            }
+            Err(error) => {
+                tracing::warn!("scan queue {queue}: {error}");
+                return (found, 0);
+            }
+        }
+    }
+    (found, looked_at)
+}
+
+fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admission {
+    match try_admit(spool, queue, &id, rules) {
+        Ok(Ok((file, handling))) => {
+            let parsed = Message::parse(Buffered::small(&file), rules.recipients);
+            judge(spool, id, parsed, handling)
+        }
+        Ok(Err(admission)) => admission,
+        Err(error) if error.is_gone() => Admission::Passed,
+        Err(error) => Admission::Failed(id, error),
+    }
+}
+
+type Locked = (File, Handling);
+
+fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Result<Result<Locked, Admission>, Error> {
+    if queue != QueueName::Active && !rules.ignore_times {
+        let data = spool.metadata(queue, id)?;
+        if modified(&data) > rules.now {
+            return Ok(Err(Admission::Passed));
+        }
+    }
+    let file = spool.open(queue, id)?;
+    let data = file.metadata()?;
+    let mode = data.permissions().mode();
+    if !data.is_file() || mode & COMPLETE == 0 {
+        return Ok(Err(Admission::Passed));
+    }
+    if Spool::lock_exclusive(&file)? == Lock::Busy {
+        postpone(&file, rules.now.saturating_add(rules.busy_delay))?;
+        if queue != QueueName::Deferred {
+            spool.rename(id, queue, QueueName::Deferred)?;
+        }
+        return Ok(Err(Admission::Busy(id.clone())));
+    }
+    if queue != QueueName::Active {
+        spool.rename(id, queue, QueueName::Active)?;
+    }
+    // What was deferred is tried now, and logged anew.
+    match spool.remove(QueueName::Defer, id) {
+        Err(error) if !error.is_gone() => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    Ok(Ok((file, Handling { flush: rules.flush, expire: mode & EXPIRE != 0 })))
+}
+
+/// Says what is to become of a file in the active queue, by its envelope.
+fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, handling: Handling) -> Admission {
+    match parsed {
+        Ok(message) if message.killed => match spool.remove(QueueName::Active, &id) {
+            Ok(()) => Admission::Killed(id),
+            Err(error) => Admission::Failed(id, error),
+        },
+        Ok(message) => Admission::Active { id, message: Box::new(message), handling },
+        Err(error) if error.is_gone() => Admission::Passed,
+        Err(error) if error.is_malformed() => match spool.rename(&id, QueueName::Active, QueueName::Corrupt) {
+            Ok(()) => Admission::Corrupt(id, error),
+            Err(error) => Admission::Failed(id, error),
+        },
+        Err(error) => Admission::Failed(id, error),
+    }
+}
+
+/// More recipients of an active message.
+pub(crate) fn refill(
+    spool: &Spool,
+    id: &QueueId,
+    from: Position,
+    most: usize,
+) -> Result<(Vec<Recipient>, Option<Position>), Error> {
+    let file = spool.open_read(QueueName::Active, id)?;
+    Message::more_recipients(Buffered::small(file), from, most)
+}
+
+/// Which of the recipients at these offsets are not done yet: for a delivery that an agent did not answer.
+pub(crate) fn still_to_do(spool: &Spool, id: &QueueId, offsets: &[i64]) -> Result<Vec<bool>, Error> {
+    let file = spool.open_read(QueueName::Active, id)?;
+    let mut byte = [0];
+    let mut answers = Vec::with_capacity(offsets.len());
+    for offset in offsets {
+        let Ok(offset) = u64::try_from(*offset) else {
+            answers.push(true);
+            continue;
+        };
+        file.read_exact_at(&mut byte, offset)?;
+        answers.push(byte == [b'R']);
+    }
+    Ok(answers)
+}
+
+/// Whether a message has a log of this kind.
+pub(crate) fn has_log(spool: &Spool, queue: QueueName, id: &QueueId) -> bool {
+    spool.metadata(queue, id).is_ok()
+}
+
+/// Moves a message to the deferred queue, with its next attempt at a time.
+pub(crate) fn defer(spool: &Spool, id: &QueueId, next: i64) -> Result<(), Error> {
+    let file = spool.open(QueueName::Active, id)?;
+    postpone(&file, next)?;
+    spool.rename(id, QueueName::Active, QueueName::Deferred)
+}
+
+/// Notes that the sender has been warned.
+pub(crate) fn disarm_warning(spool: &Spool, id: &QueueId, offset: u64) -> Result<(), Error> {
+    let file = spool.open(QueueName::Active, id)?;
+    Ok(file.write_all_at(format!("W\x0f{:15}", 0).as_bytes(), offset)?)
+}
+
+fn postpone(file: &File, until: i64) -> io::Result<()> {
+    let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(until).unwrap_or(0));
+    file.set_times(std::fs::FileTimes::new().set_modified(time).set_accessed(time))
+}
+
+fn modified(data: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    data.mtime()
+}
+
+/// Microseconds since the epoch.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,321 @@
+//! The queue manager at work: takes events, asks the scheduler who is next, hands deliveries to agents.
+//!
+//! Everything happens in one task, between two waits; the disk and other services are asked in other tasks, which answer with events.
+
+use crate::agent::{Link, Pool, Report};
+use crate::arena::Key;
+use crate::disk::{self, Admission, Rules};
+use crate::lane::Lane;
+use crate::message::Active;
+use crate::route::Cache;
+use crate::scan::Scans;
+use crate::schedule::{Entry, MessageNumber, Schedule, Tick, Transport};
+use crate::settings::{Settings, seconds, ticks};
+use crate::settle::{Fate, Office};
+use ipc::Caller;
+use ipc::deliver::Recipient;
+use ipc::qmgr::Arrival;
+use ipc::rewrite::{Reply, Rewrite};
+use queue_file::{Error, Position, QueueId, QueueName, Scan};
+use service::Life;
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// Events taken before the scheduler is asked.
+const BATCH: usize = 256;
+/// How often connections that idle are looked for.
+const SWEEP: Tick = 1000;
+
+/// A delivery: what an entry of the scheduler stands for.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: MessageNumber,
+    pub(crate) transport: Key<Transport<Self>>,
+    pub(crate) nexthop: Arc<str>,
+    pub(crate) recipients: Vec<Recipient>,
+    /// Whether an agent has gone away with it before.
+    pub(crate) lost: bool,
+}
+
+/// What happens to the queue manager.
+pub(crate) enum Event {
+    /// cleanup has committed files.
+    Arrived(Vec<Arrival>),
+    /// Trigger bytes.
+    Wake(Vec<u8>),
+    /// A new file was looked at.
+    Admitted(Admission),
+    /// A queue was looked through for a while; the scan is given back if there is more.
+    Scanned { queue: QueueName, admitted: Vec<Admission>, rest: Option<Scan> },
+    /// Recipients have been resolved.
+    Resolved { message: MessageNumber, routes: Vec<(Recipient, Option<Reply>)> },
+    /// More recipients have been read.
+    Refilled { message: MessageNumber, result: Result<(Vec<queue_file::Recipient>, Option<Position>), Error> },
+    /// An agent says something.
+    Agent(Key<Transport<Delivery>>, Key<Link>, Report),
+    /// What remains to be done of a delivery that an agent did not answer.
+    Checked { entry: Key<Entry<Delivery>>, result: Result<Vec<bool>, Error> },
+    /// A message is to be settled with more than its removal.
+    Aftermath(Box<Active>, crate::settle::Logs),
+    /// A message has left the active queue.
+    Ended(QueueId, Fate),
+    /// The earlier queue manager has ended: the queue is ours.
+    Ours(std::io::Result<File>),
+    /// Nothing to say.
+    Done,
+}
+
+/// The state of the queue manager.
+pub(crate) struct Engine {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) schedule: Schedule<Delivery>,
+    pub(crate) messages: HashMap<MessageNumber, Active>,
+    pub(crate) pools: HashMap<Key<Transport<Delivery>>, Pool>,
+    pub(crate) cache: Cache,
+    pub(crate) rewrite: Caller<Rewrite>,
+    pub(crate) office: Arc<Office>,
+    pub(crate) scans: Scans,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    /// Files on their way into the active queue.
+    pub(crate) intake: Lane,
+    /// Messages on their way out of it.
+    pub(crate) outlet: Lane,
+    /// Messages that are being admitted or settled.
+    pub(crate) underway: usize,
+    /// Recipients in memory.
+    pub(crate) recipients: usize,
+    next_message: MessageNumber,
+    began: Instant,
+    next_run: Tick,
+    next_sweep: Tick,
+    next_clog_warning: Tick,
+    /// Held as long as the active queue is ours.
+    ours: Option<File>,
+    draining: bool,
+}
+
+impl Engine {
+    pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>) -> Self {
+        let ipc = &settings.params.ipc;
+        let spool = Arc::new(settings.spool());
+        let rewrite = Caller::new(format!("private/{}", ipc.rewrite_service_name), ipc.ipc_timeout);
+        Self {
+            schedule: Schedule::default(),
+            messages: HashMap::new(),
+            pools: HashMap::new(),
+            cache: Cache::default(),
+            rewrite,
+            office: Arc::new(Office::new(&settings, Arc::clone(&spool))),
+            scans: Scans::default(),
+            intake: Lane::start(Arc::clone(&spool), events.clone()),
+            outlet: Lane::start(spool, events.clone()),
+            events,
+            underway: 0,
+            recipients: 0,
+            next_message: 0,
+            began: Instant::now(),
+            next_run: ticks(settings.params.queue.queue_run_delay),
+            next_sweep: SWEEP,
+            next_clog_warning: 0,
+            ours: None,
+            draining: false,
+            settings,
+        }
+    }
+
+    /// Works until the process is to end and nothing is in progress.
+    pub(crate) async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>, life: Life) {
+        self.take_over();
+        let draining = life.draining();
+        tokio::pin!(draining);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut draining, if !self.draining => self.draining = true,
+                _ = events.recv_many(&mut batch, BATCH) => {}
+                () = tokio::time::sleep(self.patience()) => {}
+            }
+            for event in batch.drain(..) {
+                self.on(event);
+            }
+            let now = self.now();
+            self.on_time(now);
+            if !self.draining && self.ours.is_some() {
+                self.scan_on();
+                self.dispatch(now);
+            }
+            if self.draining && self.is_at_rest() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the active queue is ours.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours.is_some() && !self.draining
+    }
+
+    /// Whether the process is about to end.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Milliseconds since the start.
+    pub(crate) fn now(&self) -> Tick {
+        ticks(self.began.elapsed())
+    }
+
+    /// Waits, beside everything else, until no other queue manager works on the active queue.
+    fn take_over(&self) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let taken = service::disk(|| {
+                let directory = File::open(QueueName::Active.as_str())?;
+                directory.lock().map(|()| directory)
+            });
+            let _ = events.send(Event::Ours(taken.await));
+        });
+    }
+
+    fn patience(&self) -> Duration {
+        let mut until = self.next_run.min(self.schedule.next_alarm().unwrap_or(Tick::MAX));
+        if self.pools.values().any(|pool| !pool.is_empty()) {
+            until = until.min(self.next_sweep);
+        }
+        Duration::from_millis(until.saturating_sub(self.now()).max(1))
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Arrived(arrivals) => self.arrived(arrivals),
+            Event::Wake(bytes) => self.wake(&bytes),
+            Event::Admitted(admission) => {
+                self.underway = self.underway.saturating_sub(1);
+                self.admitted(admission);
+            }
+            Event::Scanned { queue, admitted, rest } => {
+                self.scans.returned(queue, rest);
+                for admission in admitted {
+                    self.admitted(admission);
+                }
+            }
+            Event::Resolved { message, routes } => self.resolved(message, routes),
+            Event::Refilled { message, result } => self.refilled(message, result),
+            Event::Agent(transport, link, report) => self.heard(transport, link, report),
+            Event::Checked { entry, result } => self.checked(entry, result),
+            Event::Aftermath(active, logs) => {
+                let (office, events) = (Arc::clone(&self.office), self.events.clone());
+                tokio::spawn(async move {
+                    let fate = office.settle(&active, logs).await;
+                    let _ = events.send(Event::Ended(active.id, fate));
+                });
+            }
+            Event::Ended(id, fate) => self.ended(&id, fate),
+            Event::Ours(Ok(directory)) => {
+                self.ours = Some(directory);
+                self.scans.at_start();
+            }
+            Event::Ours(Err(error)) => {
+                warn!("take over queue {}: {error}", QueueName::Active);
+                self.take_over();
+            }
+            Event::Done => {}
+        }
+    }
+
+    fn on_time(&mut self, now: Tick) {
+        self.schedule.tick(now);
+        if now >= self.next_run {
+            self.next_run = now + ticks(self.settings.params.queue.queue_run_delay).max(1);
+            self.scans.ask(QueueName::Deferred, Rules::default());
+        }
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP;
+            let since = now.saturating_sub(ticks(self.settings.params.ipc.ipc_idle));
+            for pool in self.pools.values_mut() {
+                pool.close_idle(since);
+            }
+        }
+    }
+
+    /// Whether nothing is in progress that a successor would have to wait for.
+    fn is_at_rest(&self) -> bool {
+        let delivering = self.pools.keys().any(|key| self.schedule.transport(*key).is_some_and(|t| t.busy() > 0));
+        self.underway == 0 && !self.scans.is_scanning() && !delivering
+    }
+
+    /// How many more messages may become active.
+    pub(crate) fn room(&self) -> usize {
+        self.settings.active_limit().saturating_sub(self.messages.len() + self.underway)
+    }
+
+    /// How files are admitted now.
+    pub(crate) fn rules(&self) -> Rules {
+        let free = self.settings.recipient_limit().saturating_sub(self.recipients);
+        Rules {
+            now: disk::now() / 1_000_000,
+            recipients: free.max(self.settings.recipient_minimum()),
+            busy_delay: seconds(self.settings.params.queue.minimal_backoff_time),
+            ..Rules::default()
+        }
+    }
+
+    /// The number of a new message.
+    pub(crate) fn enter(&mut self, active: Active) -> MessageNumber {
+        self.next_message += 1;
+        self.messages.insert(self.next_message, active);
+        self.next_message
+    }
+
+    fn wake(&mut self, bytes: &[u8]) {
+        let has = |byte| bytes.contains(&byte);
+        let rules = Rules {
+            ignore_times: has(ipc::qmgr::IGNORE_TIMES),
+            flush: has(ipc::qmgr::FORGET_DEAD),
+            ..Rules::default()
+        };
+        if rules.flush {
+            self.schedule.revive();
+        }
+        if has(ipc::qmgr::SCAN_INCOMING) || has(ipc::qmgr::WAKEUP) {
+            self.scans.ask(QueueName::Incoming, rules);
+        }
+        if has(ipc::qmgr::SCAN_DEFERRED) {
+            self.scans.ask(QueueName::Deferred, rules);
+        }
+    }
+
+    fn ended(&mut self, id: &QueueId, fate: Fate) {
+        self.underway = self.underway.saturating_sub(1);
+        match fate {
+            Fate::Removed => info!("{id}: removed"),
+            Fate::Deferred | Fate::Gone => {}
+            Fate::Failed(error) => {
+                warn!("{id}: {error}");
+                self.scans.ask(QueueName::Active, Rules::default());
+            }
+        }
+    }
+
+    /// Warns about a destination that takes up the active queue.
+    pub(crate) fn warn_of_clog(&mut self) {
+        let interval = ticks(self.settings.params.qmgr.qmgr_clog_warn_time);
+        let now = self.now();
+        if interval == 0 || now < self.next_clog_warning {
+            return;
+        }
+        self.next_clog_warning = now + interval;
+        let total = self.messages.len();
+        if let Some((transport, destination, waiting)) = self.schedule.most_wanted()
+            && waiting > total / 5
+        {
+            warn!("mail for {destination} is using up {waiting} of {total} active queue entries");
+            warn!("you may need a separate master.cf transport for {destination} (now: {transport})");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Which queues are to be looked through, and how far that has come.
+
+use crate::disk::{self, Rules};
+use crate::engine::{Engine, Event};
+use queue_file::{QueueName, Scan};
+
+/// Files admitted in one go.
+const STEP: usize = 100;
+
+/// The scan of one queue.
+#[derive(Debug)]
+struct Progress {
+    queue: QueueName,
+    /// What was asked for, and has not begun.
+    wanted: Option<Rules>,
+    /// What goes on.
+    current: Option<(Option<Scan>, Rules)>,
+}
+
+/// The scans of the queues that mail comes from.
+#[derive(Debug)]
+pub(crate) struct Scans {
+    progress: [Progress; 3],
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        let progress = |queue| Progress { queue, wanted: None, current: None };
+        Self { progress: [QueueName::Active, QueueName::Incoming, QueueName::Deferred].map(progress) }
+    }
+}
+
+impl Scans {
+    /// Everything is looked at once.
+    pub(crate) fn at_start(&mut self) {
+        for progress in &mut self.progress {
+            progress.wanted.get_or_insert_default();
+        }
+    }
+
+    /// Asks for a scan. One that goes on is not the one that was asked for: files may be behind it.
+    pub(crate) fn ask(&mut self, queue: QueueName, rules: Rules) {
+        if let Some(progress) = self.progress.iter_mut().find(|progress| progress.queue == queue) {
+            let wanted = progress.wanted.get_or_insert_default();
+            wanted.ignore_times |= rules.ignore_times;
+            wanted.flush |= rules.flush;
+        }
+    }
+
+    /// A scan has come this far.
+    pub(crate) fn returned(&mut self, queue: QueueName, rest: Option<Scan>) {
+        if let Some(progress) = self.progress.iter_mut().find(|progress| progress.queue == queue) {
+            progress.current = match (progress.current.take(), rest) {
+                (Some((_, rules)), Some(scan)) => Some((Some(scan), rules)),
+                (_, None) | (None, Some(_)) => None,
+            };
+        }
+    }
+
+    /// Whether a scan is on the disk at this moment.
+    pub(crate) fn is_scanning(&self) -> bool {
+        self.progress.iter().any(|progress| matches!(progress.current, Some((None, _))))
+    }
+}
+
+impl Engine {
+    /// Goes on with scans as far as there is room.
+    pub(crate) fn scan_on(&mut self) {
+        for index in 0..self.scans.progress.len() {
+            let room = self.room();
+            let usual = self.rules();
+            let spool = self.settings.spool();
+            let Some(progress) = self.scans.progress.get_mut(index) else { return };
+            if progress.current.is_none()
+                && let Some(rules) = progress.wanted.take()
+            {
+                progress.current = Some((Some(spool.scan(progress.queue)), rules));
+            }
+            let Some((waiting, asked)) = &mut progress.current else { continue };
+            if room == 0 {
+                if waiting.is_some() {
+                    self.warn_of_clog();
+                }
+                return;
+            }
+            let Some(mut scan) = waiting.take() else { continue };
+            let queue = progress.queue;
+            let rules = Rules { ignore_times: asked.ignore_times, flush: asked.flush, ..usual };
+            let most = room.min(STEP);
+            self.intake.put(move |spool| {
+                let (admitted, looked_at) = disk::admit_some(spool, queue, &mut scan, most, rules);
+                Event::Scanned { queue, admitted, rest: (looked_at > 0).then_some(scan) }
+            });
+        }
+    }
+}

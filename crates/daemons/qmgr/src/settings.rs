@@ -1,0 +1,110 @@
+//! The parameters of the queue manager, as it uses them.
+
+use crate::schedule::{Limits, Tick};
+use config::Source;
+use config::params::{Identity, Ipc, Qmgr, Queue, Rewrite, Sendmail, TransportLimits};
+use queue_file::{Layout, Spool};
+use std::time::Duration;
+
+config::bundle! {
+    /// All parameters that the queue manager may know.
+    pub struct Params {
+        qmgr: Qmgr,
+        queue: Queue,
+        ipc: Ipc,
+        identity: Identity,
+        rewrite: Rewrite,
+        sendmail: Sendmail,
+        bounce: config::params::Bounce,
+    }
+}
+
+/// The parameters, and those of each transport when it is first used.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) params: Params,
+    source: Source,
+}
+
+impl Settings {
+    pub(crate) fn new(params: Params, source: Source) -> Self {
+        Self { params, source }
+    }
+
+    /// The spool, seen from inside of it.
+    pub(crate) fn spool(&self) -> Spool {
+        let queue = &self.params.queue;
+        let names = queue.hash_queue_names.iter().map(|name| &name[..]);
+        Spool::new("", Layout::new(names, count(queue.hash_queue_depth)).with_long_ids(queue.enable_long_queue_ids))
+    }
+
+    /// What a transport may do, and how many recipients one delivery has (0: any number).
+    ///
+    /// # Errors
+    /// A text about what is wrong with its parameters.
+    pub(crate) fn transport(&self, name: &str) -> Result<(Limits, usize), String> {
+        let family: TransportLimits = self.source.transport(name).map_err(|problems| problems.to_string())?;
+        let rule = |text: &str| text.trim().parse().map_err(|error| format!("{name}: {error}"));
+        let recipients = usize::try_from(family.destination_recipient_limit).unwrap_or(0);
+        let limits = Limits {
+            concurrency: count(family.destination_concurrency_limit),
+            initial_concurrency: count(family.initial_destination_concurrency),
+            positive: rule(&family.destination_concurrency_positive_feedback)?,
+            negative: rule(&family.destination_concurrency_negative_feedback)?,
+            failed_cohorts: count(family.destination_concurrency_failed_cohort_limit),
+            dead_time: ticks(self.params.queue.minimal_backoff_time),
+            rate_delay: ticks(family.destination_rate_delay),
+            transport_rate_delay: ticks(family.transport_rate_delay),
+            slot_cost: count(family.delivery_slot_cost),
+            slot_loan: count(family.delivery_slot_loan),
+            slot_discount: count(family.delivery_slot_discount),
+            minimum_slots: count(family.minimum_delivery_slots),
+        };
+        Ok((limits, recipients))
+    }
+
+    /// How many messages are in the active queue at most.
+    pub(crate) fn active_limit(&self) -> usize {
+        usize::try_from(self.params.qmgr.qmgr_message_active_limit).unwrap_or(usize::MAX)
+    }
+
+    /// How many recipients are in memory at most.
+    pub(crate) fn recipient_limit(&self) -> usize {
+        usize::try_from(self.params.qmgr.qmgr_message_recipient_limit).unwrap_or(usize::MAX)
+    }
+
+    /// How many of each message at least.
+    pub(crate) fn recipient_minimum(&self) -> usize {
+        usize::try_from(self.params.qmgr.qmgr_message_recipient_minimum).unwrap_or(1).max(1)
+    }
+
+    /// How long a message of so many seconds waits for its next attempt, in seconds.
+    pub(crate) fn backoff(&self, age: i64) -> i64 {
+        let queue = &self.params.queue;
+        let (least, most) = (seconds(queue.minimal_backoff_time), seconds(queue.maximal_backoff_time));
+        age.min(most).max(least)
+    }
+
+    /// How long mail stays in the queue, in seconds.
+    pub(crate) fn lifetime(&self, sender: &[u8]) -> i64 {
+        let queue = &self.params.queue;
+        seconds(if sender.is_empty() { queue.bounce_queue_lifetime } else { queue.maximal_queue_lifetime })
+    }
+
+    /// Whether a transport delivers only on request.
+    pub(crate) fn is_deferred(&self, transport: &str) -> bool {
+        self.params.qmgr.defer_transports.iter().any(|name| name == transport)
+    }
+}
+
+pub(crate) fn count(value: i64) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn ticks(duration: Duration) -> Tick {
+    Tick::try_from(duration.as_millis()).unwrap_or(Tick::MAX)
+}

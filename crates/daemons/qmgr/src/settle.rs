@@ -1,0 +1,163 @@
+//! The end of an attempt: notices go out, and the file is removed or deferred.
+
+use crate::disk;
+use crate::engine::{Engine, Event};
+use crate::message::Active;
+use crate::schedule::MessageNumber;
+use crate::settings::Settings;
+use address::Sender;
+use ipc::Caller;
+use ipc::bounce::{Bounce, Reply, Request};
+use queue_file::{Error, QueueId, QueueName, Spool};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// What became of a message.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It is finished.
+    Removed,
+    /// It waits for another attempt.
+    Deferred,
+    /// Somebody has taken it.
+    Gone,
+    /// The system refused something; it stays in the active queue.
+    Failed(Error),
+}
+
+/// Logs that a message has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logs {
+    bounce: bool,
+    trace: bool,
+}
+
+/// Settles messages.
+#[derive(Debug)]
+pub(crate) struct Office {
+    settings: Arc<Settings>,
+    spool: Arc<Spool>,
+    bounce: Caller<Bounce>,
+    defer: Caller<Bounce>,
+    trace: Caller<Bounce>,
+}
+
+impl Engine {
+    /// Settles a message if nothing of it is left to be done.
+    pub(crate) fn settle_if_done(&mut self, number: MessageNumber) {
+        if !self.messages.get(&number).is_some_and(Active::is_done) {
+            return;
+        }
+        let Some(active) = self.messages.remove(&number) else { return };
+        self.underway += 1;
+        self.outlet.put(move |spool| {
+            let logs = Logs {
+                bounce: disk::has_log(spool, QueueName::Bounce, &active.id),
+                trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id),
+            };
+            if active.remains || logs.bounce || logs.trace {
+                return Event::Aftermath(Box::new(active), logs);
+            }
+            let fate = removed(spool.remove(QueueName::Active, &active.id));
+            Event::Ended(active.id, fate)
+        });
+    }
+}
+
+impl Office {
+    pub(crate) fn new(settings: &Arc<Settings>, spool: Arc<Spool>) -> Self {
+        let ipc = &settings.params.ipc;
+        let ask = |service: &str| Caller::new(format!("private/{service}"), ipc.ipc_timeout);
+        Self {
+            bounce: ask(&ipc.bounce_service_name),
+            defer: ask(&ipc.defer_service_name),
+            trace: ask(&ipc.trace_service_name),
+            settings: Arc::clone(settings),
+            spool,
+        }
+    }
+
+    /// Sends the notices that are due, then removes or defers the file.
+    pub(crate) async fn settle(&self, active: &Active, logs: Logs) -> Fate {
+        let mut remains = active.remains;
+        if logs.bounce && !done(&self.bounce, self.failure(active)).await {
+            remains = true;
+        }
+        if logs.trace && !done(&self.trace, Request::Trace(active.notice())).await {
+            remains = true;
+        }
+        let age = disk::now() / 1_000_000 - active.created;
+        if remains {
+            remains = !self.expire(active, age).await;
+        }
+        let (spool, id) = (Arc::clone(&self.spool), active.id.clone());
+        if !remains {
+            return removed(service::disk(move || spool.remove(QueueName::Active, &id)).await);
+        }
+        let disarm = self.warn(active).await;
+        let next = disk::now() / 1_000_000 + self.settings.backoff(age);
+        service::disk(move || defer(&spool, &id, disarm, next)).await
+    }
+
+    fn failure(&self, active: &Active) -> Request {
+        match &active.verp {
+            Some(verp) if !self.settings.params.bounce.disable_verp_bounces => {
+                Request::NotifyVerp(active.notice(), verp.clone())
+            }
+            Some(_) | None => Request::Notify(active.notice()),
+        }
+    }
+
+    /// Returns a message that is too old; whether that has been done.
+    async fn expire(&self, active: &Active, age: i64) -> bool {
+        let sender = &active.envelope.sender;
+        let old = age >= self.settings.lifetime(sender);
+        if !old && !active.handling.expire {
+            return false;
+        }
+        let status = if active.handling.expire { "force-expired" } else { "expired" };
+        let from = shown(sender);
+        info!("{}: from=<{from}>, status={status}, returned to sender", active.id);
+        done(&self.defer, self.failure(active)).await
+    }
+
+    /// Warns the sender once; the offset of the record that asked for it, if that has been done.
+    async fn warn(&self, active: &Active) -> Option<u64> {
+        let (time, offset) = active.warn?;
+        let due = disk::now() / 1_000_000 >= time - 1;
+        (due && done(&self.defer, Request::Warn(active.notice())).await).then_some(offset)
+    }
+}
+
+async fn done(service: &Caller<Bounce>, request: Request) -> bool {
+    match service.call(request).await {
+        Ok(Reply::Done) => true,
+        Ok(Reply::Failed) => false,
+        Err(error) => {
+            warn!("{error}");
+            false
+        }
+    }
+}
+
+fn removed(result: Result<(), Error>) -> Fate {
+    match result {
+        Ok(()) => Fate::Removed,
+        Err(error) if error.is_gone() => Fate::Gone,
+        Err(error) => Fate::Failed(error),
+    }
+}
+
+fn defer(spool: &Spool, id: &QueueId, disarm: Option<u64>, next: i64) -> Fate {
+    let disarmed = disarm.map_or(Ok(()), |offset| disk::disarm_warning(spool, id, offset));
+    match disarmed.and_then(|()| disk::defer(spool, id, next)) {
+        Ok(()) => Fate::Deferred,
+        Err(error) if error.is_gone() => Fate::Gone,
+        Err(error) => Fate::Failed(error),
+    }
+}
+
+/// A sender as logs have it.
+pub(crate) fn shown(sender: &[u8]) -> String {
+    String::from_utf8_lossy(&Sender::new(sender).external()).into_owned()
+}
