@@ -1,2 +1,6 @@
 //! master(8): supervises the daemons that master.cf names.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    master::run()
+}

@@ -1,2 +1,6 @@
 //! postlogd(8): writes the log file.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<postlogd::Postlogd>()
+}

@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The socket, below the queue directory: in a directory of its own, which everyone may enter.
+pub const SOCKET: &str = "submission/pickup";
+
 /// The service; a [`crate::blocking::Channel`] with raw frames.
 #[derive(Debug)]
 pub struct Submit;

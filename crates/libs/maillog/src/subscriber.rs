@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::sink::{Line, Sink};
-use crate::target::{Facility, Settings, Severity};
+use crate::target::{Facility, LogFile, Place, Settings, Severity};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,6 +99,12 @@ impl Log {
         state.facility = settings.facility;
         state.hostname = short(&settings.hostname);
         state.sink.redirect(&settings.place);
+    }
+
+    /// Writes this file itself from now on, as the one program does that the others send their lines to.
+    pub fn write_file(&self, path: &str) {
+        let file = LogFile { path: path.into(), mode: 0o600 };
+        self.lock().sink.redirect(&Place::File(file));
     }
 
     /// Uses another name before the process id, such as `postfix/postfix-script`.

@@ -1,0 +1,223 @@
+//! Opens the sockets that services listen on.
+
+use crate::Fatal;
+use crate::settings::Settings;
+use config::master_cf::{Entry, Kind};
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, UnixAddr, sockopt,
+};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// The permissions of sockets; who may come near is decided by their directory.
+const SOCKET_MODE: u32 = 0o666;
+/// Those of FIFOs.
+const FIFO_MODE: u32 = 0o622;
+
+/// Where a service listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A TCP port.
+    Port(SocketAddr),
+    /// A stream socket below the queue directory.
+    Stream(PathBuf),
+    /// A datagram socket there.
+    Datagram(PathBuf),
+    /// A FIFO there.
+    Fifo(PathBuf),
+}
+
+/// An open socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) place: Place,
+    descriptor: OwnedFd,
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// Where an entry of master.cf wants to listen.
+pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, Fatal> {
+    let directory = if entry.private { "private" } else { "public" };
+    let path = Path::new(directory).join(&entry.name);
+    Ok(match entry.kind {
+        Kind::Inet => ports(entry, settings)?.into_iter().map(Place::Port).collect(),
+        // Mail may be submitted by everyone, where they cannot reach `public`.
+        Kind::Unix if entry.name == "pickup" => vec![Place::Stream(path), Place::Stream(ipc::submit::SOCKET.into())],
+        Kind::Unix | Kind::Pass => vec![Place::Stream(path)],
+        Kind::UnixDgram => vec![Place::Datagram(path)],
+        Kind::Fifo => vec![Place::Fifo(path)],
+    })
+}
+
+/// `port`, `host:port` or `[host]:port`, in numbers or names.
+fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, Fatal> {
+    let (host, service) = match entry.name.rsplit_once(':') {
+        Some((host, service)) => (host.trim_start_matches('[').trim_end_matches(']'), service),
+        None => ("", entry.name.as_str()),
+    };
+    let port = port(service, &settings.params.daemon.known_tcp_ports)
+        .ok_or_else(|| Fatal::new(format!("{}: unknown service: {service}/tcp", entry.name)))?;
+    if host.is_empty() {
+        return Ok(settings.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| Fatal::new(format!("{}: host not found: {host}: {error}", entry.name)))?;
+    let mut addresses = Vec::new();
+    for address in found {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The number of a port: given as one, or known, or in the services file.
+fn port(service: &str, known: &str) -> Option<u16> {
+    if let Ok(number) = service.parse() {
+        return Some(number);
+    }
+    let ours = known.split([',', ' ']).find_map(|group| {
+        let mut names: Vec<_> = group.split('=').collect();
+        let number = names.pop()?.parse().ok()?;
+        names.contains(&service).then_some(number)
+    });
+    ours.or_else(|| in_services_file(service, &fs::read_to_string("/etc/services").unwrap_or_default()))
+}
+
+fn in_services_file(service: &str, text: &str) -> Option<u16> {
+    text.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let name = words.next()?;
+        let number = words.next()?.strip_suffix("/tcp")?;
+        (name == service || words.any(|alias| alias == service)).then(|| number.parse().ok())?
+    })
+}
+
+/// Opens a socket, as the owner of the mail system where that is another user.
+pub(crate) fn open(place: Place, settings: &Settings) -> Result<Listener, Fatal> {
+    let descriptor = match &place {
+        Place::Port(address) => open_port(*address)
+            .map_err(|error| Fatal::new(format!("bind {} port {}: {error}", address.ip(), address.port())))?,
+        Place::Stream(path) | Place::Datagram(path) | Place::Fifo(path) => {
+            let opened = make_directory(path, settings).and_then(|()| match &settings.owner {
+                Some(owner) => privsep::become_user(owner, || open_path(&place, path))
+                    .unwrap_or_else(|error| Err(io::Error::other(error))),
+                None => open_path(&place, path),
+            });
+            opened.map_err(|error| Fatal::new(format!("bind: {}: {error}", path.display())))?
+        }
+    };
+    Ok(Listener { place, descriptor })
+}
+
+/// The submission socket has a directory that older installations lack.
+fn make_directory(path: &Path, settings: &Settings) -> io::Result<()> {
+    let Some(directory) = path.parent().filter(|_| path == Path::new(ipc::submit::SOCKET)) else { return Ok(()) };
+    if !directory.exists() {
+        fs::create_dir(directory)?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+        if let Some(owner) = &settings.owner {
+            std::os::unix::fs::chown(directory, Some(owner.uid), Some(owner.gid))?;
+        }
+    }
+    Ok(())
+}
+
+fn open_port(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let descriptor = socket::socket(family, SockType::Stream, flags, None)?;
+    socket::setsockopt(&descriptor, sockopt::ReuseAddr, &true)?;
+    match address {
+        SocketAddr::V4(address) => bind(&descriptor, &SockaddrIn::from(address))?,
+        SocketAddr::V6(address) => {
+            socket::setsockopt(&descriptor, sockopt::Ipv6V6Only, &true)?;
+            bind(&descriptor, &SockaddrIn6::from(address))?;
+        }
+    }
+    listen(&descriptor)?;
+    Ok(descriptor)
+}
+
+fn open_path(place: &Place, path: &Path) -> io::Result<OwnedFd> {
+    if let Place::Fifo(_) = place {
+        return open_fifo(path);
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let kind = if matches!(place, Place::Datagram(_)) { SockType::Datagram } else { SockType::Stream };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let descriptor = socket::socket(AddressFamily::Unix, kind, flags, None)?;
+    bind(&descriptor, &UnixAddr::new(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    if kind == SockType::Stream {
+        listen(&descriptor)?;
+    }
+    Ok(descriptor)
+}
+
+/// Open both ways, so that it never ends when its last writer goes.
+fn open_fifo(path: &Path) -> io::Result<OwnedFd> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_fifo() => {}
+        Ok(_) => {
+            fs::remove_file(path)?;
+            nix::unistd::mkfifo(path, nix::sys::stat::Mode::empty())?;
+        }
+        Err(_) => nix::unistd::mkfifo(path, nix::sys::stat::Mode::empty())?,
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let fifo = fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    fifo.set_permissions(fs::Permissions::from_mode(FIFO_MODE))?;
+    Ok(fifo.into())
+}
+
+fn bind(descriptor: &OwnedFd, address: &dyn SockaddrLike) -> io::Result<()> {
+    Ok(socket::bind(descriptor.as_raw_fd(), address)?)
+}
+
+fn listen(descriptor: &OwnedFd) -> io::Result<()> {
+    Ok(socket::listen(descriptor, Backlog::new(BACKLOG)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_known_by_number_and_name() {
+        let known = "lmtp=24, smtp=25, smtps=submissions=465, submission=587";
+        let table = [
+            ("2525", Some(2525)),
+            ("smtp", Some(25)),
+            ("submissions", Some(465)),
+            ("smtps", Some(465)),
+            ("no-such", None),
+        ];
+        for (service, expected) in table {
+            assert_eq!(port(service, known), expected, "{service}");
+        }
+        let services = "# comment\ntcpmux 1/tcp\nqmqp 628/udp\nqmqp 628/tcp alias # note\n";
+        assert_eq!(in_services_file("qmqp", services), Some(628));
+        assert_eq!(in_services_file("alias", services), Some(628));
+    }
+}

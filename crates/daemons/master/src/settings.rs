@@ -1,0 +1,154 @@
+//! What main.cf and master.cf say, read at the start and at each reload.
+
+use crate::Fatal;
+use crate::shares::Shares;
+use config::master_cf::{Defaults, Entry, Kind, MasterCf};
+use config::{Source, params};
+use maillog::{Facility, LogFile, Place};
+use privsep::User;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+config::bundle! {
+    /// What master heeds.
+    pub(crate) struct Params {
+        daemon: params::Daemon,
+        layout: params::Layout,
+        identity: params::Identity,
+    }
+}
+
+/// The programs that serve one delivery per process.
+const SOLO: [&str; 4] = ["local", "virtual", "pipe", "spawn"];
+
+/// One reading of the configuration.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) directory: PathBuf,
+    pub(crate) source: Source,
+    pub(crate) params: Params,
+    pub(crate) services: MasterCf,
+    /// Where services without an address of their own listen.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// `mail_owner`; nobody, in an ordinary user's instance.
+    pub(crate) owner: Option<User>,
+}
+
+impl Settings {
+    /// Reads both files.
+    pub(crate) fn read(directory: &Path) -> Result<Self, Fatal> {
+        let source = Source::load(directory)?.for_process("master");
+        let params: Params = source.get()?;
+        let is_old = source.expand("${{$compatibility_level} <level {1} ? {yes} : {no}}");
+        let defaults = Defaults {
+            chroot: is_old.is_ok_and(|is_old| is_old == "yes"),
+            max_processes: u32::try_from(params.daemon.default_process_limit).unwrap_or(100),
+        };
+        let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
+        services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
+        let owner = if privsep::is_root() { Some(owner(&params.layout.mail_owner)?) } else { None };
+        let addresses = source.listen_addresses();
+        Ok(Self { directory: directory.to_owned(), source, params, services, addresses, owner })
+    }
+
+    /// Says what is odd.
+    pub(crate) fn warn(&self) {
+        for warning in self.source.warnings().iter().chain(&self.services.warnings) {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    /// How the sessions of a service are shared by its processes.
+    pub(crate) fn shares(&self, entry: &Entry) -> Shares {
+        let name = Path::new(&entry.command).file_name().unwrap_or_default();
+        if SOLO.iter().any(|solo| *solo == name) {
+            return Shares::new(entry.max_processes, u32::MAX, NonZeroU32::new(1));
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Shares::new(entry.max_processes, u32::try_from(processors).unwrap_or(1), self.most_in_one(entry))
+    }
+
+    /// `process_session_limit`, or that of the service alone.
+    fn most_in_one(&self, entry: &Entry) -> Option<NonZeroU32> {
+        let own = self.source.expanded(&format!("{}_process_session_limit", entry.name)).ok().flatten();
+        let all = u32::try_from(self.params.daemon.process_session_limit).unwrap_or(0);
+        NonZeroU32::new(own.and_then(|own| own.parse().ok()).unwrap_or(all))
+    }
+
+    /// How long processes that fail at their start are held back.
+    pub(crate) fn throttle_time(&self) -> Duration {
+        self.params.daemon.service_throttle_time
+    }
+
+    /// The log's settings: master writes the file itself.
+    pub(crate) fn log(&self) -> Result<maillog::Settings, Fatal> {
+        let Params { layout, identity, .. } = &self.params;
+        let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
+            Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
+        })?;
+        let place = match layout.maillog_file.as_str() {
+            "" => Place::Syslog,
+            "/dev/stdout" => Place::Stdout,
+            path => {
+                let mode = u32::from_str_radix(&layout.maillog_file_permissions, 8).unwrap_or(0o600);
+                Place::File(LogFile { path: path.into(), mode })
+            }
+        };
+        Ok(maillog::Settings {
+            syslog_name: identity.syslog_name.clone(),
+            facility,
+            hostname: identity.myhostname.clone(),
+            place,
+        })
+    }
+}
+
+fn owner(name: &str) -> Result<User, Fatal> {
+    let user = User::by_name(name)?
+        .ok_or_else(|| Fatal::new(format!("file main.cf: parameter mail_owner: user {name} is unknown")))?;
+    if user.uid == 0 {
+        return Err(Fatal::new(format!("file main.cf: parameter mail_owner: user {name} has the rights of root")));
+    }
+    Ok(user)
+}
+
+/// Whether `master_service_disable` names the service: `type`, `name/type` (or `name.type`, as once).
+fn is_disabled(entry: &Entry, patterns: &[String]) -> bool {
+    let matches = |pattern: &str| match pattern.rsplit_once('/').or_else(|| pattern.rsplit_once('.')) {
+        Some((name, kind)) => Kind::from_name(kind) == Some(entry.kind) && name == entry.name,
+        None => Kind::from_name(pattern) == Some(entry.kind),
+    };
+    for pattern in patterns {
+        match pattern.strip_prefix('!') {
+            Some(negated) if matches(negated) => return false,
+            None if matches(pattern) => return true,
+            Some(_) | None => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_disabled_by_type_or_name() {
+        let entry = |line| Entry::parse(line, Defaults::default()).unwrap();
+        let smtp = entry("smtp inet n - n - - smtpd");
+        let table = [
+            ("inet", true),
+            ("smtp/inet", true),
+            ("smtp.inet", true),
+            ("unix", false),
+            ("other/inet", false),
+            ("!smtp/inet inet", false),
+        ];
+        for (patterns, expected) in table {
+            let patterns: Vec<_> = patterns.split(' ').map(str::to_owned).collect();
+            assert_eq!(is_disabled(&smtp, &patterns), expected, "{patterns:?}");
+        }
+    }
+}

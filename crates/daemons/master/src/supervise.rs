@@ -1,0 +1,360 @@
+//! The loop: signals, what processes say, clients that wait, timers.
+
+use crate::Fatal;
+use crate::notify::Manager;
+use crate::options::{Mode, Options};
+use crate::pool::Action;
+use crate::process::{self, Told};
+use crate::service::Service;
+use crate::settings::Settings;
+use ipc::master::{Link, Order, Status};
+use maillog::Log;
+use privsep::{Ended, Signal, Signals};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long processes may take to end after SIGTERM.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+/// How often lines that the log did not take are tried again.
+const LOG_AGAIN: Duration = Duration::from_millis(20);
+/// What the wake-up timer sends.
+const WAKEUP: u8 = ipc::trigger::WAKEUP;
+
+/// Master, running.
+pub(crate) struct Supervisor {
+    pub(crate) settings: Settings,
+    /// By a number that is never used again.
+    pub(crate) services: BTreeMap<u32, Service>,
+    pub(crate) last_number: u32,
+    /// By process id.
+    children: BTreeMap<u32, Child>,
+    pub(crate) log: Log,
+    pub(crate) manager: Manager,
+    mode: Mode,
+    verbose: u8,
+    end_at: Option<Instant>,
+}
+
+/// A process.
+#[derive(Debug)]
+struct Child {
+    service: u32,
+    path: String,
+    /// `None` once it has closed its end.
+    link: Option<Link>,
+}
+
+/// What has happened.
+enum Event {
+    Signals,
+    Client(u32),
+    Child(u32),
+}
+
+impl Supervisor {
+    /// Without services yet.
+    pub(crate) fn new(settings: Settings, options: &Options, log: Log, manager: Manager) -> Self {
+        Self {
+            settings,
+            services: BTreeMap::new(),
+            last_number: 0,
+            children: BTreeMap::new(),
+            log,
+            manager,
+            mode: options.mode,
+            verbose: options.verbose,
+            end_at: options.end_after.map(|after| Instant::now() + after),
+        }
+    }
+
+    /// Opens the sockets of all services.
+    pub(crate) fn open(&mut self, now: Instant) -> Result<(), Fatal> {
+        for entry in &self.settings.services.entries {
+            self.last_number += 1;
+            self.services.insert(self.last_number, Service::open(entry, &self.settings, now)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// Supervises until a signal ends it.
+    pub(crate) fn supervise(&mut self, mut signals: Signals) -> Result<ExitCode, Fatal> {
+        loop {
+            self.on_time(Instant::now());
+            let events = self.wait(&signals)?;
+            let now = Instant::now();
+            for event in events {
+                let ends = match event {
+                    Event::Child(pid) => {
+                        self.hear(pid, now);
+                        None
+                    }
+                    Event::Client(number) => {
+                        self.on_client(number, now);
+                        None
+                    }
+                    Event::Signals => self.on_signals(&mut signals, now),
+                };
+                if let Some(signal) = ends {
+                    return Ok(self.end(signal, &mut signals));
+                }
+            }
+            if self.end_at.is_some_and(|end| end <= now) {
+                // Processes end by themselves, once they see that master is gone.
+                return Ok(ExitCode::SUCCESS);
+            }
+            self.log.flush();
+        }
+    }
+
+    /// What has happened, processes first, so that what one said before its end is heard before that.
+    fn wait(&self, signals: &Signals) -> io::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let mut watched: Vec<BorrowedFd<'_>> = Vec::new();
+        for (pid, child) in &self.children {
+            if let Some(link) = &child.link {
+                events.push(Event::Child(*pid));
+                watched.push(link.as_fd());
+            }
+        }
+        for (number, service) in self.services.iter().filter(|(_, service)| service.pool.watches()) {
+            for listener in &service.listeners {
+                events.push(Event::Client(*number));
+                watched.push(listener.as_fd());
+            }
+        }
+        events.push(Event::Signals);
+        watched.push(signals.as_fd());
+        let ready = privsep::wait_readable(&watched, self.next_time())?;
+        let mut at = 0;
+        events.retain(|_| {
+            at += 1;
+            ready.contains(&(at - 1))
+        });
+        Ok(events)
+    }
+
+    /// When there is something to do without an event.
+    fn next_time(&self) -> Option<Instant> {
+        let services =
+            self.services.values().flat_map(|service| service.pool.next_time().into_iter().chain(service.next_wakeup));
+        let log = self.log.is_pending().then(|| Instant::now() + LOG_AGAIN);
+        services.chain(self.end_at).chain(log).min()
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        let numbers: Vec<u32> = self.services.keys().copied().collect();
+        for number in numbers {
+            let Some(service) = self.services.get_mut(&number) else { continue };
+            if service.pool.next_time().is_some_and(|next| next <= now) {
+                let (actions, relaxes) = service.pool.on_time(now);
+                if relaxes {
+                    self.tell_stress(number, false);
+                }
+                self.act(number, actions, now);
+            }
+            if self.services.get_mut(&number).is_some_and(|service| service.wakes_up(now)) {
+                self.wake(number, now);
+            }
+        }
+    }
+
+    fn on_client(&mut self, number: u32, now: Instant) {
+        let Some(service) = self.services.get_mut(&number) else { return };
+        service.used(now);
+        let actions = service.pool.on_client(now);
+        self.act(number, actions, now);
+    }
+
+    /// Sends the wake-up to a process, which is started if there is none.
+    fn wake(&mut self, number: u32, now: Instant) {
+        let Some(service) = self.services.get_mut(&number) else { return };
+        let actions = service.pool.on_need();
+        self.act(number, actions, now);
+        let process = self.services.get(&number).and_then(|service| service.pool.wakeable());
+        if let Some(pid) = process {
+            self.order(pid, &Order::Wake(vec![WAKEUP]));
+        }
+    }
+
+    fn hear(&mut self, pid: u32, now: Instant) {
+        let Some(child) = self.children.get_mut(&pid) else { return };
+        let number = child.service;
+        let heard = match child.link.as_mut().map(Link::hear) {
+            Some(Ok(heard)) => heard,
+            Some(Err(error)) => {
+                tracing::warn!("process {} pid {pid}: {error}", child.path);
+                vec![None]
+            }
+            None => return,
+        };
+        for status in heard {
+            match status {
+                Some(status) => self.on_status(number, pid, status, now),
+                None => {
+                    if let Some(child) = self.children.get_mut(&pid) {
+                        child.link = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_status(&mut self, number: u32, pid: u32, status: Status, now: Instant) {
+        if let Some(service) = self.services.get_mut(&number) {
+            let actions = service.pool.on_status(pid, status);
+            self.act(number, actions, now);
+        }
+    }
+
+    fn act(&mut self, number: u32, actions: Vec<Action>, now: Instant) {
+        for action in actions {
+            match action {
+                Action::Start { slot, share } => self.start(number, slot, share, now),
+                Action::Drain(pid) => self.order(pid, &Order::Drain),
+                Action::Throttle => self.warn_throttle(number),
+                Action::Overload => self.overload(number),
+            }
+        }
+    }
+
+    fn start(&mut self, number: u32, slot: usize, share: u32, now: Instant) {
+        let Some(service) = self.services.get_mut(&number) else { return };
+        let told = Told { share, stress: service.pool.is_stressed(), verbose: self.verbose };
+        let path = program_path(&self.settings, service);
+        match process::start(service, &self.settings, told) {
+            Ok((pid, link)) => {
+                service.pool.started(pid, slot, now);
+                self.children.insert(pid, Child { service: number, path, link: Some(link) });
+            }
+            Err(Fatal(reason)) => {
+                tracing::warn!("service {}: {reason}", service.entry.name);
+                let actions = service.pool.failed_to_start(now);
+                self.act(number, actions, now);
+            }
+        }
+    }
+
+    fn order(&mut self, pid: u32, order: &Order) {
+        if let Some(link) = self.children.get_mut(&pid).and_then(|child| child.link.as_mut())
+            && let Err(error) = link.order(order)
+        {
+            tracing::debug!("pid {pid}: {error}");
+        }
+    }
+
+    fn warn_throttle(&self, number: u32) {
+        if let Some(service) = self.services.get(&number) {
+            tracing::warn!("{}: bad command startup -- throttling", program_path(&self.settings, service));
+        }
+    }
+
+    fn overload(&mut self, number: u32) {
+        let Some(service) = self.services.get(&number) else { return };
+        if !service.knows_stress() {
+            return;
+        }
+        tracing::warn!(
+            "service \"{}\" ({}) has reached its process limit \"{}\": new clients may experience noticeable delays",
+            service.entry.name,
+            service.entry.name,
+            service.pool.limit()
+        );
+        tracing::warn!(
+            "to avoid this condition, increase the process count in master.cf or reduce the service time per client"
+        );
+        tracing::warn!(
+            "see https://www.postfix.org/STRESS_README.html for examples of stress-adapting configuration settings"
+        );
+        self.tell_stress(number, true);
+    }
+
+    fn tell_stress(&mut self, number: u32, stress: bool) {
+        for pid in self.services.get(&number).map(|service| service.pool.pids()).unwrap_or_default() {
+            self.order(pid, &Order::Stress(stress));
+        }
+    }
+
+    /// The signal that ends master, if there is one.
+    fn on_signals(&mut self, signals: &mut Signals, now: Instant) -> Option<Signal> {
+        while let Some((signal, _)) = signals.take() {
+            if signal == Signal::SIGHUP {
+                self.reload(now);
+            } else if signal != Signal::SIGCHLD {
+                return Some(signal);
+            }
+        }
+        while let Some(ended) = privsep::reap() {
+            self.bury(ended, now);
+        }
+        None
+    }
+
+    fn bury(&mut self, ended: Ended, now: Instant) {
+        let Ended { pid, end } = ended;
+        // What it said last may still be unread.
+        self.hear(pid, now);
+        let Some(child) = self.children.remove(&pid) else { return };
+        if !end.is_normal() {
+            tracing::warn!("process {} pid {pid} {end}", child.path);
+        }
+        if let Some(service) = self.services.get_mut(&child.service) {
+            let actions = service.pool.on_end(pid, end, now);
+            self.act(child.service, actions, now);
+        }
+    }
+
+    /// Tells the processes of a service to finish.
+    pub(crate) fn drain(&mut self, pids: &[u32]) {
+        for pid in pids {
+            self.order(*pid, &Order::Drain);
+        }
+    }
+
+    /// Ends the processes of a service that is no more.
+    pub(crate) fn terminate(pids: &[u32]) {
+        for pid in pids {
+            // It may have ended just now.
+            let _ = privsep::kill(*pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Ends everything.
+    fn end(&mut self, signal: Signal, signals: &mut Signals) -> ExitCode {
+        tracing::info!("terminating on signal {}", signal as i32);
+        self.manager.tell("STOPPING=1");
+        let pids: Vec<u32> = self.children.keys().copied().collect();
+        Self::terminate(&pids);
+        let deadline = Instant::now() + LAST_WORDS;
+        while !self.children.is_empty() {
+            while let Some(ended) = privsep::reap() {
+                self.children.remove(&ended.pid);
+            }
+            if self.children.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            let _ = privsep::wait_readable(&[signals.as_fd()], Some(deadline));
+            while signals.take().is_some() {}
+        }
+        for pid in self.children.keys() {
+            let _ = privsep::kill(*pid, Signal::SIGKILL);
+        }
+        self.log.flush();
+        if self.mode == Mode::Init { ExitCode::from(128 + 15) } else { ExitCode::SUCCESS }
+    }
+}
+
+fn program_path(settings: &Settings, service: &Service) -> String {
+    Path::new(&settings.params.layout.daemon_directory).join(&service.entry.command).display().to_string()
+}
