@@ -1,1 +1,148 @@
 //! local(8): delivers to users, aliases, files and commands of this host.
+//!
+//! A recipient is expanded, depth first, through aliases and `.forward` files until it comes to mailboxes, files, commands
+//! and addresses elsewhere. Each of these is reported on its own; the recipient ends when all of them have, else it is
+//! tried again as a whole. Whatever a user can influence is done with that user's identity, and nothing is ever done as
+//! root but writing to the mail spool. Doubt defers.
+
+mod address;
+mod alias;
+mod command;
+mod errand;
+mod expand;
+mod file;
+mod forward;
+mod include;
+mod indirect;
+mod mailbox;
+mod pass;
+mod state;
+mod token;
+mod unknown;
+
+use ipc::blocking::Caller;
+use ipc::rewrite::Rewrite;
+use privsep::User;
+use service::Fatal;
+use service::solo::{Life, Solo, Stream};
+use table::{Environment, Maps};
+
+use delivery::mailbox::{LockKind, Locking};
+use delivery::{Policy, solo};
+
+config::bundle! {
+    /// The parameters of local(8).
+    pub struct Params {
+        /// What all agents share.
+        common: delivery::Params,
+        local: config::params::Local,
+        delivery: config::params::Delivery,
+        layout: config::params::Layout,
+        rewrite: config::params::Rewrite,
+        cleanup: config::params::Cleanup,
+        daemon: config::params::Daemon,
+    }
+}
+
+/// The tables of local(8).
+#[derive(Debug)]
+struct Tables {
+    aliases: Maps,
+    mailbox_commands: Maps,
+    mailbox_transports: Maps,
+    fallback_transports: Maps,
+}
+
+/// All that lasts longer than a delivery, apart from the peers of [`solo::Desk`].
+#[derive(Debug)]
+struct Office {
+    params: Params,
+    tables: Tables,
+    locking: Locking,
+    default_user: User,
+    rewrite: Caller<Rewrite>,
+    relay: String,
+    exported: Vec<(String, String)>,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Local {
+    office: Office,
+    desk: solo::Desk,
+}
+
+impl Solo for Local {
+    const NAME: &'static str = "local";
+    type Params = Params;
+
+    fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
+        let environment = Environment::of(&outside.source);
+        let open = |name: &str, list: &[String]| Maps::open(name, list, &environment);
+        let local = &params.local;
+        let tables = Tables {
+            aliases: open("alias_maps", &local.alias_maps),
+            mailbox_commands: open("mailbox_command_maps", &local.mailbox_command_maps),
+            mailbox_transports: open("mailbox_transport_maps", &local.mailbox_transport_maps),
+            fallback_transports: open("fallback_transport_maps", &local.fallback_transport_maps),
+        };
+        let ipc = &params.common.ipc;
+        let office = Office {
+            tables,
+            locking: locking(&params)?,
+            default_user: default_user(&params.layout.default_privs)?,
+            rewrite: Caller::new(Policy::socket(&ipc.rewrite_service_name), ipc.ipc_timeout),
+            relay: life.service_name.clone(),
+            exported: exported(&params.layout.export_environment),
+            params,
+        };
+        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common)), office })
+    }
+
+    fn serve(&mut self, stream: Stream, life: &Life) {
+        let idle = self.office.params.daemon.max_idle;
+        solo::attend(&mut self.office, &mut self.desk, stream, life, idle);
+    }
+
+    fn changed(&self) -> bool {
+        let Tables { aliases, mailbox_commands, mailbox_transports, fallback_transports } = &self.office.tables;
+        [aliases, mailbox_commands, mailbox_transports, fallback_transports].iter().any(|maps| maps.changed())
+    }
+}
+
+impl solo::Agent for Office {
+    fn deliver(&mut self, delivery: &mut solo::Delivery<'_>) {
+        errand::run(self, delivery);
+    }
+}
+
+fn locking(params: &Params) -> Result<Locking, Fatal> {
+    let kinds: Result<Vec<LockKind>, _> =
+        params.delivery.mailbox_delivery_lock.iter().map(|name| name.parse()).collect();
+    Ok(Locking {
+        kinds: kinds.map_err(|error| Fatal::new(format!("mailbox_delivery_lock: {error}")))?,
+        attempts: u32::try_from(params.delivery.deliver_lock_attempts).unwrap_or(u32::MAX),
+        delay: params.delivery.deliver_lock_delay,
+        stale: params.common.queue.stale_lock_time,
+    })
+}
+
+/// The user of `default_privs`, who must not be root.
+fn default_user(name: &str) -> Result<User, Fatal> {
+    let user = User::by_name(name)?
+        .ok_or_else(|| Fatal::new(format!("file main.cf: parameter default_privs: unknown user name value: {name}")))?;
+    if user.uid == 0 {
+        return Err(Fatal::new("file main.cf: parameter default_privs: user 0 is not allowed"));
+    }
+    Ok(user)
+}
+
+/// The part of our environment that commands may have: names, or `name=value`.
+fn exported(list: &[String]) -> Vec<(String, String)> {
+    list.iter()
+        .filter_map(|item| match item.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => std::env::var(item).ok().map(|value| (item.clone(), value)),
+        })
+        .collect()
+}

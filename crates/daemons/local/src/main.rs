@@ -1,2 +1,7 @@
-//! local(8): delivers to users, aliases, files and commands of this host.
-fn main() {}
+//! local(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::solo::run::<local::Local>()
+}

@@ -12,6 +12,7 @@ mod file;
 pub mod plan;
 pub mod solo;
 
+pub mod command;
 pub mod content;
 pub mod copy;
 pub mod head;

@@ -1,12 +1,14 @@
 //! Agents that serve one delivery at a time, without a runtime: local, virtual, pipe.
 
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use dsn::Outcome;
 use ipc::blocking::{Caller, Channel};
 use ipc::bounce::Bounce;
 use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request};
 use ipc::verify::{self, Verify};
+use service::solo::{Life, Next, Stream};
 use tracing::{info, warn};
 
 use crate::agent::unopened;
@@ -17,7 +19,7 @@ use crate::{Policy, QueueFile};
 /// What a one-delivery agent does with a request.
 pub trait Agent {
     /// Delivers to every recipient of the request and settles each. Recipients that are not settled stay in the queue.
-    fn deliver(&self, delivery: &mut Delivery<'_>);
+    fn deliver(&mut self, delivery: &mut Delivery<'_>);
 }
 
 /// The peers of a one-delivery agent.
@@ -126,16 +128,33 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Serves one connection of the queue manager, one delivery after the other, until it closes.
+/// Serves a connection of the queue manager, one delivery after the other, until it closes, idles for too long, or the
+/// process is to end. A connection that broke is in the log.
+pub fn attend<A: Agent>(agent: &mut A, desk: &mut Desk, stream: Stream, life: &Life, idle: Duration) {
+    let served = match stream {
+        Stream::Unix(stream) => serve(agent, desk, stream, |stream| life.wait(stream, idle)),
+        Stream::Tcp(_) => Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into()),
+    };
+    if let Err(error) = served {
+        warn!("queue manager connection: {error}");
+    }
+}
+
+/// Serves a connection of the queue manager; `wait` is asked before each delivery.
 ///
 /// # Errors
 /// The connection broke or its peer does not speak the protocol.
-pub fn serve<A: Agent>(agent: &A, desk: &mut Desk, stream: UnixStream) -> Result<(), ipc::Error> {
+pub fn serve<A: Agent>(
+    agent: &mut A,
+    desk: &mut Desk,
+    stream: UnixStream,
+    wait: impl Fn(&UnixStream) -> Next,
+) -> Result<(), ipc::Error> {
     let mut channel = Channel::accept::<Deliver>(stream, desk.policy.ipc_timeout)?;
     channel.send(&Reply::Ready { pid: std::process::id(), credit: 1 })?;
     channel.flush()?;
-    channel.wait_at_most(None)?;
-    while let Some(request) = channel.receive()? {
+    while wait(channel.stream()) == Next::Ready {
+        let Some(request) = channel.receive()? else { break };
         let finished = deliver(agent, desk, &request);
         channel.send(&Reply::Finished(finished))?;
         channel.flush()?;
@@ -143,7 +162,7 @@ pub fn serve<A: Agent>(agent: &A, desk: &mut Desk, stream: UnixStream) -> Result
     Ok(())
 }
 
-fn deliver<A: Agent>(agent: &A, desk: &mut Desk, request: &Request) -> Finished {
+fn deliver<A: Agent>(agent: &mut A, desk: &mut Desk, request: &Request) -> Finished {
     let path = desk.policy.queue_file(request);
     match QueueFile::open(&path) {
         Ok(file) => {

@@ -42,7 +42,8 @@ impl Error {
     }
 
     /// Something that we refuse to do.
-    fn refused(status: Status, reason: String) -> Self {
+    #[must_use]
+    pub fn refused(status: Status, reason: String) -> Self {
         Self::Mailbox { status, reason, errno: Errno::EPERM }
     }
 

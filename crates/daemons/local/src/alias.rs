@@ -1,0 +1,127 @@
+//! Aliases: names that stand for lists of places, and the owners of such lists.
+
+use bytes::Bytes;
+use delivery::Settled;
+use dsn::{Detail, Notify, Status};
+use privsep::User;
+use table::{Owner, Scope};
+use tracing::warn;
+
+use crate::errand::Errand;
+use crate::state::{State, Via};
+use crate::token::{self, Token};
+
+/// The value of an alias, and who wrote it.
+struct Found {
+    value: Vec<u8>,
+    owner: Owner,
+}
+
+impl Errand<'_, '_> {
+    /// Delivers to what an alias stands for. `None` if there is no such alias.
+    pub(crate) fn alias(&mut self, state: &State, name: &[u8]) -> Option<Settled> {
+        // An alias that names itself means the user.
+        if matches!(&state.via, Via::Alias(parent) if parent == name) {
+            return None;
+        }
+        match self.find(name) {
+            Ok(None) => None,
+            Ok(Some(found)) => Some(self.expand(state, name, &found)),
+            Err(()) => Some(self.defer(state, "alias database unavailable")),
+        }
+    }
+
+    /// Looks a name up in its quoted form, then as it is.
+    fn find(&self, name: &[u8]) -> Result<Option<Found>, ()> {
+        let quoted = address::quote::quote_local(name);
+        let keys = if quoted == name { vec![name] } else { vec![&quoted[..], name] };
+        for key in keys {
+            let found = table::block_on(self.office.tables.aliases.find(key, Scope::All)).map_err(|error| {
+                warn!("alias_maps: {error}");
+            })?;
+            if let Some(found) = found {
+                return Ok(Some(Found { value: found.value, owner: found.owner }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn expand(&mut self, state: &State, name: &[u8], found: &Found) -> Settled {
+        let mut inner = state.clone();
+        inner.rights = match self.rights(found.owner) {
+            Ok(rights) => rights,
+            Err(()) => return self.defer(state, "cannot find alias database owner"),
+        };
+        match self.owner(name) {
+            Ok(Some(owner)) => {
+                inner.sender = owner.clone();
+                inner.owner = Some(owner);
+            }
+            Ok(None) if self.office.params.local.reset_owner_alias => {
+                inner.sender = self.request().message.sender.clone();
+                inner.owner = None;
+            }
+            Ok(None) => {}
+            Err(()) => return self.defer(state, "alias database unavailable"),
+        }
+        inner.via = Via::Alias(name.to_vec());
+        if !self.announce(state, &mut inner) {
+            return self.defer(state, "trace service failure");
+        }
+        let tokens = token::parse(&found.value);
+        if tokens.is_empty() {
+            warn!("alias {} names nobody", String::from_utf8_lossy(name));
+        }
+        self.tokens(&inner, &tokens)
+    }
+
+    /// Whose rights commands and files of an alias have.
+    fn rights(&self, owner: Owner) -> Result<Option<User>, ()> {
+        match owner {
+            Owner::Trusted | Owner::User(0) => Ok(None),
+            Owner::User(uid) => match User::by_uid(uid) {
+                Ok(Some(user)) => Ok(Some(user)),
+                Ok(None) => {
+                    warn!("cannot find alias database owner: no user with id {uid}");
+                    Err(())
+                }
+                Err(error) => {
+                    warn!("cannot find alias database owner: {error}");
+                    Err(())
+                }
+            },
+            Owner::Unknown => Ok(None),
+        }
+    }
+
+    /// The address of `owner-name`, if there is such an alias.
+    fn owner(&mut self, name: &[u8]) -> Result<Option<Bytes>, ()> {
+        const OWNER: &[u8] = b"owner-";
+        if name.get(..OWNER.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWNER)) {
+            return Ok(None);
+        }
+        let owner = [OWNER, name].concat();
+        let Some(found) = self.find(&owner)? else { return Ok(None) };
+        let expanded = token::parse(&found.value).into_iter().find_map(|token| match token {
+            Token::Address(address) | Token::Mailbox(address) => Some(address),
+            Token::File(_) | Token::Command(_) | Token::Include(_) => None,
+        });
+        let address = if self.office.params.local.expand_owner_alias { expanded.unwrap_or(owner) } else { owner };
+        self.rewritten(&address).map(Some).ok_or(())
+    }
+
+    /// A sender who asked for success hears that the alias was expanded, and nothing of its members.
+    fn announce(&mut self, state: &State, inner: &mut State) -> bool {
+        let notify = Notify::from_bits(state.recipient.notify).unwrap_or(Notify::UNSET);
+        if !notify.contains(Notify::SUCCESS) || self.is_dry() {
+            return true;
+        }
+        inner.recipient.notify = match notify.bits() & !Notify::SUCCESS.bits() {
+            0 => Notify::NEVER.bits(),
+            rest => rest,
+        };
+        let detail = Detail::new(Status::SENT, "alias expanded").with_action("expanded");
+        let attempt = self.attempt(None);
+        self.delivery.trace(&state.recipient, &attempt, &detail)
+    }
+}

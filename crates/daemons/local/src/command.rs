@@ -1,0 +1,59 @@
+//! Delivery to a command, with the rights of whoever asked for it.
+
+use std::path::PathBuf;
+
+use delivery::Settled;
+use delivery::copy::Layout;
+use dsn::{Outcome, Status};
+use jiff::Zoned;
+use privsep::{Command, Line};
+
+use crate::errand::{Errand, Place};
+use crate::expand::Names;
+use crate::state::State;
+
+/// How much of a command's output is kept.
+const OUTPUT_LIMIT: usize = 4096;
+
+impl Errand<'_, '_> {
+    /// Gives the message to a command.
+    pub(crate) fn command(&mut self, state: &State, line: &str) -> Settled {
+        let user = self.acting(state);
+        if self.is_repeated("command", format!("{}:{line}", user.uid).as_bytes()) {
+            return Settled::Finished;
+        }
+        if self.is_dry() {
+            return self.sent(state, format!("delivers to command: {line}"));
+        }
+        let params = &self.office.params;
+        let names = Names::of(self, state, Some(&user));
+        let directory = &params.local.command_execution_directory;
+        let directory = if directory.trim().is_empty() {
+            None
+        } else {
+            match names.expand(directory, &params.local.execution_directory_expansion_filter) {
+                Some(directory) => Some(PathBuf::from(directory)),
+                None => return self.fail(state, Status::temporary(3, 5), "mail system configuration error"),
+            }
+        };
+        let environment = self.environment(state, &user);
+        let command = Command {
+            line: Line::Text(line),
+            shell: &params.local.local_command_shell,
+            user: Some(&user),
+            root: None,
+            directory: directory.as_deref(),
+            environment: &environment,
+            time_limit: params.delivery.command_time_limit,
+            output_limit: OUTPUT_LIMIT,
+        };
+        let layout = Layout::plain(self.head(state, Some(&Zoned::now()), Place::Command));
+        match delivery::command::deliver(&command, &mut self.content(), &layout) {
+            Ok(()) => self.sent(state, format!("delivered to command: {line}")),
+            Err(detail) => {
+                let outcome: Outcome = detail.outcome();
+                self.report(state, outcome)
+            }
+        }
+    }
+}

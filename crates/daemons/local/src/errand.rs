@@ -1,0 +1,143 @@
+//! One delivery: the recipients of a request, and what is remembered while they are expanded.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use delivery::head::Head;
+use delivery::loops::Delivered;
+use delivery::solo::Delivery;
+use delivery::{Attempt, Content, Settled, content_of};
+use dsn::{Detail, Outcome, Status};
+use ipc::deliver::{Mode, Recipient, Request};
+use tracing::warn;
+
+use crate::Office;
+use crate::indirect::Forwards;
+use crate::state::State;
+
+/// A delivery in progress.
+pub(crate) struct Errand<'a, 'd> {
+    pub(crate) office: &'a mut Office,
+    pub(crate) delivery: &'a mut Delivery<'d>,
+    pub(crate) loops: Delivered,
+    /// What has been delivered to: nobody gets a message twice.
+    seen: HashSet<Vec<u8>>,
+    /// What goes elsewhere when the present recipient is through.
+    pub(crate) forwards: Forwards,
+}
+
+/// Which of the places of `prepend_delivered_header` a copy goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Command,
+    File,
+}
+
+/// Delivers to the recipients of a request.
+pub(crate) fn run(office: &mut Office, delivery: &mut Delivery<'_>) {
+    let request = delivery.request();
+    let loops = match Delivered::read(&mut content_of(delivery.file(), request.message.data_offset)) {
+        Ok(loops) => loops,
+        Err(error) => {
+            // Nobody is settled, so all stay in the queue.
+            warn!("{}: {error}", request.queue_id);
+            return;
+        }
+    };
+    let mut errand = Errand { office, delivery, loops, seen: HashSet::new(), forwards: Forwards::default() };
+    for recipient in &request.recipients {
+        errand.deliver(recipient);
+    }
+}
+
+impl<'d> Errand<'_, 'd> {
+    fn deliver(&mut self, recipient: &Recipient) {
+        self.forwards = Forwards::default();
+        let state = State::of(recipient, &self.request().message.sender);
+        let settled = self.recipient(state);
+        let settled = if settled == Settled::Finished { self.send_forwards(recipient) } else { settled };
+        self.delivery.conclude(recipient, settled);
+    }
+
+    pub(crate) fn request(&self) -> &'d Request {
+        self.delivery.request()
+    }
+
+    /// Whether nothing is to be delivered.
+    pub(crate) fn is_dry(&self) -> bool {
+        match self.request().mode {
+            Mode::Expand | Mode::Probe => true,
+            Mode::Deliver | Mode::DeliverAndReport => false,
+        }
+    }
+
+    /// The message's text.
+    pub(crate) fn content(&self) -> Content {
+        content_of(self.delivery.file(), self.request().message.data_offset)
+    }
+
+    /// Reports the outcome for an address.
+    pub(crate) fn report(&mut self, state: &State, outcome: Outcome) -> Settled {
+        let attempt = self.attempt(state.owner.clone());
+        self.delivery.report(&state.recipient, &attempt, outcome)
+    }
+
+    pub(crate) fn attempt(&self, owner: Option<Bytes>) -> Attempt {
+        Attempt { owner, ..Attempt::by(self.office.relay.clone()) }
+    }
+
+    pub(crate) fn sent(&mut self, state: &State, text: impl Into<String>) -> Settled {
+        self.report(state, Outcome::Sent(Detail::new(Status::SENT, text)))
+    }
+
+    pub(crate) fn fail(&mut self, state: &State, status: Status, text: impl Into<String>) -> Settled {
+        self.report(state, Detail::new(status, text).outcome())
+    }
+
+    /// A fault of the configuration or the system: the log says which, the mail waits.
+    pub(crate) fn defer(&mut self, state: &State, text: &str) -> Settled {
+        self.fail(state, Status::temporary(3, 0), text)
+    }
+
+    /// Whether something has been delivered to before; it counts as delivered from now on.
+    pub(crate) fn is_repeated(&mut self, kind: &str, key: &[u8]) -> bool {
+        let limit = usize::try_from(self.office.params.cleanup.duplicate_filter_limit).unwrap_or(0);
+        let key = [kind.as_bytes(), b" ", &key.to_ascii_lowercase()].concat();
+        if self.seen.contains(&key) {
+            return true;
+        }
+        if limit == 0 || self.seen.len() < limit {
+            self.seen.insert(key);
+        }
+        false
+    }
+
+    /// The lines before a copy.
+    pub(crate) fn head(&self, state: &State, from_line: Option<&jiff::Zoned>, place: Place) -> Vec<u8> {
+        let mut head = Head::default();
+        if let Some(now) = from_line {
+            head = head.from_line(&state.sender, now);
+        }
+        head = head.return_path(&state.sender).original(&state.recipient.original);
+        let word = match place {
+            Place::Command => "command",
+            Place::File => "file",
+        };
+        if self.prepends(word) {
+            head = head.delivered(&state.delivered().to_ascii_lowercase());
+        }
+        head.into_bytes()
+    }
+
+    pub(crate) fn prepends(&self, word: &str) -> bool {
+        self.office.params.local.prepend_delivered_header.iter().any(|known| known == word)
+    }
+}
+
+/// Both must have ended.
+pub(crate) fn and(one: Settled, other: Settled) -> Settled {
+    match (one, other) {
+        (Settled::Finished, Settled::Finished) => Settled::Finished,
+        _ => Settled::Remains,
+    }
+}

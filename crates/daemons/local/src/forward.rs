@@ -1,0 +1,112 @@
+//! `.forward` files: where users want their mail to go.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use delivery::Settled;
+use delivery::mailbox::said;
+use privsep::{User, become_user};
+use tracing::warn;
+
+use crate::errand::{Errand, and};
+use crate::expand::Names;
+use crate::include::LIST_LIMIT;
+use crate::state::{State, Via};
+use crate::token;
+
+impl Errand<'_, '_> {
+    /// Delivers to what the user's file names. `None` if there is none, it names nothing, or it must not be used.
+    pub(crate) fn forward(&mut self, state: &State) -> Option<Settled> {
+        if self.office.params.local.forward_path.trim().is_empty() {
+            return None;
+        }
+        let user = match User::by_name(&String::from_utf8_lossy(&state.user)) {
+            Ok(user) => user?,
+            Err(error) => {
+                warn!("{error}");
+                return Some(self.defer(state, "user database unavailable"));
+            }
+        };
+        // A user who names himself means his mailbox.
+        if matches!(&state.via, Via::Forward(owner) if *owner == state.user) {
+            return None;
+        }
+        let text = match become_user(&user, || self.read_first(state, &user)) {
+            Ok(text) => text?,
+            Err(error) => {
+                warn!("{error}");
+                return Some(self.defer(state, "cannot become user"));
+            }
+        };
+        if self.is_repeated("forward", &state.user) {
+            return None;
+        }
+        let tokens: Vec<_> = token::lines(&text).iter().flat_map(|line| token::parse(line)).collect();
+        if tokens.is_empty() {
+            return None;
+        }
+        let mut inner = state.clone();
+        inner.via = Via::Forward(state.user.clone());
+        inner.rights = Some(user);
+        Some(
+            tokens.iter().fold(Settled::Finished, |settled, token| {
+                and(settled, self.tokens(&inner, std::slice::from_ref(token)))
+            }),
+        )
+    }
+
+    /// The text of the first file of `forward_path` that exists.
+    fn read_first(&self, state: &State, user: &User) -> Option<Vec<u8>> {
+        let params = &self.office.params.local;
+        let names = Names::of(self, state, Some(user));
+        for path in params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty()) {
+            let Some(path) = names.expand(path, &params.forward_expansion_filter) else { continue };
+            match read(Path::new(&path), user) {
+                Ok(text) => return Some(text),
+                Err(Problem::Missing) => {}
+                Err(Problem::Unsafe(why)) => {
+                    warn!("{path}: {why}");
+                    return None;
+                }
+                Err(Problem::Unreadable(error)) => {
+                    warn!("cannot open file {path}: {}", said(&error));
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
+
+enum Problem {
+    Missing,
+    Unsafe(String),
+    Unreadable(io::Error),
+}
+
+fn read(path: &Path, user: &User) -> Result<Vec<u8>, Problem> {
+    let link = std::fs::symlink_metadata(path).map_err(missing)?;
+    if !link.is_file() {
+        return Err(Problem::Unsafe("file is not a regular file".to_owned()));
+    }
+    let file = File::open(path).map_err(missing)?;
+    let found = file.metadata().map_err(Problem::Unreadable)?;
+    if found.uid() != 0 && found.uid() != user.uid {
+        return Err(Problem::Unsafe(format!("file has bad owner uid {}", found.uid())));
+    }
+    if found.mode() & 0o002 != 0 {
+        return Err(Problem::Unsafe("file is world writable".to_owned()));
+    }
+    let mut text = Vec::new();
+    file.take(LIST_LIMIT).read_to_end(&mut text).map_err(Problem::Unreadable)?;
+    Ok(text)
+}
+
+fn missing(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Problem::Missing,
+        _ => Problem::Unreadable(error),
+    }
+}

@@ -1,0 +1,173 @@
+//! Addresses elsewhere: the message goes into the queue again, as one of its own.
+
+use std::path::Path;
+
+use address::Address;
+use bytes::Bytes;
+use delivery::{Attempt, Settled};
+use dsn::{Detail, Outcome, Ret, Status};
+use ipc::blocking::Channel;
+use ipc::cleanup::{Cleanup, Handling, Origin, Reply, Request, Switch, Verdict};
+use ipc::deliver::Recipient;
+use jiff::Zoned;
+use queue_file::Time;
+use queue_file::record::{self, Type};
+use tracing::warn;
+
+use crate::errand::Errand;
+use crate::state::State;
+
+/// The messages that the expansion of one recipient makes.
+#[derive(Debug, Default)]
+pub(crate) struct Forwards(Vec<Forward>);
+
+/// A message to be sent.
+#[derive(Debug)]
+struct Forward {
+    /// For `Delivered-To:`.
+    delivered: Vec<u8>,
+    sender: Bytes,
+    owner: Option<Bytes>,
+    recipients: Vec<Recipient>,
+}
+
+/// Content goes to cleanup in pieces of this size.
+const CHUNK: usize = 64 * 1024;
+
+impl Errand<'_, '_> {
+    /// Notes an address; it is sent to when the whole recipient has been expanded.
+    pub(crate) fn indirect(&mut self, state: &State) -> Settled {
+        if self.is_repeated("indirect", &state.recipient.address) {
+            return Settled::Finished;
+        }
+        if self.is_dry() {
+            let shown = Address::from(&state.recipient.address[..]);
+            return self.sent(state, format!("forwards to {shown}"));
+        }
+        let delivered = state.delivered();
+        let forwards = &mut self.forwards.0;
+        match forwards.iter_mut().find(|known| known.delivered == delivered && known.sender == state.sender) {
+            Some(known) => known.recipients.push(state.recipient.clone()),
+            None => forwards.push(Forward {
+                delivered: delivered.to_vec(),
+                sender: state.sender.clone(),
+                owner: state.owner.clone(),
+                recipients: vec![state.recipient.clone()],
+            }),
+        }
+        Settled::Finished
+    }
+
+    /// Sends what was noted, and reports it for the recipient that it came from.
+    pub(crate) fn send_forwards(&mut self, recipient: &Recipient) -> Settled {
+        let mut settled = Settled::Finished;
+        for forward in std::mem::take(&mut self.forwards.0) {
+            let attempt: Attempt = self.attempt(forward.owner.clone());
+            let outcome = match self.send(&forward) {
+                Ok(queue_id) => Outcome::Sent(Detail::new(Status::SENT, format!("forwarded as {queue_id}"))),
+                Err(reason) => {
+                    warn!("{}: cannot forward: {reason}", self.request().queue_id);
+                    Outcome::Deferred(Detail::new(Status::temporary(3, 0), "unable to forward message"))
+                }
+            };
+            settled = crate::errand::and(settled, self.delivery.report(recipient, &attempt, outcome));
+        }
+        settled
+    }
+
+    fn send(&self, forward: &Forward) -> Result<String, String> {
+        let ipc = &self.office.params.common.ipc;
+        let path = Path::new("public").join(&ipc.cleanup_service_name);
+        let text = |error: ipc::Error| error.to_string();
+        let mut channel = Channel::connect::<Cleanup>(&path, ipc.ipc_timeout).map_err(text)?;
+        let queue_id = match channel.expect().map_err(text)? {
+            Reply::Ready(queue_id) => queue_id,
+            Reply::Unavailable(reason) => return Err(reason),
+            Reply::Finished { .. } => return Err("answer without a message".to_owned()),
+        };
+        channel.send(&Request::Begin(HANDLING)).map_err(text)?;
+        channel.send(&Request::Envelope(self.envelope(forward).into())).map_err(text)?;
+        channel.send_raw(&self.headers(forward, &queue_id)).map_err(text)?;
+        let mut content = self.content();
+        let mut more = true;
+        while more {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            more = content.append_to(&mut chunk, b"\n", CHUNK).map_err(|error| error.to_string())?;
+            channel.send_raw(&chunk).map_err(text)?;
+        }
+        channel.send(&Request::End).map_err(text)?;
+        match channel.expect().map_err(text)? {
+            Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(queue_id),
+            Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => Err(format!("{cause:?} {reason}")),
+            Reply::Unavailable(reason) => Err(reason),
+            Reply::Ready(_) => Err("no answer to a message".to_owned()),
+        }
+    }
+
+    fn headers(&self, forward: &Forward, queue_id: &str) -> Vec<u8> {
+        let identity = &self.office.params.common.identity;
+        let now = Zoned::now();
+        let date = now.strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)");
+        let (host, mail_name) = (&identity.myhostname, &identity.mail_name);
+        let mut out = format!("Received: by {host} ({mail_name})\n\tid {queue_id}; {date}\n").into_bytes();
+        if self.prepends("forward") {
+            out.extend_from_slice(b"Delivered-To: ");
+            out.extend_from_slice(&delivery::external(&forward.delivered).to_ascii_lowercase());
+            out.push(b'\n');
+        }
+        out
+    }
+
+    fn envelope(&self, forward: &Forward) -> Vec<u8> {
+        let ipc::deliver::Request { message, times, client, queue_id, .. } = self.request();
+        let mut out = Vec::with_capacity(512);
+        let microseconds = u32::try_from(times.arrived.rem_euclid(1_000_000)).unwrap_or(0);
+        record::put_time(&mut out, Time { seconds: times.arrived.div_euclid(1_000_000), microseconds });
+        let ident = if client.ident.is_empty() { queue_id } else { &client.ident };
+        let ret = Ret::parse(message.ret.as_bytes()).map(|ret| ret.bits().to_string()).unwrap_or_default();
+        for (name, value) in [
+            ("log_client_name", &client.name),
+            ("log_client_address", &client.address),
+            ("log_client_port", &client.port),
+            ("log_helo_name", &client.helo),
+            ("log_protocol_name", &client.protocol),
+            ("log_ident", ident),
+            ("sasl_method", &client.sasl_method),
+            ("sasl_username", &client.sasl_username),
+            ("sasl_sender", &client.sasl_sender),
+            ("rewrite_context", &message.rewrite_context),
+            ("encoding", &message.encoding),
+            ("envelope_id", &message.envelope_id),
+            ("ret_flags", &ret),
+        ] {
+            if !value.is_empty() {
+                record::put_attribute(&mut out, name, value.as_bytes());
+            }
+        }
+        record::put(&mut out, Type::Sender, &forward.sender);
+        for recipient in &forward.recipients {
+            if !recipient.dsn_original.is_empty() {
+                record::put_attribute(&mut out, "dsn_orig_rcpt", recipient.dsn_original.as_bytes());
+            }
+            if recipient.notify != 0 {
+                record::put_attribute(&mut out, "notify_flags", recipient.notify.to_string().as_bytes());
+            }
+            record::put(&mut out, Type::Original, &recipient.original);
+            record::put(&mut out, Type::Recipient, &recipient.address);
+        }
+        out
+    }
+}
+
+/// Mail that was checked when it came in is only mapped again.
+const HANDLING: Handling = Handling {
+    origin: Origin::Forward,
+    checks: Switch::Off,
+    mapping: Switch::On,
+    bcc: Switch::Off,
+    milters: Switch::Off,
+    bounce: Switch::Off,
+    hold: Switch::Off,
+    smtputf8: Switch::Off,
+    autodetect: Switch::Off,
+};

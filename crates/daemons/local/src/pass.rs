@@ -1,0 +1,51 @@
+//! Hands a recipient to another delivery agent, which settles it as if qmgr had asked.
+
+use delivery::{Policy, Settled};
+use ipc::blocking::Channel;
+use ipc::deliver::{Deliver, Remains, Reply, Request};
+use tracing::warn;
+
+use crate::errand::Errand;
+use crate::state::State;
+
+impl Errand<'_, '_> {
+    /// Has `transport:nexthop` deliver.
+    pub(crate) fn pass(&mut self, state: &State, destination: &str) -> Settled {
+        let (transport, nexthop) = destination.split_once(':').unwrap_or((destination, ""));
+        let request = self.request();
+        let nexthop = if nexthop.is_empty() { &request.nexthop } else { nexthop };
+        let mut recipient = state.recipient.clone();
+        if let Some(delivered) = &state.delivered {
+            recipient.address.clone_from(&bytes::Bytes::copy_from_slice(delivered));
+        }
+        let passed = Request {
+            number: 1,
+            nexthop: nexthop.to_owned(),
+            recipients: vec![state.recipient.clone()],
+            ..request.clone()
+        };
+        match self.ask(transport, &passed) {
+            Ok(Remains::Nothing) => Settled::Finished,
+            Ok(Remains::Some) => Settled::Remains,
+            Err(error) => {
+                warn!("transport {transport}: {error}");
+                self.defer(state, "mail transport unavailable")
+            }
+        }
+    }
+
+    fn ask(&self, transport: &str, request: &Request) -> Result<Remains, ipc::Error> {
+        let deadline = self.office.params.common.ipc.ipc_timeout;
+        let mut channel = Channel::connect::<Deliver>(&Policy::socket(transport), deadline)?;
+        // The hello goes out first; the agent answers that it is ready.
+        match channel.expect()? {
+            Reply::Ready { .. } => {}
+            Reply::Finished(_) => return Err(ipc::Error::Malformed("answer without a request")),
+        }
+        channel.send(request)?;
+        match channel.expect()? {
+            Reply::Finished(finished) if finished.number == request.number => Ok(finished.remains),
+            Reply::Finished(_) | Reply::Ready { .. } => Err(ipc::Error::Malformed("answer to another request")),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Names that are neither aliases nor users.
+
+use delivery::Settled;
+use dsn::Status;
+use tracing::warn;
+
+use crate::errand::Errand;
+use crate::expand::Names;
+use crate::state::{State, Via};
+use crate::token;
+
+impl Errand<'_, '_> {
+    /// Hands the mail on as configured, or bounces it.
+    pub(crate) fn unknown(&mut self, state: &State) -> Settled {
+        let local = &self.office.params.local;
+        match self.transport(state, &self.office.tables.fallback_transports, &local.fallback_transport) {
+            Ok(Some(transport)) => return self.pass(state, &transport),
+            Ok(None) => {}
+            Err(()) => return self.defer(state, "fallback_transport_maps lookup failure"),
+        }
+        if !local.luser_relay.trim().is_empty() {
+            return self.relay_unknown(state);
+        }
+        // Bounces of these would go round in circles.
+        let name = String::from_utf8_lossy(&state.user).into_owned();
+        if ["mailer-daemon", "postmaster"].contains(&&*name) {
+            warn!("required alias not found: {name}");
+            return self.sent(state, "discarded");
+        }
+        if name == self.office.params.common.identity.double_bounce_sender {
+            return self.sent(state, "undeliverable postmaster notification discarded");
+        }
+        self.fail(state, Status::permanent(1, 1), format!("unknown user: \"{name}\""))
+    }
+
+    fn relay_unknown(&mut self, state: &State) -> Settled {
+        let local = &self.office.params.local;
+        let names = Names::of(self, state, None);
+        let Some(text) = names.expand_loosely(&local.luser_relay, &local.forward_expansion_filter) else {
+            return self.fail(state, Status::temporary(3, 5), "mail system configuration error");
+        };
+        let mut inner = state.clone();
+        inner.via = Via::Alias(state.local.clone());
+        inner.rights = None;
+        self.tokens(&inner, &token::parse(text.as_bytes()))
+    }
+}

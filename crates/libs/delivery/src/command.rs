@@ -1,0 +1,193 @@
+//! Delivery to a command: its exit status and what it says become the recipient's outcome.
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use dsn::{Class, Detail, Diagnostic, Status};
+use privsep::{Command, Finished, Line};
+
+use crate::content::Content;
+use crate::copy::{self, Layout};
+
+/// The meanings of the exit codes of sysexits.h.
+const EXIT_CODES: [(i32, Status, &str); 15] = [
+    (64, Status::permanent(3, 0), "command line usage error"),
+    (65, Status::permanent(6, 0), "data format error"),
+    (66, Status::permanent(3, 0), "cannot open input"),
+    (67, Status::permanent(1, 1), "user unknown"),
+    (68, Status::permanent(1, 2), "host name unknown"),
+    (69, Status::permanent(3, 0), "service unavailable"),
+    (70, Status::permanent(3, 0), "internal software error"),
+    (71, Status::temporary(3, 0), "system resource problem"),
+    (72, Status::permanent(3, 0), "critical OS file missing"),
+    (73, Status::permanent(2, 0), "can't create user output file"),
+    (74, Status::permanent(3, 0), "input/output error"),
+    (75, Status::temporary(3, 0), "temporary failure"),
+    (76, Status::permanent(5, 0), "remote error in protocol"),
+    (77, Status::permanent(7, 0), "permission denied"),
+    (78, Status::permanent(3, 5), "local configuration error"),
+];
+
+/// Runs a command with the message on its standard input.
+///
+/// # Errors
+/// The outcome of every recipient, if the command did not take the message.
+pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<(), Detail> {
+    let mut unreadable = None;
+    let finished = privsep::run(command, |input| {
+        let mut out = io::BufWriter::with_capacity(16 * 1024, Forward(input));
+        match copy::copy(content, layout, &mut out) {
+            Ok(()) => Ok(()),
+            Err(copy::Error::Write(error)) => {
+                // What is left in the buffer has no reader.
+                let _ = out.into_parts();
+                Err(error)
+            }
+            Err(copy::Error::Read(error)) => {
+                unreadable = Some(error);
+                Ok(())
+            }
+        }
+    });
+    if let Some(error) = unreadable {
+        return Err(Detail::new(Status::temporary(3, 0), format!("error reading message: {error}")));
+    }
+    let name = name(command);
+    match finished {
+        Ok(finished) => judge(&finished, &name),
+        Err(error) => Err(not_started(&error, command)),
+    }
+}
+
+struct Forward<'a>(&'a mut dyn Write);
+
+impl Write for Forward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What messages call the command.
+fn name(command: &Command<'_>) -> String {
+    match command.line {
+        Line::Text(text) => text.to_owned(),
+        Line::Words(words) => words.first().cloned().unwrap_or_default(),
+    }
+}
+
+/// The outcome of a command that has ended.
+fn judge(finished: &Finished, name: &str) -> Result<(), Detail> {
+    let output = clean(&finished.output);
+    let Some(status) = finished.status else {
+        let text = format!("Command time limit exceeded: \"{name}\"");
+        return Err(failure(Status::permanent(3, 0), &text, &output));
+    };
+    if status.success() {
+        return match &finished.input {
+            Ok(()) => Ok(()),
+            Err(error) => Err(failure(Status::temporary(3, 0), &format!("error writing message: {error}"), &output)),
+        };
+    }
+    let (code, text) = meaning(status, name);
+    match dsn::split_status(&output) {
+        Some((own, rest)) if own.class() != Class::Success => {
+            let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: rest.to_owned() };
+            Err(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) })
+        }
+        Some(_) | None => Err(failure(code, &text, &output)),
+    }
+}
+
+fn meaning(status: ExitStatus, name: &str) -> (Status, String) {
+    if let Some(signal) = status.signal() {
+        return (Status::temporary(3, 0), format!("Command died with signal {signal}: \"{name}\""));
+    }
+    let code = status.code().unwrap_or(0);
+    match EXIT_CODES.iter().find(|(known, _, _)| *known == code) {
+        Some((_, status, text)) => (*status, (*text).to_owned()),
+        None => (Status::permanent(3, 0), format!("Command died with status {code}: \"{name}\"")),
+    }
+}
+
+fn failure(status: Status, text: &str, output: &str) -> Detail {
+    let (reason, said) =
+        if output.is_empty() { (text.to_owned(), text) } else { (format!("{text}. Command output: {output}"), output) };
+    let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: said.to_owned() };
+    Detail { diagnostic: Some(diagnostic), ..Detail::new(status, reason) }
+}
+
+fn not_started(error: &privsep::Error, command: &Command<'_>) -> Detail {
+    let text = match error {
+        privsep::Error::Execute { path, source } => {
+            format!("execvp {}: {}", path.display(), crate::mailbox::said(source))
+        }
+        privsep::Error::Lookup { .. } | privsep::Error::Rights { .. } | privsep::Error::Descriptor { .. } => {
+            format!("{}: {error}", name(command))
+        }
+    };
+    tracing::warn!("cannot run command: {text}");
+    failure(Status::temporary(3, 0), "temporary failure", &text)
+}
+
+/// Output as one line.
+fn clean(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            c if c.is_control() => '?',
+            c => c,
+        })
+        .collect();
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(raw: i32, output: &str) -> Finished {
+        Finished { status: Some(ExitStatus::from_raw(raw)), output: output.as_bytes().to_vec(), input: Ok(()) }
+    }
+
+    #[test]
+    fn exit_codes_and_output_decide() {
+        for (raw, output, status, reason) in [
+            (67 << 8, "", "5.1.1", "user unknown"),
+            (75 << 8, "", "4.3.0", "temporary failure"),
+            (77 << 8, "why\nso\n", "5.7.0", "permission denied. Command output: why so"),
+            (1 << 8, "", "5.3.0", "Command died with status 1: \"x\""),
+            (9, "", "4.3.0", "Command died with signal 9: \"x\""),
+            (1 << 8, "4.2.2 mailbox full\n", "4.2.2", "mailbox full"),
+            (75 << 8, "5.2.2 mailbox full", "5.2.2", "mailbox full"),
+            (1 << 8, "2.0.0 fine", "5.3.0", "Command died with status 1: \"x\". Command output: 2.0.0 fine"),
+        ] {
+            let detail = judge(&finished(raw, output), "x").unwrap_err();
+            assert_eq!((&*detail.status.to_string(), &*detail.reason), (status, reason));
+            assert_eq!(detail.diagnostic.unwrap().kind, "x-unix");
+        }
+        assert_eq!(judge(&finished(0, "chatter"), "x"), Ok(()));
+    }
+
+    #[test]
+    fn a_command_that_runs_for_too_long_fails_for_good() {
+        let late = Finished { status: None, output: Vec::new(), input: Ok(()) };
+        let detail = judge(&late, "sleep 1").unwrap_err();
+        assert_eq!(
+            (detail.status.to_string(), &*detail.reason),
+            ("5.3.0".into(), "Command time limit exceeded: \"sleep 1\"")
+        );
+    }
+
+    #[test]
+    fn input_that_could_not_be_written_is_not_delivered() {
+        let broken = Finished { input: Err(io::ErrorKind::TimedOut.into()), ..finished(0, "") };
+        assert_eq!(judge(&broken, "x").unwrap_err().status, Status::temporary(3, 0));
+    }
+}
