@@ -1,1 +1,171 @@
-//! postqueue(1): lists and flushes the queue.
+//! postqueue(1): lists and flushes the queue, with the group's right to reach the services in `public`.
+//!
+//! Reading order: what is asked for (this file), who may ask ([`permission`]), the list's two forms ([`report`]).
+
+mod permission;
+mod report;
+
+use command::{Context, Fatal, Program};
+use config::params;
+use ipc::blocking::{Caller, Channel};
+use ipc::flush::{Flush, Reply, Request};
+use ipc::showq::Showq;
+use queue_file::{Layout, QueueId, Spool, listing};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::permission::Act;
+use crate::report::{Json, People, Report};
+
+/// Exit status for what is refused or not there (sysexits.h).
+const EX_UNAVAILABLE: u8 = 69;
+/// Exit status for wrong options.
+const EX_USAGE: u8 = 64;
+const USAGE: &str = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
+
+config::bundle! {
+    /// All that this command may know.
+    pub struct Params {
+        layout: params::Layout,
+        queue: params::Queue,
+        ipc: params::Ipc,
+        sendmail: params::Sendmail,
+    }
+}
+
+/// What the user wants.
+enum Wish {
+    List,
+    ListJson,
+    Flush,
+    Message(String),
+    Site(String),
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    Program::new("postqueue").fatal_status(EX_UNAVAILABLE).run(obey)
+}
+
+fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
+    let usage = || Fatal::new(USAGE).with_status(EX_USAGE);
+    let options = context.options("c:fi:jps:v").map_err(|_| usage())?;
+    let mut wish = None;
+    for (letter, value) in &options.given {
+        let new = match (letter, value) {
+            ('f', _) => Wish::Flush,
+            ('j', _) => Wish::ListJson,
+            ('p', _) => Wish::List,
+            ('i', Some(id)) => Wish::Message(id.clone()),
+            ('s', Some(site)) => Wish::Site(site.clone()),
+            _ => continue,
+        };
+        if wish.replace(new).is_some() {
+            return Err(usage());
+        }
+    }
+    let wish = wish.filter(|_| options.operands.is_empty()).ok_or_else(usage)?;
+    let source = context.source(options.value('c'))?;
+    let params: Params = context.params(&source)?;
+    std::env::set_current_dir(&params.layout.queue_directory)
+        .map_err(|error| Fatal::new(format!("chdir {}: {error}", params.layout.queue_directory)))?;
+    let act = if matches!(wish, Wish::List | Wish::ListJson) { Act::View } else { Act::Flush };
+    permission::check(act, &params, &source)?;
+    match wish {
+        Wish::List => list(&params, People::default()),
+        Wish::ListJson => list(&params, Json),
+        Wish::Flush => flush_all(&params),
+        Wish::Message(id) => flush_message(&params, &id),
+        Wish::Site(site) => flush_site(&params, &site),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists through showq, or from the queue itself where root finds the mail system down.
+fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
+    let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let path = Path::new("public").join(&params.ipc.showq_service_name);
+    let result = match Channel::connect::<Showq>(&path, params.ipc.ipc_timeout) {
+        Ok(channel) => ask(channel, &mut report, &mut out)?,
+        Err(_) if privsep::is_root() => read(params, &mut report, &mut out)?,
+        Err(_) => return Err(Fatal::new("Queue report unavailable - mail system is down")),
+    };
+    match result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+type Listing = Channel<ipc::showq::Request, ipc::showq::Reply>;
+
+fn ask(mut channel: Listing, report: &mut impl Report, out: &mut impl Write) -> Result<io::Result<()>, Fatal> {
+    channel.send(&ipc::showq::Request::List)?;
+    channel.flush()?;
+    let mut current: Option<ipc::showq::Message> = None;
+    loop {
+        let reply = channel.receive()?.ok_or(ipc::Error::Closed)?;
+        if let ipc::showq::Reply::More(more) = reply {
+            if let Some(message) = &mut current {
+                message.recipients.extend(more);
+            }
+            continue;
+        }
+        if let Some(message) = current.take()
+            && let Err(error) = report.message(out, &message)
+        {
+            return Ok(Err(error));
+        }
+        match reply {
+            ipc::showq::Reply::Message(message) => current = Some(message),
+            ipc::showq::Reply::End => return Ok(Ok(())),
+            ipc::showq::Reply::More(_) => {}
+        }
+    }
+}
+
+fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Result<io::Result<()>, Fatal> {
+    let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
+    let spool = Spool::new("", Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth));
+    for listed in listing::messages(&spool) {
+        if let Err(error) = report.message(out, &report::message(listed?)) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+const DOWN: &str = "Cannot flush mail queue - mail system is down";
+
+fn flush_all(params: &Params) -> Result<(), Fatal> {
+    let down = |_| Fatal::new(DOWN);
+    let bytes = [ipc::qmgr::IGNORE_TIMES, ipc::qmgr::FORGET_DEAD, ipc::qmgr::SCAN_DEFERRED];
+    ipc::trigger::wake(&Path::new("public").join(&params.ipc.queue_service_name), &bytes).map_err(down)?;
+    ipc::trigger::wake(&Path::new("public").join(&params.ipc.pickup_service_name), &[ipc::trigger::WAKEUP])
+        .map_err(down)
+}
+
+fn flush_message(params: &Params, id: &str) -> Result<(), Fatal> {
+    let id = QueueId::parse(id).ok_or_else(|| Fatal::new(format!("invalid mail queue ID: {id:?}")))?;
+    match ask_flush(params, Request::Message(id.to_string()))? {
+        Reply::Done => Ok(()),
+        Reply::Failed => Err(Fatal::new(DOWN)),
+        Reply::Denied | Reply::Malformed => Err(Fatal::new(format!("invalid mail queue ID: \"{id}\""))),
+    }
+}
+
+fn flush_site(params: &Params, site: &str) -> Result<(), Fatal> {
+    match ask_flush(params, Request::Site(site.to_owned()))? {
+        Reply::Done => Ok(()),
+        Reply::Failed => Err(Fatal::new(DOWN)),
+        Reply::Malformed => Err(Fatal::new(format!("Invalid request: \"{site}\""))),
+        Reply::Denied => Err(Fatal::new(format!("Flush service is not configured for destination \"{site}\""))),
+    }
+}
+
+fn ask_flush(params: &Params, request: Request) -> Result<Reply, Fatal> {
+    let path = Path::new("public").join(&params.ipc.flush_service_name);
+    Caller::<Flush>::new(path, params.ipc.ipc_timeout).call(request).map_err(|_| Fatal::new(DOWN))
+}

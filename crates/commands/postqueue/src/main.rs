@@ -1,2 +1,6 @@
 //! postqueue(1): lists and flushes the queue.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postqueue::run()
+}

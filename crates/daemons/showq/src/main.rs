@@ -1,2 +1,6 @@
 //! showq(8): lists the queue.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<showq::Showq>()
+}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The service; after the one request come [`Reply::Message`]s, then [`Reply::End`].
+/// The service; after the one request come [`Reply::Message`]s, each with its [`Reply::More`], then [`Reply::End`].
 #[derive(Debug)]
 pub struct Showq;
 
@@ -25,8 +25,10 @@ pub enum Request {
 /// What the service answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// A message.
+    /// A message, with the first of its recipients.
     Message(Message),
+    /// More recipients of the last message.
+    More(Vec<Recipient>),
     /// There is no more.
     End,
 }

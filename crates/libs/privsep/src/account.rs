@@ -35,6 +35,12 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// The id of the user who runs this process, whatever its set-id bits.
+#[must_use]
+pub fn real_uid() -> u32 {
+    nix::unistd::getuid().as_raw()
+}
+
 /// Whether this program has rights that its caller has not: by its set-uid or set-gid bit.
 #[must_use]
 pub fn has_gained_rights() -> bool {

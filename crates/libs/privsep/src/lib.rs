@@ -14,7 +14,7 @@ mod reap;
 mod rights;
 mod signal;
 
-pub use account::{Group, User, has_gained_rights, is_root};
+pub use account::{Group, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
 pub use command::{Command, Finished, Line, run};
 pub use descriptor::{

@@ -9,6 +9,7 @@
 
 mod content;
 mod id;
+pub mod listing;
 pub mod log;
 mod message;
 mod new_file;
