@@ -1,2 +1,5 @@
 //! postconf(1): shows and edits the configuration.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    postconf::run(std::env::args())
+}

@@ -1,0 +1,145 @@
+//! How names, values and entries are laid out in lines.
+
+use crate::options::Options;
+use crate::screen::Screen;
+
+/// How wide a folded line may be.
+const WIDTH: usize = 80;
+/// What a continuation line begins with.
+const INDENT: &str = "    ";
+
+/// Prints a name and its value as the options say.
+pub(crate) fn name_value(screen: &mut Screen, options: &Options, name: &str, value: &str) {
+    let mut words = value.split_ascii_whitespace();
+    if options.has('H') {
+        return screen.line(name);
+    }
+    if options.has('j') {
+        let value = words.collect::<Vec<_>>().join(" ");
+        return screen.line(&format!("{{{}: {}}}", quoted(name), quoted(&value)));
+    }
+    let start = match options.has('h') {
+        true => words.next().unwrap_or_default().to_owned(),
+        false => format!("{name} ="),
+    };
+    screen.line(&join(start, words, options.has('f')));
+}
+
+/// Appends words to a line, folded or not.
+pub(crate) fn join<'a>(start: String, words: impl Iterator<Item = &'a str>, fold: bool) -> String {
+    let mut text = start;
+    let mut column = text.chars().count();
+    for word in words {
+        let width = word.chars().count();
+        if fold && column + 1 + width > WIDTH {
+            text.push('\n');
+            text.push_str(INDENT);
+            column = INDENT.len() + width;
+        } else {
+            text.push(' ');
+            column += 1 + width;
+        }
+        text.push_str(word);
+    }
+    text
+}
+
+/// An entry of master.cf: its columns at their places, then the command and its arguments. When folded, every option
+/// of the command has a line of its own.
+pub(crate) fn entry(columns: &[String], arguments: &[String], fold: bool) -> String {
+    const PLACES: [usize; 8] = [0, 11, 17, 25, 33, 41, 49, 57];
+    let mut line = String::new();
+    for (column, place) in columns.iter().zip(PLACES) {
+        if place > 0 {
+            line.push(' ');
+        }
+        while line.chars().count() < place {
+            line.push(' ');
+        }
+        line.push_str(column);
+    }
+    command(line, arguments, fold)
+}
+
+/// Appends the arguments of a command to a line.
+pub(crate) fn command(start: String, arguments: &[String], fold: bool) -> String {
+    let mut text = start;
+    let mut rest = arguments.iter();
+    let mut last = String::new();
+    if fold {
+        while let Some(option) = rest.as_slice().first().filter(|word| word.starts_with('-')) {
+            text.push('\n');
+            text.push_str(INDENT);
+            text.push_str(option);
+            rest.next();
+            if option == "-o" {
+                text.extend(rest.next().map(|value| format!(" {value}")));
+            }
+        }
+        if let Some((before, line)) = text.rsplit_once('\n') {
+            last = line.to_owned();
+            text = format!("{before}\n");
+        } else {
+            last = std::mem::take(&mut text);
+        }
+    }
+    text.push_str(&join(last, rest.map(String::as_str), fold));
+    text.trim_end().to_owned()
+}
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            _ if character.is_control() => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split('|').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn columns_catch_up_after_a_long_name() {
+        let columns = words("maildrop-very-long-name|unix|-|n|n|-|10|pipe");
+        assert_eq!(
+            entry(&columns, &words("flags=DRXhu|user=vmail|argv=/usr/bin/maildrop|-d|${recipient}"), true),
+            "maildrop-very-long-name unix - n n       -       10      pipe flags=DRXhu\n    \
+             user=vmail argv=/usr/bin/maildrop -d ${recipient}"
+        );
+    }
+
+    #[test]
+    fn folded_options_have_lines_of_their_own() {
+        let columns = words("smtp|inet|n|-|y|-|-|smtpd");
+        let arguments = words("-o|syslog_name=x|-o|{smtpd_banner=a b}|-v");
+        assert_eq!(
+            entry(&columns, &arguments, true),
+            "smtp       inet  n       -       y       -       -       smtpd\n    -o syslog_name=x\n    \
+             -o {smtpd_banner=a b}\n    -v"
+        );
+        assert!(entry(&columns, &arguments, false).ends_with("smtpd -o syslog_name=x -o {smtpd_banner=a b} -v"));
+    }
+
+    #[test]
+    fn values_fold_at_the_width() {
+        let long = "a".repeat(85);
+        assert_eq!(
+            join("relayhost =".to_owned(), [long.as_str(), "bb"].into_iter(), true),
+            format!("relayhost =\n    {long}\n    bb")
+        );
+        assert_eq!(quoted("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+    }
+}
