@@ -1,1 +1,123 @@
-//! smtpd(8): receives mail by SMTP.
+//! smtpd(8): receives mail by SMTP, decides about it, and hands it to cleanup.
+//!
+//! One process serves many sessions. What a session may do is decided by [`access`](self); what is accepted goes to cleanup over
+//! kept connections, or through a before-queue filter. Nothing is accepted whose fate is unknown: a failed lookup
+//! defers. See smtpd(8), RFC 5321, 2920, 3030, 3461, 6531.
+
+mod access;
+mod open;
+mod recent;
+mod resolve;
+mod session;
+mod settings;
+mod sink;
+mod text;
+mod verb;
+
+use std::sync::Arc;
+
+use config::params;
+use ipc::{anvil::Anvil, flush::Flush, verify::Verify};
+use service::{Client, Fatal, Life, Outside, Service};
+
+use crate::access::Rules;
+use crate::open::{Opened, Tables};
+use crate::recent::Recent;
+use crate::resolve::Resolver;
+use crate::session::Session;
+use crate::settings::{Codes, Settings};
+
+config::bundle! {
+    /// All that smtpd may know.
+    pub struct Params {
+        identity: params::Identity,
+        smtpd: params::Smtpd,
+        access: params::SmtpdAccess,
+        tls: params::SmtpdTls,
+        sasl: params::SmtpdSasl,
+        milter: params::Milter,
+        rewrite: params::Rewrite,
+        cleanup: params::Cleanup,
+        verify: params::Verify,
+        bounce: params::Bounce,
+        queue: params::Queue,
+        tables: params::Tables,
+        ipc: params::Ipc,
+        layout: params::Layout
+    }
+}
+
+/// The process.
+#[derive(Debug)]
+pub struct Smtpd {
+    params: Params,
+    settings: Settings,
+    codes: Codes,
+    rules: Rules,
+    tables: Tables,
+    dns: dns::Resolver,
+    resolver: Resolver,
+    listed: Recent<bool>,
+    anvil: ipc::Caller<Anvil>,
+    verify: ipc::Caller<Verify>,
+    flush: ipc::Caller<Flush>,
+    cleanup: sink::cleanup::Pool,
+    life: Life,
+}
+
+impl Service for Smtpd {
+    const NAME: &'static str = "smtpd";
+    type Params = Params;
+    type Opened = Opened;
+
+    fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
+        Opened::open(params, outside)
+    }
+
+    fn start(params: Params, opened: Opened, life: Life) -> Result<Smtpd, Fatal> {
+        let Opened { tables, rules, dns, settings } = opened;
+        let deadline = params.ipc.ipc_timeout;
+        let private = |name: &str| format!("private/{name}");
+        Ok(Smtpd {
+            codes: Codes::new(&params.access),
+            settings,
+            rules,
+            tables,
+            dns,
+            resolver: Resolver::new(ipc::Caller::new(private(&params.ipc.rewrite_service_name), deadline)),
+            listed: Recent::new(10_000),
+            anvil: ipc::Caller::new("private/anvil", deadline),
+            verify: ipc::Caller::new(private(&params.verify.address_verify_service_name), deadline),
+            flush: ipc::Caller::new(format!("public/{}", params.ipc.flush_service_name), deadline),
+            cleanup: sink::cleanup::Pool::new(format!("public/{}", params.ipc.cleanup_service_name), deadline),
+            params,
+            life,
+        })
+    }
+
+    async fn serve(self: Arc<Self>, client: Client) {
+        let (stream, preamble, slot) = client.into_parts();
+        Box::pin(Session::serve(self, stream, preamble)).await;
+        drop(slot);
+    }
+
+    fn changed(&self) -> bool {
+        self.tables.changed() || self.dns.changed()
+    }
+}
+
+impl Smtpd {
+    /// What the queue may still grow by; `None` where that cannot be told.
+    fn free_space(&self) -> Option<u64> {
+        privsep::free_space(std::path::Path::new(".")).ok()
+    }
+}
+
+/// What the system said, as the system's own text.
+fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text.get(..at).unwrap_or_default().to_owned(),
+        None => text,
+    }
+}

@@ -1,2 +1,6 @@
 //! smtpd(8): receives mail by SMTP.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<smtpd::Smtpd>()
+}

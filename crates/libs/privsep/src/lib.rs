@@ -8,6 +8,7 @@ mod account;
 mod background;
 mod command;
 mod descriptor;
+mod free_space;
 mod limit;
 mod program;
 mod reap;
@@ -21,6 +22,7 @@ pub use descriptor::{
     Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
     try_receive_descriptor, wait_readable,
 };
+pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
 pub use nix::sys::signal::Signal;
 pub use program::{Program, start};

@@ -50,8 +50,6 @@ impl Verb {
     pub const ALL: [Verb; 16] = [
         Verb::Helo,
         Verb::Ehlo,
-        Verb::Xclient,
-        Verb::Xforward,
         Verb::Starttls,
         Verb::Auth,
         Verb::Mail,
@@ -62,8 +60,10 @@ impl Verb {
         Verb::Noop,
         Verb::Vrfy,
         Verb::Etrn,
-        Verb::Help,
         Verb::Quit,
+        Verb::Xclient,
+        Verb::Xforward,
+        Verb::Help,
     ];
 
     /// The verb that a word names, in any case.

@@ -1,0 +1,106 @@
+//! Restrictions on the client: its networks, names, login, certificate, and manners.
+
+use smtp_proto::Enhanced;
+use table::Maps;
+
+use super::{Check, Fault, Refusal, Subject, Verdict};
+use crate::session::peer::NameStatus;
+
+impl Check<'_> {
+    pub(crate) async fn permit_mynetworks(&mut self, subject: &Subject<'_>) -> Verdict {
+        let peer = self.facts.peer;
+        match peer.in_mynetworks(&self.server.tables.mynetworks).await {
+            Ok(true) => self.permit("permit_mynetworks", &peer.namaddr),
+            Ok(false) => Verdict::Dunno,
+            Err(_) => self.misconfigured(subject),
+        }
+    }
+
+    pub(crate) fn permit_inet_interfaces(&self) -> Verdict {
+        match self.facts.peer.ip {
+            Some(ip) if self.server.settings.own_addresses.contains(&ip) => Verdict::Permit,
+            _ => Verdict::Dunno,
+        }
+    }
+
+    pub(crate) fn permit_sasl_authenticated(&self) -> Verdict {
+        match self.facts.login {
+            Some(login) => self.permit("permit_sasl_authenticated", &login.username),
+            None => Verdict::Dunno,
+        }
+    }
+
+    /// By fingerprint of certificate or key, in `relay_clientcerts`.
+    pub(crate) async fn permit_tls_clientcerts(&mut self, subject: &Subject<'_>) -> Verdict {
+        let Some(tls) = self.facts.tls else { return Verdict::Dunno };
+        let maps = self.server.tables.relay_clientcerts.clone();
+        for key in tls.fingerprints() {
+            match maps.lookup(key.as_bytes()).await {
+                Ok(Some(_)) => return self.permit("permit_tls_clientcerts", key),
+                Ok(None) => {}
+                Err(_) => return self.misconfigured(subject),
+            }
+        }
+        Verdict::Dunno
+    }
+
+    pub(crate) fn permit_tls_all_clientcerts(&self) -> Verdict {
+        match self.facts.tls {
+            Some(tls) if tls.trusted => self.permit("permit_tls_all_clientcerts", &tls.subject),
+            _ => Verdict::Dunno,
+        }
+    }
+
+    pub(crate) async fn check_ccert_access(&mut self, maps: &Maps) -> Verdict {
+        let Some(tls) = self.facts.tls else { return Verdict::Dunno };
+        for key in tls.fingerprints() {
+            let found = maps.lookup(key.as_bytes()).await;
+            let subject = Subject { name: self.facts.peer.namaddr.clone().into(), class: "Client certificate" };
+            match self.conclude(found, &subject).await {
+                Verdict::Dunno => {}
+                verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
+            }
+        }
+        Verdict::Dunno
+    }
+
+    pub(crate) fn reject_unknown_client_hostname(&mut self) -> Verdict {
+        let peer = self.facts.peer;
+        self.reject_name(peer.name_status, Enhanced(4, 7, 25), "hostname")
+    }
+
+    pub(crate) fn reject_unknown_forward_client_hostname(&mut self) -> Verdict {
+        self.reject_unknown_client_hostname()
+    }
+
+    pub(crate) fn reject_unknown_reverse_client_hostname(&mut self) -> Verdict {
+        let peer = self.facts.peer;
+        self.reject_name(peer.reverse_status, Enhanced(4, 7, 25), "reverse hostname")
+    }
+
+    fn reject_name(&mut self, status: NameStatus, code: Enhanced, what: &str) -> Verdict {
+        let reply = match status {
+            NameStatus::Known => return Verdict::Dunno,
+            NameStatus::Temporary => 450,
+            NameStatus::Unknown | NameStatus::Forged => self.server.codes.unknown_client_reject_code,
+        };
+        let text = format!("Client host rejected: cannot find your {what}, [{}]", self.facts.peer.address);
+        self.refuse(Refusal::policy(reply, code, text))
+    }
+
+    pub(crate) fn reject_plaintext_session(&mut self) -> Verdict {
+        if self.facts.tls.is_some() {
+            return Verdict::Dunno;
+        }
+        let code = self.server.codes.plaintext_reject_code;
+        self.refuse(Refusal::policy(code, Enhanced(4, 7, 1), "Session encryption is required".to_owned()))
+    }
+
+    pub(crate) fn reject_unauth_pipelining(&mut self, subject: &Subject<'_>) -> Verdict {
+        if !self.facts.impatient {
+            return Verdict::Dunno;
+        }
+        let text = subject.rejected("Improper use of SMTP command pipelining");
+        self.refuse(Refusal { code: 503, status: Enhanced(5, 5, 0), text, fault: Fault::Protocol })
+    }
+}

@@ -1,0 +1,242 @@
+//! Lists in the DNS: block lists by address and by name, and allow lists.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use dns::{Data, Kind as Record};
+use smtp_proto::{Enhanced, Reply};
+use tracing::warn;
+
+use super::restriction::Host;
+use super::{Check, Refusal, Subject, Verdict};
+use crate::text::{external, printable};
+
+/// What a list is asked about, and what being listed means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    host: Host,
+    by: By,
+    meaning: Meaning,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Address,
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Block,
+    Allow,
+}
+
+impl Kind {
+    pub(crate) fn parse(name: &str) -> Option<Kind> {
+        let kind = |host, by, meaning| Some(Kind { host, by, meaning });
+        match name {
+            "reject_rbl_client" => kind(Host::Client, By::Address, Meaning::Block),
+            "reject_rhsbl_client" => kind(Host::Client, By::Name, Meaning::Block),
+            "reject_rhsbl_reverse_client" => kind(Host::ReverseClient, By::Name, Meaning::Block),
+            "reject_rhsbl_helo" => kind(Host::Helo, By::Name, Meaning::Block),
+            "reject_rhsbl_sender" => kind(Host::Sender, By::Name, Meaning::Block),
+            "reject_rhsbl_recipient" => kind(Host::Recipient, By::Name, Meaning::Block),
+            "permit_dnswl_client" => kind(Host::Client, By::Address, Meaning::Allow),
+            "permit_rhswl_client" => kind(Host::Client, By::Name, Meaning::Allow),
+            _ => None,
+        }
+    }
+}
+
+/// A list: `zone` or `zone=127.0.0.[2..11]`.
+#[derive(Debug)]
+pub(crate) struct List {
+    kind: Kind,
+    zone: String,
+    filter: Option<Vec<Pattern>>,
+}
+
+impl List {
+    pub(crate) fn new(kind: Kind, text: &str) -> List {
+        let (zone, filter) = match text.split_once('=') {
+            Some((zone, filter)) => (zone, Some(filter)),
+            None => (text, None),
+        };
+        let filter = filter.map(|filter| {
+            let pattern = Pattern::parse(filter);
+            if pattern.is_none() {
+                warn!("bad DNSBL filter syntax: {filter}");
+            }
+            pattern.into_iter().collect()
+        });
+        List { kind, zone: zone.to_owned(), filter }
+    }
+
+    fn takes(&self, address: IpAddr) -> bool {
+        match (&self.filter, address) {
+            (None, _) => true,
+            (Some(patterns), IpAddr::V4(address)) => patterns.iter().any(|pattern| pattern.matches(address.octets())),
+            (Some(_), IpAddr::V6(_)) => false,
+        }
+    }
+}
+
+/// `127.0.[0;1].[2..11]`: four sets of numbers.
+#[derive(Debug, PartialEq, Eq)]
+struct Pattern([Vec<(u8, u8)>; 4]);
+
+impl Pattern {
+    fn parse(text: &str) -> Option<Pattern> {
+        let mut octets: [Vec<(u8, u8)>; 4] = Default::default();
+        let mut rest = text;
+        for (at, octet) in octets.iter_mut().enumerate() {
+            if at > 0 {
+                rest = rest.strip_prefix('.')?;
+            }
+            let part;
+            (part, rest) = match rest.strip_prefix('[') {
+                Some(inner) => inner.split_once(']')?,
+                None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+            };
+            for range in part.split(';') {
+                let (first, last) = range.split_once("..").unwrap_or((range, range));
+                octet.push((first.parse().ok()?, last.parse().ok()?));
+            }
+        }
+        rest.is_empty().then_some(Pattern(octets))
+    }
+
+    fn matches(&self, address: [u8; 4]) -> bool {
+        self.0
+            .iter()
+            .zip(address)
+            .all(|(ranges, octet)| ranges.iter().any(|(first, last)| (*first..=*last).contains(&octet)))
+    }
+}
+
+impl Check<'_> {
+    pub(crate) async fn check_dnsbl(&mut self, list: &List, _subject: &Subject<'_>) -> Verdict {
+        let Some((what, query, subject)) = self.dnsbl_query(list).await else { return Verdict::Dunno };
+        let listed = match self.server.dns.lookup(&query, Record::A).await {
+            Ok(answer) => answer.addresses().any(|address| list.takes(address)),
+            Err(error) if error.is_temporary() => {
+                warn!("{query}: RBL lookup error: {error}");
+                return match list.kind.meaning {
+                    Meaning::Block => Verdict::Dunno,
+                    Meaning::Allow => self.defer_if_reject(Enhanced(4, 7, 1), subject.rejected("RBL lookup error")),
+                };
+            }
+            Err(_) => false,
+        };
+        match (listed, list.kind.meaning) {
+            (false, _) => Verdict::Dunno,
+            (true, Meaning::Allow) => self.permit("permit_dnswl_client", &what),
+            (true, Meaning::Block) => self.block(list, &what, &query, &subject).await,
+        }
+    }
+
+    /// What is looked up, under which name, and what a reject names.
+    async fn dnsbl_query(&mut self, list: &List) -> Option<(String, String, Subject<'static>)> {
+        let peer = self.facts.peer;
+        let class = match list.kind.host {
+            Host::Client => "Client host",
+            Host::ReverseClient => "Unverified Client host",
+            Host::Helo => "Helo command",
+            Host::Sender => "Sender address",
+            Host::Recipient => "Recipient address",
+        };
+        if list.kind.by == By::Address {
+            let reversed = dns::reverse_name(peer.ip?);
+            let reversed = reversed.strip_suffix(".in-addr.arpa").or_else(|| reversed.strip_suffix(".ip6.arpa"))?;
+            let subject = Subject { name: peer.address.clone().into(), class };
+            return Some((peer.address.clone(), format!("{reversed}.{}", list.zone), subject));
+        }
+        let address = match list.kind.host {
+            Host::Sender => self.facts.sender,
+            Host::Recipient => self.facts.recipient,
+            Host::Client | Host::ReverseClient | Host::Helo => None,
+        };
+        let (what, name) = match (list.kind.host, address) {
+            (Host::Client, _) => (peer.name.clone(), peer.name.clone()),
+            (Host::ReverseClient, _) => (peer.reverse_name.clone(), peer.reverse_name.clone()),
+            (Host::Helo, _) => (self.facts.helo?.to_owned(), self.facts.helo?.to_owned()),
+            (Host::Sender | Host::Recipient, address) => {
+                let address = address?;
+                let resolved = self.resolve(address).await?;
+                (external(address).into_owned(), resolved.domain()?.to_owned())
+            }
+        };
+        let name = name.trim_end_matches('.');
+        if name.is_empty() || name == "unknown" || name.starts_with('[') || name.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let query = format!("{name}.{}", list.zone);
+        Some((what.clone(), query, Subject { name: what.into(), class }))
+    }
+
+    async fn block(&mut self, list: &List, what: &str, query: &str, subject: &Subject<'_>) -> Verdict {
+        let reason = self.reason(query).await;
+        let template = self.template(&list.zone).await;
+        let code = self.server.codes.maps_rbl_reject_code;
+        let facts = self.facts;
+        let names = |name: &str| -> Option<Cow<'_, str>> {
+            Some(match name {
+                "rbl_code" => code.to_string().into(),
+                "rbl_domain" => list.zone.as_str().into(),
+                "rbl_reason" => reason.as_str().into(),
+                "rbl_txt" => reason.as_str().into(),
+                "rbl_what" => what.into(),
+                "rbl_class" => subject.class.into(),
+                "client" => facts.peer.namaddr.as_str().into(),
+                "client_address" => facts.peer.address.as_str().into(),
+                "client_name" => facts.peer.name.as_str().into(),
+                "reverse_client_name" => facts.peer.reverse_name.as_str().into(),
+                "helo_name" => facts.helo.unwrap_or_default().into(),
+                "sender" => external(facts.sender?),
+                "recipient" => external(facts.recipient?),
+                _ => return None,
+            })
+        };
+        let text = config::expand_once(&template, &names).unwrap_or_else(|_| format!("{code} Service unavailable"));
+        let reply = Reply::from_text(text.as_bytes()).unwrap_or_else(|| Reply::new(code, None, text));
+        let text = printable(&reply.text).into_owned();
+        self.refuse(Refusal::policy(reply.code, reply.status.unwrap_or(Enhanced(5, 7, 1)), text))
+    }
+
+    async fn reason(&self, query: &str) -> String {
+        let Ok(answer) = self.server.dns.lookup(query, Record::Txt).await else { return String::new() };
+        let text = answer.records.iter().find_map(|record| match &record.data {
+            Data::Txt(text) => Some(printable(text).into_owned()),
+            _ => None,
+        });
+        text.unwrap_or_default()
+    }
+
+    async fn template(&self, zone: &str) -> String {
+        match self.server.tables.rbl_reply_maps.lookup(zone.as_bytes()).await {
+            Ok(Some(template)) => String::from_utf8_lossy(&template).into_owned(),
+            Ok(None) | Err(_) => self.server.params.access.default_rbl_reply.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_match_ranges() {
+        let list = List::new(Kind::parse("reject_rbl_client").unwrap(), "zone.test=127.0.[0;2].[2..11;20]");
+        assert_eq!(list.zone, "zone.test");
+        for (address, expected) in
+            [("127.0.0.2", true), ("127.0.2.20", true), ("127.0.1.2", false), ("127.0.0.12", false), ("::1", false)]
+        {
+            assert_eq!(list.takes(address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(
+            Pattern::parse("127.0.0").is_none()
+                && Pattern::parse("127.0.0.1.2").is_none()
+                && Pattern::parse("127.0.0.[1").is_none()
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! Whether a sender or recipient of ours is known, by the class of its domain.
+//!
+//! An address that canonical or virtual alias maps know is taken as known. What cannot be looked up is deferred.
+
+use ipc::rewrite::Class;
+use smtp_proto::Enhanced;
+use std::sync::Arc;
+use std::time::Duration;
+use table::{Error, Maps, Strategy};
+
+use super::restriction::Party;
+use super::{Check, Fault, Refusal, Subject, Verdict};
+use crate::Smtpd;
+use crate::resolve::Resolution;
+use crate::text::external;
+
+/// Where an address was looked for in vain.
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    table: &'static str,
+    code: u16,
+}
+
+const LISTED: Duration = Duration::from_secs(5);
+const UNLISTED: Duration = Duration::from_secs(1);
+
+impl Smtpd {
+    /// Whether any of these tables knows an address.
+    async fn is_listed(&self, maps: &Maps, address: &[u8]) -> Result<bool, Error> {
+        if maps.is_empty() {
+            return Ok(false);
+        }
+        let key = [maps.parameter().as_bytes(), b"\0", address].concat();
+        if let Some(known) = self.listed.find(&key) {
+            return Ok(known);
+        }
+        let found = self.tables.address_find.find(maps, address, Strategy::MAIL).await?.is_some();
+        self.listed.keep(key, found, if found { LISTED } else { UNLISTED });
+        Ok(found)
+    }
+
+    async fn is_mapped(&self, party: Party, address: &[u8]) -> Result<bool, Error> {
+        let tables = &self.tables;
+        let own = match party {
+            Party::Sender => &tables.sender_canonical_maps,
+            Party::Recipient => &tables.recipient_canonical_maps,
+        };
+        for maps in [own, &tables.canonical_maps, &tables.virtual_alias_maps] {
+            if self.is_listed(maps, address).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `None`: known, or not ours to know.
+    async fn missing(&self, party: Party, resolved: &Resolution) -> Result<Option<Unknown>, Error> {
+        let address = &resolved.recipient;
+        if self.is_mapped(party, address).await? {
+            return Ok(None);
+        }
+        let (codes, tables) = (&self.codes, &self.tables);
+        let (maps, unknown) = match resolved.class {
+            Class::VirtualAlias => {
+                return Ok(Some(Unknown {
+                    table: " in virtual alias table",
+                    code: codes.unknown_virtual_alias_reject_code,
+                }));
+            }
+            Class::Local => (
+                &tables.local_recipient_maps,
+                Unknown { table: " in local recipient table", code: codes.unknown_local_recipient_reject_code },
+            ),
+            Class::VirtualMailbox => (
+                &tables.virtual_mailbox_maps,
+                Unknown { table: " in virtual mailbox table", code: codes.unknown_virtual_mailbox_reject_code },
+            ),
+            Class::Relay => (
+                &tables.relay_recipient_maps,
+                Unknown { table: " in relay recipient table", code: codes.unknown_relay_recipient_reject_code },
+            ),
+            Class::Default => return Ok(None),
+        };
+        if maps.is_empty() || self.is_listed(maps, address).await? {
+            return Ok(None);
+        }
+        // Probes and notices of our own come from here.
+        let local = address.split(|byte| *byte == b'@').next().unwrap_or_default();
+        let own = resolved.class == Class::Local
+            && local.eq_ignore_ascii_case(self.params.identity.double_bounce_sender.as_bytes());
+        Ok((!own).then_some(unknown))
+    }
+}
+
+impl Check<'_> {
+    /// The canonical form and destination of an address of this envelope.
+    pub(crate) async fn resolve(&mut self, address: &[u8]) -> Option<Arc<Resolution>> {
+        self.server.resolver.resolve(self.facts.sender.unwrap_or_default(), address).await.ok()
+    }
+
+    pub(crate) async fn reject_unlisted_sender(&mut self) -> Verdict {
+        self.asked.sender_listed = true;
+        match self.facts.sender {
+            None | Some(b"") => Verdict::Dunno,
+            Some(sender) => self.reject_unlisted(sender, Party::Sender).await,
+        }
+    }
+
+    pub(crate) async fn reject_unlisted_recipient(&mut self) -> Verdict {
+        self.asked.recipient_listed = true;
+        match self.facts.recipient {
+            None => Verdict::Dunno,
+            Some(recipient) => self.reject_unlisted(recipient, Party::Recipient).await,
+        }
+    }
+
+    async fn reject_unlisted(&mut self, given: &[u8], party: Party) -> Verdict {
+        let Some(resolved) = self.resolve(given).await else {
+            return self.lookup_failed(given);
+        };
+        let subject = match party {
+            Party::Sender => Subject { name: external(given), class: "Sender address" },
+            Party::Recipient => Subject { name: external(given), class: "Recipient address" },
+        };
+        let detail = if party == Party::Sender { 0 } else { 1 };
+        if let Some(fixed) = by_transport(&resolved, detail) {
+            let refusal = Refusal { text: subject.rejected(&fixed.text), ..fixed };
+            return self.refuse(refusal);
+        }
+        match self.server.missing(party, &resolved).await {
+            Ok(None) => Verdict::Dunno,
+            Ok(Some(Unknown { table, code })) => {
+                let table = if self.server.params.rewrite.show_user_unknown_table_name { table } else { "" };
+                let text = subject.rejected(&format!("User unknown{table}"));
+                self.refuse(Refusal { code, status: Enhanced(5, 1, detail), text, fault: Fault::Bounce })
+            }
+            Err(_) => self.lookup_failed(given),
+        }
+    }
+}
+
+/// What the `error` and `retry` transports say at once.
+fn by_transport(resolved: &Resolution, detail: u16) -> Option<Refusal> {
+    let (code, class) = match resolved.transport.as_str() {
+        "error" => (550, 5),
+        "retry" => (450, 4),
+        _ => return None,
+    };
+    let (status, text) = match Enhanced::split(resolved.nexthop.as_bytes()) {
+        Some((status, rest)) => (status, String::from_utf8_lossy(rest).into_owned()),
+        None => (Enhanced(class, 1, detail), resolved.nexthop.clone()),
+    };
+    Some(Refusal { code, status, text, fault: Fault::Bounce })
+}

@@ -1,0 +1,148 @@
+//! The restrictions that there are, and the lists of this process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use table::Maps;
+
+use super::dnsbl::List;
+use super::policy::Service;
+
+/// One element of a restriction list.
+#[derive(Debug, Clone)]
+pub(crate) enum Restriction {
+    Permit,
+    Reject,
+    Defer,
+    DeferIfPermit,
+    DeferIfReject,
+    Sleep(Duration),
+    WarnIfReject(Box<Restriction>),
+    Class(Arc<str>),
+    Access(Target, Maps),
+    Policy(Arc<Service>),
+    Dnsbl(Arc<List>),
+    PermitMynetworks,
+    PermitInetInterfaces,
+    PermitSaslAuthenticated,
+    PermitTlsClientcerts,
+    PermitTlsAllClientcerts,
+    RejectUnknownClientHostname,
+    RejectUnknownForwardClientHostname,
+    RejectUnknownReverseClientHostname,
+    RejectPlaintextSession,
+    RejectUnauthPipelining,
+    PermitNakedIpAddress,
+    RejectInvalidHelo,
+    RejectNonFqdnHelo,
+    RejectUnknownHelo,
+    RejectNonFqdn(Party),
+    RejectUnknownDomain(Party),
+    RejectUnlisted(Party),
+    RejectUnverified(Party),
+    RejectLoginMismatch(Mismatch),
+    PermitAuthDestination,
+    RejectUnauthDestination,
+    DeferUnauthDestination,
+    PermitMxBackup,
+    RejectMultiRecipientBounce,
+    /// A name that means nothing: a server configuration error whenever the walk gets here.
+    Unknown(Arc<str>),
+}
+
+/// Which address of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Party {
+    Sender,
+    Recipient,
+}
+
+/// Whose name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    Client,
+    ReverseClient,
+    Helo,
+    Sender,
+    Recipient,
+}
+
+/// Which records of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Records {
+    A,
+    Mx,
+    Ns,
+}
+
+/// What an access table is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The name and address, HELO name or envelope address itself.
+    Itself(Host),
+    /// The hosts behind a name.
+    Behind(Host, Records),
+    Etrn,
+    SaslName,
+    ClientCertificate,
+}
+
+/// Which mismatch between login and sender is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mismatch {
+    /// `reject_sender_login_mismatch`.
+    Any,
+    /// `reject_authenticated_sender_login_mismatch`.
+    Authenticated,
+    /// `reject_known_sender_login_mismatch`.
+    Known,
+    /// `reject_unauthenticated_sender_login_mismatch`.
+    Unauthenticated,
+}
+
+/// A list.
+pub(crate) type Restrictions = Arc<[Restriction]>;
+
+/// All lists of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) client: Restrictions,
+    pub(crate) helo: Restrictions,
+    pub(crate) sender: Restrictions,
+    pub(crate) relay: Restrictions,
+    pub(crate) recipient: Restrictions,
+    pub(crate) data: Restrictions,
+    pub(crate) end_of_data: Restrictions,
+    pub(crate) etrn: Restrictions,
+    /// `smtpd_restriction_classes`, by name.
+    pub(crate) classes: HashMap<String, Restrictions>,
+}
+
+impl Rules {
+    /// Whether `smtpd_relay_restrictions` or `smtpd_recipient_restrictions` keep strangers from relaying.
+    pub(crate) fn refuse_relaying(&self) -> bool {
+        self.refuses(&self.relay, 0) || self.refuses(&self.recipient, 0)
+    }
+
+    fn refuses(&self, list: &[Restriction], depth: u8) -> bool {
+        for restriction in list {
+            match restriction {
+                Restriction::RejectUnauthDestination
+                | Restriction::DeferUnauthDestination
+                | Restriction::Reject
+                | Restriction::Defer
+                | Restriction::DeferIfPermit => return true,
+                Restriction::Permit => return false,
+                Restriction::Class(name) if depth < 20 => {
+                    let class = self.classes.get(&**name);
+                    if class.is_some_and(|class| self.refuses(class, depth + 1)) {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,96 @@
+//! `reject_unverified_sender` and `reject_unverified_recipient`: whether the next hop would take mail for an address.
+
+use ipc::verify::{Reply, Request, Status};
+use smtp_proto::Enhanced;
+use tracing::warn;
+
+use super::restriction::Party;
+use super::{Check, Fault, Refusal, Subject, Verdict};
+use crate::text::external;
+
+impl Check<'_> {
+    pub(crate) async fn reject_unverified(&mut self, party: Party) -> Verdict {
+        let (given, class) = match party {
+            Party::Sender => (self.facts.sender, "Sender address"),
+            Party::Recipient => (self.facts.recipient, "Recipient address"),
+        };
+        let Some(given) = given.filter(|address| !address.is_empty()) else { return Verdict::Dunno };
+        let Some(resolved) = self.resolve(given).await else {
+            return self.lookup_failed(given);
+        };
+        let subject = Subject { name: external(given), class };
+        match self.verified(&resolved.recipient).await {
+            Some((Status::Ok, _)) => Verdict::Dunno,
+            Some((Status::Bounced, text)) => self.deny_unverified(party, &subject, &text),
+            Some((Status::Deferred, text)) => self.defer_unverified(party, &subject, &text),
+            Some((Status::Pending, _)) => self.defer_unverified(party, &subject, "Address verification in progress"),
+            None => {
+                let fallback = "Address verification service is unavailable";
+                self.defer_unverified(party, &subject, fallback)
+            }
+        }
+    }
+
+    /// Asks until there is a result, or `address_verify_poll_count` times.
+    async fn verified(&self, address: &[u8]) -> Option<(Status, String)> {
+        let verify = &self.server.params.verify;
+        let most = verify.address_verify_poll_count.max(1);
+        for attempt in 1..=most {
+            match self.server.verify.call(Request::Query(address.to_vec().into())).await {
+                Ok(Reply::Known(Status::Pending, _)) if attempt < most => {
+                    tokio::time::sleep(verify.address_verify_poll_delay).await;
+                }
+                Ok(Reply::Known(status, text)) => return Some((status, text)),
+                Ok(Reply::Done | Reply::Failed) => return None,
+                Err(error) => {
+                    warn!("problem talking to service {}: {error}", verify.address_verify_service_name);
+                    return None;
+                }
+            }
+        }
+        Some((Status::Pending, String::new()))
+    }
+
+    fn deny_unverified(&mut self, party: Party, subject: &Subject<'_>, text: &str) -> Verdict {
+        let access = &self.server.params.access;
+        let (code, reason, detail) = match party {
+            Party::Sender => {
+                (self.server.codes.unverified_sender_reject_code, &access.unverified_sender_reject_reason, 7)
+            }
+            Party::Recipient => {
+                (self.server.codes.unverified_recipient_reject_code, &access.unverified_recipient_reject_reason, 1)
+            }
+        };
+        let text = if reason.is_empty() {
+            let kind = if code >= 500 { "undeliverable" } else { "unverified" };
+            subject.rejected(&format!("{kind} address: {text:.250}"))
+        } else {
+            subject.rejected(reason)
+        };
+        self.refuse(Refusal { code, status: Enhanced(5, 1, detail), text, fault: Fault::Bounce })
+    }
+
+    fn defer_unverified(&mut self, party: Party, subject: &Subject<'_>, text: &str) -> Verdict {
+        let access = &self.server.params.access;
+        let (code, action, reason, detail) = match party {
+            Party::Sender => (
+                self.server.codes.unverified_sender_defer_code,
+                access.unverified_sender_tempfail_action.clone(),
+                &access.unverified_sender_reject_reason,
+                7,
+            ),
+            Party::Recipient => (
+                self.server.codes.unverified_recipient_defer_code,
+                access.unverified_recipient_tempfail_action.clone(),
+                &access.unverified_recipient_reject_reason,
+                1,
+            ),
+        };
+        let text = if reason.is_empty() { format!("unverified address: {text:.250}") } else { reason.clone() };
+        let (status, text) = (Enhanced(4, 1, detail), subject.rejected(&text));
+        if action.eq_ignore_ascii_case("defer") {
+            return self.refuse(Refusal { code, status, text, fault: Fault::Resource });
+        }
+        self.temporary(&action, status, text)
+    }
+}

@@ -1,0 +1,230 @@
+//! Walks a restriction list and returns the first verdict that binds.
+//!
+//! A temporary failure that might have hidden a reason to refuse is remembered, and turns a later permission into a
+//! deferral; `defer_if_reject` does the same to a refusal. `warn_if_reject` turns a refusal into a log line.
+
+use std::pin::Pin;
+
+use smtp_proto::Enhanced;
+use tracing::warn;
+
+use super::restriction::Party;
+use super::{Actions, Facts, Fault, Refusal, Restriction, Subject, Verdict};
+use crate::Smtpd;
+
+/// Deferrals that wait for what the rest of the lists says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Deferral {
+    /// Instead of permission.
+    pub(crate) if_permit: Option<Refusal>,
+    /// Instead of refusal.
+    pub(crate) if_reject: Option<Refusal>,
+}
+
+/// What has been asked already in this walk, so that it need not be asked again at its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) sender_listed: bool,
+    pub(crate) recipient_listed: bool,
+}
+
+/// One evaluation of restriction lists.
+pub(crate) struct Check<'a> {
+    pub(crate) server: &'a Smtpd,
+    pub(crate) facts: Facts<'a>,
+    pub(crate) actions: &'a mut Actions,
+    pub(crate) deferral: Deferral,
+    pub(crate) asked: Asked,
+    /// Faults of refusals, for `notify_classes`.
+    pub(crate) faults: Vec<Fault>,
+    warn: bool,
+    depth: u8,
+}
+
+/// Lists within lists (classes, results of tables) go no deeper.
+const DEPTH: u8 = 100;
+
+type Walking<'w> = Pin<Box<dyn Future<Output = Verdict> + Send + 'w>>;
+
+impl<'a> Check<'a> {
+    pub(crate) fn new(server: &'a Smtpd, facts: Facts<'a>, actions: &'a mut Actions, deferral: Deferral) -> Check<'a> {
+        Check { server, facts, actions, deferral, asked: Asked::default(), faults: Vec::new(), warn: false, depth: 0 }
+    }
+
+    /// Walks a list.
+    pub(crate) async fn walk(&mut self, list: &[Restriction], subject: &Subject<'_>) -> Verdict {
+        for restriction in list {
+            match self.apply(restriction, subject).await {
+                Verdict::Dunno => {}
+                verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
+            }
+        }
+        Verdict::Dunno
+    }
+
+    /// Walks a list within a list.
+    pub(crate) fn walk_inner<'w>(&'w mut self, list: &'w [Restriction], subject: &'w Subject<'_>) -> Walking<'w> {
+        Box::pin(async move {
+            if self.depth >= DEPTH {
+                warn!("SMTPD access map, policy or class recursion is too deep, subject {}", subject.name);
+                return self.misconfigured(subject);
+            }
+            self.depth += 1;
+            let verdict = self.walk(list, subject).await;
+            self.depth -= 1;
+            verdict
+        })
+    }
+
+    async fn apply(&mut self, restriction: &Restriction, subject: &Subject<'_>) -> Verdict {
+        match restriction {
+            Restriction::Permit => self.permit("permit", ""),
+            Restriction::Reject => self.reject_plainly(subject),
+            Restriction::Defer => self.defer_plainly(subject),
+            Restriction::DeferIfPermit => {
+                self.defer_if_permit(Fault::Policy, Enhanced(4, 7, 0), subject.rejected("defer_if_permit requested"))
+            }
+            Restriction::DeferIfReject => {
+                self.defer_if_reject(Enhanced(4, 7, 0), subject.rejected("defer_if_reject requested"))
+            }
+            Restriction::Sleep(time) => {
+                tokio::time::sleep(*time).await;
+                Verdict::Dunno
+            }
+            Restriction::WarnIfReject(inner) => self.warn_if_reject(inner, subject).await,
+            Restriction::Class(name) => {
+                let class = self.server.rules.classes.get(&**name).cloned().unwrap_or_default();
+                self.walk_inner(&class, subject).await
+            }
+            Restriction::Access(target, maps) => Box::pin(self.check_access(*target, maps, subject)).await,
+            Restriction::Policy(service) => Box::pin(self.check_policy(service, subject)).await,
+            Restriction::Dnsbl(list) => Box::pin(self.check_dnsbl(list, subject)).await,
+            Restriction::Unknown(name) => {
+                warn!("unknown smtpd restriction: \"{name}\"");
+                self.misconfigured(subject)
+            }
+            _ => self.apply_to_client(restriction, subject).await,
+        }
+    }
+
+    async fn apply_to_client(&mut self, restriction: &Restriction, subject: &Subject<'_>) -> Verdict {
+        match restriction {
+            Restriction::PermitMynetworks => self.permit_mynetworks(subject).await,
+            Restriction::PermitInetInterfaces => self.permit_inet_interfaces(),
+            Restriction::PermitSaslAuthenticated => self.permit_sasl_authenticated(),
+            Restriction::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts(subject)).await,
+            Restriction::PermitTlsAllClientcerts => self.permit_tls_all_clientcerts(),
+            Restriction::RejectUnknownClientHostname => self.reject_unknown_client_hostname(),
+            Restriction::RejectUnknownForwardClientHostname => self.reject_unknown_forward_client_hostname(),
+            Restriction::RejectUnknownReverseClientHostname => self.reject_unknown_reverse_client_hostname(),
+            Restriction::RejectPlaintextSession => self.reject_plaintext_session(),
+            Restriction::RejectUnauthPipelining => self.reject_unauth_pipelining(subject),
+            Restriction::PermitNakedIpAddress => self.permit_naked_ip_address(),
+            Restriction::RejectInvalidHelo => self.reject_invalid_helo(),
+            Restriction::RejectNonFqdnHelo => self.reject_non_fqdn_helo(),
+            Restriction::RejectUnknownHelo => Box::pin(self.reject_unknown_helo()).await,
+            _ => Box::pin(self.apply_to_envelope(restriction)).await,
+        }
+    }
+
+    async fn apply_to_envelope(&mut self, restriction: &Restriction) -> Verdict {
+        match restriction {
+            Restriction::RejectNonFqdn(party) => self.reject_non_fqdn(*party).await,
+            Restriction::RejectUnknownDomain(party) => self.reject_unknown_domain(*party).await,
+            Restriction::RejectUnlisted(Party::Sender) => self.reject_unlisted_sender().await,
+            Restriction::RejectUnlisted(Party::Recipient) => self.reject_unlisted_recipient().await,
+            Restriction::RejectUnverified(party) => self.reject_unverified(*party).await,
+            Restriction::RejectLoginMismatch(mismatch) => self.reject_login_mismatch(*mismatch).await,
+            Restriction::PermitAuthDestination => self.permit_auth_destination().await,
+            Restriction::RejectUnauthDestination => self.reject_unauth_destination().await,
+            Restriction::DeferUnauthDestination => self.defer_unauth_destination().await,
+            Restriction::PermitMxBackup => self.permit_mx_backup().await,
+            Restriction::RejectMultiRecipientBounce => self.reject_multi_recipient_bounce(),
+            _ => Verdict::Dunno,
+        }
+    }
+
+    async fn warn_if_reject(&mut self, inner: &Restriction, subject: &Subject<'_>) -> Verdict {
+        let before = std::mem::replace(&mut self.warn, true);
+        let inner = std::slice::from_ref(inner);
+        let verdict = self.walk_inner(inner, subject).await;
+        self.warn = before;
+        verdict
+    }
+
+    /// Permission; `smtpd_log_access_permit_actions` may want it logged.
+    pub(crate) fn permit(&self, action: &str, text: &str) -> Verdict {
+        if self.server.settings.logs_permit(action) {
+            let text = if text.is_empty() { String::from("action") } else { text.to_owned() };
+            self.facts.log(action, &format!("{text} permit"));
+        }
+        Verdict::Permit
+    }
+
+    pub(crate) fn reject_plainly(&mut self, subject: &Subject<'_>) -> Verdict {
+        let code = self.server.codes.reject_code;
+        self.refuse(Refusal::policy(code, Enhanced(5, 7, 1), subject.rejected("Access denied")))
+    }
+
+    pub(crate) fn defer_plainly(&mut self, subject: &Subject<'_>) -> Verdict {
+        let code = self.server.codes.defer_code;
+        self.refuse(Refusal::policy(code, Enhanced(4, 3, 2), subject.rejected("Try again later")))
+    }
+
+    /// A fault in the configuration: neither accepted nor refused for good.
+    pub(crate) fn misconfigured(&mut self, subject: &Subject<'_>) -> Verdict {
+        self.refuse(Refusal {
+            code: 451,
+            status: Enhanced(4, 3, 5),
+            text: subject.rejected("Server configuration error"),
+            fault: Fault::Software,
+        })
+    }
+
+    /// A table that could not be read.
+    pub(crate) fn lookup_failed(&mut self, name: &[u8]) -> Verdict {
+        self.refuse(Refusal {
+            code: 451,
+            status: Enhanced(4, 3, 0),
+            text: format!("<{}>: Temporary lookup failure", crate::text::external(name)),
+            fault: Fault::Resource,
+        })
+    }
+
+    /// Something that may be a reason to refuse cannot be known now: a later permission becomes a deferral.
+    pub(crate) fn defer_if_permit(&mut self, fault: Fault, status: Enhanced, text: String) -> Verdict {
+        if self.warn {
+            self.facts.log("reject_warning", &text);
+            return Verdict::Dunno;
+        }
+        let code = self.server.codes.access_map_defer_code;
+        self.deferral.if_permit.get_or_insert(Refusal { code, status, text, fault });
+        Verdict::Dunno
+    }
+
+    /// A later refusal becomes a deferral.
+    pub(crate) fn defer_if_reject(&mut self, status: Enhanced, text: String) -> Verdict {
+        let code = self.server.codes.access_map_defer_code;
+        self.deferral.if_reject.get_or_insert(Refusal::policy(code, status, text));
+        Verdict::Dunno
+    }
+
+    /// Refuses, unless it was asked to warn only.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) -> Verdict {
+        let mut refusal = refusal;
+        let reply = refusal.reply();
+        if self.warn && !matches!(refusal.fault, Fault::Software | Fault::Resource) {
+            self.facts.log("reject_warning", &reply.logged());
+            return Verdict::Dunno;
+        }
+        if reply.code / 100 == 5
+            && let Some(instead) = self.deferral.if_reject.take()
+        {
+            refusal = instead;
+        }
+        self.faults.push(refusal.fault);
+        let reply = self.server.settings.softened(refusal.reply());
+        self.facts.log("reject", &reply.logged());
+        Verdict::Reject(Box::new(reply))
+    }
+}

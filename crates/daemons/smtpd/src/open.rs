@@ -1,0 +1,221 @@
+//! What is opened before the jail: tables, lists, restriction lists, resolv.conf.
+
+use config::Source;
+use service::{Fatal, Outside};
+use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
+
+use crate::Params;
+use crate::access::parse::Parser;
+use crate::access::policy;
+use crate::access::restriction::{Host, Rules, Target};
+use crate::settings::Settings;
+
+/// Everything that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub(crate) tables: Tables,
+    pub(crate) rules: Rules,
+    pub(crate) dns: dns::Resolver,
+    pub(crate) settings: Settings,
+}
+
+/// Tables and lists.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) address_find: AddressFind,
+    pub(crate) mynetworks: PatternList,
+    pub(crate) permit_mx_backup_networks: PatternList,
+    pub(crate) xclient_hosts: PatternList,
+    pub(crate) xforward_hosts: PatternList,
+    pub(crate) verp_clients: PatternList,
+    pub(crate) limit_exceptions: PatternList,
+    pub(crate) bare_newline_exclusions: PatternList,
+    pub(crate) sasl_exceptions_networks: PatternList,
+    pub(crate) forbidden_commands: PatternList,
+    pub(crate) local_recipient_maps: Maps,
+    pub(crate) virtual_alias_maps: Maps,
+    pub(crate) virtual_mailbox_maps: Maps,
+    pub(crate) relay_recipient_maps: Maps,
+    pub(crate) canonical_maps: Maps,
+    pub(crate) sender_canonical_maps: Maps,
+    pub(crate) recipient_canonical_maps: Maps,
+    pub(crate) smtpd_sender_login_maps: Maps,
+    pub(crate) rbl_reply_maps: Maps,
+    pub(crate) relay_clientcerts: Maps,
+    pub(crate) hidden_keywords: Maps,
+    pub(crate) command_filter: Maps,
+    pub(crate) reject_footer_maps: Maps,
+    pub(crate) reject_filter_maps: Maps,
+    /// The tables of `local_header_rewrite_clients`, and its restrictions.
+    pub(crate) rewrite_clients: std::sync::Arc<[crate::access::Restriction]>,
+}
+
+impl Opened {
+    pub(crate) fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
+        let source = &outside.source;
+        let environment = environment(params);
+        let settings = Settings::new(params, source, &outside.service_name);
+        let rules = rules(params, source, &environment)?;
+        if !rules.refuse_relaying() {
+            return Err(Fatal::new(
+                "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: \
+                 reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains",
+            ));
+        }
+        let tables = Tables::open(params, &settings, &environment);
+        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings })
+    }
+}
+
+fn environment(params: &Params) -> Environment {
+    Environment {
+        default_database_type: params.tables.default_database_type.clone(),
+        lmdb_map_size: usize::try_from(params.tables.lmdb_map_size).unwrap_or(usize::MAX),
+        queue_directory: std::path::PathBuf::new(),
+        proxymap_service_name: params.ipc.proxymap_service_name.clone(),
+        proxywrite_service_name: params.ipc.proxywrite_service_name.clone(),
+        ipc_timeout: params.ipc.ipc_timeout,
+        ..Environment::default()
+    }
+}
+
+fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<Rules, Fatal> {
+    let access = &params.access;
+    let number = |value: i64| u32::try_from(value).unwrap_or(0);
+    let policy = policy::Defaults {
+        action: access.smtpd_policy_service_default_action.clone(),
+        context: access.smtpd_policy_service_policy_context.clone(),
+        max_idle: access.smtpd_policy_service_max_idle,
+        max_ttl: access.smtpd_policy_service_max_ttl,
+        request_limit: number(access.smtpd_policy_service_request_limit),
+        retry_delay: access.smtpd_policy_service_retry_delay,
+        timeout: access.smtpd_policy_service_timeout,
+        try_limit: number(access.smtpd_policy_service_try_limit),
+    };
+    let parser = Parser { environment, policy: &policy, classes: &access.smtpd_restriction_classes };
+    let itself = |host| Some(Target::Itself(host));
+    let mut rules = Rules {
+        client: parser.list("smtpd_client_restrictions", &access.smtpd_client_restrictions, itself(Host::Client)),
+        helo: parser.list("smtpd_helo_restrictions", &access.smtpd_helo_restrictions, itself(Host::Helo)),
+        sender: parser.list("smtpd_sender_restrictions", &access.smtpd_sender_restrictions, itself(Host::Sender)),
+        relay: parser.list("smtpd_relay_restrictions", &access.smtpd_relay_restrictions, itself(Host::Recipient)),
+        recipient: parser.list(
+            "smtpd_recipient_restrictions",
+            &access.smtpd_recipient_restrictions,
+            itself(Host::Recipient),
+        ),
+        data: parser.list("smtpd_data_restrictions", &access.smtpd_data_restrictions, None),
+        end_of_data: parser.list("smtpd_end_of_data_restrictions", &access.smtpd_end_of_data_restrictions, None),
+        etrn: parser.list("smtpd_etrn_restrictions", &access.smtpd_etrn_restrictions, Some(Target::Etrn)),
+        ..Rules::default()
+    };
+    for class in &access.smtpd_restriction_classes {
+        let text = source.expanded(class)?.unwrap_or_default();
+        rules.classes.insert(class.clone(), parser.list(class, &config::value::words(&text), None));
+    }
+    Ok(rules)
+}
+
+impl Tables {
+    fn open(params: &Params, settings: &Settings, environment: &Environment) -> Tables {
+        let (identity, smtpd, access, cleanup) = (&params.identity, &params.smtpd, &params.access, &params.cleanup);
+        let parents = |name: &str| Parents::of(name, &identity.parent_domain_matches_subdomains);
+        let list = |name: &str, items: &[String]| PatternList::open(name, items, parents(name), environment);
+        let maps = |name: &str, specs: &[String]| Maps::open(name, specs, environment);
+        let mydestination = list("mydestination", &identity.mydestination);
+        Tables {
+            address_find: AddressFind {
+                recipient_delimiter: identity.recipient_delimiter.clone(),
+                myorigin: identity.myorigin.clone(),
+                local: LocalDomains::new(mydestination, settings.own_addresses.clone()),
+            },
+            mynetworks: list("mynetworks", &identity.mynetworks),
+            permit_mx_backup_networks: list("permit_mx_backup_networks", &access.permit_mx_backup_networks),
+            xclient_hosts: list("smtpd_authorized_xclient_hosts", &smtpd.smtpd_authorized_xclient_hosts),
+            xforward_hosts: list("smtpd_authorized_xforward_hosts", &smtpd.smtpd_authorized_xforward_hosts),
+            verp_clients: list("smtpd_authorized_verp_clients", &smtpd.smtpd_authorized_verp_clients),
+            limit_exceptions: list("smtpd_client_event_limit_exceptions", &smtpd.smtpd_client_event_limit_exceptions),
+            bare_newline_exclusions: list(
+                "smtpd_forbid_bare_newline_exclusions",
+                &smtpd.smtpd_forbid_bare_newline_exclusions,
+            ),
+            sasl_exceptions_networks: list(
+                "smtpd_sasl_exceptions_networks",
+                &params.sasl.smtpd_sasl_exceptions_networks,
+            ),
+            forbidden_commands: list("smtpd_forbidden_commands", &smtpd.smtpd_forbidden_commands),
+            local_recipient_maps: maps("local_recipient_maps", &identity.local_recipient_maps),
+            virtual_alias_maps: maps("virtual_alias_maps", &cleanup.virtual_alias_maps),
+            virtual_mailbox_maps: maps("virtual_mailbox_maps", &params.rewrite.virtual_mailbox_maps),
+            relay_recipient_maps: maps("relay_recipient_maps", &params.rewrite.relay_recipient_maps),
+            canonical_maps: maps("canonical_maps", &cleanup.canonical_maps),
+            sender_canonical_maps: maps("sender_canonical_maps", &cleanup.sender_canonical_maps),
+            recipient_canonical_maps: maps("recipient_canonical_maps", &cleanup.recipient_canonical_maps),
+            smtpd_sender_login_maps: maps("smtpd_sender_login_maps", &access.smtpd_sender_login_maps),
+            rbl_reply_maps: maps("rbl_reply_maps", &access.rbl_reply_maps),
+            relay_clientcerts: maps("relay_clientcerts", &params.tls.relay_clientcerts),
+            hidden_keywords: maps(
+                "smtpd_discard_ehlo_keyword_address_maps",
+                &smtpd.smtpd_discard_ehlo_keyword_address_maps,
+            ),
+            command_filter: maps("smtpd_command_filter", &smtpd.smtpd_command_filter),
+            reject_footer_maps: maps("smtpd_reject_footer_maps", &smtpd.smtpd_reject_footer_maps),
+            reject_filter_maps: maps("smtpd_reject_filter_maps", &smtpd.smtpd_reject_filter_maps),
+            rewrite_clients: rewrite_clients(params, environment),
+        }
+    }
+
+    /// Whether a file behind any of them is no longer what was read.
+    pub(crate) fn changed(&self) -> bool {
+        let lists = [&self.mynetworks, &self.xclient_hosts, &self.xforward_hosts, &self.limit_exceptions];
+        let maps = [
+            &self.local_recipient_maps,
+            &self.virtual_alias_maps,
+            &self.virtual_mailbox_maps,
+            &self.relay_recipient_maps,
+            &self.canonical_maps,
+            &self.sender_canonical_maps,
+            &self.recipient_canonical_maps,
+            &self.smtpd_sender_login_maps,
+            &self.relay_clientcerts,
+            &self.command_filter,
+        ];
+        self.address_find.local.changed()
+            || lists.iter().any(|list| list.changed())
+            || maps.iter().any(|maps| maps.changed())
+    }
+}
+
+/// `local_header_rewrite_clients` has words of its own; a bare table in it is an access table on the client.
+fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc<[crate::access::Restriction]> {
+    let policy = policy::Defaults::default();
+    let parser = Parser { environment, policy: &policy, classes: &[] };
+    let name = "local_header_rewrite_clients";
+    let list = parser.list(name, &params.rewrite.local_header_rewrite_clients, Some(Target::Itself(Host::Client)));
+    list.iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Source;
+
+    #[test]
+    fn relaying_has_to_be_refused_somewhere() {
+        for (text, expected) in [
+            ("", true),
+            ("smtpd_relay_restrictions = permit_mynetworks\nsmtpd_recipient_restrictions = permit\n", false),
+            ("smtpd_relay_restrictions = permit_mynetworks, permit, reject\n", false),
+            (
+                "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = cls\nsmtpd_restriction_classes = cls\ncls = reject\n",
+                true,
+            ),
+        ] {
+            let text = format!("compatibility_level = 3.6\n{text}");
+            let source = Source::parse(std::path::Path::new("/nonexistent"), &text).unwrap();
+            let params: Params = source.get().unwrap();
+            let rules = rules(&params, &source, &environment(&params)).unwrap();
+            assert_eq!(rules.refuse_relaying(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What an address is in canonical form, and where mail for it goes: asked of trivial-rewrite, and remembered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc::rewrite::{Class, Context, Fault, Reply, Request, Rewrite, Scope};
+use tracing::warn;
+
+use crate::recent::Recent;
+
+/// The answer for one address.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolution {
+    /// In canonical form, internal.
+    pub(crate) recipient: Vec<u8>,
+    pub(crate) transport: String,
+    pub(crate) nexthop: String,
+    pub(crate) class: Class,
+    /// No mail can ever go there.
+    pub(crate) malformed: bool,
+    /// It was routed by the sender, `user%elsewhere@here`.
+    pub(crate) routed: bool,
+}
+
+impl Resolution {
+    /// Whether mail for it ends here.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.class, Class::Local | Class::VirtualAlias | Class::VirtualMailbox)
+    }
+
+    /// The domain of the canonical form.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        let at = memchr::memrchr(b'@', &self.recipient)?;
+        std::str::from_utf8(self.recipient.get(at + 1..)?).ok()
+    }
+}
+
+/// Asks trivial-rewrite.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    caller: ipc::Caller<Rewrite>,
+    addresses: Recent<Arc<Resolution>>,
+    domains: Recent<Arc<Resolution>>,
+}
+
+/// trivial-rewrite could not say.
+#[derive(Debug)]
+pub(crate) struct Unavailable;
+
+const KEPT: Duration = Duration::from_secs(10);
+const MOST: usize = 1000;
+
+impl Resolver {
+    pub(crate) fn new(caller: ipc::Caller<Rewrite>) -> Resolver {
+        Resolver { caller, addresses: Recent::new(MOST), domains: Recent::new(MOST) }
+    }
+
+    /// Completes and resolves an address in its internal form.
+    pub(crate) async fn resolve(&self, sender: &[u8], address: &[u8]) -> Result<Arc<Resolution>, Unavailable> {
+        let domain = plain_domain(address).map(<[u8]>::to_ascii_lowercase);
+        if let Some(known) = domain.as_ref().and_then(|domain| self.domains.find(domain)) {
+            return Ok(Arc::new(Resolution { recipient: address.to_vec(), ..Resolution::clone(&known) }));
+        }
+        let key = [sender, b"\0", address].concat();
+        if let Some(known) = self.addresses.find(&key) {
+            return Ok(known);
+        }
+        let (resolution, scope) = self.ask(sender, address).await?;
+        let resolution = Arc::new(resolution);
+        match (scope, domain) {
+            (Scope::Domain, Some(domain)) => self.domains.keep(domain, Arc::clone(&resolution), KEPT),
+            _ => self.addresses.keep(key, Arc::clone(&resolution), KEPT),
+        }
+        Ok(resolution)
+    }
+
+    async fn ask(&self, sender: &[u8], address: &[u8]) -> Result<(Resolution, Scope), Unavailable> {
+        let (sender, address) = (sender.to_vec().into(), address.to_vec().into());
+        let request = Request::RewriteAndResolve { context: Context::Local, sender, address };
+        let resolved = match self.caller.call(request).await {
+            Ok(Reply::Resolved(resolved)) if resolved.fault != Fault::Unavailable => resolved,
+            Ok(Reply::Resolved(_) | Reply::Failed | Reply::Rewritten(_)) => return Err(Unavailable),
+            Err(error) => {
+                warn!("problem talking to service rewrite: {error}");
+                return Err(Unavailable);
+            }
+        };
+        let resolution = Resolution {
+            recipient: resolved.recipient.to_vec(),
+            transport: resolved.transport,
+            nexthop: resolved.nexthop,
+            class: resolved.class,
+            malformed: resolved.fault == Fault::Malformed,
+            routed: resolved.routed,
+        };
+        Ok((resolution, resolved.scope))
+    }
+}
+
+/// The domain of an address whose local part has nothing that could route it elsewhere.
+fn plain_domain(address: &[u8]) -> Option<&[u8]> {
+    let (local, domain) = address.split_at(memchr::memrchr(b'@', address)?);
+    let plain = |byte: &u8| !matches!(byte, b'%' | b'!' | b'@' | b':');
+    local.iter().all(plain).then_some(domain.get(1..)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routed_addresses_are_not_of_the_domain() {
+        for (address, domain) in
+            [("a@b.c", Some("b.c")), ("a%x@b.c", None), ("x!a@b.c", None), ("a@x@b.c", None), ("a", None)]
+        {
+            assert_eq!(plain_domain(address.as_bytes()), domain.map(str::as_bytes), "{address}");
+        }
+    }
+}

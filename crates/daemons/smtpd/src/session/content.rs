@@ -1,0 +1,273 @@
+//! The content of a message: read, unstuffed, measured, handed on in large pieces, and settled at its end.
+
+use std::sync::Arc;
+
+use smtp_proto::bdat::Place;
+use smtp_proto::conn;
+use smtp_proto::dot::Decoder;
+use smtp_proto::{Enhanced, Reply};
+use tracing::warn;
+
+use super::transaction::Envelope;
+use super::{Next, Session};
+use crate::access::Check;
+use crate::settings::BareNewlines;
+use crate::sink::Outcome;
+
+/// Content that was read, and how it fares.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    text: Vec<u8>,
+    size: u64,
+    pub(crate) trouble: Option<Trouble>,
+    /// The last byte of a chunk was a CR that may belong to a line end.
+    held: bool,
+    bare: bool,
+    pub(crate) framing: Framing,
+}
+
+/// How content came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Behind DATA.
+    #[default]
+    Dots,
+    /// Behind BDAT.
+    Chunks,
+}
+
+/// Why content is read but not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    TooLarge,
+    /// The next process does not take it.
+    Sink,
+}
+
+/// Text is handed on in pieces of about this size.
+const PIECE: usize = 60 * 1024;
+
+impl Session {
+    /// Reads content behind DATA to its end.
+    pub(crate) async fn receive(&mut self, envelope: &mut Envelope) -> Result<Content, conn::Error> {
+        let mut content = self.begin_content(envelope, Framing::Dots).await;
+        let normal = self.server.settings.bare_newline;
+        let excluded = normal != BareNewlines::Allow && self.is_excluded_from_bare_newline().await;
+        let policy = if excluded { BareNewlines::Allow } else { normal };
+        let mut decoder = Decoder::new(policy.decoding());
+        loop {
+            let progress = decoder.push(self.conn.buffered(), &mut content.text);
+            self.conn.consume(progress.consumed);
+            content.size += progress.consumed as u64;
+            self.progress = Some(content.size);
+            self.hand_on(envelope, &mut content, if progress.end { Place::Last } else { Place::Middle }).await;
+            if progress.end {
+                content.bare = decoder.seen_bare_newline() && policy == BareNewlines::Reject;
+                return Ok(content);
+            }
+            self.conn.fill().await?;
+        }
+    }
+
+    /// Our own headers come first.
+    pub(crate) async fn begin_content(&self, envelope: &mut Envelope, framing: Framing) -> Content {
+        let mut content = Content { framing, ..Content::default() };
+        match &mut envelope.sink {
+            Some(sink) => {
+                if sink.begin(&envelope.actions).await.is_err() {
+                    content.trouble = Some(Trouble::Sink);
+                }
+            }
+            None => content.trouble = Some(Trouble::Sink),
+        }
+        content.text = self.leading_headers(envelope).into_bytes();
+        content
+    }
+
+    /// Passes on what has come together, unless it is too much altogether.
+    async fn hand_on(&self, envelope: &mut Envelope, content: &mut Content, place: Place) {
+        let limit = self.server.params.queue.message_size_limit;
+        if limit > 0 && content.size > limit && content.trouble.is_none() {
+            warn!("{}: queue file size limit exceeded", envelope.queue_id.as_deref().unwrap_or("NOQUEUE"));
+            content.trouble = Some(Trouble::TooLarge);
+        }
+        if content.trouble.is_some() {
+            content.text.clear();
+        } else if (place == Place::Last || content.text.len() >= PIECE)
+            && let Some(sink) = &mut envelope.sink
+        {
+            if sink.content(&content.text).await.is_err() {
+                content.trouble = Some(Trouble::Sink);
+            }
+            content.text.clear();
+        }
+    }
+
+    /// Reads a chunk of BDAT: lines end with CR LF, dots are text.
+    pub(crate) async fn receive_chunk(
+        &mut self,
+        envelope: &mut Envelope,
+        content: &mut Content,
+        size: u64,
+        place: Place,
+    ) -> Result<(), conn::Error> {
+        let mut left = size;
+        while left > 0 {
+            if self.conn.buffered().is_empty() {
+                self.conn.fill().await?;
+            }
+            let here = self.conn.buffered();
+            let part = usize::try_from(left).unwrap_or(usize::MAX).min(here.len());
+            unwire(here.get(..part).unwrap_or_default(), content);
+            self.conn.consume(part);
+            left -= part as u64;
+            content.size += part as u64;
+            self.progress = Some(content.size);
+            self.hand_on(envelope, content, Place::Middle).await;
+        }
+        if place == Place::Last {
+            if std::mem::take(&mut content.held) {
+                content.text.push(b'\r');
+            }
+            self.hand_on(envelope, content, Place::Last).await;
+        }
+        Ok(())
+    }
+
+    /// The content is complete: asks the last restrictions, commits, and replies.
+    pub(crate) async fn settle(&mut self, mut envelope: Box<Envelope>, content: Content) -> Next {
+        self.stage = "END-OF-MESSAGE";
+        let next = self.decide(&mut envelope, &content).await;
+        if let Some(sink) = envelope.sink.take() {
+            sink.abandon();
+        }
+        self.progress = None;
+        self.conn.release();
+        self.history.forget();
+        next
+    }
+
+    async fn decide(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
+        match content.trouble {
+            Some(Trouble::TooLarge) => return Next::Error(too_large()),
+            Some(Trouble::Sink) => {
+                let reply = match &mut envelope.sink {
+                    Some(sink) => sink.trouble().await,
+                    None => crate::sink::write_error(),
+                };
+                return Next::Error(reply);
+            }
+            None => {}
+        }
+        if content.bare {
+            let id = envelope.queue_id.as_deref().unwrap_or("NOQUEUE");
+            tracing::info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
+            let host = &self.server.params.identity.myhostname;
+            let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
+            return Next::Error(Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received")));
+        }
+        if let Err(reply) = self.check_end_of_data(envelope).await {
+            return Next::Error(*reply);
+        }
+        self.commit(envelope, content).await
+    }
+
+    async fn check_end_of_data(&mut self, envelope: &mut Envelope) -> crate::access::stages::Outcome {
+        if self.server.rules.end_of_data.is_empty() {
+            return Ok(());
+        }
+        let server = Arc::clone(&self.server);
+        let mut actions = std::mem::take(&mut envelope.actions);
+        let facts = self.facts(Some(envelope), envelope.recipients.first.as_deref());
+        let mut check = Check::new(&server, facts, &mut actions, envelope.deferral.clone());
+        let outcome = Box::pin(check.end_of_data()).await;
+        let (faults, _) = super::faults_of(check);
+        envelope.actions = actions;
+        self.faults.extend(faults);
+        outcome
+    }
+
+    async fn commit(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
+        let Some(sink) = envelope.sink.take() else { return Next::Error(crate::sink::write_error()) };
+        let id = envelope.queue_id.clone().unwrap_or_default();
+        match sink.finish(&envelope.actions).await {
+            Outcome::Queued => {
+                self.errors = 0;
+                let text = match content.framing {
+                    Framing::Chunks => format!("Ok: {} bytes queued as {id}", content.size),
+                    Framing::Dots => format!("Ok: queued as {id}"),
+                };
+                Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), text))
+            }
+            Outcome::Said(reply) if reply.is_positive() => {
+                self.errors = 0;
+                self.log_filter("proxy-accept", &reply, envelope);
+                Next::Reply(reply)
+            }
+            Outcome::Said(reply) => {
+                self.log_filter("proxy-reject", &reply, envelope);
+                Next::Error(reply)
+            }
+            Outcome::Refused(reply, fault) => {
+                self.faults.extend(fault);
+                Next::Error(reply)
+            }
+        }
+    }
+
+    fn log_filter(&self, what: &str, reply: &Reply, envelope: &Envelope) {
+        let helo = self.helo.as_ref().map(|helo| helo.name.as_str());
+        let mut line = format!(
+            "NOQUEUE: {what}: END-OF-MESSAGE: {}; from=<{}>",
+            reply.logged(),
+            crate::text::external(&envelope.sender.address)
+        );
+        if let Some(recipient) = &envelope.recipients.first {
+            line.push_str(&format!(" to=<{}>", crate::text::external(recipient)));
+        }
+        line.push_str(&format!(" proto={}", self.protocol()));
+        if let Some(helo) = helo {
+            line.push_str(&format!(" helo=<{}>", crate::text::printable(helo.as_bytes())));
+        }
+        tracing::info!("{line}");
+    }
+}
+
+/// Line ends of a chunk become LF. A CR at its end waits for the next chunk.
+fn unwire(mut bytes: &[u8], content: &mut Content) {
+    if std::mem::take(&mut content.held) && bytes.first() != Some(&b'\n') {
+        content.text.push(b'\r');
+    }
+    while let Some(at) = memchr::memchr(b'\n', bytes) {
+        let line = bytes.get(..at).unwrap_or_default();
+        content.text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        content.text.push(b'\n');
+        bytes = bytes.get(at + 1..).unwrap_or_default();
+    }
+    match bytes.strip_suffix(b"\r") {
+        Some(rest) => {
+            content.text.extend_from_slice(rest);
+            content.held = true;
+        }
+        None => content.text.extend_from_slice(bytes),
+    }
+}
+
+pub(crate) fn too_large() -> Reply {
+    Reply::fixed(552, Enhanced(5, 3, 4), "Error: message file too big")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_across_chunks() {
+        let mut content = Content::default();
+        for chunk in [&b"a\r"[..], b"\nb\r\nc\rd\n", b"", b"e\r", b"f"] {
+            unwire(chunk, &mut content);
+        }
+        assert_eq!(content.text, b"a\nb\nc\rd\ne\rf");
+        assert!(!content.held);
+    }
+}

@@ -1,0 +1,116 @@
+//! The envelope records that a message begins with: when it came, from whom, and over what session.
+
+use ipc::cleanup::Switch;
+use queue_file::record::{self, Type};
+
+use super::Session;
+use super::transaction::Envelope;
+use crate::access::{Actions, Check, Deferral, Subject, Verdict};
+use crate::sink::cleanup::{Delivery, now};
+
+impl Session {
+    /// Describes the message to cleanup.
+    pub(crate) async fn describe(&self, delivery: &mut Delivery, envelope: &Envelope) {
+        self.instruct(delivery, envelope);
+        let sender = &envelope.sender;
+        let local = self.rewrites_locally().await;
+        let records = &mut delivery.records;
+        record::put_time(records, now());
+        let content_filter = &self.server.params.cleanup.content_filter;
+        if !content_filter.is_empty() {
+            record::put(records, Type::Filter, content_filter.as_bytes());
+        }
+        let mut attribute = |name: &str, value: &[u8]| record::put_attribute(records, name, value);
+        if let Some(ident) = &self.forward.ident {
+            attribute("log_ident", ident.as_bytes());
+        }
+        attribute("rewrite_context", if local { b"local" } else { b"remote" });
+        if let Some(login) = &self.login {
+            for (name, value) in
+                [("sasl_method", &login.method), ("sasl_username", &login.username), ("sasl_sender", &login.sender)]
+            {
+                if !value.is_empty() {
+                    attribute(name, value.as_bytes());
+                }
+            }
+        }
+        if let Some(id) = &sender.envelope_id {
+            attribute("envelope_id", id);
+        }
+        if let Some(ret) = sender.ret {
+            attribute("ret_flags", ret.bits().to_string().as_bytes());
+        }
+        record::put(records, Type::Sender, &sender.address);
+        let mut attribute = |name: &str, value: &str| record::put_attribute(records, name, value.as_bytes());
+        if let Some(body) = sender.body {
+            attribute("encoding", if body == smtp_proto::parameter::Body::SevenBit { "7bit" } else { "8bit" });
+        }
+        for (name, value) in self.session_attributes() {
+            attribute(name, &value);
+        }
+        if let Some(verp) = &sender.verp {
+            record::put(records, Type::Verp, verp.as_bytes());
+        }
+    }
+
+    /// What cleanup is to leave out, or do besides.
+    fn instruct(&self, delivery: &mut Delivery, envelope: &Envelope) {
+        let overrides = self.server.settings.overrides;
+        let unless = |off: bool| if off { Switch::Off } else { Switch::On };
+        let handling = &mut delivery.handling;
+        handling.checks = unless(overrides.no_checks());
+        handling.mapping = unless(overrides.no_mappings());
+        handling.bcc = unless(overrides.no_mappings());
+        handling.milters = unless(overrides.no_milters());
+        handling.smtputf8 = unless(!envelope.sender.smtputf8);
+        let classes = &self.server.params.identity.smtputf8_autodetect_classes;
+        handling.autodetect = unless(!classes.iter().any(|class| class == "smtpd" || class == "all"));
+    }
+
+    /// The session, as it is logged and as it was.
+    fn session_attributes(&self) -> Vec<(&'static str, String)> {
+        let peer = &self.peer;
+        let helo = self.helo.as_ref().map_or(String::new(), |helo| helo.name.clone());
+        let forward = &self.forward;
+        let or = |told: &Option<String>, own: &str| told.clone().unwrap_or_else(|| own.to_owned());
+        let origin = forward.namaddr().unwrap_or_else(|| peer.namaddr.clone());
+        let family = if peer.ip.is_some_and(|ip| ip.is_ipv6()) { "10" } else { "2" };
+        let log_helo = if forward.is_set() { forward.helo.clone().unwrap_or_default() } else { helo.clone() };
+        let mut attributes = vec![
+            ("log_client_name", or(&forward.name, &peer.name)),
+            ("log_client_address", or(&forward.address, &peer.address)),
+            ("log_client_port", or(&forward.port, &peer.port)),
+            ("log_message_origin", origin),
+        ];
+        if !log_helo.is_empty() {
+            attributes.push(("log_helo_name", log_helo));
+        }
+        attributes.push(("log_protocol_name", or(&forward.protocol, self.protocol())));
+        attributes.extend([
+            ("client_name", peer.name.clone()),
+            ("reverse_client_name", peer.reverse_name.clone()),
+            ("client_address", peer.address.clone()),
+            ("client_port", peer.port.clone()),
+            ("server_address", peer.server_address.clone()),
+            ("server_port", peer.server_port.clone()),
+        ]);
+        if !helo.is_empty() {
+            attributes.push(("helo_name", helo));
+        }
+        attributes.push(("protocol_name", self.protocol().to_owned()));
+        attributes.push(("client_address_type", family.to_owned()));
+        attributes
+    }
+
+    /// `local_header_rewrite_clients`: whether addresses in headers are completed with our own domain.
+    async fn rewrites_locally(&self) -> bool {
+        if self.forward.domain.is_some() {
+            return self.forward.domain == Some(crate::verb::xforward::Domain::Local);
+        }
+        let list = std::sync::Arc::clone(&self.server.tables.rewrite_clients);
+        let mut actions = Actions::default();
+        let mut check = Check::new(&self.server, self.facts(None, None), &mut actions, Deferral::default());
+        let subject = Subject { name: self.peer.namaddr.as_str().into(), class: "Client host" };
+        Box::pin(check.walk(&list, &subject)).await == Verdict::Permit
+    }
+}

@@ -1,0 +1,82 @@
+//! What is added to refusals: `smtpd_reject_footer`, and what `smtpd_reject_filter_maps` makes of them.
+
+use std::borrow::Cow;
+
+use smtp_proto::Reply;
+
+use super::Session;
+use crate::text::external;
+
+impl Session {
+    /// A refusal as the client gets it; other replies unchanged.
+    pub(super) async fn dressed(&self, reply: Reply) -> Reply {
+        if reply.code < 400 {
+            return reply;
+        }
+        let reply = self.server.settings.softened(reply);
+        let reply = self.replaced(reply).await;
+        match self.footer(&reply).await {
+            Some(footer) => self.with_footer(reply, &footer),
+            None => reply,
+        }
+    }
+
+    async fn replaced(&self, reply: Reply) -> Reply {
+        let maps = &self.server.tables.reject_filter_maps;
+        if maps.is_empty() {
+            return reply;
+        }
+        match maps.lookup(reply.logged().as_bytes()).await {
+            Ok(Some(text)) => Reply::from_text(&text).unwrap_or(reply),
+            Ok(None) | Err(_) => reply,
+        }
+    }
+
+    async fn footer(&self, reply: &Reply) -> Option<String> {
+        let maps = &self.server.tables.reject_footer_maps;
+        if !maps.is_empty()
+            && let Ok(Some(footer)) = maps.lookup(reply.logged().as_bytes()).await
+        {
+            return Some(String::from_utf8_lossy(&footer).into_owned());
+        }
+        let footer = &self.server.params.smtpd.smtpd_reject_footer;
+        (!footer.is_empty()).then(|| footer.clone())
+    }
+
+    /// `\c` at the start goes on in the same line, `\n` starts a new one.
+    fn with_footer(&self, reply: Reply, template: &str) -> Reply {
+        let names = |name: &str| self.footer_value(name);
+        let Ok(footer) = config::expand_once(template, &names) else { return reply };
+        let mut text = reply.text.to_vec();
+        let footer = match footer.strip_prefix("\\c") {
+            Some(rest) => rest,
+            None => {
+                text.push(b'\n');
+                &footer
+            }
+        };
+        text.extend_from_slice(footer.replace("\\n", "\n").as_bytes());
+        Reply::new(reply.code, reply.status, text)
+    }
+
+    fn footer_value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let peer = &self.peer;
+        let envelope = self.transaction.envelope();
+        let now = || jiff::Zoned::now().with_time_zone(self.server.settings.timezone.clone());
+        Some(match name {
+            "client" => peer.namaddr.as_str().into(),
+            "client_address" => peer.address.as_str().into(),
+            "client_name" => peer.name.as_str().into(),
+            "client_port" => peer.port.as_str().into(),
+            "reverse_client_name" => peer.reverse_name.as_str().into(),
+            "helo_name" => self.helo.as_ref()?.name.as_str().into(),
+            "sender" => external(&envelope?.sender.address),
+            "recipient" => external(envelope?.recipients.first.as_deref()?),
+            "server_name" => self.server.params.identity.myhostname.as_str().into(),
+            "server_address" => peer.server_address.as_str().into(),
+            "server_port" => peer.server_port.as_str().into(),
+            "localtime" => now().strftime("%b %d %H:%M:%S").to_string().into(),
+            _ => return None,
+        })
+    }
+}

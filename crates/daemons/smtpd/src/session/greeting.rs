@@ -1,0 +1,110 @@
+//! The start of a session: a proxy's preamble, names, limits, the greeting.
+
+use std::sync::Arc;
+
+use smtp_proto::conn::{self, Pace};
+use smtp_proto::proxy_header::{self, Origin, Parsed};
+use smtp_proto::{Conn, Enhanced, Reply};
+use tracing::warn;
+
+use super::peer::Peer;
+use super::stream::{Ends, Stream};
+use super::{End, Next, Session};
+use crate::Smtpd;
+use crate::access::{Actions, Check, Deferral};
+
+impl Session {
+    /// Finds out who the client is. `None`: it was turned away, or left.
+    pub(super) async fn begin(server: Arc<Smtpd>, stream: service::Stream, preamble: &[u8]) -> Option<Session> {
+        let stream = Stream::new(stream);
+        let mut ends = stream.ends()?;
+        let mut conn = Conn::with_input(stream, Pace::Each(server.params.smtpd.smtpd_timeout), preamble);
+        if server.params.smtpd.smtpd_upstream_proxy_protocol.eq_ignore_ascii_case("haproxy") {
+            match read_preamble(&server, &mut conn).await {
+                Ok(Origin::Client { source, destination }) => ends = Ends::Inet { client: source, server: destination },
+                Ok(Origin::Balancer) => {}
+                Err(problem) => {
+                    warn!("haproxy read: {problem}");
+                    conn.reply(&Reply::fixed(421, Enhanced(4, 3, 2), "No system resources"));
+                    let _ = conn.flush().await;
+                    return None;
+                }
+            }
+        }
+        let peer = Peer::of(ends, &server).await;
+        Some(Session::new(server, conn, peer))
+    }
+
+    /// Greets, unless the client is one too many or not wanted.
+    pub(super) async fn greet(&mut self) -> Result<Option<End>, conn::Error> {
+        self.find_rights().await;
+        if let Some(reply) = self.limit_connections().await {
+            return self.follow(Next::Hangup(reply)).await;
+        }
+        if let Some(reply) = self.refused_client().await {
+            // The client may say QUIT, or whatever else; it gets no further than that.
+            self.say(reply).await?;
+            return Ok(None);
+        }
+        if let Some(next) = self.notice_impatience("CONNECT") {
+            return self.follow(next).await;
+        }
+        let banner = self.banner();
+        self.say(banner).await?;
+        Ok(None)
+    }
+
+    pub(crate) fn banner(&self) -> Reply {
+        Reply::new(220, None, self.server.params.smtpd.smtpd_banner.clone())
+    }
+
+    /// What the client may do, and what is hidden from it, by its address.
+    pub(crate) async fn find_rights(&mut self) {
+        let tables = &self.server.tables;
+        self.rights.xclient = self.peer.is_listed(&tables.xclient_hosts).await;
+        self.rights.xforward = self.peer.is_listed(&tables.xforward_hosts).await;
+        self.may_verp = self.peer.is_listed(&tables.verp_clients).await;
+        self.hidden = match tables.hidden_keywords.lookup(self.peer.address.as_bytes()).await {
+            Ok(Some(list)) => crate::Settings::keywords(&String::from_utf8_lossy(&list)),
+            Ok(None) | Err(_) => self.server.settings.hidden_keywords,
+        };
+    }
+
+    /// `smtpd_client_restrictions`, where they do not wait for RCPT.
+    pub(crate) async fn refused_client(&mut self) -> Option<Reply> {
+        if self.server.params.access.smtpd_delay_reject {
+            return None;
+        }
+        let mut actions = Actions::default();
+        let server = Arc::clone(&self.server);
+        let mut check = Check::new(&server, self.facts(None, None), &mut actions, Deferral::default());
+        let outcome = Box::pin(check.client()).await;
+        let (faults, deferral) = super::faults_of(check);
+        self.faults.extend(faults);
+        self.deferral = deferral;
+        outcome.err().map(|reply| *reply)
+    }
+}
+
+/// What the balancer says before anything else.
+async fn read_preamble(server: &Smtpd, conn: &mut Conn<Stream>) -> Result<Origin, String> {
+    let timeout = server.params.smtpd.smtpd_upstream_proxy_timeout;
+    conn.set_pace(Pace::Until(tokio::time::Instant::now() + timeout, 0));
+    loop {
+        match proxy_header::parse(conn.buffered()) {
+            Ok(Parsed::Complete(origin, length)) => {
+                conn.consume(length);
+                conn.release();
+                conn.set_pace(Pace::Each(server.params.smtpd.smtpd_timeout));
+                return Ok(origin);
+            }
+            Ok(Parsed::Incomplete) => {}
+            Err(problem) => return Err(problem.to_string()),
+        }
+        match conn.fill().await {
+            Ok(()) => {}
+            Err(conn::Error::Timeout) => return Err("timeout error".to_owned()),
+            Err(conn::Error::Lost | conn::Error::Flood) => return Err("EOF error".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! A session: greets, reads commands, replies, and tells in the end how it went.
+//!
+//! What lives for the connection is here; what lives for a message is in [`transaction`]. Replies to a group of
+//! pipelined commands leave in one write, when there is no further command to be obeyed.
+
+pub(crate) mod content;
+mod describe;
+mod footer;
+mod greeting;
+mod limits;
+pub(crate) mod login;
+pub(crate) mod notice;
+pub(crate) mod peer;
+mod received;
+mod statistics;
+pub(crate) mod stream;
+pub(crate) mod tls;
+pub(crate) mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_proto::conn::{self, LineEnd, Pace};
+use smtp_proto::ehlo::Keywords;
+use smtp_proto::{Conn, Enhanced, Reply, Verb, command};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use self::login::Login;
+use self::notice::History;
+use self::peer::Peer;
+use self::statistics::Statistics;
+use self::stream::Stream;
+use self::transaction::Transaction;
+use crate::Smtpd;
+use crate::access::{Check, Deferral, Facts, Fault};
+use crate::text::{escaped, printable};
+use crate::verb;
+
+/// A client's session.
+pub(crate) struct Session {
+    pub(crate) server: Arc<Smtpd>,
+    pub(crate) conn: Conn<Stream>,
+    pub(crate) peer: Peer,
+    /// What the client called itself.
+    pub(crate) helo: Option<Hello>,
+    pub(crate) rights: Rights,
+    /// It is among `smtpd_authorized_verp_clients`.
+    pub(crate) may_verp: bool,
+    /// Extensions that are not offered to this client.
+    pub(crate) hidden: Keywords,
+    pub(crate) login: Option<Login>,
+    pub(crate) tls: Option<tls::Facts>,
+    pub(crate) transaction: Transaction,
+    /// What XFORWARD said.
+    pub(crate) forward: verb::xforward::Forward,
+    /// The identity under which anvil counts the client.
+    pub(crate) limited: Option<String>,
+    /// The command at hand or the last one, as logs name it.
+    pub(crate) stage: &'static str,
+    /// Bytes of content that have come, while content comes.
+    pub(crate) progress: Option<u64>,
+    pub(crate) errors: i64,
+    junk: i64,
+    /// The client talked ahead of our replies where it may not.
+    pub(crate) impatient: bool,
+    pub(crate) deferral: Deferral,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) history: History,
+    statistics: Statistics,
+    /// Messages so far, to tell them apart for policy servers.
+    pub(crate) messages: u64,
+}
+
+/// HELO or EHLO.
+#[derive(Debug, Clone)]
+pub(crate) struct Hello {
+    pub(crate) name: String,
+    pub(crate) protocol: Protocol,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Smtp,
+    Esmtp,
+}
+
+/// What this client may do that others may not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rights {
+    pub(crate) xclient: bool,
+    pub(crate) xforward: bool,
+}
+
+/// What a command leads to.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// It was obeyed.
+    Reply(Reply),
+    /// It was not, and that counts.
+    Error(Reply),
+    /// It was not, but that does not count.
+    Denied(Reply),
+    /// The session starts anew: replies have been sent.
+    Restart,
+    /// The reply, then the end.
+    Hangup(Reply),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Quit,
+    Lost,
+    Timeout,
+    Errors,
+}
+
+impl Session {
+    /// Serves a client to the end.
+    pub(crate) async fn serve(server: Arc<Smtpd>, stream: service::Stream, preamble: Vec<u8>) {
+        let Some(mut session) = Session::begin(server, stream, &preamble).await else { return };
+        info!("connect from {}", session.peer.namaddr);
+        let end = match session.converse().await {
+            Ok(end) => end,
+            Err(error) => session.failed(&error).await,
+        };
+        session.tell_end(end);
+        session.drop_transaction();
+        session.notify().await;
+        session.release_connection();
+        info!("disconnect from {}{}", session.peer.namaddr, session.statistics);
+    }
+
+    /// A session whose client is known.
+    fn new(server: Arc<Smtpd>, conn: Conn<Stream>, peer: Peer) -> Session {
+        Session {
+            hidden: server.settings.hidden_keywords,
+            history: History::new(&server.settings),
+            server,
+            conn,
+            peer,
+            helo: None,
+            rights: Rights::default(),
+            may_verp: false,
+            login: None,
+            tls: None,
+            transaction: Transaction::Idle,
+            forward: verb::xforward::Forward::default(),
+            limited: None,
+            stage: "CONNECT",
+            progress: None,
+            errors: 0,
+            junk: 0,
+            impatient: false,
+            deferral: Deferral::default(),
+            faults: Vec::new(),
+            statistics: Statistics::default(),
+            messages: 0,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<End, conn::Error> {
+        if let Some(end) = self.greet().await? {
+            return Ok(end);
+        }
+        let mut line = Vec::new();
+        loop {
+            if self.errors >= self.server.params.smtpd.smtpd_hard_error_limit {
+                let host = &self.server.params.identity.myhostname;
+                let reply = Reply::new(421, Some(Enhanced(4, 7, 0)), format!("{host} Error: too many errors"));
+                self.faults.push(Fault::Protocol);
+                self.say(reply).await?;
+                self.conn.flush().await?;
+                return Ok(End::Errors);
+            }
+            self.new_request();
+            let limit = usize::try_from(self.server.params.ipc.line_length_limit).unwrap_or(2048);
+            let next = match self.conn.read_line(&mut line, limit).await? {
+                LineEnd::TooLong => self.too_long(),
+                LineEnd::BareLf if self.forbids_bare_newline().await => self.bare_newline(),
+                LineEnd::CrLf | LineEnd::BareLf => Box::pin(self.obey(&line)).await?,
+            };
+            if let Some(end) = self.follow(next).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Sends the reply; `Some` if the session ends with it.
+    async fn follow(&mut self, next: Next) -> Result<Option<End>, conn::Error> {
+        let (reply, ends) = match next {
+            Next::Restart => return Ok(None),
+            Next::Reply(reply) | Next::Denied(reply) => (reply, false),
+            Next::Error(reply) => {
+                self.say(reply.clone()).await?;
+                self.errors += 1;
+                let ends = matches!(reply.code, 421 | 521);
+                if ends {
+                    self.conn.flush().await?;
+                }
+                return Ok(ends.then_some(End::Quit));
+            }
+            Next::Hangup(reply) => (reply, true),
+        };
+        let ends = ends || matches!(reply.code, 421 | 521);
+        self.say(reply).await?;
+        if ends {
+            self.conn.flush().await?;
+        }
+        Ok(ends.then_some(End::Quit))
+    }
+
+    /// The time limit of the next request.
+    fn new_request(&mut self) {
+        let smtpd = &self.server.params.smtpd;
+        let pace = if smtpd.smtpd_per_request_deadline {
+            Pace::Until(Instant::now() + smtpd.smtpd_timeout, smtpd.smtpd_min_data_rate)
+        } else {
+            Pace::Each(smtpd.smtpd_timeout)
+        };
+        self.conn.set_pace(pace);
+    }
+
+    /// One command line.
+    async fn obey(&mut self, line: &[u8]) -> Result<Next, conn::Error> {
+        let filtered = self.filtered(line).await;
+        let line = filtered.as_deref().unwrap_or(line);
+        self.history.heard(line);
+        let (word, arguments) = command::split(line);
+        if word.is_empty() {
+            self.faults.push(Fault::Protocol);
+            self.stage = "UNKNOWN";
+            self.statistics.attempted(Verb::Unknown);
+            return Ok(Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: bad syntax")));
+        }
+        let mut verb = Verb::parse(word);
+        if self.is_ignored(word) {
+            verb = Verb::Noop;
+        }
+        self.statistics.attempted(verb);
+        if verb == Verb::Unknown {
+            return Ok(self.unknown(word, line).await);
+        }
+        self.stage = verb.name();
+        if let Some(next) = self.check_pipelining(verb) {
+            return Ok(next);
+        }
+        if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
+            self.junk += 1;
+            if self.junk > self.server.params.smtpd.smtpd_junk_command_limit {
+                self.errors += 1;
+            }
+        }
+        let next = verb::obey(self, verb, arguments).await?;
+        if matches!(&next, Next::Reply(_) | Next::Hangup(_) | Next::Restart) {
+            self.statistics.succeeded(verb);
+        }
+        Ok(next)
+    }
+
+    /// `smtpd_command_filter`.
+    async fn filtered(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let filter = &self.server.tables.command_filter;
+        if filter.is_empty() {
+            return None;
+        }
+        filter.lookup(line).await.ok().flatten()
+    }
+
+    fn is_ignored(&self, word: &[u8]) -> bool {
+        self.server.params.smtpd.smtpd_noop_commands.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()))
+    }
+
+    async fn unknown(&mut self, word: &[u8], line: &[u8]) -> Next {
+        self.stage = "UNKNOWN";
+        self.faults.push(Fault::Protocol);
+        let forbidden = &self.server.tables.forbidden_commands;
+        if forbidden.matches_string(word).await.unwrap_or(false) {
+            warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, printable(line));
+            return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
+        }
+        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
+    }
+
+    /// Commands after which a client has to wait for the reply.
+    fn check_pipelining(&mut self, verb: Verb) -> Option<Next> {
+        let waits = match verb {
+            Verb::Helo
+            | Verb::Ehlo
+            | Verb::Starttls
+            | Verb::Data
+            | Verb::Noop
+            | Verb::Vrfy
+            | Verb::Xclient
+            | Verb::Xforward => true,
+            Verb::Auth | Verb::Mail | Verb::Rcpt | Verb::Bdat | Verb::Rset | Verb::Etrn | Verb::Help => {
+                !self.may_pipeline()
+            }
+            Verb::Quit | Verb::Unknown => false,
+        };
+        if !waits || self.impatient {
+            return None;
+        }
+        self.notice_impatience(verb.name())
+    }
+
+    fn may_pipeline(&self) -> bool {
+        self.protocol() == "ESMTP" && !self.hidden.has(smtp_proto::ehlo::Keyword::Pipelining)
+    }
+
+    /// Looks whether the client has talked ahead.
+    fn notice_impatience(&mut self, after: &str) -> Option<Next> {
+        if self.conn.buffered().is_empty() {
+            self.conn.look_ahead();
+        }
+        let ahead = self.conn.buffered();
+        if ahead.is_empty() {
+            return None;
+        }
+        let ahead = escaped(ahead.get(..100).unwrap_or(ahead));
+        info!("improper command pipelining after {after} from {}: {ahead}", self.peer.namaddr);
+        self.impatient = true;
+        self.server.params.smtpd.smtpd_forbid_unauth_pipelining.then(|| {
+            self.faults.push(Fault::Protocol);
+            Next::Hangup(Reply::fixed(554, Enhanced(5, 5, 0), "Error: SMTP protocol synchronization"))
+        })
+    }
+
+    fn too_long(&mut self) -> Next {
+        self.faults.push(Fault::Protocol);
+        self.statistics.attempted(Verb::Unknown);
+        let host = &self.server.params.identity.myhostname;
+        Next::Error(Reply::new(500, Some(Enhanced(5, 5, 2)), format!("{host} Error: command too long")))
+    }
+
+    /// Whether a bare LF ends more than a line for this client.
+    pub(crate) async fn forbids_bare_newline(&self) -> bool {
+        self.server.settings.bare_newline == crate::settings::BareNewlines::Reject
+            && !self.is_excluded_from_bare_newline().await
+    }
+
+    pub(crate) async fn is_excluded_from_bare_newline(&self) -> bool {
+        self.peer.is_listed(&self.server.tables.bare_newline_exclusions).await
+    }
+
+    pub(crate) fn bare_newline(&mut self) -> Next {
+        let id = self.transaction.envelope().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE");
+        info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
+        self.faults.push(Fault::Protocol);
+        let host = &self.server.params.identity.myhostname;
+        let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
+        Next::Error(Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received")))
+    }
+
+    /// Sends a reply, late if the client makes many mistakes.
+    pub(crate) async fn say(&mut self, reply: Reply) -> Result<(), conn::Error> {
+        let reply = self.dressed(reply).await;
+        if self.errors >= self.server.params.smtpd.smtpd_soft_error_limit {
+            let delay = self.server.params.smtpd.smtpd_error_sleep_time;
+            if delay > Duration::ZERO {
+                self.conn.flush().await?;
+                tokio::time::sleep(delay).await;
+            }
+        }
+        self.history.said(&reply);
+        self.conn.reply(&reply);
+        Ok(())
+    }
+
+    /// The connection broke, or the client was silent; what there is to say is said.
+    async fn failed(&mut self, error: &conn::Error) -> End {
+        match error {
+            conn::Error::Timeout => {
+                let host = &self.server.params.identity.myhostname;
+                let reply = Reply::new(421, Some(Enhanced(4, 4, 2)), format!("{host} Error: timeout exceeded"));
+                self.conn.set_pace(Pace::Each(Duration::from_secs(10)));
+                self.conn.reply(&reply);
+                let _ = self.conn.flush().await;
+                End::Timeout
+            }
+            conn::Error::Flood => {
+                let Next::Error(reply) = self.too_long() else { return End::Errors };
+                self.conn.reply(&reply);
+                let _ = self.conn.flush().await;
+                End::Errors
+            }
+            conn::Error::Lost => End::Lost,
+        }
+    }
+
+    fn tell_end(&self, end: End) {
+        let reason = match end {
+            End::Quit => return,
+            End::Lost => "lost connection",
+            End::Timeout => "timeout",
+            End::Errors => "too many errors",
+        };
+        let id = self.transaction.envelope().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE");
+        match self.progress {
+            Some(bytes) => info!("{id}: {reason} after {} ({bytes} bytes) from {}", self.stage, self.peer.namaddr),
+            None => info!("{id}: {reason} after {} from {}", self.stage, self.peer.namaddr),
+        }
+    }
+
+    /// `SMTP` or `ESMTP`.
+    pub(crate) fn protocol(&self) -> &'static str {
+        match self.helo.as_ref().map(|helo| helo.protocol) {
+            Some(Protocol::Esmtp) => "ESMTP",
+            Some(Protocol::Smtp) | None => "SMTP",
+        }
+    }
+
+    /// Forgets the message at hand.
+    pub(crate) fn drop_transaction(&mut self) {
+        self.progress = None;
+        match std::mem::take(&mut self.transaction) {
+            Transaction::Idle => {}
+            Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => {
+                if let Some(sink) = envelope.sink {
+                    sink.abandon();
+                }
+            }
+        }
+    }
+
+    /// What checks may know now. `recipient` is the one at hand.
+    pub(crate) fn facts<'a>(
+        &'a self,
+        envelope: Option<&'a transaction::Envelope>,
+        recipient: Option<&'a [u8]>,
+    ) -> Facts<'a> {
+        Facts {
+            stage: self.stage,
+            peer: &self.peer,
+            helo: self.helo.as_ref().map(|helo| helo.name.as_str()),
+            protocol: self.protocol(),
+            sender: envelope.map(|envelope| envelope.sender.address.as_slice()),
+            recipient,
+            etrn: None,
+            queue_id: envelope.and_then(|envelope| envelope.queue_id.as_deref()),
+            instance: envelope.map_or("", |envelope| &envelope.instance),
+            login: self.login.as_ref(),
+            tls: self.tls.as_ref(),
+            size: envelope.map_or(0, |envelope| self.progress.unwrap_or(envelope.sender.size)),
+            recipients: envelope.map_or(0, |envelope| envelope.recipients.count),
+            impatient: self.impatient,
+        }
+    }
+}
+
+/// Keeps what a check has learnt: its faults, for the notice to postmaster.
+pub(crate) fn faults_of(check: Check<'_>) -> (Vec<Fault>, Deferral) {
+    (check.faults, check.deferral)
+}

@@ -1,0 +1,85 @@
+//! A transcript of the session, and the notice to postmaster that carries it (`notify_classes`).
+
+use smtp_proto::Reply;
+
+use super::Session;
+use crate::access::Fault;
+use crate::settings::Settings;
+use crate::text::printable;
+
+/// What was said, as far as it may be needed.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    kept: Option<String>,
+}
+
+/// A transcript grows no further than this.
+const LIMIT: usize = 16 * 1024;
+
+impl History {
+    /// Kept only where some class of trouble of sessions is to be told.
+    pub(super) fn new(settings: &Settings) -> History {
+        let wanted = ["policy", "protocol", "bounce", "software", "resource", "data"]
+            .iter()
+            .any(|class| settings.notifies(class));
+        History { kept: wanted.then(String::new) }
+    }
+
+    pub(crate) fn heard(&mut self, line: &[u8]) {
+        self.add(" In:  ", &printable(line));
+    }
+
+    pub(crate) fn said(&mut self, reply: &Reply) {
+        if self.kept.is_some() {
+            self.add(" Out: ", &reply.logged());
+        }
+    }
+
+    /// A new transaction begins.
+    pub(crate) fn forget(&mut self) {
+        if let Some(text) = &mut self.kept {
+            text.clear();
+        }
+    }
+
+    fn add(&mut self, direction: &str, line: &str) {
+        if let Some(text) = self.kept.as_mut().filter(|text| text.len() < LIMIT) {
+            text.push_str(direction);
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+}
+
+/// The class that `notify_classes` knows a fault by.
+fn class(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Policy => "policy",
+        Fault::Bounce => "bounce",
+        Fault::Protocol => "protocol",
+        Fault::Software => "software",
+        Fault::Resource => "resource",
+    }
+}
+
+impl Session {
+    /// Tells postmaster, if some trouble of this session is of a class that is told.
+    pub(super) async fn notify(&mut self) {
+        let mut classes: Vec<&str> =
+            self.faults.iter().copied().map(class).filter(|class| self.server.settings.notifies(class)).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        if classes.is_empty() {
+            return;
+        }
+        let identity = &self.server.params.identity;
+        let recipient = &self.server.params.bounce.error_notice_recipient;
+        let transcript = self.history.kept.take().unwrap_or_default();
+        let text = format!(
+            "From: Mail Delivery System <MAILER-DAEMON>\nTo: Postmaster <{recipient}>\nSubject: {} SMTP server: errors from {}\n\n\
+             Transcript of session follows.\n\n{transcript}\n\nFor other details, see the local mail logfile\n",
+            identity.mail_name, self.peer.namaddr
+        );
+        self.server.cleanup.post_notice(&identity.double_bounce_sender, recipient, &text).await;
+    }
+}

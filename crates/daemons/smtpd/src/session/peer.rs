@@ -1,0 +1,181 @@
+//! Who the client is: its address, the name of that address, and whether the name leads back.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dns::Families;
+use table::{Error, PatternList};
+use tracing::warn;
+
+use super::stream::Ends;
+use crate::Smtpd;
+
+/// What became of looking a name up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameStatus {
+    Known,
+    /// The DNS could not be asked.
+    Temporary,
+    /// There is none.
+    Unknown,
+    /// The name does not lead back to the address.
+    Forged,
+}
+
+impl NameStatus {
+    fn of(error: &dns::Error) -> NameStatus {
+        if error.is_temporary() { NameStatus::Temporary } else { NameStatus::Unknown }
+    }
+}
+
+/// The client, and where it connected to.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// The verified name, or `unknown`.
+    pub(crate) name: String,
+    pub(crate) name_status: NameStatus,
+    /// The name of the address, verified or not.
+    pub(crate) reverse_name: String,
+    pub(crate) reverse_status: NameStatus,
+    /// The address as text, without brackets.
+    pub(crate) address: String,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) port: String,
+    /// `name[address]`, with the port if `smtpd_client_port_logging`.
+    pub(crate) namaddr: String,
+    pub(crate) server_address: String,
+    pub(crate) server_port: String,
+}
+
+pub(crate) const UNKNOWN: &str = "unknown";
+
+impl Peer {
+    /// A client on a Unix-domain socket, or standard input: this host itself.
+    fn local() -> Peer {
+        let mut peer = Peer {
+            name: "localhost".to_owned(),
+            name_status: NameStatus::Known,
+            reverse_name: "localhost".to_owned(),
+            reverse_status: NameStatus::Known,
+            address: "127.0.0.1".to_owned(),
+            ip: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+            port: "0".to_owned(),
+            namaddr: String::new(),
+            server_address: "127.0.0.1".to_owned(),
+            server_port: "0".to_owned(),
+        };
+        peer.rename(false);
+        peer
+    }
+
+    /// The client of a connection; names are looked up.
+    pub(crate) async fn of(ends: Ends, server: &Smtpd) -> Peer {
+        match ends {
+            Ends::Local => Peer::local(),
+            Ends::Inet { client, server: local } => {
+                let mut peer = Peer::unnamed(client, local);
+                if server.params.smtpd.smtpd_peername_lookup {
+                    peer.look_up(server).await;
+                } else {
+                    peer.name_status = NameStatus::Unknown;
+                }
+                peer.rename(server.params.smtpd.smtpd_client_port_logging);
+                peer
+            }
+        }
+    }
+
+    fn unnamed(client: SocketAddr, server: SocketAddr) -> Peer {
+        let (ip, server_ip) = (client.ip().to_canonical(), server.ip().to_canonical());
+        Peer {
+            name: UNKNOWN.to_owned(),
+            name_status: NameStatus::Unknown,
+            reverse_name: UNKNOWN.to_owned(),
+            reverse_status: NameStatus::Unknown,
+            address: ip.to_string(),
+            ip: Some(ip),
+            port: client.port().to_string(),
+            namaddr: String::new(),
+            server_address: server_ip.to_string(),
+            server_port: server.port().to_string(),
+        }
+    }
+
+    /// The name of the address, and whether it leads back to the address.
+    async fn look_up(&mut self, server: &Smtpd) {
+        let Some(ip) = self.ip else { return };
+        let name = match server.dns.native_name(ip).await {
+            Ok(name) => name,
+            Err(error) => {
+                let status = NameStatus::of(&error);
+                (self.name_status, self.reverse_status) = (status, status);
+                return;
+            }
+        };
+        if !address::domain::is_hostname(name.as_bytes()) || address::domain::is_numeric(name.as_bytes()) {
+            warn!("numeric or invalid hostname: {}", crate::text::printable(name.as_bytes()));
+            return;
+        }
+        self.reverse_name.clone_from(&name);
+        self.reverse_status = NameStatus::Known;
+        let family = if ip.is_ipv4() { Families::V4 } else { Families::V6 };
+        match server.dns.native_addresses(&name, family).await {
+            Ok(addresses) if addresses.iter().any(|address| address.to_canonical() == ip) => {
+                self.name = name;
+                self.name_status = NameStatus::Known;
+            }
+            Ok(_) => {
+                warn!("hostname {name} does not resolve to address {ip}");
+                self.name_status = NameStatus::Forged;
+            }
+            Err(error) => {
+                warn!("hostname {name} does not resolve to address {ip}: {}", error.native_text());
+                self.name_status = NameStatus::of(&error);
+            }
+        }
+    }
+
+    /// Makes `namaddr` anew, after name, address or port have changed.
+    pub(crate) fn rename(&mut self, with_port: bool) {
+        self.namaddr = if with_port {
+            format!("{}[{}]:{}", self.name, self.address, self.port)
+        } else {
+            format!("{}[{}]", self.name, self.address)
+        };
+    }
+
+    /// The address as it stands in a `Received:` header: IPv6 has a prefix.
+    pub(crate) fn rfc_address(&self) -> String {
+        match self.ip {
+            Some(IpAddr::V6(_)) => format!("IPv6:{}", self.address),
+            Some(IpAddr::V4(_)) | None => self.address.clone(),
+        }
+    }
+
+    /// Whether it is one of our own networks.
+    pub(crate) async fn in_mynetworks(&self, mynetworks: &PatternList) -> Result<bool, Error> {
+        mynetworks.matches_client(self.name.as_bytes(), &self.address).await
+    }
+
+    /// Whether a list names it; a list that fails does not.
+    pub(crate) async fn is_listed(&self, list: &PatternList) -> bool {
+        !list.is_empty() && list.matches_client(self.name.as_bytes(), &self.address).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_canonical() {
+        let mut peer = Peer::unnamed("[::ffff:192.0.2.1]:99".parse().unwrap(), "[::1]:25".parse().unwrap());
+        peer.rename(false);
+        assert_eq!((peer.namaddr.as_str(), peer.rfc_address().as_str()), ("unknown[192.0.2.1]", "192.0.2.1"));
+        let mut peer = Peer::unnamed("[2001:db8::1]:99".parse().unwrap(), "[::1]:25".parse().unwrap());
+        peer.rename(true);
+        assert_eq!(
+            (peer.namaddr.as_str(), peer.rfc_address().as_str()),
+            ("unknown[2001:db8::1]:99", "IPv6:2001:db8::1")
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! A mail transaction: from MAIL to the end of the content.
+
+use dsn::Ret;
+use smtp_proto::parameter::Body;
+
+use crate::access::{Actions, Deferral};
+use crate::sink::Sink;
+
+/// Where the session stands. DATA cannot see a missing sender: it would have to be in a state that has none.
+#[derive(Debug, Default)]
+pub(crate) enum Transaction {
+    /// No MAIL yet.
+    #[default]
+    Idle,
+    /// MAIL was accepted; recipients may follow.
+    Open(Box<Envelope>),
+    /// BDAT has begun; only BDAT may follow.
+    Chunks(Box<Envelope>, Chunks),
+}
+
+impl Transaction {
+    /// The envelope, if there is one.
+    pub(crate) fn envelope(&self) -> Option<&Envelope> {
+        match self {
+            Transaction::Idle => None,
+            Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => Some(envelope),
+        }
+    }
+}
+
+/// What MAIL and RCPT have said, and what was found about it.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) sender: Sender,
+    pub(crate) recipients: Recipients,
+    pub(crate) actions: Actions,
+    pub(crate) deferral: Deferral,
+    /// Names this message to policy servers.
+    pub(crate) instance: String,
+    pub(crate) arrived: std::time::SystemTime,
+    /// Where it goes; opened at the first accepted recipient.
+    pub(crate) sink: Option<Sink>,
+    pub(crate) queue_id: Option<String>,
+}
+
+/// What MAIL has said.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    /// In internal form; empty is the null sender.
+    pub(crate) address: Vec<u8>,
+    /// `SIZE=`.
+    pub(crate) size: u64,
+    pub(crate) body: Option<Body>,
+    pub(crate) smtputf8: bool,
+    pub(crate) ret: Option<Ret>,
+    /// `ENVID=`, as it was sent.
+    pub(crate) envelope_id: Option<Vec<u8>>,
+    /// The delimiters of `XVERP`.
+    pub(crate) verp: Option<String>,
+    /// `AUTH=`, decoded.
+    pub(crate) auth: Option<String>,
+}
+
+/// What RCPT has said.
+#[derive(Debug, Default)]
+pub(crate) struct Recipients {
+    pub(crate) count: usize,
+    /// The first, in internal form.
+    pub(crate) first: Option<Vec<u8>>,
+    /// Refused beyond `smtpd_recipient_limit`.
+    pub(crate) over: i64,
+}
+
+/// The progress of BDAT.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    pub(crate) content: super::content::Content,
+    /// Bytes on the wire so far.
+    pub(crate) total: u64,
+}

@@ -1,0 +1,198 @@
+//! Parameters in the form in which sessions need them: words become types, numbers reply codes.
+
+use std::net::IpAddr;
+
+use config::Source;
+use config::params::SmtpdAccess;
+use dns::Families;
+use smtp_proto::Reply;
+use smtp_proto::dot::BareNewline;
+use smtp_proto::ehlo::Keywords;
+use tracing::warn;
+
+use crate::Params;
+use crate::access::keys::Parents;
+
+/// Derived once, at the start of the process.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) families: Families,
+    pub(crate) access_parents: Parents,
+    /// Addresses of `inet_interfaces` and `proxy_interfaces`.
+    pub(crate) own_addresses: Vec<IpAddr>,
+    pub(crate) bare_newline: BareNewlines,
+    /// `smtpd_discard_ehlo_keywords`.
+    pub(crate) hidden_keywords: Keywords,
+    pub(crate) soft_bounce: bool,
+    pub(crate) smtputf8: bool,
+    /// Unknown recipients are refused (`receive_override_options`).
+    pub(crate) checks_unknown: bool,
+    pub(crate) overrides: Overrides,
+    /// Classes of trouble that postmaster learns of.
+    pub(crate) notify_classes: Vec<String>,
+    permit_actions: Vec<String>,
+    /// The name in master.cf, for limits by client.
+    pub(crate) service_name: String,
+    pub(crate) timezone: jiff::tz::TimeZone,
+}
+
+/// `receive_override_options`: what cleanup leaves out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Overrides {
+    options: u8,
+}
+
+impl Overrides {
+    const MAPPINGS: u8 = 1;
+    const CHECKS: u8 = 2;
+    const MILTERS: u8 = 4;
+    const UNKNOWN: u8 = 8;
+
+    fn parse(words: &[String]) -> Overrides {
+        let mut options = 0;
+        for word in words {
+            options |= match word.to_ascii_lowercase().as_str() {
+                "no_address_mappings" => Overrides::MAPPINGS,
+                "no_header_body_checks" => Overrides::CHECKS,
+                "no_milters" => Overrides::MILTERS,
+                "no_unknown_recipient_checks" => Overrides::UNKNOWN,
+                _ => {
+                    warn!("unknown receive_override_options value \"{word}\"");
+                    0
+                }
+            };
+        }
+        Overrides { options }
+    }
+
+    pub(crate) fn no_mappings(self) -> bool {
+        self.options & Overrides::MAPPINGS != 0
+    }
+
+    pub(crate) fn no_checks(self) -> bool {
+        self.options & Overrides::CHECKS != 0
+    }
+
+    pub(crate) fn no_milters(self) -> bool {
+        self.options & Overrides::MILTERS != 0
+    }
+}
+
+/// `smtpd_forbid_bare_newline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BareNewlines {
+    Allow,
+    Normalize,
+    Note,
+    Reject,
+}
+
+impl BareNewlines {
+    fn parse(text: &str) -> BareNewlines {
+        match text.to_ascii_lowercase().as_str() {
+            "no" => BareNewlines::Allow,
+            "yes" | "normalize" => BareNewlines::Normalize,
+            "note" => BareNewlines::Note,
+            "reject" => BareNewlines::Reject,
+            _ => {
+                warn!("bad smtpd_forbid_bare_newline value \"{text}\"; using \"normalize\"");
+                BareNewlines::Normalize
+            }
+        }
+    }
+
+    /// What may end a message.
+    pub(crate) fn decoding(self) -> BareNewline {
+        match self {
+            BareNewlines::Allow => BareNewline::Allow,
+            BareNewlines::Normalize | BareNewlines::Note | BareNewlines::Reject => BareNewline::Normalize,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(params: &Params, source: &Source, service_name: &str) -> Settings {
+        let identity = &params.identity;
+        let plain = identity.parent_domain_matches_subdomains.iter().any(|name| name == "smtpd_access_maps");
+        let hidden = params.smtpd.smtpd_discard_ehlo_keywords.join(" ");
+        let overrides = Overrides::parse(&params.cleanup.receive_override_options);
+        Settings {
+            families: Families::of_protocols(&identity.inet_protocols),
+            access_parents: if plain { Parents::Plain } else { Parents::Dotted },
+            own_addresses: source.own_addresses(),
+            bare_newline: BareNewlines::parse(&params.smtpd.smtpd_forbid_bare_newline),
+            hidden_keywords: Settings::keywords(&hidden),
+            soft_bounce: identity.soft_bounce,
+            smtputf8: identity.smtputf8_enable,
+            checks_unknown: overrides.options & Overrides::UNKNOWN == 0,
+            overrides,
+            notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
+            permit_actions: params.access.smtpd_log_access_permit_actions.clone(),
+            service_name: service_name.to_owned(),
+            timezone: jiff::tz::TimeZone::system(),
+        }
+    }
+
+    /// Keywords of a list; what is none is warned about.
+    pub(crate) fn keywords(list: &str) -> Keywords {
+        let known =
+            list.split([',', ' ', '\t']).filter(|word| !word.is_empty()).filter(|word| match Keywords::parse(word) {
+                Ok(_) => true,
+                Err(word) => {
+                    warn!("unknown EHLO keyword \"{word}\"");
+                    false
+                }
+            });
+        Keywords::parse(&known.collect::<Vec<_>>().join(" ")).unwrap_or(Keywords::NONE)
+    }
+
+    /// Whether `smtpd_log_access_permit_actions` lists an action.
+    pub(crate) fn logs_permit(&self, action: &str) -> bool {
+        self.permit_actions.iter().any(|listed| listed == "static:all" || listed.eq_ignore_ascii_case(action))
+    }
+
+    /// `soft_bounce`: what would be refused for good is refused for now.
+    pub(crate) fn softened(&self, mut reply: Reply) -> Reply {
+        if self.soft_bounce && reply.code / 100 == 5 {
+            reply.code -= 100;
+            reply.status = reply.status.map(|status| status.with_class(4));
+        }
+        reply
+    }
+
+    /// Whether this is a domain name, by the standard in force.
+    pub(crate) fn is_valid_domain(&self, name: &[u8]) -> bool {
+        if self.smtputf8 && !name.is_ascii() {
+            return address::domain::to_ascii(name).is_some();
+        }
+        address::domain::is_hostname(name)
+    }
+
+    pub(crate) fn notifies(&self, class: &str) -> bool {
+        self.notify_classes.iter().any(|listed| listed == class)
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident),* $(,)?) => {
+        /// Reply codes; what is out of range counts as 450.
+        #[derive(Debug)]
+        pub(crate) struct Codes { $(pub(crate) $name: u16,)* }
+
+        impl Codes {
+            pub(crate) fn new(access: &SmtpdAccess) -> Codes {
+                let code = |value: i64| u16::try_from(value).ok().filter(|code| (200..600).contains(code)).unwrap_or(450);
+                Codes { $($name: code(access.$name),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    access_map_reject_code, access_map_defer_code, invalid_hostname_reject_code, maps_rbl_reject_code, non_fqdn_reject_code,
+    plaintext_reject_code, reject_code, defer_code, relay_domains_reject_code, unknown_address_reject_code,
+    unknown_client_reject_code, unknown_hostname_reject_code, unknown_local_recipient_reject_code,
+    unknown_relay_recipient_reject_code, unknown_virtual_alias_reject_code, unknown_virtual_mailbox_reject_code,
+    unverified_recipient_reject_code, unverified_recipient_defer_code, unverified_sender_reject_code,
+    unverified_sender_defer_code, multi_recipient_bounce_reject_code,
+}

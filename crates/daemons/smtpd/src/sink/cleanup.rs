@@ -1,0 +1,394 @@
+//! Messages for cleanup, over connections that are kept for the next message.
+//!
+//! cleanup has always made the next queue file already, so the id is there at once. Envelope records are collected here and go
+//! out together with the content; a small message is one write and one answer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipc::Channel;
+use ipc::cleanup::{Cause, Cleanup, Handling, Origin, Reply as Answer, Request, Switch, Verdict};
+use queue_file::record::{self, Type};
+use smtp_proto::{Enhanced, Reply};
+use tracing::warn;
+
+use super::{Broken, Outcome, write_error};
+use crate::access::{Actions, Fault};
+
+type Line = Channel<Request, Answer>;
+
+/// Connections to cleanup that wait for a message, each with the id that it will have.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    deadline: Duration,
+    idle: Mutex<Vec<(Line, String)>>,
+}
+
+/// No more idle connections are kept; cleanup holds an empty file for each.
+const KEPT: usize = 32;
+/// What is collected before it is written.
+const COLLECTED: usize = 64 * 1024;
+
+impl Pool {
+    pub(crate) fn new(path: impl Into<PathBuf>, deadline: Duration) -> Pool {
+        Pool(Arc::new(Inner { path: path.into(), deadline, idle: Mutex::default() }))
+    }
+
+    /// A message begins.
+    pub(crate) async fn open(&self) -> Result<Delivery, Broken> {
+        let (line, id) = match self.take() {
+            Some(kept) => kept,
+            None => self.connect().await?,
+        };
+        Ok(Delivery {
+            pool: self.clone(),
+            line,
+            id,
+            records: Vec::new(),
+            handling: HANDLING,
+            state: State::Envelope,
+            late: Late::default(),
+        })
+    }
+
+    fn take(&self) -> Option<(Line, String)> {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((line, id)) = idle.pop() {
+            if !line.is_stale() {
+                return Some((line, id));
+            }
+        }
+        None
+    }
+
+    async fn connect(&self) -> Result<(Line, String), Broken> {
+        let connected = async {
+            let mut line = Channel::connect::<Cleanup>(&self.0.path, self.0.deadline).await?;
+            let answer = line.expect().await?;
+            Ok::<_, ipc::Error>((line, answer))
+        };
+        match connected.await {
+            Ok((line, Answer::Ready(id))) => Ok((line, id)),
+            Ok((_, Answer::Unavailable(reason))) => {
+                warn!("cleanup service: {reason}");
+                Err(Broken)
+            }
+            Ok((_, Answer::Finished { .. })) => Err(Broken),
+            Err(error) => {
+                warn!("problem talking to service cleanup: {error}");
+                Err(Broken)
+            }
+        }
+    }
+
+    fn keep(&self, mut line: Line, next: String) {
+        if next.is_empty() {
+            return;
+        }
+        line.shrink();
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push((line, next));
+        }
+    }
+
+    /// Posts a notice of our own. Nobody can be told if that fails.
+    pub(crate) async fn post_notice(&self, sender: &str, recipient: &str, text: &str) {
+        let Ok(mut delivery) = self.open().await else { return };
+        delivery.handling = Handling { origin: Origin::Notify, checks: Switch::Off, milters: Switch::Off, ..HANDLING };
+        let records = &mut delivery.records;
+        record::put_time(records, now());
+        record::put_attribute(records, "rewrite_context", b"local");
+        record::put(records, Type::Sender, sender.as_bytes());
+        delivery.add_recipient(recipient.as_bytes(), b"", dsn::Notify::NEVER);
+        let actions = Actions::default();
+        if delivery.begin(&actions).await.is_ok() && delivery.content(text.as_bytes()).await.is_ok() {
+            let _ = Box::new(delivery).finish(&actions).await;
+        }
+    }
+}
+
+/// The time as queue files have it.
+pub(crate) fn now() -> queue_file::Time {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    queue_file::Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() }
+}
+
+/// As mail from strangers is handled.
+const HANDLING: Handling = Handling {
+    origin: Origin::Smtpd,
+    checks: Switch::On,
+    mapping: Switch::On,
+    bcc: Switch::On,
+    milters: Switch::On,
+    bounce: Switch::Off,
+    hold: Switch::Off,
+    smtputf8: Switch::Off,
+    autodetect: Switch::Off,
+};
+
+/// A message on its way to cleanup.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pool: Pool,
+    line: Line,
+    /// The queue id.
+    pub(crate) id: String,
+    /// Envelope records that were not sent yet.
+    pub(crate) records: Vec<u8>,
+    pub(crate) handling: Handling,
+    state: State,
+    late: Late,
+}
+
+/// How much was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing; the file is as it was.
+    Envelope,
+    /// The envelope, and perhaps content.
+    Content,
+}
+
+/// What of the actions was told already.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Late {
+    filter: Option<String>,
+    redirect: Option<String>,
+    bcc: Vec<String>,
+    hold: bool,
+}
+
+impl Late {
+    fn of(actions: &Actions) -> Late {
+        let Actions { filter, redirect, bcc, hold, .. } = actions;
+        Late { filter: filter.clone(), redirect: redirect.clone(), bcc: bcc.clone(), hold: *hold }
+    }
+}
+
+impl Delivery {
+    /// Adds a recipient. `original` is `type;address`.
+    pub(crate) fn add_recipient(&mut self, address: &[u8], original: &[u8], notify: dsn::Notify) {
+        if !notify.is_unset() {
+            record::put_attribute(&mut self.records, "notify_flags", notify.bits().to_string().as_bytes());
+        }
+        record::put_attribute(&mut self.records, "dsn_orig_rcpt", original);
+        record::put(&mut self.records, Type::Recipient, address);
+    }
+
+    /// Sends the envelope, as far as it is known.
+    pub(crate) async fn begin(&mut self, actions: &Actions) -> Result<(), Broken> {
+        if actions.hold {
+            self.handling.hold = Switch::On;
+        }
+        if let Some(time) = actions.delay {
+            record::put(&mut self.records, Type::Delay, time.as_secs().to_string().as_bytes());
+        }
+        self.late = Late::of(actions);
+        self.add_actions(actions);
+        self.state = State::Content;
+        let handling = self.handling;
+        self.send(&Request::Begin(handling))?;
+        self.send_records()
+    }
+
+    fn add_actions(&mut self, actions: &Actions) {
+        if let Some(filter) = &actions.filter {
+            record::put(&mut self.records, Type::Filter, filter.as_bytes());
+        }
+        if let Some(redirect) = &actions.redirect {
+            record::put(&mut self.records, Type::Redirect, redirect.as_bytes());
+        }
+        for bcc in &actions.bcc {
+            self.add_recipient(bcc.as_bytes(), b"", dsn::Notify::NEVER);
+        }
+    }
+
+    fn send_records(&mut self) -> Result<(), Broken> {
+        // A frame has a limit; records are never cut.
+        let records = std::mem::take(&mut self.records);
+        let mut start = 0;
+        let mut end = 0;
+        while let Some(length) = record_length(records.get(end..).unwrap_or_default()) {
+            if end > start && end + length - start > RECORDS_LIMIT {
+                self.send_part(&records, start, end)?;
+                start = end;
+            }
+            end += length;
+        }
+        self.send_part(&records, start, records.len())
+    }
+
+    fn send_part(&mut self, records: &[u8], start: usize, end: usize) -> Result<(), Broken> {
+        let part = records.get(start..end).unwrap_or_default();
+        if part.is_empty() { Ok(()) } else { self.send(&Request::Envelope(part.to_vec().into())) }
+    }
+
+    /// Sends content.
+    pub(crate) async fn content(&mut self, text: &[u8]) -> Result<(), Broken> {
+        self.line.send_raw(text).map_err(broken)?;
+        if self.line.unsent() > COLLECTED { self.line.flush().await.map_err(broken) } else { Ok(()) }
+    }
+
+    fn send(&mut self, request: &Request) -> Result<(), Broken> {
+        self.line.send(request).map_err(broken)
+    }
+
+    /// Commits. cleanup answers when the message is safe.
+    pub(crate) async fn finish(mut self: Box<Self>, actions: &Actions) -> Outcome {
+        if actions.discard {
+            self.abandon();
+            return Outcome::Queued;
+        }
+        match self.commit(actions).await {
+            Ok(Answer::Finished { verdict, next }) => {
+                self.pool.keep(self.line, next);
+                outcome(verdict)
+            }
+            Ok(Answer::Ready(_) | Answer::Unavailable(_)) | Err(Broken) => {
+                Outcome::Refused(write_error(), Some(Fault::Resource))
+            }
+        }
+    }
+
+    async fn commit(&mut self, actions: &Actions) -> Result<Answer, Broken> {
+        // What the last restrictions have caused comes behind the content.
+        if Late::of(actions) != self.late {
+            if actions.hold && !self.late.hold {
+                record::put(&mut self.records, Type::Flags, HOLD.to_string().as_bytes());
+            }
+            self.add_actions(actions);
+            self.send_records()?;
+        }
+        self.send(&Request::End)?;
+        self.line.expect().await.map_err(broken)
+    }
+
+    /// Gives the message up. Its file is made anew, since its id was told.
+    pub(crate) fn abandon(mut self: Box<Self>) {
+        tokio::spawn(async move {
+            let aborted = async {
+                if self.state == State::Envelope {
+                    self.line.send(&Request::Begin(self.handling))?;
+                }
+                self.line.send(&Request::Abort)?;
+                self.line.expect().await
+            };
+            if let Ok(Answer::Ready(id)) = aborted.await {
+                self.pool.keep(self.line, id);
+            }
+        });
+    }
+}
+
+/// The flag by which a record puts a message on hold.
+const HOLD: u32 = 4;
+const RECORDS_LIMIT: usize = 32 * 1024;
+
+/// The length of the first record.
+fn record_length(records: &[u8]) -> Option<usize> {
+    let (_, rest) = records.split_first()?;
+    let (mut length, mut shift) = (0_usize, 0);
+    for (at, byte) in rest.iter().enumerate() {
+        length |= usize::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(at + 2 + length);
+        }
+        shift += 7;
+    }
+    None
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of a map_err")]
+fn broken(error: ipc::Error) -> Broken {
+    warn!("problem talking to service cleanup: {error}");
+    Broken
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Queued | Verdict::Discarded => Outcome::Queued,
+        Verdict::Refused { cause, reason } => {
+            let (reply, fault) = refusal(cause, &reason);
+            Outcome::Refused(reply, fault)
+        }
+    }
+}
+
+fn refusal(cause: Cause, reason: &str) -> (Reply, Option<Fault>) {
+    let own = |code, status| own_words(code, status, reason);
+    match cause {
+        Cause::Malformed => {
+            (Reply::fixed(451, Enhanced(4, 3, 0), "Error: internal protocol error"), Some(Fault::Software))
+        }
+        Cause::Write => (write_error(), Some(Fault::Resource)),
+        Cause::Size => (crate::session::content::too_large(), None),
+        Cause::Hops => (Reply::fixed(554, Enhanced(5, 4, 0), "Error: too many hops"), Some(Fault::Bounce)),
+        Cause::Content => {
+            let fallback = || Reply::fixed(550, Enhanced(5, 7, 1), "Error: message content rejected");
+            (own(550, Enhanced(5, 7, 1)).unwrap_or_else(fallback), Some(Fault::Policy))
+        }
+        Cause::NoRecipients => (Reply::fixed(554, Enhanced(5, 1, 1), "Error: no recipients specified"), None),
+        Cause::Defer => {
+            let fallback = || Reply::fixed(451, Enhanced(4, 7, 1), "Error: service unavailable");
+            (own(451, Enhanced(4, 7, 1)).unwrap_or_else(fallback), None)
+        }
+        Cause::Shutdown => {
+            let fallback = || Reply::fixed(421, Enhanced(4, 7, 0), "Error: service unavailable");
+            (own(421, Enhanced(4, 7, 0)).unwrap_or_else(fallback), None)
+        }
+    }
+}
+
+/// The words of a check or milter: with a reply code, with an enhanced code, or with neither.
+fn own_words(code: u16, status: Enhanced, reason: &str) -> Option<Reply> {
+    if reason.is_empty() {
+        return None;
+    }
+    if let Some(reply) = Reply::from_text(reason.as_bytes()).filter(|reply| reply.code >= 400) {
+        return Some(reply);
+    }
+    Some(match Enhanced::split(reason.as_bytes()) {
+        Some((status, rest)) => {
+            let code = if status.0 == 4 && code >= 500 { code - 100 } else { code };
+            Reply::new(code, Some(status), rest)
+        }
+        None => Reply::new(code, Some(status), reason),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_have_their_words() {
+        for (cause, reason, expected) in [
+            (Cause::Size, "", "552 5.3.4 Error: message file too big"),
+            (Cause::Hops, "", "554 5.4.0 Error: too many hops"),
+            (Cause::Content, "5.7.9 go away", "550 5.7.9 go away"),
+            (Cause::Content, "4.7.1 later", "450 4.7.1 later"),
+            (Cause::Content, "", "550 5.7.1 Error: message content rejected"),
+            (Cause::Content, "554 5.7.1 no", "554 5.7.1 no"),
+            (Cause::Defer, "", "451 4.7.1 Error: service unavailable"),
+        ] {
+            assert_eq!(refusal(cause, reason).0.logged(), expected);
+        }
+    }
+
+    #[test]
+    fn records_have_a_length() {
+        let mut records = Vec::new();
+        record::put(&mut records, Type::Sender, b"a@b");
+        record::put(&mut records, Type::Recipient, &[b'x'; 300]);
+        let first = record_length(&records).unwrap();
+        assert_eq!(first, 5);
+        assert_eq!(record_length(&records[first..]), Some(303));
+        assert_eq!(record_length(b""), None);
+    }
+}

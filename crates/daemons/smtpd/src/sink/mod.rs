@@ -1,0 +1,77 @@
+//! Where messages go: to cleanup, or through a before-queue filter.
+
+pub(crate) mod cleanup;
+pub(crate) mod proxy;
+
+use smtp_proto::{Enhanced, Reply};
+
+use crate::access::{Actions, Fault};
+
+/// A message on its way.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    Cleanup(Box<cleanup::Delivery>),
+    Proxy(Box<proxy::Filter>),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is in the queue.
+    Queued,
+    /// The filter's own reply.
+    Said(Reply),
+    /// It was not accepted.
+    Refused(Reply, Option<Fault>),
+}
+
+/// The next process does not take it.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+/// Whatever keeps a queue file from being written.
+pub(crate) fn write_error() -> Reply {
+    Reply::fixed(451, Enhanced(4, 3, 0), "Error: queue file write error")
+}
+
+impl Sink {
+    /// Content follows.
+    pub(crate) async fn begin(&mut self, actions: &Actions) -> Result<(), Broken> {
+        match self {
+            Sink::Cleanup(delivery) => delivery.begin(actions).await,
+            Sink::Proxy(filter) => filter.begin().await,
+        }
+    }
+
+    /// Text with LF line ends.
+    pub(crate) async fn content(&mut self, text: &[u8]) -> Result<(), Broken> {
+        match self {
+            Sink::Cleanup(delivery) => delivery.content(text).await,
+            Sink::Proxy(filter) => filter.content(text).await,
+        }
+    }
+
+    /// What to reply when the sink is broken: it may have said why.
+    pub(crate) async fn trouble(&mut self) -> Reply {
+        match self {
+            Sink::Cleanup(_) => write_error(),
+            Sink::Proxy(filter) => filter.trouble(),
+        }
+    }
+
+    /// The content is complete.
+    pub(crate) async fn finish(self, actions: &Actions) -> Outcome {
+        match self {
+            Sink::Cleanup(delivery) => delivery.finish(actions).await,
+            Sink::Proxy(filter) => filter.finish().await,
+        }
+    }
+
+    /// The message is given up.
+    pub(crate) fn abandon(self) {
+        match self {
+            Sink::Cleanup(delivery) => delivery.abandon(),
+            Sink::Proxy(filter) => filter.abandon(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! BDAT: the content of a message in chunks of announced size (RFC 3030).
+
+use smtp_proto::bdat::{Chunk, Place};
+use smtp_proto::ehlo::Keyword;
+use smtp_proto::{Enhanced, Reply, conn};
+
+use crate::access::Fault;
+use crate::session::content::{Framing, too_large};
+use crate::session::transaction::{Chunks, Transaction};
+use crate::session::{Next, Session};
+
+impl Session {
+    pub(super) async fn bdat(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
+        if self.hidden.has(Keyword::Chunking) {
+            return Ok(Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented")));
+        }
+        let Some(chunk) = Chunk::parse(arguments) else {
+            // Without a size there is no telling where the next command begins.
+            self.faults.push(Fault::Protocol);
+            return Ok(Next::Hangup(Reply::fixed(521, Enhanced(5, 5, 4), "Syntax: BDAT count [LAST]")));
+        };
+        let (mut envelope, mut chunks) = match std::mem::take(&mut self.transaction) {
+            Transaction::Open(envelope) if envelope.recipients.count > 0 => (envelope, None),
+            Transaction::Chunks(envelope, chunks) => (envelope, Some(chunks)),
+            other @ (Transaction::Idle | Transaction::Open(_)) => {
+                let reply = match other {
+                    Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
+                    Transaction::Idle | Transaction::Chunks(..) => {
+                        Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command")
+                    }
+                };
+                self.transaction = other;
+                return self.skip_chunk(chunk, reply).await;
+            }
+        };
+        if chunks.is_none() {
+            if let Err(reply) = self.check_data(&mut envelope).await {
+                self.transaction = Transaction::Open(envelope);
+                return self.skip_chunk(chunk, *reply).await;
+            }
+            let content = self.begin_content(&mut envelope, Framing::Chunks).await;
+            chunks = Some(Chunks { content, total: 0 });
+        }
+        let mut chunks = chunks.unwrap_or_default();
+        chunks.total = chunks.total.saturating_add(chunk.size);
+        if let Some(next) = self.exceeds(chunks.total) {
+            self.transaction = Transaction::Chunks(envelope, chunks);
+            return Ok(next);
+        }
+        self.pace_content();
+        match self.receive_chunk(&mut envelope, &mut chunks.content, chunk.size, chunk.place).await {
+            Ok(()) if chunk.place == Place::Last => Ok(self.settle(envelope, chunks.content).await),
+            Ok(()) => {
+                let trouble = chunks.content.trouble;
+                self.progress = None;
+                self.transaction = Transaction::Chunks(envelope, chunks);
+                Ok(match trouble {
+                    Some(crate::session::content::Trouble::TooLarge) => Next::Error(too_large()),
+                    Some(crate::session::content::Trouble::Sink) => Next::Error(crate::sink::write_error()),
+                    None => Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), format!("Ok: {} bytes", chunk.size))),
+                })
+            }
+            Err(error) => {
+                self.transaction = Transaction::Chunks(envelope, chunks);
+                Err(error)
+            }
+        }
+    }
+
+    /// Far beyond the limit there is no point in reading on.
+    fn exceeds(&self, total: u64) -> Option<Next> {
+        let limit = self.server.params.queue.message_size_limit;
+        (limit > 0 && total > limit.saturating_add(limit / 2)).then(|| {
+            let host = &self.server.params.identity.myhostname;
+            Next::Hangup(Reply::new(521, Some(Enhanced(5, 3, 4)), format!("{host} Error: message file too big")))
+        })
+    }
+
+    /// The chunk comes anyway, and is read for nothing.
+    async fn skip_chunk(&mut self, chunk: Chunk, reply: Reply) -> Result<Next, conn::Error> {
+        if let Some(next) = self.exceeds(chunk.size) {
+            return Ok(next);
+        }
+        let mut left = chunk.size;
+        while left > 0 {
+            if self.conn.buffered().is_empty() {
+                self.conn.fill().await?;
+            }
+            let part = usize::try_from(left).unwrap_or(usize::MAX).min(self.conn.buffered().len());
+            self.conn.consume(part);
+            left -= part as u64;
+        }
+        self.faults.push(Fault::Protocol);
+        Ok(Next::Error(reply))
+    }
+}

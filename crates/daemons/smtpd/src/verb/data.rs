@@ -1,0 +1,68 @@
+//! DATA: the content of a message, up to a line with a dot.
+
+use std::sync::Arc;
+
+use smtp_proto::{Enhanced, Reply, conn};
+
+use crate::access::{Check, Fault};
+use crate::session::transaction::{Envelope, Transaction};
+use crate::session::{Next, Session, faults_of};
+
+impl Session {
+    pub(super) async fn data(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
+        let mut envelope = match std::mem::take(&mut self.transaction) {
+            Transaction::Open(envelope) if envelope.recipients.count > 0 => envelope,
+            other => return Ok(self.data_is_early(other)),
+        };
+        if !arguments.is_empty() {
+            self.transaction = Transaction::Open(envelope);
+            return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
+        }
+        if let Err(reply) = self.check_data(&mut envelope).await {
+            self.transaction = Transaction::Open(envelope);
+            return Ok(Next::Error(*reply));
+        }
+        self.say(Reply::plain(354, "End data with <CR><LF>.<CR><LF>")).await?;
+        self.pace_content();
+        match self.receive(&mut envelope).await {
+            Ok(content) => Ok(self.settle(envelope, content).await),
+            Err(error) => {
+                // The id is still needed for the line that tells of the loss.
+                self.transaction = Transaction::Open(envelope);
+                Err(error)
+            }
+        }
+    }
+
+    fn data_is_early(&mut self, transaction: Transaction) -> Next {
+        self.faults.push(Fault::Protocol);
+        let reply = match &transaction {
+            Transaction::Idle => Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"),
+            Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
+            Transaction::Chunks(..) => Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT is not allowed"),
+        };
+        self.transaction = transaction;
+        Next::Error(reply)
+    }
+
+    /// `smtpd_data_restrictions`.
+    pub(super) async fn check_data(&mut self, envelope: &mut Envelope) -> crate::access::stages::Outcome {
+        if self.server.rules.data.is_empty() {
+            return Ok(());
+        }
+        let server = Arc::clone(&self.server);
+        let mut actions = std::mem::take(&mut envelope.actions);
+        let facts = self.facts(Some(envelope), envelope.recipients.first.as_deref());
+        let mut check = Check::new(&server, facts, &mut actions, envelope.deferral.clone());
+        let outcome = Box::pin(check.data()).await;
+        let (faults, _) = faults_of(check);
+        envelope.actions = actions;
+        self.faults.extend(faults);
+        outcome
+    }
+
+    /// Content may take long, but has to keep coming.
+    pub(super) fn pace_content(&mut self) {
+        self.progress = Some(0);
+    }
+}

@@ -1,0 +1,229 @@
+//! MAIL: a message begins.
+
+use std::sync::Arc;
+
+use dsn::Ret;
+use smtp_proto::command::PathArgument;
+use smtp_proto::parameter::{self, Body, Parameter};
+use smtp_proto::{Enhanced, Reply, path};
+use tracing::warn;
+
+use crate::access::{Check, Fault};
+use crate::session::transaction::{Envelope, Sender, Transaction};
+use crate::session::{Next, Session, faults_of};
+use crate::text::printable;
+use smtp_proto::ehlo::Keyword;
+
+impl Session {
+    pub(super) async fn mail(&mut self, arguments: &[u8]) -> Next {
+        if let Some(next) = self.mail_is_early() {
+            return next;
+        }
+        let Some(argument) = PathArgument::of_mail(arguments) else {
+            self.faults.push(Fault::Protocol);
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
+        };
+        if let Some(reply) = self.limit_messages().await {
+            return Next::Error(reply);
+        }
+        let mut sender = match self.sender(&argument) {
+            Ok(sender) => sender,
+            Err(reply) => return Next::Error(reply),
+        };
+        if let Err(reply) = self.check_sender_syntax(&argument, &sender).await {
+            return Next::Error(reply);
+        }
+        if let Some(reply) = self.no_room(sender.size) {
+            return Next::Error(reply);
+        }
+        if let Some(login) = &mut self.login {
+            login.sender = sender.auth.take().unwrap_or_default();
+        }
+        self.messages += 1;
+        let mut envelope = Box::new(Envelope {
+            sender,
+            recipients: Default::default(),
+            actions: Default::default(),
+            deferral: Default::default(),
+            instance: self.instance(),
+            arrived: std::time::SystemTime::now(),
+            sink: None,
+            queue_id: None,
+        });
+        if let Err(reply) = self.check_sender(&mut envelope).await {
+            return Next::Error(*reply);
+        }
+        if !self.server.params.smtpd.smtpd_delay_open_until_valid_rcpt
+            && let Err(reply) = self.open_sink(&mut envelope).await
+        {
+            return Next::Error(reply);
+        }
+        self.transaction = Transaction::Open(envelope);
+        Next::Reply(Reply::fixed(250, Enhanced(2, 1, 0), "Ok"))
+    }
+
+    fn mail_is_early(&mut self) -> Option<Next> {
+        let reply = if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
+            Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")
+        } else if self.transaction.envelope().is_some() {
+            Reply::fixed(503, Enhanced(5, 5, 1), "Error: nested MAIL command")
+        } else {
+            return self.needs_tls();
+        };
+        self.faults.push(Fault::Protocol);
+        Some(Next::Error(reply))
+    }
+
+    /// Distinguishes this message from others, for policy servers.
+    fn instance(&self) -> String {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}.{:x}.{:x}.{}", std::process::id(), now.as_secs(), now.subsec_micros(), self.messages)
+    }
+
+    /// The address and the parameters.
+    fn sender(&mut self, argument: &PathArgument<'_>) -> Result<Sender, Reply> {
+        let strictness = self.strictness();
+        let Ok(address) = path::internal(argument.path, strictness) else {
+            self.warn_of_syntax("MAIL", argument.path);
+            return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
+        };
+        let mut sender = Sender { address, ..Sender::default() };
+        for parameter in parameter::parameters(argument.parameters) {
+            self.sender_parameter(&mut sender, &parameter)?;
+        }
+        Ok(sender)
+    }
+
+    fn sender_parameter(&self, sender: &mut Sender, parameter: &Parameter<'_>) -> Result<(), Reply> {
+        let value = parameter.value;
+        let syntax = |text| Err(Reply::fixed(501, Enhanced(5, 5, 4), text));
+        let dsn = !self.hidden.has(Keyword::Dsn);
+        match value {
+            Some(value) if parameter.is("SIZE") => match parameter::size(value) {
+                Some(size) => sender.size = size,
+                None => return syntax("Bad message size syntax"),
+            },
+            Some(value) if parameter.is("BODY") && Body::parse(value).is_some() => sender.body = Body::parse(value),
+            Some(value) if parameter.is("RET") && dsn => match Ret::parse(value) {
+                Ok(ret) if sender.ret.is_none() => sender.ret = Some(ret),
+                Ok(_) | Err(_) => return syntax("Bad RET parameter syntax"),
+            },
+            Some(value) if parameter.is("ENVID") && dsn => {
+                if sender.envelope_id.is_some()
+                    || smtp_proto::attribute::decode(value).is_none_or(|text| !is_printable(&text))
+                {
+                    return syntax("Bad ENVID parameter syntax");
+                }
+                sender.envelope_id = Some(value.to_vec());
+            }
+            Some(value) if parameter.is("AUTH") && self.offers_login() => {
+                sender.auth = Some(self.auth_parameter(value)?)
+            }
+            None if parameter.is("SMTPUTF8")
+                && self.server.settings.smtputf8
+                && !self.hidden.has(Keyword::SmtpUtf8) =>
+            {
+                sender.smtputf8 = true;
+            }
+            value if parameter.is("XVERP") && self.may_verp => {
+                let fallback = &self.server.params.bounce.default_verp_delimiters;
+                let delimiters = value.map_or_else(|| fallback.clone(), |value| printable(value).into_owned());
+                if delimiters.len() != 2
+                    || !delimiters.chars().all(|c| self.server.params.cleanup.verp_delimiter_filter.contains(c))
+                {
+                    return Err(Reply::fixed(503, Enhanced(5, 5, 4), "Error: bad VERP parameters"));
+                }
+                sender.verp = Some(delimiters);
+            }
+            _ => return Err(unsupported(parameter)),
+        }
+        Ok(())
+    }
+
+    /// `AUTH=`: on whose behalf the client says to speak.
+    fn auth_parameter(&self, value: &[u8]) -> Result<String, Reply> {
+        match smtp_proto::attribute::decode(value) {
+            Some(text) if text == b"<>" => Ok(String::new()),
+            Some(text) => Ok(printable(&text).into_owned()),
+            None => Err(Reply::fixed(501, Enhanced(5, 5, 4), "Malformed AUTH parameter")),
+        }
+    }
+
+    /// What trivial-rewrite and the extensions in use say about the address.
+    async fn check_sender_syntax(&mut self, argument: &PathArgument<'_>, sender: &Sender) -> Result<(), Reply> {
+        if !sender.address.is_ascii()
+            && self.server.settings.smtputf8
+            && self.server.params.identity.strict_smtputf8
+            && !sender.smtputf8
+        {
+            return Err(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
+        }
+        if self.is_bad_address(&sender.address, &sender.address).await {
+            self.warn_of_syntax("MAIL", argument.path);
+            return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn strictness(&self) -> path::Strictness {
+        if self.server.params.access.strict_rfc821_envelopes {
+            path::Strictness::Strict
+        } else {
+            path::Strictness::Lenient
+        }
+    }
+
+    pub(super) fn warn_of_syntax(&mut self, verb: &str, path: &[u8]) {
+        self.faults.push(Fault::Protocol);
+        warn!("Illegal address syntax from {} in {verb} command: {}", self.peer.namaddr, printable(path));
+    }
+
+    /// Whether no mail can ever go to or come from an address.
+    pub(super) async fn is_bad_address(&self, sender: &[u8], address: &[u8]) -> bool {
+        if address.is_empty() {
+            return false;
+        }
+        matches!(self.server.resolver.resolve(sender, address).await, Ok(resolved) if resolved.malformed)
+    }
+
+    /// The message would be too large, or the disk is too full.
+    fn no_room(&self, size: u64) -> Option<Reply> {
+        let queue = &self.server.params.queue;
+        let limit = queue.message_size_limit;
+        if limit > 0 && size > limit {
+            return Some(Reply::fixed(552, Enhanced(5, 3, 4), "Message size exceeds fixed limit"));
+        }
+        let free = self.server.free_space()?;
+        let needed = queue.queue_minfree.max(limit.saturating_mul(3) / 2);
+        if free < needed || free.saturating_sub(queue.queue_minfree / 2) < size {
+            warn!("not enough free space in mail queue: {free} bytes < 1.5*message size limit");
+            return Some(Reply::fixed(452, Enhanced(4, 3, 1), "Insufficient system storage"));
+        }
+        None
+    }
+
+    /// `smtpd_sender_restrictions`, where they do not wait for RCPT.
+    async fn check_sender(&mut self, envelope: &mut Envelope) -> crate::access::stages::Outcome {
+        if self.server.params.access.smtpd_delay_reject {
+            return Ok(());
+        }
+        let server = Arc::clone(&self.server);
+        let mut actions = std::mem::take(&mut envelope.actions);
+        let mut check = Check::new(&server, self.facts(Some(envelope), None), &mut actions, self.deferral.clone());
+        let outcome = Box::pin(check.sender()).await;
+        let (faults, deferral) = faults_of(check);
+        envelope.actions = actions;
+        envelope.deferral = deferral;
+        self.faults.extend(faults);
+        outcome
+    }
+}
+
+fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(|byte| (b' '..0x7f).contains(byte))
+}
+
+/// A parameter that is not known, or not offered.
+pub(super) fn unsupported(parameter: &Parameter<'_>) -> Reply {
+    Reply::new(555, Some(Enhanced(5, 5, 4)), format!("Unsupported option: {}", printable(parameter.text)))
+}

@@ -1,0 +1,225 @@
+//! RCPT: who is to get the message.
+
+use std::sync::Arc;
+
+use dsn::{Notify, OriginalRecipient};
+use smtp_proto::command::PathArgument;
+use smtp_proto::ehlo::Keyword;
+use smtp_proto::{Enhanced, Reply, parameter, path};
+use tracing::info;
+
+use super::mail::unsupported;
+use crate::access::{Check, Fault};
+use crate::session::transaction::{Envelope, Transaction};
+use crate::session::{Next, Session, faults_of};
+use crate::sink::{Broken, Sink, proxy, write_error};
+use crate::text::external;
+
+/// What RCPT says.
+struct Recipient {
+    address: Vec<u8>,
+    notify: Notify,
+    original: OriginalRecipient,
+    /// The command line, for a filter.
+    line: Vec<u8>,
+}
+
+impl Session {
+    pub(super) async fn rcpt(&mut self, arguments: &[u8]) -> Next {
+        let mut envelope = match std::mem::take(&mut self.transaction) {
+            Transaction::Open(envelope) => envelope,
+            other @ (Transaction::Idle | Transaction::Chunks(..)) => {
+                self.transaction = other;
+                self.faults.push(Fault::Protocol);
+                return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: need MAIL command"));
+            }
+        };
+        let next = self.recipient(&mut envelope, arguments).await;
+        self.transaction = Transaction::Open(envelope);
+        next
+    }
+
+    async fn recipient(&mut self, envelope: &mut Envelope, arguments: &[u8]) -> Next {
+        let Some(argument) = PathArgument::of_rcpt(arguments) else {
+            self.faults.push(Fault::Protocol);
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RCPT TO:<address>"));
+        };
+        if let Some(reply) = self.limit_recipients().await {
+            return Next::Error(reply);
+        }
+        let recipient = match self.parse_recipient(&argument) {
+            Ok(recipient) => recipient,
+            Err(reply) => return Next::Error(reply),
+        };
+        if let Some(next) = self.too_many(envelope) {
+            return next;
+        }
+        if !recipient.address.is_ascii() && self.must_declare(envelope) {
+            return Next::Error(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
+        }
+        if self.is_bad_address(&envelope.sender.address, &recipient.address).await {
+            self.warn_of_syntax("RCPT", argument.path);
+            return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+        }
+        if let Err(reply) = self.check_recipient(envelope, &recipient.address).await {
+            return Next::Error(*reply);
+        }
+        match self.accept(envelope, &recipient).await {
+            Ok(()) => Next::Reply(Reply::fixed(250, Enhanced(2, 1, 5), "Ok")),
+            Err(reply) => Next::Error(reply),
+        }
+    }
+
+    fn must_declare(&self, envelope: &Envelope) -> bool {
+        self.server.settings.smtputf8 && self.server.params.identity.strict_smtputf8 && !envelope.sender.smtputf8
+    }
+
+    fn parse_recipient(&mut self, argument: &PathArgument<'_>) -> Result<Recipient, Reply> {
+        let address = match path::internal(argument.path, self.strictness()) {
+            Ok(address) if !address.is_empty() => address,
+            Ok(_) | Err(_) => {
+                self.warn_of_syntax("RCPT", argument.path);
+                return Err(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+            }
+        };
+        let (mut notify, mut original) = (Notify::UNSET, None);
+        for parameter in parameter::parameters(argument.parameters) {
+            let dsn = !self.hidden.has(Keyword::Dsn);
+            match parameter.value {
+                Some(value) if parameter.is("NOTIFY") && dsn => match Notify::parse(value) {
+                    Ok(set) if notify.is_unset() => notify = set,
+                    Ok(_) | Err(_) => {
+                        return Err(Reply::fixed(501, Enhanced(5, 5, 4), "Error: Bad NOTIFY parameter syntax"));
+                    }
+                },
+                Some(value) if parameter.is("ORCPT") && dsn => match OriginalRecipient::parse(value) {
+                    Ok(given) if original.is_none() => original = Some(given),
+                    Ok(_) | Err(_) => {
+                        return Err(Reply::fixed(501, Enhanced(5, 5, 4), "Error: Bad ORCPT parameter syntax"));
+                    }
+                },
+                _ => return Err(unsupported(&parameter)),
+            }
+        }
+        let original = original.unwrap_or_else(|| {
+            let shown = address::quote::quote(&address);
+            if address.is_ascii() { OriginalRecipient::rfc822(&shown) } else { OriginalRecipient::utf8(&shown) }
+        });
+        let line = [b"RCPT TO:", argument.path, b" ", argument.parameters].concat().trim_ascii_end().to_vec();
+        Ok(Recipient { address, notify, original, line })
+    }
+
+    /// `smtpd_recipient_limit`; a client that goes on for long makes errors.
+    fn too_many(&self, envelope: &mut Envelope) -> Option<Next> {
+        let smtpd = &self.server.params.smtpd;
+        let count = i64::try_from(envelope.recipients.count).unwrap_or(i64::MAX);
+        if count < smtpd.smtpd_recipient_limit {
+            return None;
+        }
+        let reply = Reply::fixed(452, Enhanced(4, 5, 3), "Error: too many recipients");
+        envelope.recipients.over += 1;
+        Some(if envelope.recipients.over > smtpd.smtpd_recipient_overshoot_limit {
+            Next::Error(reply)
+        } else {
+            Next::Denied(reply)
+        })
+    }
+
+    /// Client, HELO, sender and recipient restrictions, as they apply now.
+    async fn check_recipient(&mut self, envelope: &mut Envelope, address: &[u8]) -> crate::access::stages::Outcome {
+        let server = Arc::clone(&self.server);
+        let mut actions = std::mem::take(&mut envelope.actions);
+        let before =
+            if server.params.access.smtpd_delay_reject { Default::default() } else { envelope.deferral.clone() };
+        let mut check = Check::new(&server, self.facts(Some(envelope), Some(address)), &mut actions, before);
+        let outcome = Box::pin(check.recipient()).await;
+        let (faults, _) = faults_of(check);
+        envelope.actions = actions;
+        self.faults.extend(faults);
+        outcome
+    }
+
+    /// Passes an accepted recipient on.
+    async fn accept(&mut self, envelope: &mut Envelope, recipient: &Recipient) -> Result<(), Reply> {
+        if envelope.recipients.first.is_none() {
+            envelope.recipients.first = Some(recipient.address.clone());
+        }
+        if envelope.sink.is_none() {
+            self.open_sink(envelope).await.inspect_err(|_| envelope.recipients.first = None)?;
+        }
+        match &mut envelope.sink {
+            Some(Sink::Cleanup(delivery)) => {
+                delivery.add_recipient(&recipient.address, &recipient.original.decoded(), recipient.notify)
+            }
+            Some(Sink::Proxy(filter)) => filter.recipient(&recipient.line).await?,
+            None => return Err(write_error()),
+        }
+        envelope.recipients.count += 1;
+        Ok(())
+    }
+
+    /// Opens the way that the message will take, and logs its id with the client.
+    pub(super) async fn open_sink(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
+        let opened = if self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
+            self.open_cleanup(envelope).await
+        } else {
+            self.open_filter(envelope).await
+        };
+        match opened {
+            Ok(sink) => {
+                envelope.sink = Some(sink);
+                let id = envelope.queue_id.as_deref().unwrap_or("NOQUEUE");
+                info!("{id}: client={}{}", self.peer.namaddr, self.client_details());
+                Ok(())
+            }
+            Err(Broken) => {
+                self.faults.push(Fault::Resource);
+                Err(write_error())
+            }
+        }
+    }
+
+    async fn open_cleanup(&self, envelope: &mut Envelope) -> Result<Sink, Broken> {
+        let mut delivery = self.server.cleanup.open().await?;
+        self.describe(&mut delivery, envelope).await;
+        envelope.queue_id = Some(delivery.id.clone());
+        Ok(Sink::Cleanup(Box::new(delivery)))
+    }
+
+    async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Broken> {
+        let sender = &envelope.sender;
+        let mut mail = format!("MAIL FROM:<{}>", external(&sender.address));
+        if sender.size > 0 {
+            mail.push_str(&format!(" SIZE={}", sender.size));
+        }
+        if let Some(body) = sender.body {
+            mail.push_str(&format!(" BODY={}", body.name()));
+        }
+        if sender.smtputf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        let attributes = self.forward_attributes();
+        Ok(Sink::Proxy(Box::new(proxy::Filter::open(&self.server, &attributes, mail.as_bytes()).await?)))
+    }
+
+    /// What follows the client in its log line.
+    fn client_details(&self) -> String {
+        let mut text = String::new();
+        if let Some(login) = &self.login {
+            for (name, value) in
+                [("sasl_method", &login.method), ("sasl_username", &login.username), ("sasl_sender", &login.sender)]
+            {
+                if !value.is_empty() {
+                    text.push_str(&format!(", {name}={value}"));
+                }
+            }
+        }
+        if let Some(ident) = &self.forward.ident {
+            text.push_str(&format!(", orig_queue_id={ident}"));
+        }
+        if let Some(origin) = self.forward.namaddr() {
+            text.push_str(&format!(", orig_client={origin}"));
+        }
+        text
+    }
+}

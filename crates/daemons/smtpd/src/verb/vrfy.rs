@@ -1,0 +1,46 @@
+//! VRFY: whether RCPT would take an address.
+
+use std::sync::Arc;
+
+use smtp_proto::{Enhanced, Reply, path};
+
+use crate::access::{Actions, Check, Deferral};
+use crate::session::{Next, Session, faults_of};
+use crate::text::printable;
+
+impl Session {
+    pub(super) async fn vrfy(&mut self, arguments: &[u8]) -> Next {
+        if self.server.params.smtpd.disable_vrfy_command {
+            return Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
+        }
+        if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
+            return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first"));
+        }
+        let text = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
+            Some((address, word)) if word.eq_ignore_ascii_case(b"SMTPUTF8") && address.ends_with(b" ") => {
+                address.trim_ascii_end()
+            }
+            _ => arguments,
+        };
+        if text.is_empty() {
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: VRFY address [SMTPUTF8]"));
+        }
+        let address = match path::internal(text, self.strictness()) {
+            Ok(address) if !address.is_empty() => address,
+            Ok(_) | Err(_) => {
+                self.warn_of_syntax("VRFY", text);
+                return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+            }
+        };
+        let server = Arc::clone(&self.server);
+        let mut actions = Actions::default();
+        let mut check = Check::new(&server, self.facts(None, Some(&address)), &mut actions, Deferral::default());
+        let outcome = Box::pin(check.recipient()).await;
+        let (faults, _) = faults_of(check);
+        self.faults.extend(faults);
+        match outcome {
+            Ok(()) => Next::Reply(Reply::new(252, Some(Enhanced(2, 0, 0)), printable(text).into_owned())),
+            Err(reply) => Next::Error(*reply),
+        }
+    }
+}
