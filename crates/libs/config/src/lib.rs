@@ -25,4 +25,4 @@ pub use group::{Group, Problem, Problems};
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
 pub use row::{Kind, Row, Standing};
-pub use source::{Source, authorize_directory, config_directory, is_directory_listed};
+pub use source::{CONFIG_DIRECTORY, Source, authorize_directory, config_directory, is_directory_listed};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// The configuration directory when nothing else is said.
-const CONFIG_DIRECTORY: &str = "/etc/postfix";
+pub const CONFIG_DIRECTORY: &str = "/etc/postfix";
 
 /// All that a program may ask about its configuration.
 #[derive(Clone, Debug)]
