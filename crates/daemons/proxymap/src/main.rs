@@ -1,2 +1,6 @@
-//! proxymap(8): answers table look-ups for jailed daemons.
-fn main() {}
+//! proxymap(8): look-ups in tables for other daemons, also under the name of proxywrite.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<proxymap::Proxymap>()
+}

@@ -91,7 +91,7 @@ fn name<'a>(reference: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), M
     };
     let inner = after.get(1..).unwrap_or_default();
     match memchr::memchr(closing, inner).and_then(|end| inner.split_at_checked(end)) {
-        Some((name, _)) if name.is_empty() => Err(Mistake::Syntax(format!("empty macro name: \"{}\"", shown()))),
+        Some(([], _)) => Err(Mistake::Syntax(format!("empty macro name: \"{}\"", shown()))),
         Some((name, rest)) => Ok((name, rest.get(1..).unwrap_or_default())),
         None => Err(Mistake::Syntax(format!("truncated macro reference: \"{}\"", shown()))),
     }

@@ -26,6 +26,9 @@ pub enum Put {
     Duplicate,
 }
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// A table that can be listed and changed.
 pub trait Store: Send {
     /// Stores an entry. With `replace` an older value goes away.
@@ -54,7 +57,7 @@ pub trait Store: Send {
     /// # Errors
     ///
     /// When the file cannot be read.
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error>;
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error>;
 
     /// Makes the changes so far last, all at once. Later ones that are never saved are forgotten.
     ///

@@ -234,6 +234,9 @@ impl Drop for Txn {
     }
 }
 
+/// A key and its value, in the memory of the map.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 struct Cursor<'a> {
     cursor: *mut sys::MDB_cursor,
     txn: &'a Txn,
@@ -247,7 +250,7 @@ impl<'a> Cursor<'a> {
         Ok(Self { cursor, txn })
     }
 
-    fn go(&self, operation: sys::MDB_cursor_op, key: &[u8]) -> Result<Option<(&'a [u8], &'a [u8])>, Error> {
+    fn go(&self, operation: sys::MDB_cursor_op, key: &[u8]) -> Result<Option<Pair<'a>>, Error> {
         let (mut key, mut value) = (val(key), empty());
         // SAFETY: a live cursor; key and value are set to memory that the transaction keeps.
         match unsafe { sys::mdb_cursor_get(self.cursor, &raw mut key, &raw mut value, operation) } {

@@ -12,7 +12,7 @@ use super::gathered::Gathered;
 use super::terminated::{Seen, plain, stored};
 use super::watched::warn_if_older;
 use crate::environment::Terminator;
-use crate::store::{Purpose, Put, Store};
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Lookup, Owner, Table};
 
 struct Cdb {
@@ -119,7 +119,7 @@ impl Store for Maker {
         Ok(self.gathered.get(key).map(<[u8]>::to_vec))
     }
 
-    fn next(&mut self, _: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, _: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         let reason = format!("table {}: sequence operation is not supported", self.spec);
         Err(Error::config(&self.spec, reason))
     }
@@ -147,7 +147,7 @@ impl Maker {
 impl Drop for Maker {
     fn drop(&mut self) {
         // Gone already if it was saved.
-        if !self.gathered.iter().next().is_none() {
+        if self.gathered.iter().next().is_some() {
             let _ = fs::remove_file(Path::new(&self.temporary));
         }
     }
@@ -175,7 +175,7 @@ impl Store for Reader {
         Ok(found.map(|value| plain(value.to_vec())))
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         let mut records = cdb::records(&self.bytes);
         if after.is_some() && self.told.as_deref() == after {
             records.seek(self.at);

@@ -14,7 +14,7 @@ use engine::berkeley::Berkeley;
 use super::terminated::{Seen, plain};
 use super::watched::warn_if_older;
 use super::{Watched, lmdb};
-use crate::store::{Purpose, Put, Store};
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Lookup, Owner, Table};
 
 pub(crate) fn open_hash(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
@@ -174,7 +174,7 @@ impl Store for Replacing {
         self.store.get(key)
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         self.store.next(after)
     }
 
@@ -222,7 +222,7 @@ impl Store for Reader {
         found.map(|value| value.map(plain)).map_err(|error| self.trouble(error))
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         if after.is_none() {
             (self.page, self.entries) = (0, Vec::new().into_iter());
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::store::{Purpose, Put, Store};
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Lookup, Table};
 
 struct Internal;
@@ -41,7 +41,7 @@ impl Store for Memory {
         Ok(self.0.get(key).cloned())
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = self.0.range::<[u8], _>((start, Bound::Unbounded));
         Ok(rest.next().map(|(key, value)| (key.clone(), value.clone())))

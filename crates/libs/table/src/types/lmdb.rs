@@ -14,7 +14,7 @@ use super::terminated::{Seen, plain, stored};
 use super::watched::warn_if_older;
 use crate::environment::Terminator;
 use crate::error::system_text;
-use crate::store::{Purpose, Put, Store};
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Lookup, Owner, Table};
 
 struct Lmdb {
@@ -223,7 +223,7 @@ impl Store for LmdbStore {
         self.find(key)
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         if self.ahead.is_empty() || self.told.as_deref() != after {
             // What was told may be stored with or without NUL; the greater form is behind both.
             let start = after.map(|after| stored(after, Terminator::With, Terminator::With).into_owned());

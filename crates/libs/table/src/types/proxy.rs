@@ -9,7 +9,7 @@ use ipc::proxymap::{Action, Folding as Asked, Proxymap, Reply, Request};
 
 use crate::blocking::Inside;
 use crate::environment::{Folding, Trust};
-use crate::store::{Purpose, Put, Store};
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table, types};
 
 struct Proxy {
@@ -80,7 +80,9 @@ impl Proxy {
         match self.ask(Action::Lookup(Bytes::from(key))).await? {
             Reply::Found(value) => Ok(Some(value.to_vec())),
             Reply::NotFound => Ok(None),
-            _ => Err(self.trouble("malformed answer of the proxymap service")),
+            Reply::Done { .. } | Reply::Entry(..) | Reply::Retry | Reply::Config | Reply::Denied => {
+                Err(self.trouble("malformed answer of the proxymap service"))
+            }
         }
     }
 }
@@ -136,15 +138,13 @@ impl Store for Remote {
         crate::block_on(self.proxy.find(key.to_vec()))
     }
 
-    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         let action = if after.is_some() && self.listed.as_deref() == after { Action::Next } else { Action::First };
-        match crate::block_on(self.proxy.ask(action))? {
-            Reply::Entry(key, value) => {
-                self.listed = Some(key.to_vec());
-                Ok(Some((key.to_vec(), value.to_vec())))
-            }
-            _ => Ok(None),
-        }
+        let Reply::Entry(key, value) = crate::block_on(self.proxy.ask(action))? else {
+            return Ok(None);
+        };
+        self.listed = Some(key.to_vec());
+        Ok(Some((key.to_vec(), value.to_vec())))
     }
 
     fn save(&mut self) -> Result<(), Error> {
