@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use delivery::agent::{Agent, Delivery, Destination};
 use table::PatternList;
 
+use crate::auth::Auth;
 use crate::content::Treatment;
 use crate::dialogue::Dialect;
 use crate::envelope::Style;
 use crate::errand::Errand;
 use crate::pool::{Keeping, Pool};
 use crate::route::Router;
+use crate::secure::Tls;
 use crate::services::Services;
 use crate::stream::Source;
 use crate::tls_policy::Policies;
@@ -80,8 +82,12 @@ pub struct Carrier {
     pub style: Style,
     /// Limits.
     pub rules: Rules,
-    /// Security.
+    /// What security is asked for.
     pub policies: Policies,
+    /// How it is had.
+    pub tls: Tls,
+    /// Passwords; `None` if there are none.
+    pub auth: Option<Auth>,
     /// How connections are kept.
     pub keeping: Keeping,
     /// `smtp_connection_cache_destinations`.
@@ -102,6 +108,8 @@ impl Carrier {
             || self.dialect.reply_filter.changed()
             || self.treatment.changed()
             || self.kept_destinations.changed()
+            || self.policies.maps.changed()
+            || self.auth.as_ref().is_some_and(|auth| auth.passwords.changed())
     }
 }
 

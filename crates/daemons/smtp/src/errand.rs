@@ -12,8 +12,10 @@ use dsn::{Class, Detail, Notify, Outcome, Status};
 use ipc::deliver::{Request, Unreachable};
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
+use tls::client::{Level, Policy};
 use tracing::{info, warn};
 
+use crate::auth::Dependence;
 use crate::carrier::{Carrier, Demand, Finality, OutputConversion};
 use crate::content::{Conversion, Message};
 use crate::dialogue::Farewell;
@@ -24,8 +26,10 @@ use crate::nexthop::{self, Mx, Nexthop};
 use crate::order::Candidate;
 use crate::peer::Peer;
 use crate::route::{LOOP, Loops, Target};
+use crate::secure::{FeatureStatus, Greeting, Reuse, Shortfall};
 use crate::session::{Connected, Fitness, Mirror, Ready};
 use crate::stage::Stage;
+use crate::tls_policy;
 use crate::transaction::{Broken, Verdicts};
 
 /// The port on which mail could come back to us.
@@ -61,6 +65,8 @@ struct Hop<'a> {
 /// A server to be tried.
 struct Server {
     peer: Peer,
+    /// The host or domain that it serves.
+    domain: String,
     mirror: Mirror,
 }
 
@@ -140,7 +146,8 @@ impl<'a> Errand<'a> {
             match Nexthop::parse(text, dialect.flavor).map_err(|error| misconfigured(error.to_string()))? {
                 Nexthop::Unix(path) => {
                     let peer = Peer::unix(&dialect.myhostname, &path);
-                    return Ok(vec![Server { peer, mirror: Mirror::Harmless }]);
+                    let domain = dialect.myhostname.clone();
+                    return Ok(vec![Server { peer, domain, mirror: Mirror::Harmless }]);
                 }
                 Nexthop::Inet { host, port, mx } => (host, port, mx),
             };
@@ -153,6 +160,7 @@ impl<'a> Errand<'a> {
         let best = candidates.iter().map(|candidate| candidate.preference).min();
         let server = |candidate: Candidate| Server {
             peer: Peer::inet(&candidate.name, candidate.address, candidate.port.unwrap_or(number)),
+            domain: host.clone(),
             mirror: match loops {
                 Loops::Ignore => Mirror::Harmless,
                 Loops::Detect if Some(candidate.preference) == best || mx == Mx::Suppressed => Mirror::Final,
@@ -167,7 +175,7 @@ impl<'a> Errand<'a> {
         let (most_sessions, most_addresses) = (self.carrier.rules.sessions, self.carrier.rules.addresses);
         let mut sessions = 0;
         while !self.left.is_empty()
-            && let Some(ready) = self.carrier.pool.take(hop.text)
+            && let Some(ready) = self.carrier.pool.take(&self.key(hop.text))
         {
             let peer = ready.peer().clone();
             let others = servers.iter().any(|server| server.peer != peer) && sessions + 1 != most_sessions;
@@ -205,27 +213,89 @@ impl<'a> Errand<'a> {
     /// Connects and greets; a failure is noted, or settles all that is left.
     async fn greet(&mut self, server: &Server, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
-        let carrier = self.carrier;
-        let connected = match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
-            Ok(connected) => connected,
-            Err(failure) => {
-                info!("{}", failure.detail.reason);
-                self.why = Some(*failure.detail);
+        let destination = tls_policy::Destination { nexthop: hop.text, domain: &server.domain, peer: &server.peer };
+        let mut policy = match self.carrier.policies.of(destination).await {
+            Ok(policy) => policy,
+            Err(detail) => {
+                self.fail(Failure::site(detail)).await;
                 return None;
             }
         };
-        self.attempt = Attempt::by(server.peer.relay());
-        let level = carrier.policies.of(hop.text, &server.peer);
-        let ready = async {
-            let ready = connected.greeting().await?.hello(server.mirror, &self.request().nexthop).await?;
-            carrier.policies.secure(ready, level)
-        };
-        match ready.await {
-            Ok(ready) => Some(ready),
+        let wanted = policy.level;
+        loop {
+            let connected = self.connect(server).await?;
+            match self.establish(connected, &policy, server, hop).await {
+                Ok(ready) => {
+                    self.attempt.tls = self.feature_status(wanted, &ready);
+                    return Some(ready);
+                }
+                Err(Shortfall::PlainWillDo(words)) => {
+                    info!("{words}");
+                    policy.level = Level::None;
+                }
+                Err(Shortfall::Failed(failure)) => {
+                    self.fail(failure).await;
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn connect(&mut self, server: &Server) -> Option<Connected> {
+        let carrier = self.carrier;
+        match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
+            Ok(connected) => {
+                self.attempt = Attempt::by(server.peer.relay());
+                Some(connected)
+            }
             Err(failure) => {
-                self.fail(failure).await;
+                info!("{}", failure.detail.reason);
+                self.why = Some(*failure.detail);
                 None
             }
+        }
+    }
+
+    async fn establish(
+        &self,
+        connected: Connected,
+        policy: &Policy,
+        server: &Server,
+        hop: Hop<'_>,
+    ) -> Result<Ready, Shortfall> {
+        let request = self.request();
+        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop };
+        let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
+        if let Some(auth) = &self.carrier.auth {
+            auth.authenticate(&mut ready, &request.message.sender, hop.text).await?;
+        }
+        Ok(ready)
+    }
+
+    /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
+    fn feature_status(&self, wanted: Level, ready: &Ready) -> Option<String> {
+        if self.carrier.tls.status == FeatureStatus::Hidden {
+            return None;
+        }
+        let name = match wanted {
+            Level::None => "none",
+            Level::May if ready.trust.is_none() => "may:none",
+            Level::May => "may",
+            Level::Encrypt => "encrypt",
+            Level::Fingerprint => "fingerprint",
+            Level::Verify => "verify",
+            Level::Secure => "secure",
+        };
+        Some(name.to_owned())
+    }
+
+    /// What a kept session is known by: whose password was used is a part of it.
+    fn key(&self, hop: &str) -> String {
+        match &self.carrier.auth {
+            Some(auth) if auth.dependence == Dependence::Sender => {
+                format!("{hop} {}", String::from_utf8_lossy(&self.request().message.sender))
+            }
+            Some(_) | None => hop.to_owned(),
         }
     }
 
@@ -235,6 +305,7 @@ impl<'a> Errand<'a> {
             relay: ready.peer().relay(),
             connected: Some(now()),
             conn_use: ready.uses + 1,
+            tls: self.attempt.tls.take(),
             ..Attempt::default()
         };
         if let Some(failure) = self.unfit(&ready) {
@@ -428,7 +499,7 @@ impl<'a> Errand<'a> {
     async fn release(&self, ready: Ready, hop: Hop<'_>) {
         let carrier = self.carrier;
         if self.is_wanted(&ready, hop.text).await && carrier.keeping.allows(&ready) {
-            carrier.pool.keep(hop.text, ready, carrier.keeping);
+            carrier.pool.keep(&self.key(hop.text), ready, carrier.keeping);
             return;
         }
         let farewell = if ready.fitness == Fitness::Fit { carrier.keeping.farewell } else { Farewell::Skip };
@@ -440,6 +511,9 @@ impl<'a> Errand<'a> {
 
     async fn is_wanted(&self, ready: &Ready, hop: &str) -> bool {
         let carrier = self.carrier;
+        if ready.trust.is_some() && carrier.tls.reuse == Reuse::Never {
+            return false;
+        }
         let demanded = carrier.rules.demand == Demand::Observed
             && (ready.uses > 1 || carrier.crowd.has_others(&self.request().nexthop));
         if demanded || carrier.kept_destinations.is_empty() {

@@ -4,6 +4,7 @@
 //! every recipient has an outcome; what a server said decides whether that is final, waits, or is another server's
 //! turn. The name of the program in master.cf decides between the two protocols.
 
+pub mod auth;
 pub mod carrier;
 pub mod chance;
 pub mod content;
@@ -18,6 +19,8 @@ pub mod order;
 pub mod peer;
 pub mod pool;
 pub mod route;
+pub mod secure;
+mod security;
 pub mod services;
 pub mod session;
 pub mod settings;

@@ -1,6 +1,6 @@
 //! A session from the connection to the point where mail can be sent, each step by value.
 //!
-//! `connect` gives [`Connected`], its banner [`Greeted`], the handshake [`Ready`]. STARTTLS leads from `Ready` back to
+//! `connect` gives [`Connected`], its banner [`Greeted`], the greetings [`Ready`]. STARTTLS leads from `Ready` back to
 //! `Greeted` over another stream; nothing of what a server said before TLS survives it.
 
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use std::sync::Arc;
 use dsn::{Class, Detail, Status};
 use smtp_proto::ehlo::{Keyword, Keywords, Offer};
 use smtp_proto::reply::Answer;
+use tls::summary::Trust;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, unreachable};
-use crate::failure::{Failure, replied, said};
+use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
 use crate::stage::Stage;
@@ -39,6 +40,8 @@ pub struct Ready {
     pub since: Instant,
     /// Whether another message can follow.
     pub fitness: Fitness,
+    /// What is known of the server's certificate; `None` in plain.
+    pub trust: Option<Trust>,
 }
 
 /// Whether a session can be used once more.
@@ -62,6 +65,18 @@ pub enum Mirror {
 }
 
 impl Connected {
+    /// A connection that is there already, under TLS from its first byte.
+    #[must_use]
+    pub fn over(dialogue: Dialogue) -> Self {
+        Self(dialogue)
+    }
+
+    /// The connection, for a handshake that comes before everything.
+    #[must_use]
+    pub fn into_dialogue(self) -> Dialogue {
+        self.0
+    }
+
     /// Connects to a server.
     pub async fn open(peer: &Peer, dialect: &Arc<Dialect>, source: &Source) -> Result<Self, Failure> {
         match stream::connect(&peer.endpoint, source, dialect.timeouts.connect).await {
@@ -117,7 +132,8 @@ impl Greeted {
         }
         self.look_into_mirror(&answer, mirror, nexthop)?;
         let offer = if extended { self.offer(&answer).await } else { Offer::default() };
-        Ok(Ready { dialogue: self.dialogue, offer, uses: 0, since: Instant::now(), fitness: Fitness::Fit })
+        let (uses, since, fitness) = (0, Instant::now(), Fitness::Fit);
+        Ok(Ready { dialogue: self.dialogue, offer, uses, since, fitness, trust: None })
     }
 
     async fn ask(&mut self, verb: &str, stage: Stage) -> Result<Answer, Failure> {
@@ -179,22 +195,6 @@ impl Ready {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         self.dialogue.peer()
-    }
-
-    /// Asks for TLS; the caller makes the handshake over the stream of the drained dialogue.
-    pub async fn starttls(mut self) -> Result<Dialogue, Failure> {
-        self.dialogue.say(b"STARTTLS");
-        let answer = self.dialogue.hear(Stage::Starttls).await?;
-        if answer.class() == 2 {
-            return Ok(self.dialogue);
-        }
-        let reason = format!(
-            "TLS is required, but host {} refused to start TLS: {}",
-            self.peer(),
-            crate::failure::logged(&answer)
-        );
-        let detail = said(self.peer(), &answer, reason);
-        Err(Failure::site(detail).softened())
     }
 
     /// A refusal of the whole message in reply to a command.

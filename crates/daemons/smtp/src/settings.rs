@@ -26,7 +26,6 @@ use crate::route::{Leniency, Router, Source as Lookup};
 use crate::services::Services;
 use crate::stage::Timeouts;
 use crate::stream::{Missing, Source};
-use crate::tls_policy::Policies;
 use crate::transaction::Goal;
 
 config::bundle! {
@@ -36,6 +35,8 @@ config::bundle! {
         smtp: params::Smtp,
         cleanup: params::Cleanup,
         rewrite: params::Rewrite,
+        tls: params::SmtpTls,
+        sasl: params::SmtpSasl,
     }
 }
 
@@ -61,7 +62,9 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         treatment: opening.treatment(),
         style: style(smtp),
         rules: rules(params),
-        policies: Policies::default(),
+        policies: opening.policies()?,
+        tls: opening.tls()?,
+        auth: opening.auth()?,
         keeping: keeping(smtp),
         kept_destinations: opening
             .patterns("smtp_connection_cache_destinations", &smtp.smtp_connection_cache_destinations),
@@ -70,18 +73,18 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     })
 }
 
-struct Opening<'a> {
-    params: &'a Params,
-    outside: &'a Outside,
+pub(crate) struct Opening<'a> {
+    pub(crate) params: &'a Params,
+    pub(crate) outside: &'a Outside,
     environment: Environment,
 }
 
 impl Opening<'_> {
-    fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
+    pub(crate) fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
         Maps::open(parameter, specs, &self.environment)
     }
 
-    fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
+    pub(crate) fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
         let parents = Parents::of(parameter, &self.params.agent.identity.parent_domain_matches_subdomains);
         PatternList::open(parameter, items, parents, &self.environment)
     }
@@ -154,9 +157,19 @@ impl Opening<'_> {
         })
     }
 
-    fn treatment(&self) -> Treatment {
-        let (smtp, cleanup, identity) = (&self.params.smtp, &self.params.cleanup, &self.params.agent.identity);
+    /// How addresses are looked up in tables.
+    pub(crate) fn find(&self) -> AddressFind {
+        let identity = &self.params.agent.identity;
         let mydestination = self.patterns("mydestination", &identity.mydestination);
+        AddressFind {
+            recipient_delimiter: identity.recipient_delimiter.clone(),
+            myorigin: identity.myorigin.clone(),
+            local: LocalDomains::new(mydestination, self.outside.source.own_addresses()),
+        }
+    }
+
+    fn treatment(&self) -> Treatment {
+        let (smtp, cleanup) = (&self.params.smtp, &self.params.cleanup);
         Treatment {
             line_length_limit: count(smtp.smtp_line_length_limit),
             limits: Limits {
@@ -166,11 +179,7 @@ impl Opening<'_> {
             },
             generic: Generic {
                 maps: self.maps("smtp_generic_maps", &smtp.smtp_generic_maps),
-                find: AddressFind {
-                    recipient_delimiter: identity.recipient_delimiter.clone(),
-                    myorigin: identity.myorigin.clone(),
-                    local: LocalDomains::new(mydestination, self.outside.source.own_addresses()),
-                },
+                find: self.find(),
                 propagate: cleanup.propagate_unmatched_extensions.iter().any(|word| word == "generic"),
             },
             checks: Checks {

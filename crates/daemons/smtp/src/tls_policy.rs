@@ -1,44 +1,221 @@
-//! How much security the way to a server must have.
+//! How much security the way to a server must have: `smtp_tls_security_level`, `smtp_tls_policy_maps`.
+//!
+//! A policy that cannot be read or understood makes the mail wait: it never goes out with less than was asked for.
 
-use crate::failure::Failure;
+use dsn::{Detail, Status};
+use table::Maps;
+use tls::client::{Level, Policy};
+use tls::fingerprint::Algorithm;
+use tls::protocols::Protocols;
+
 use crate::peer::Peer;
-use crate::session::Ready;
 
-/// `smtp_tls_security_level`, for one destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// In plain.
-    #[default]
-    None,
-    /// Under TLS where the server offers it.
-    May,
-    /// Under TLS, whoever the server is.
-    Encrypt,
+/// What is asked for where a policy says nothing else.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// `smtp_tls_security_level`.
+    pub level: Level,
+    /// `smtp_tls_protocols`.
+    pub protocols: Protocols,
+    /// `smtp_tls_mandatory_protocols`.
+    pub mandatory_protocols: Protocols,
+    /// `smtp_tls_verify_cert_match`.
+    pub verify_match: Vec<String>,
+    /// `smtp_tls_secure_cert_match`.
+    pub secure_match: Vec<String>,
+    /// `smtp_tls_fingerprint_cert_match`.
+    pub fingerprints: Vec<String>,
+    /// `smtp_tls_fingerprint_digest`.
+    pub digest: Algorithm,
+    /// `smtp_tls_servername`.
+    pub server_name: String,
 }
 
 /// The policies of a process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policies {
-    /// For destinations without one of their own.
-    pub default: Level,
+    /// Where no table says otherwise.
+    pub defaults: Defaults,
+    /// `smtp_tls_policy_maps`.
+    pub maps: Maps,
+}
+
+/// The destination that a policy is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// The next hop as it was given, with brackets and port.
+    pub nexthop: &'a str,
+    /// Its host or domain.
+    pub domain: &'a str,
+    /// The server.
+    pub peer: &'a Peer,
 }
 
 impl Policies {
-    /// The policy for one server of a next hop.
-    #[must_use]
-    pub fn of(&self, _nexthop: &str, _peer: &Peer) -> Level {
-        self.default
+    /// The policy for one server of a destination.
+    ///
+    /// # Errors
+    /// A table failed, or what it says makes no sense.
+    pub async fn of(&self, destination: Destination<'_>) -> Result<Policy, Detail> {
+        let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
+        let found =
+            if self.maps.is_empty() { None } else { self.find(destination.nexthop).await.map_err(|()| unusable())? };
+        match found {
+            Some(text) => self.read(&text, destination).ok_or_else(|| {
+                tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
+                unusable()
+            }),
+            None => Ok(self.built(self.defaults.level, destination)),
+        }
     }
 
-    /// Brings a session to the level that its destination needs. Where TLS cannot be had, a session of level `May` goes on
-    /// in plain, and one that needs it waits.
-    pub fn secure(&self, ready: Ready, level: Level) -> Result<Ready, Failure> {
-        match level {
-            Level::None | Level::May => Ok(ready),
-            Level::Encrypt => {
-                let reason = "TLS is required, but our TLS engine is unavailable";
-                Err(Failure::site(dsn::Detail::new(dsn::Status::temporary(7, 5), reason)))
+    /// A name with brackets or a port stands for itself only; a domain for what is below it too.
+    async fn find(&self, nexthop: &str) -> Result<Option<String>, ()> {
+        let mut name = nexthop;
+        loop {
+            if let Some(value) = self.maps.lookup(name.as_bytes()).await.map_err(|_| ())? {
+                return Ok(Some(String::from_utf8_lossy(&value).into_owned()));
+            }
+            if !dns::is_hostname(nexthop) {
+                return Ok(None);
+            }
+            let rest = name.get(1..).unwrap_or_default();
+            match rest.find('.') {
+                Some(at) => name = rest.get(at..).unwrap_or_default(),
+                None => return Ok(None),
             }
         }
+    }
+
+    /// `level name=value...`
+    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Policy> {
+        let mut words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let mut policy = self.built(level(words.next()?)?, destination);
+        let mut matches: Vec<String> = Vec::new();
+        for word in words {
+            let (name, value) = word.split_once('=')?;
+            match name {
+                "match" if policy.level == Level::Fingerprint => matches.extend(value.split('|').map(str::to_owned)),
+                "match" => matches.extend(value.split(':').map(str::to_owned)),
+                "protocols" => policy.protocols = Protocols::parse(value).ok()?,
+                "servername" => policy.server_name = server_name(value, destination),
+                // OpenSSL's lists have no counterpart here, and connections are reused as for everyone.
+                "ciphers" | "exclude" | "connection_reuse" | "enable_rpk" => {}
+                _ => return None,
+            }
+        }
+        match (policy.level, matches.is_empty()) {
+            (_, true) => {}
+            (Level::Fingerprint, false) => policy.fingerprints = matches,
+            (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
+            (Level::None | Level::May | Level::Encrypt, false) => return None,
+        }
+        Some(policy)
+    }
+
+    fn built(&self, level: Level, destination: Destination<'_>) -> Policy {
+        let defaults = &self.defaults;
+        let patterns: &[String] = match level {
+            Level::Secure => &defaults.secure_match,
+            Level::Verify => &defaults.verify_match,
+            Level::None | Level::May | Level::Encrypt | Level::Fingerprint => &[],
+        };
+        Policy {
+            level,
+            protocols: match level {
+                Level::None | Level::May => defaults.protocols.clone(),
+                Level::Encrypt | Level::Fingerprint | Level::Verify | Level::Secure => {
+                    defaults.mandatory_protocols.clone()
+                }
+            },
+            names: names(patterns, destination),
+            fingerprints: defaults.fingerprints.clone(),
+            digest: defaults.digest,
+            server_name: server_name(&defaults.server_name, destination),
+        }
+    }
+}
+
+/// A level by name. Without TLSA records `dane` is what it falls back to; `dane-only` cannot be had.
+#[must_use]
+pub fn level(name: &str) -> Option<Level> {
+    if name.eq_ignore_ascii_case("dane") { Some(Level::May) } else { Level::named(name) }
+}
+
+/// Match strategies made into names.
+fn names(patterns: &[String], destination: Destination<'_>) -> Vec<String> {
+    let name = |pattern: &String| match pattern.as_str() {
+        "hostname" => destination.peer.name.clone(),
+        "nexthop" => destination.domain.to_owned(),
+        "dot-nexthop" => format!(".{}", destination.domain),
+        other => other.to_owned(),
+    };
+    patterns.iter().map(name).collect()
+}
+
+fn server_name(text: &str, destination: Destination<'_>) -> String {
+    match text {
+        "hostname" => destination.peer.name.clone(),
+        "nexthop" => destination.domain.to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use table::Environment;
+
+    use super::*;
+
+    fn policies(maps: &str) -> Policies {
+        let any = Protocols::parse(">=TLSv1").unwrap();
+        Policies {
+            defaults: Defaults {
+                level: Level::May,
+                protocols: any.clone(),
+                mandatory_protocols: any,
+                verify_match: vec!["hostname".into()],
+                secure_match: vec!["nexthop".into(), "dot-nexthop".into()],
+                fingerprints: vec!["AA:BB".into()],
+                digest: Algorithm::Sha256,
+                server_name: String::new(),
+            },
+            maps: Maps::open("smtp_tls_policy_maps", &[maps], &Environment::default()),
+        }
+    }
+
+    fn policy(maps: &str, nexthop: &str, domain: &str) -> Option<Policy> {
+        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
+        table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok()
+    }
+
+    #[test]
+    fn policies_are_found_by_next_hop() {
+        let maps = "inline:{{a.test=secure}, {.b.test=encrypt}, {[c.test]:25=none}, {bad.test=nonsense}}";
+        for (nexthop, expected) in [
+            ("a.test", Some(Level::Secure)),
+            ("x.a.test", Some(Level::May)),
+            ("x.b.test", Some(Level::Encrypt)),
+            ("y.x.b.test", Some(Level::Encrypt)),
+            ("b.test", Some(Level::May)),
+            ("[c.test]:25", Some(Level::None)),
+            ("[x.b.test]", Some(Level::May)),
+            ("bad.test", None),
+        ] {
+            assert_eq!(policy(maps, nexthop, "x").map(|policy| policy.level), expected, "{nexthop}");
+        }
+    }
+
+    #[test]
+    fn attributes_change_a_policy() {
+        let maps = "inline:{{a.test = secure match=nexthop:.d.test servername=hostname}, {b.test = encrypt match=x}, \
+                    {c.test = fingerprint match=11:22|33:44}, {d.test = may what=ever}}";
+        let found = policy(maps, "a.test", "a.test").unwrap();
+        assert_eq!((found.names, found.server_name), (vec!["a.test".to_owned(), ".d.test".into()], "mx.test".into()));
+        assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
+        assert!(policy(maps, "b.test", "b.test").is_none() && policy(maps, "d.test", "d.test").is_none());
+        assert_eq!(policy("inline:{x=may}", "e.test", "e.test").unwrap().level, Level::May);
     }
 }

@@ -1,0 +1,144 @@
+//! SASL authentication to a server: `smtp_sasl_auth_enable`.
+//!
+//! Who the sender is decides only where `smtp_sender_dependent_authentication` says so. A server for which there is no
+//! password is used without one; one that refuses the password gets no mail.
+
+use data_encoding::BASE64;
+use dsn::{Detail, Status};
+use sasl::client::{Credentials, Exchange};
+use sasl::mechanism::SecurityOptions;
+use smtp_proto::ehlo::Keyword;
+use smtp_proto::reply::Answer;
+use table::{AddressFind, Maps, PatternList, Strategy};
+use tls::summary::Trust;
+
+use crate::failure::{Failure, logged, said};
+use crate::session::Ready;
+use crate::stage::Stage;
+
+/// Whose password it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dependence {
+    /// The destination's.
+    Destination,
+    /// The sender's, if there is one.
+    Sender,
+}
+
+/// What a refusal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The mail waits (`smtp_sasl_auth_soft_bounce`).
+    Waits,
+    /// As the server says.
+    AsSaid,
+}
+
+/// Authentication as main.cf has it.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// `smtp_sasl_password_maps`.
+    pub passwords: Maps,
+    /// `smtp_sasl_password_result_delimiter`.
+    pub delimiter: String,
+    /// Whose.
+    pub dependence: Dependence,
+    /// How senders are looked up.
+    pub find: AddressFind,
+    /// `smtp_sasl_mechanism_filter`.
+    pub filter: PatternList,
+    /// `smtp_sasl_security_options`.
+    pub plain_options: SecurityOptions,
+    /// `smtp_sasl_tls_security_options`.
+    pub tls_options: SecurityOptions,
+    /// `smtp_sasl_tls_verified_security_options`.
+    pub verified_options: SecurityOptions,
+    /// What a refusal means.
+    pub refusal: Refusal,
+}
+
+impl Auth {
+    /// Authenticates a session, if there is a password for it and the server asks for one.
+    pub async fn authenticate(&self, ready: &mut Ready, sender: &[u8], nexthop: &str) -> Result<(), Failure> {
+        if !ready.offer.has(Keyword::Auth) {
+            return Ok(());
+        }
+        let Some(credentials) = self.credentials(ready, sender, nexthop).await? else { return Ok(()) };
+        let impossible = |why: String| {
+            let reason = format!("SASL authentication failed; cannot authenticate to server {}: {why}", ready.peer());
+            Failure::site(Detail::new(Status::temporary(7, 0), reason))
+        };
+        let mut offered = Vec::new();
+        for name in &ready.offer.mechanisms {
+            if self.filter.is_empty() || matches!(self.filter.matches_string(name.as_bytes()).await, Ok(true)) {
+                offered.push(name.as_str());
+            }
+        }
+        let exchange = Exchange::choose(offered, self.options(ready), credentials);
+        let exchange = exchange.map_err(|error| impossible(error.to_string()))?;
+        self.converse(ready, exchange).await
+    }
+
+    async fn converse(&self, ready: &mut Ready, mut exchange: Exchange) -> Result<(), Failure> {
+        let line = match exchange.initial() {
+            Some(initial) => format!("AUTH {} {}", exchange.mechanism(), BASE64.encode(&initial)),
+            None => format!("AUTH {}", exchange.mechanism()),
+        };
+        ready.dialogue.say(line.as_bytes());
+        loop {
+            let answer = ready.dialogue.hear(Stage::Auth).await?;
+            match answer.class() {
+                2 => return Ok(()),
+                3 => {}
+                _ => return Err(self.refused(ready, &answer)),
+            }
+            let challenge = answer.texts().last().unwrap_or_default();
+            let response = BASE64.decode(challenge.trim_ascii()).ok().and_then(|text| exchange.respond(&text).ok());
+            match response {
+                Some(response) => ready.dialogue.say(BASE64.encode(&response).as_bytes()),
+                // The server is to say what it thinks of that.
+                None => ready.dialogue.say(b"*"),
+            }
+        }
+    }
+
+    fn refused(&self, ready: &Ready, answer: &Answer) -> Failure {
+        let reason = format!("SASL authentication failed; server {} said: {}", ready.peer(), logged(answer));
+        let failure = Failure::site(said(ready.peer(), answer, reason));
+        match self.refusal {
+            Refusal::Waits => failure.softened(),
+            Refusal::AsSaid => failure,
+        }
+    }
+
+    fn options(&self, ready: &Ready) -> &SecurityOptions {
+        match ready.trust {
+            Some(Trust::Verified) => &self.verified_options,
+            Some(Trust::Anonymous | Trust::Untrusted | Trust::Trusted) => &self.tls_options,
+            None => &self.plain_options,
+        }
+    }
+
+    /// By sender, then by host name, then by next hop.
+    async fn credentials(&self, ready: &Ready, sender: &[u8], nexthop: &str) -> Result<Option<Credentials>, Failure> {
+        let failed = |_| {
+            let reason = format!("{} lookup error", self.passwords.parameter());
+            Failure::site(Detail::new(Status::temporary(3, 0), reason))
+        };
+        let mut found = None;
+        if self.dependence == Dependence::Sender && !sender.is_empty() {
+            let looked = self.find.find(&self.passwords, sender, Strategy::MAIL).await.map_err(failed)?;
+            found = looked.map(|found| found.value);
+        }
+        for name in [ready.peer().name.as_str(), nexthop] {
+            if found.is_none() {
+                found = self.passwords.lookup(name.as_bytes()).await.map_err(failed)?;
+            }
+        }
+        Ok(found.map(|value| {
+            let value = String::from_utf8_lossy(&value).into_owned();
+            let (user, password) = value.split_once(self.delimiter.as_str()).unwrap_or((&value, ""));
+            Credentials { user: user.to_owned(), password: password.to_owned() }
+        }))
+    }
+}

@@ -1,0 +1,178 @@
+//! TLS on the way to a server: STARTTLS or from the first byte, and what is made of the certificate.
+//!
+//! At level `may` a server that fails at TLS is spoken to in plain, over a new connection. At the other levels the mail
+//! waits. Bytes that came before the handshake are never taken for bytes from within it.
+
+use dsn::{Detail, Status};
+use smtp_proto::ehlo::Keyword;
+use tls::client::{Client, Level, Policy};
+use tls::summary::{Summary, Trust};
+use tracing::info;
+
+use crate::dialogue::Dialogue;
+use crate::failure::{Failure, logged, said};
+use crate::session::{Connected, Greeted, Mirror, Ready};
+use crate::stage::Stage;
+
+/// `smtp_tls_wrappermode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// After STARTTLS.
+    Command,
+    /// With the first byte.
+    FirstByte,
+}
+
+/// `smtp_tls_connection_reuse`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// A session under TLS carries several messages.
+    Allowed,
+    /// It carries one.
+    Never,
+}
+
+/// What handshakes are made with.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Authorities and our own certificate.
+    pub client: Client,
+    /// When TLS begins.
+    pub start: Start,
+    /// `smtp_tls_loglevel`.
+    pub loglevel: u32,
+    /// Whether offers that were not taken up are logged (`smtp_tls_note_starttls_offer`).
+    pub notes: Notes,
+    /// Whether sessions are kept.
+    pub reuse: Reuse,
+    /// Whether delivery lines show the level (`smtp_log_tls_feature_status`).
+    pub status: FeatureStatus,
+}
+
+/// `smtp_tls_note_starttls_offer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    /// They are.
+    Taken,
+    /// They are not.
+    Omitted,
+}
+
+/// `smtp_log_tls_feature_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeatureStatus {
+    /// They do.
+    Shown,
+    /// They do not.
+    Hidden,
+}
+
+/// Why a session did not get as far as it should.
+#[derive(Debug)]
+pub enum Shortfall {
+    /// TLS failed, and need not be.
+    PlainWillDo(String),
+    /// The mail waits, or goes elsewhere.
+    Failed(Failure),
+}
+
+impl From<Failure> for Shortfall {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What is needed for the greetings around a handshake.
+#[derive(Debug, Clone, Copy)]
+pub struct Greeting<'a> {
+    /// What finding ourselves means.
+    pub mirror: Mirror,
+    /// The next hop of the delivery.
+    pub nexthop: &'a str,
+}
+
+impl Tls {
+    /// Takes a new connection to the security that its policy asks for.
+    pub async fn establish(
+        &self,
+        connected: Connected,
+        policy: &Policy,
+        greeting: Greeting<'_>,
+    ) -> Result<Ready, Shortfall> {
+        if self.start == Start::FirstByte && policy.level != Level::None {
+            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy).await?;
+            let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
+            return Ok(Ready { trust: Some(summary.trust), ..ready });
+        }
+        let ready = connected.greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
+        self.upgrade(ready, policy, greeting).await
+    }
+
+    async fn upgrade(&self, mut ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
+        let offered = ready.offer.has(Keyword::Starttls);
+        match (policy.level, offered) {
+            (Level::None, true) if self.notes == Notes::Taken => {
+                info!("Host offered STARTTLS: [{}]", ready.peer().name)
+            }
+            (Level::None, _) | (Level::May, false) => {}
+            (_, false) => {
+                let reason = format!("TLS is required, but was not offered by host {}", ready.peer());
+                return Err(Failure::site(Detail::new(Status::temporary(7, 4), reason)).into());
+            }
+            (_, true) => {
+                ready.dialogue.say(b"STARTTLS");
+                let answer = ready.dialogue.hear(Stage::Starttls).await?;
+                if answer.class() == 2 {
+                    return self.go_on_secured(ready, policy, greeting).await;
+                }
+                if policy.level != Level::May {
+                    let (peer, said_so) = (ready.peer(), logged(&answer));
+                    let reason = format!("TLS is required, but host {peer} refused to start TLS: {said_so}");
+                    return Err(Failure::site(said(peer, &answer, reason)).softened().into());
+                }
+            }
+        }
+        Ok(ready)
+    }
+
+    async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
+        let (dialogue, summary) = self.handshake(ready.dialogue, policy).await?;
+        let ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
+        Ok(Ready { trust: Some(summary.trust), ..ready })
+    }
+
+    async fn handshake(&self, dialogue: Dialogue, policy: &Policy) -> Result<(Dialogue, Summary), Shortfall> {
+        let relay = dialogue.peer().relay();
+        let failed = |words: String| {
+            if policy.level == Level::May {
+                return Shortfall::PlainWillDo(words);
+            }
+            info!("{words}");
+            let detail = Detail::new(Status::temporary(7, 5), "Cannot start TLS: handshake failure");
+            Shortfall::Failed(Failure::site(detail))
+        };
+        let (stream, _drained, peer, dialect) =
+            dialogue.into_drained().map_err(|_| failed(format!("plaintext before the TLS handshake from {relay}")))?;
+        let limit = dialect.timeouts.of(Stage::Starttls);
+        let (stream, summary) = match self.client.connect(stream, policy, limit).await {
+            Ok(done) => done,
+            Err(error) => return Err(failed(format!("SSL_connect error to {relay}: {error}"))),
+        };
+        if self.loglevel >= 1 {
+            info!("{} TLS connection established to {relay}: {summary}", summary.trust);
+        }
+        if let Some(reason) = distrust(policy.level, summary.trust) {
+            return Err(Failure::site(Detail::new(Status::temporary(7, 5), reason)).into());
+        }
+        Ok((Dialogue::new(Box::new(stream), peer, dialect), summary))
+    }
+}
+
+/// Why a certificate will not do.
+fn distrust(level: Level, trust: Trust) -> Option<&'static str> {
+    match (level, trust) {
+        (Level::None | Level::May | Level::Encrypt, _) | (_, Trust::Verified) => None,
+        (Level::Verify | Level::Secure, Trust::Anonymous | Trust::Untrusted) => Some("Server certificate not trusted"),
+        (Level::Fingerprint | Level::Verify | Level::Secure, _) => Some("Server certificate not verified"),
+    }
+}

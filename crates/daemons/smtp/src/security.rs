@@ -1,0 +1,123 @@
+//! The settings of TLS and SASL, read before the jail: certificates, keys, authorities, tables.
+
+use std::path::Path;
+
+use config::Level as Compatibility;
+use sasl::mechanism::SecurityOptions;
+use service::Fatal;
+use tls::client::{Client, Level};
+use tls::fingerprint::Algorithm;
+use tls::material::{Authorities, Identity};
+use tls::protocols::Protocols;
+
+use crate::auth::{Auth, Dependence, Refusal};
+use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
+use crate::settings::Opening;
+use crate::tls_policy::{self, Defaults, Policies};
+
+impl Opening<'_> {
+    pub(crate) fn policies(&self) -> Result<Policies, Fatal> {
+        let tls = &self.params.tls;
+        let protocols = |list: &[String]| Protocols::parse(&list.join(" ")).map_err(Fatal::from);
+        let digest = &tls.smtp_tls_fingerprint_digest;
+        Ok(Policies {
+            defaults: Defaults {
+                level: self.level()?,
+                protocols: protocols(&tls.smtp_tls_protocols)?,
+                mandatory_protocols: protocols(&tls.smtp_tls_mandatory_protocols)?,
+                verify_match: split(&tls.smtp_tls_verify_cert_match),
+                secure_match: split(&tls.smtp_tls_secure_cert_match),
+                fingerprints: tls.smtp_tls_fingerprint_cert_match.iter().flat_map(|word| bars(word)).collect(),
+                digest: Algorithm::named(digest)
+                    .ok_or_else(|| Fatal::new(format!("unknown digest: smtp_tls_fingerprint_digest = {digest}")))?,
+                server_name: tls.smtp_tls_servername.clone(),
+            },
+            maps: self.maps("smtp_tls_policy_maps", &tls.smtp_tls_policy_maps),
+        })
+    }
+
+    /// The level, by its own parameter or by those that came before it.
+    fn level(&self) -> Result<Level, Fatal> {
+        let tls = &self.params.tls;
+        let name = tls.smtp_tls_security_level.as_str();
+        if !name.is_empty() {
+            return tls_policy::level(name)
+                .ok_or_else(|| Fatal::new(format!("invalid TLS security level: smtp_tls_security_level = {name}")));
+        }
+        Ok(match (tls.smtp_enforce_tls, tls.smtp_tls_enforce_peername, tls.smtp_use_tls) {
+            (true, true, _) => Level::Verify,
+            (true, false, _) => Level::Encrypt,
+            (false, _, true) => Level::May,
+            (false, _, false) => Level::None,
+        })
+    }
+
+    pub(crate) fn tls(&self) -> Result<Tls, Fatal> {
+        let tls = &self.params.tls;
+        let authorities = Authorities::read(&tls.smtp_tls_CAfile, &tls.smtp_tls_CApath)?;
+        Ok(Tls {
+            client: Client::new(authorities, self.identity()?),
+            start: if tls.smtp_tls_wrappermode { Start::FirstByte } else { Start::Command },
+            loglevel: tls.smtp_tls_loglevel.trim().parse().unwrap_or(0),
+            notes: if tls.smtp_tls_note_starttls_offer { Notes::Taken } else { Notes::Omitted },
+            reuse: if tls.smtp_tls_connection_reuse { Reuse::Allowed } else { Reuse::Never },
+            status: self.feature_status(),
+        })
+    }
+
+    /// Our own certificate, if there is one.
+    fn identity(&self) -> Result<Option<Identity>, Fatal> {
+        let tls = &self.params.tls;
+        let chain = tls.smtp_tls_chain_files.first().map(|file| (file.as_str(), file.as_str()));
+        let pairs = [
+            chain.unwrap_or_default(),
+            (tls.smtp_tls_cert_file.as_str(), tls.smtp_tls_key_file.as_str()),
+            (tls.smtp_tls_eccert_file.as_str(), tls.smtp_tls_eckey_file.as_str()),
+        ];
+        match pairs.into_iter().find(|(certificate, _)| !certificate.is_empty()) {
+            Some((certificate, key)) => Ok(Some(Identity::read(Path::new(certificate), Path::new(key))?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Log analysers of older releases do not know the field.
+    fn feature_status(&self) -> FeatureStatus {
+        let level = &self.params.agent.identity.compatibility_level;
+        let known = level.parse::<Compatibility>().is_ok_and(|level| level >= Compatibility::new(3, 11, 0));
+        if known && self.params.tls.smtp_log_tls_feature_status { FeatureStatus::Shown } else { FeatureStatus::Hidden }
+    }
+
+    pub(crate) fn auth(&self) -> Result<Option<Auth>, Fatal> {
+        let sasl = &self.params.sasl;
+        if !sasl.smtp_sasl_auth_enable {
+            return Ok(None);
+        }
+        if sasl.smtp_sasl_password_maps.is_empty() {
+            return Err(Fatal::new(
+                "specify a password table via the `smtp_sasl_password_maps' configuration parameter",
+            ));
+        }
+        let options = |list: &[String]| SecurityOptions::parse(list.iter().map(String::as_str)).map_err(Fatal::from);
+        let dependent = self.params.smtp.smtp_sender_dependent_authentication;
+        Ok(Some(Auth {
+            passwords: self.maps("smtp_sasl_password_maps", &sasl.smtp_sasl_password_maps),
+            delimiter: sasl.smtp_sasl_password_result_delimiter.clone(),
+            dependence: if dependent { Dependence::Sender } else { Dependence::Destination },
+            find: self.find(),
+            filter: self.patterns("smtp_sasl_mechanism_filter", &sasl.smtp_sasl_mechanism_filter),
+            plain_options: options(&sasl.smtp_sasl_security_options)?,
+            tls_options: options(&sasl.smtp_sasl_tls_security_options)?,
+            verified_options: options(&sasl.smtp_sasl_tls_verified_security_options)?,
+            refusal: if sasl.smtp_sasl_auth_soft_bounce { Refusal::Waits } else { Refusal::AsSaid },
+        }))
+    }
+}
+
+/// Colons separate patterns as well.
+fn split(words: &[String]) -> Vec<String> {
+    words.iter().flat_map(|word| word.split(':')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn bars(word: &str) -> impl Iterator<Item = String> + '_ {
+    word.split('|').map(str::to_owned)
+}
