@@ -1,2 +1,7 @@
 //! cleanup(8): completes messages and writes queue files.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<cleanup::Cleanup>()
+}

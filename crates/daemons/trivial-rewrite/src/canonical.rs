@@ -174,7 +174,9 @@ mod tests {
         #[test]
         fn a_canonical_form_with_a_domain_is_stable(address in "[a-c!%@.:]{0,12}") {
             let once = rules(true).rewrite(&Address::from(address.as_str()));
-            if once.domain().is_some_and(address::domain::is_hostname) && !once.as_bytes().starts_with(b"@") {
+            let complete = |domain: &[u8]| domain.contains(&b'.') && address::domain::is_hostname(domain);
+            // `user@host.` becomes `user@host` on purpose, which is then incomplete.
+            if once.domain().is_some_and(complete) && !once.as_bytes().starts_with(b"@") {
                 prop_assert_eq!(rules(true).rewrite(&once), once);
             }
         }

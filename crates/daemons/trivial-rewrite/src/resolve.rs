@@ -32,11 +32,19 @@ struct Settings {
     empty_address_recipient: String,
     /// Whether a quoted local part is looked into, and what is found there obeyed.
     dequoted: bool,
-    null_domain: bool,
-    numeric_domain: bool,
+    lenience: Lenience,
     hacks: Hacks,
     unknown_alias: &'static str,
     moved: &'static str,
+}
+
+/// Domains that are none, and are taken for something.
+#[derive(Clone, Copy)]
+struct Lenience {
+    /// `user@` is local.
+    null_domain: bool,
+    /// `user@192.0.2.1` means `user@[192.0.2.1]`.
+    numeric_domain: bool,
 }
 
 /// Notations by which senders name routes of their own.
@@ -75,8 +83,10 @@ impl Resolver {
                 myhostname: params.identity.myhostname.clone(),
                 empty_address_recipient: params.identity.empty_address_recipient.clone(),
                 dequoted: rewrite.resolve_dequoted_address,
-                null_domain: rewrite.resolve_null_domain,
-                numeric_domain: rewrite.resolve_numeric_domain,
+                lenience: Lenience {
+                    null_domain: rewrite.resolve_null_domain,
+                    numeric_domain: rewrite.resolve_numeric_domain,
+                },
                 hacks: Hacks { percent: rewrite.allow_percent_hack, bang: rewrite.swap_bangpath },
                 unknown_alias: if table_name {
                     "5.1.1 User unknown in virtual alias table"
@@ -170,7 +180,7 @@ impl Resolver {
         for _ in 0..PEELING_LIMIT {
             let local = match address.domain() {
                 None => true,
-                Some(b"") => self.settings.null_domain,
+                Some(b"") => self.settings.lenience.null_domain,
                 Some(domain) => self.classes.is_local(domain).await?,
             };
             let inner = if local { self.inner(&address) } else { None };
@@ -202,11 +212,11 @@ impl Resolver {
         match address.domain() {
             None if address.is_empty() => None,
             None => Some(self.settings.myhostname.clone().into_bytes()),
-            Some(b"") => self.settings.null_domain.then(|| self.settings.myhostname.clone().into_bytes()),
+            Some(b"") => self.settings.lenience.null_domain.then(|| self.settings.myhostname.clone().into_bytes()),
             Some(name) if name.starts_with(b"[") => domain::literal(name).map(|_| name.to_vec()),
             Some(name) if domain::is_numeric(name) => {
                 let literal = [b"[", name, b"]"].concat();
-                (self.settings.numeric_domain && domain::literal(&literal).is_some()).then_some(literal)
+                (self.settings.lenience.numeric_domain && domain::literal(&literal).is_some()).then_some(literal)
             }
             Some(name) if name.is_ascii() => domain::is_hostname(name).then(|| name.to_vec()),
             Some(name) => {

@@ -1,0 +1,296 @@
+//! The content: cut into lines once, headers told from bodies, and written as records.
+//!
+//! A body that nobody wants to look at is copied line by line in one loop. Otherwise every line passes through the MIME
+//! walk, and headers and lines through the checks.
+
+use std::borrow::Cow;
+
+use ipc::cleanup::{Handling, Switch};
+use mime::{Encoding, End, Event, Fault, Kind, Parts, Place, Walker};
+use queue_file::record::{self, Type};
+use table::checks::Part;
+
+use crate::Desk;
+use crate::checks::Judgement;
+use crate::fate::Refusal;
+use crate::message::{Message, Stage};
+use crate::settings::Strictness;
+
+/// Where the content is.
+pub(crate) struct Content {
+    pub(crate) walker: Walker,
+    /// The start of a line whose end has not come yet.
+    carry: Vec<u8>,
+    /// Whether the pieces of the current line that went before were cut.
+    cut: bool,
+    /// Whether the body is copied without a look.
+    copies: bool,
+    /// How much of this part `body_checks` may still see.
+    unchecked: u64,
+    pub(crate) header: HeaderState,
+}
+
+/// What the message's own header has shown.
+#[derive(Default)]
+pub(crate) struct HeaderState {
+    pub(crate) seen: Vec<Kind>,
+    pub(crate) resent: bool,
+    pub(crate) hops: usize,
+    /// Declared by `Content-Transfer-Encoding`.
+    pub(crate) encoding: Option<&'static str>,
+    pub(crate) utf8: bool,
+}
+
+impl Content {
+    pub(crate) fn new(desk: &Desk, handling: &Handling) -> Self {
+        let (settings, checks) = (&desk.settings, &desk.tables.checks);
+        let strict = settings.mime.strict;
+        let is_strict = [strict.headers, strict.body, strict.encoding_domain].contains(&Strictness::Strict);
+        let checked = handling.checks == Switch::On;
+        let wants = |part| checked && checks.cover(part);
+        let parts = settings.mime.parts && (is_strict || wants(Part::MimeHeader) || wants(Part::NestedHeader));
+        let parts = if parts { Parts::All } else { Parts::Message };
+        Self {
+            walker: Walker::new(parts, settings.mime.limits),
+            carry: Vec::new(),
+            cut: false,
+            copies: parts == Parts::Message && !wants(Part::Body) && !settings.headers.are_pedantic(),
+            unchecked: settings.limits.body_checks,
+            header: HeaderState::default(),
+        }
+    }
+
+    /// Whether the next line can be copied as it is.
+    fn is_copying(&self) -> bool {
+        self.copies && !self.cut && self.carry.is_empty() && self.walker.is_past_header()
+    }
+}
+
+impl Message {
+    /// Ends the leading envelope.
+    pub(crate) fn begin_content(&mut self) {
+        if self.stage == Stage::Content {
+            return;
+        }
+        if self.envelope.arrived.is_none() {
+            let microseconds = u32::try_from(self.began.subsec_microsecond()).unwrap_or(0);
+            self.put_time(queue_file::Time { seconds: self.began.as_second(), microseconds });
+        }
+        self.stage = Stage::Content;
+        if let Some(draft) = &mut self.draft {
+            draft.begin_content();
+        }
+    }
+
+    /// Takes a chunk, cut anywhere.
+    pub(crate) async fn take_content(&mut self, chunk: &[u8]) {
+        self.begin_content();
+        let mut rest = chunk;
+        while !rest.is_empty() && !self.is_over() {
+            if self.content.is_copying() {
+                rest = self.copy_lines(rest);
+            }
+            let Some(at) = memchr::memchr(b'\n', rest) else {
+                self.carry(rest).await;
+                break;
+            };
+            let (line, after) = rest.split_at_checked(at).unwrap_or_default();
+            rest = after.get(1..).unwrap_or_default();
+            if self.content.carry.is_empty() {
+                self.line(line, End::Line).await;
+            } else {
+                let mut whole = std::mem::take(&mut self.content.carry);
+                whole.extend_from_slice(line);
+                self.line(&whole, End::Line).await;
+                whole.clear();
+                self.content.carry = whole;
+            }
+        }
+        self.check_size();
+        self.relieve().await;
+    }
+
+    /// The content is complete.
+    pub(crate) async fn end_content(&mut self) {
+        self.begin_content();
+        let last = std::mem::take(&mut self.content.carry);
+        if (!last.is_empty() || self.content.cut) && !self.is_over() {
+            self.line(&last, End::Line).await;
+        }
+        if !self.is_over() {
+            let events = self.content.walker.finish();
+            for event in events {
+                self.event(event).await;
+            }
+        }
+        self.check_size();
+    }
+
+    fn check_size(&mut self) {
+        let limit = self.desk.settings.limits.message_size;
+        let size = self.draft.as_ref().map_or(0, |draft| draft.position() - draft.data_offset());
+        if limit > 0 && size > limit && self.fate.refusal.is_none() {
+            tracing::warn!("{}: queue file size limit exceeded", self.id);
+            self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Size, ""));
+        }
+    }
+
+    /// Copies whole lines of a body; gives back what is left without a line end, or where a stray CR is.
+    fn copy_lines<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+        let limit = self.desk.settings.limits.line_length;
+        let clean = if self.desk.settings.headers.replace_stray_cr { memchr::memchr(b'\r', chunk) } else { None };
+        let Some(draft) = &mut self.draft else { return b"" };
+        let out = draft.records();
+        out.reserve(chunk.len() + chunk.len() / 16);
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk) {
+            if clean.is_some_and(|cr| cr < end) {
+                break;
+            }
+            let line = chunk.get(start..end).unwrap_or_default();
+            if line.len() <= limit {
+                record::put(out, Type::Line, line);
+            } else {
+                record::put_line(out, line, limit);
+            }
+            start = end + 1;
+        }
+        chunk.get(start..).unwrap_or_default()
+    }
+
+    /// Keeps the start of a line; of a long one only what is less than a piece.
+    async fn carry(&mut self, start: &[u8]) {
+        self.content.carry.extend_from_slice(start);
+        let limit = self.desk.settings.limits.line_length;
+        if self.content.carry.len() <= limit {
+            return;
+        }
+        let carried = std::mem::take(&mut self.content.carry);
+        let mut rest = carried.as_slice();
+        while let Some((piece, after)) = rest.split_at_checked(limit).filter(|(_, after)| !after.is_empty()) {
+            self.piece(piece, End::Cut).await;
+            rest = after;
+        }
+        self.content.carry = rest.to_vec();
+    }
+
+    /// A line, in pieces if it is long.
+    async fn line(&mut self, line: &[u8], end: End) {
+        let limit = self.desk.settings.limits.line_length.max(1);
+        let mut rest = line;
+        while let Some((piece, after)) = rest.split_at_checked(limit).filter(|(_, after)| !after.is_empty()) {
+            self.piece(piece, End::Cut).await;
+            rest = after;
+        }
+        self.piece(rest, end).await;
+    }
+
+    async fn piece(&mut self, piece: &[u8], end: End) {
+        self.content.cut = end == End::Cut;
+        let piece = self.purified(piece);
+        let events = self.content.walker.line(&piece, end);
+        for event in events {
+            self.event(event).await;
+        }
+        if !self.content.copies {
+            self.relieve().await;
+        }
+    }
+
+    /// The text without what must not be in it.
+    fn purified<'p>(&mut self, piece: &'p [u8]) -> Cow<'p, [u8]> {
+        let settings = &self.desk.settings.headers;
+        let mut piece = Cow::Borrowed(piece);
+        if settings.replace_stray_cr && memchr::memchr(b'\r', &piece).is_some() {
+            let spaced = piece.iter().map(|&b| if b == b'\r' { b' ' } else { b });
+            piece = Cow::Owned(spaced.collect());
+        }
+        if !settings.are_pedantic() {
+            return piece;
+        }
+        let rejected = piece.iter().any(|byte| settings.reject_characters.contains(byte));
+        if settings.strip_characters.iter().any(|byte| piece.contains(byte)) {
+            piece =
+                Cow::Owned(piece.iter().copied().filter(|byte| !settings.strip_characters.contains(byte)).collect());
+        }
+        if rejected {
+            self.log_action("reject", "message", &piece, "5.7.1 disallowed character");
+            self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, "5.7.1 disallowed character"));
+        }
+        piece
+    }
+
+    async fn event(&mut self, event: Event<'_>) {
+        if self.is_over() {
+            return;
+        }
+        match event {
+            Event::Header(place, text) => self.take_header(place, text).await,
+            Event::HeaderEnd(place) => {
+                self.content.unchecked = self.desk.settings.limits.body_checks;
+                if place == Place::Primary {
+                    self.complete_header();
+                }
+            }
+            Event::Separator => self.put_text(b"", End::Line),
+            Event::Body(line, end) => self.take_body(line, end).await,
+            Event::Fault(fault) => self.take_fault(fault),
+        }
+    }
+
+    fn take_fault(&mut self, fault: Fault) {
+        let strict = self.desk.settings.mime.strict.encoding_domain == Strictness::Strict;
+        match fault {
+            Fault::Nesting => self.refuse_mime("MIME nesting exceeds safety limit", b""),
+            Fault::EncodingDomain if strict => {
+                self.refuse_mime("invalid message/* or multipart/* encoding domain", b"");
+            }
+            Fault::EncodingDomain => {}
+        }
+    }
+
+    pub(crate) fn refuse_mime(&mut self, what: &str, context: &[u8]) {
+        let content = [what.as_bytes(), b": ", context].concat();
+        let content = if context.is_empty() { what.as_bytes() } else { &content };
+        self.log_action("reject", "mime-error", content, "");
+        self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, format!("5.6.0 {what}")));
+    }
+
+    async fn take_body(&mut self, line: &[u8], end: End) {
+        let strict = self.desk.settings.mime.strict.body == Strictness::Strict;
+        if strict && !line.is_ascii() && self.content.walker.encoding() == Encoding::Seven {
+            return self.refuse_mime("improper use of 8-bit data in message body", line);
+        }
+        let checked = self.handling.checks == Switch::On && self.desk.tables.checks.cover(Part::Body);
+        if !checked || self.content.unchecked == 0 {
+            return self.put_text(line, end);
+        }
+        self.content.unchecked = self.content.unchecked.saturating_sub(line.len() as u64 + 1);
+        match self.check(Part::Body, "body", line).await {
+            Judgement::Keep => self.put_text(line, end),
+            Judgement::Drop => {}
+            Judgement::Replace(text) => self.put_text(text.as_bytes(), end),
+            Judgement::Prepend(text) => {
+                self.put_text(text.as_bytes(), End::Line);
+                self.put_text(line, end);
+            }
+        }
+    }
+
+    /// Writes a line of content.
+    pub(crate) fn put_text(&mut self, line: &[u8], end: End) {
+        let limit = self.desk.settings.limits.line_length;
+        let Some(draft) = &mut self.draft else { return };
+        match end {
+            End::Line => record::put_line(draft.records(), line, limit),
+            End::Cut => record::put(draft.records(), Type::Filter, line),
+        }
+    }
+
+    /// Writes all lines of a header.
+    pub(crate) fn put_header(&mut self, text: &[u8]) {
+        for line in text.split(|&b| b == b'\n') {
+            self.put_text(line, End::Line);
+        }
+    }
+}

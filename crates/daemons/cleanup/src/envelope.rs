@@ -1,0 +1,159 @@
+//! Takes the caller's envelope records: what is understood is obeyed, and all that belongs into the file goes there.
+
+use address::{Address, Sender};
+use dsn::Notify;
+use ipc::cleanup::{Cause, Switch};
+use ipc::rewrite::Context;
+use queue_file::Time;
+use queue_file::record::{self, Pointers, Records, Type};
+
+use crate::fate::Refusal;
+use crate::mapping::Class;
+use crate::message::{Message, Pending};
+
+impl Message {
+    /// Takes a batch of records.
+    pub(crate) async fn take_envelope(&mut self, records: &[u8]) {
+        let mut records = Records::new(records, 0, Pointers::Show);
+        while !self.is_over() {
+            let (kind, data) = match records.next() {
+                Ok(Some(record)) => (record.kind, record.data.to_vec()),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!("{}: unexpected envelope record: {error}", self.id);
+                    return self.fate.refuse(Refusal::new(Cause::Malformed, ""));
+                }
+            };
+            let result = self.take_record(kind, data).await;
+            self.fate.take(result);
+        }
+        self.relieve().await;
+    }
+
+    async fn take_record(&mut self, kind: Type, data: Vec<u8>) -> Result<(), Refusal> {
+        match kind {
+            Type::Time => self.take_time(&data),
+            Type::Attribute => self.take_attribute(&data),
+            Type::Sender => self.take_sender(Address::new(data)).await,
+            Type::FullName => {
+                self.keep(kind, &data);
+                self.envelope.full_name = data;
+                Ok(())
+            }
+            Type::Original => {
+                self.envelope.pending.original = data;
+                Ok(())
+            }
+            Type::DsnOriginal => {
+                self.envelope.pending.dsn_original = data;
+                Ok(())
+            }
+            Type::DsnNotify => {
+                self.envelope.pending.notify = notify(&data);
+                Ok(())
+            }
+            Type::Recipient => {
+                let pending = std::mem::take(&mut self.envelope.pending);
+                self.take_recipient(Address::new(data), pending).await
+            }
+            Type::Filter | Type::Inspect | Type::Redirect | Type::Warn | Type::Verp => {
+                self.keep(kind, &data);
+                Ok(())
+            }
+            Type::Done | Type::Cancelled => {
+                self.envelope.pending = Pending::default();
+                Ok(())
+            }
+            Type::Line => Err(Refusal::new(Cause::Malformed, "")),
+            // Known to other stages, or of old releases.
+            Type::Size
+            | Type::CreateTime
+            | Type::ReturnReceipt
+            | Type::ErrorsTo
+            | Type::Priority
+            | Type::Flags
+            | Type::Delay
+            | Type::Message
+            | Type::Deleted
+            | Type::Extracted
+            | Type::Pointer
+            | Type::MilterCount
+            | Type::Kill
+            | Type::EnvelopeId
+            | Type::End => Ok(()),
+        }
+    }
+
+    fn keep(&mut self, kind: Type, data: &[u8]) {
+        let mut records = Vec::with_capacity(data.len() + 4);
+        record::put(&mut records, kind, data);
+        self.put(&records);
+    }
+
+    fn take_time(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        let time = Time::parse(data).ok_or_else(|| Refusal::new(Cause::Malformed, ""))?;
+        self.put_time(time);
+        Ok(())
+    }
+
+    /// Notes the arrival, and when the file was made.
+    pub(crate) fn put_time(&mut self, time: Time) {
+        let mut records = Vec::with_capacity(64);
+        record::put_time(&mut records, time);
+        record::put_attribute(&mut records, "create_time", self.began.as_second().to_string().as_bytes());
+        self.put(&records);
+        self.envelope.arrived = Some(time);
+    }
+
+    fn take_attribute(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        let Some(middle) = data.iter().position(|&b| b == b'=') else {
+            return Err(Refusal::new(Cause::Malformed, ""));
+        };
+        let (name, rest) = data.split_at_checked(middle).unwrap_or_default();
+        let value = rest.get(1..).unwrap_or_default();
+        let text = || String::from_utf8_lossy(value).into_owned();
+        let envelope = &mut self.envelope;
+        match name {
+            b"notify_flags" => {
+                envelope.pending.notify = notify(value);
+                return Ok(());
+            }
+            b"dsn_orig_rcpt" => {
+                envelope.pending.dsn_original = value.to_vec();
+                return Ok(());
+            }
+            // Ours says when this file was made.
+            b"create_time" => return Ok(()),
+            b"rewrite_context" => {
+                envelope.context = if value == b"remote" { Context::Remote } else { Context::Local };
+            }
+            b"envelope_id" => envelope.envelope_id = text(),
+            b"ret_flags" => envelope.ret = text().trim().parse().ok().and_then(dsn::Ret::from_bits),
+            b"log_message_origin" => envelope.client.origin = text(),
+            b"log_helo_name" => envelope.client.helo = text(),
+            b"log_protocol_name" => envelope.client.protocol = text(),
+            _ => {}
+        }
+        self.keep(Type::Attribute, data);
+        Ok(())
+    }
+
+    async fn take_sender(&mut self, given: Address) -> Result<(), Refusal> {
+        if self.envelope.sender.is_some() {
+            return Err(Refusal::new(Cause::Malformed, ""));
+        }
+        let desk = std::sync::Arc::clone(&self.desk);
+        let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::later())?;
+        if self.handling.mapping == Switch::On && !sender.is_empty() {
+            sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
+        }
+        self.keep(Type::Sender, sender.as_bytes());
+        self.envelope.sender = Some(Sender::new(sender.into_bytes()));
+        Ok(())
+    }
+}
+
+fn notify(data: &[u8]) -> Notify {
+    let bits = std::str::from_utf8(data).ok().and_then(|text| text.trim().parse().ok());
+    bits.and_then(Notify::from_bits).unwrap_or(Notify::UNSET)
+}

@@ -1,0 +1,86 @@
+//! Virtual aliases: one recipient becomes several.
+//!
+//! Results are expanded again until nothing changes. No address is expanded twice for the same recipient, so aliases that
+//! lead back to themselves come to an end; the limits are for those that do not.
+
+use std::collections::HashSet;
+
+use address::Address;
+
+use crate::fate::Refusal;
+use crate::mapping::Mapping;
+use crate::rewriting::Rewriter;
+
+impl Mapping {
+    /// All that a recipient becomes, itself if it has no alias.
+    pub(crate) async fn expand(
+        &self,
+        id: &str,
+        rewriter: &Rewriter,
+        recipient: Address,
+    ) -> Result<Vec<Address>, Refusal> {
+        if self.virtual_alias_maps.is_empty() {
+            return Ok(vec![recipient]);
+        }
+        let mut expansion = Expansion { id, mapping: self, results: vec![recipient], expanded: HashSet::new() };
+        let mut at = 0;
+        while at < expansion.results.len() {
+            expansion.follow(rewriter, at).await?;
+            at += 1;
+        }
+        Ok(expansion.results)
+    }
+}
+
+struct Expansion<'a> {
+    id: &'a str,
+    mapping: &'a Mapping,
+    /// Those before the one that is followed are final.
+    results: Vec<Address>,
+    /// Addresses that were looked up, folded.
+    expanded: HashSet<Vec<u8>>,
+}
+
+impl Expansion<'_> {
+    /// Replaces a result by what it is an alias for, until it is none.
+    async fn follow(&mut self, rewriter: &Rewriter, at: usize) -> Result<(), Refusal> {
+        let limits = self.mapping.limits;
+        let parameter = self.mapping.virtual_alias_maps.parameter();
+        let propagate = self.mapping.propagates("virtual");
+        for round in 0.. {
+            if self.results.len() > limits.expansion {
+                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map expansion size for")));
+            }
+            let Some(address) = self.results.get(at).cloned() else { return Ok(()) };
+            if !self.expanded.insert(address.folded()) {
+                return Ok(());
+            }
+            if round >= limits.recursion {
+                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map nesting for")));
+            }
+            let maps = &self.mapping.virtual_alias_maps;
+            let Ok(found) = self.mapping.results(rewriter, maps, &address, propagate).await else {
+                return Err(self.unreasonable(at, &format!("{parameter} map lookup problem for")));
+            };
+            if found.is_empty() {
+                return Ok(());
+            }
+            if let Some(long) = found.iter().find(|result| result.as_bytes().len() > limits.length) {
+                let what = format!("unreasonable {parameter} result {long:.300}... in expansion of");
+                return Err(self.unreasonable(at, &what));
+            }
+            let mut found = found.into_iter();
+            if let (Some(slot), Some(first)) = (self.results.get_mut(at), found.next()) {
+                *slot = first;
+            }
+            self.results.extend(found);
+        }
+        Ok(())
+    }
+
+    fn unreasonable(&self, at: usize, what: &str) -> Refusal {
+        let address = self.results.get(at).map(ToString::to_string).unwrap_or_default();
+        tracing::warn!("{}: {what} {address} -- message not accepted, try again later", self.id);
+        Refusal::alias()
+    }
+}

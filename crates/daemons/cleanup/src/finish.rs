@@ -1,0 +1,252 @@
+//! The end of a message: the last records, and then committed, thrown away, refused or returned.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ipc::bounce::{Entry, Notice, Reply, Request};
+use ipc::cleanup::{Cause, Switch, Verdict};
+use maillog::line::{Delays, Delivery};
+use queue_file::record::{self, Type};
+use queue_file::{NewFile, QueueName, Sizes};
+
+use crate::fate::Refusal;
+use crate::message::Message;
+
+/// Flags of the `C` record: SMTPUTF8 was asked for, and by what it is needed.
+const UTF8_REQUESTED: u32 = 1;
+const UTF8_HEADER: u32 = 2;
+const UTF8_SENDER: u32 = 4;
+const UTF8_RECIPIENT: u32 = 8;
+
+/// What remains of a message: the answer, and the next file if one was made on the way.
+pub(crate) struct Finished {
+    pub(crate) verdict: Verdict,
+    pub(crate) next: Option<Result<NewFile, queue_file::Error>>,
+}
+
+impl Message {
+    /// Ends the message.
+    pub(crate) async fn finish(mut self) -> Finished {
+        self.end_content().await;
+        if !self.is_over() {
+            let result = self.add_copies().await;
+            self.fate.take(result);
+        }
+        let extracted_at = self.end_records();
+        if self.recipients.count == 0 && self.fate.refusal.is_none() && !self.fate.discard {
+            self.fate.refuse(Refusal::new(Cause::NoRecipients, ""));
+        }
+        match self.fate.refusal.take() {
+            Some(refusal) => self.refuse(refusal).await,
+            None if self.fate.discard => {
+                tracing::info!("{}: removed (discarded)", self.id);
+                self.drop_draft().await;
+                Finished { verdict: Verdict::Discarded, next: None }
+            }
+            None => self.commit(extracted_at).await,
+        }
+    }
+
+    /// Automatic recipients: of the sender, of everything, and of checks.
+    async fn add_copies(&mut self) -> Result<(), Refusal> {
+        let desk = Arc::clone(&self.desk);
+        if self.handling.bcc == Switch::On && self.recipients.count > 0 {
+            if !desk.settings.always_bcc.is_empty() {
+                let items = address::tree::parse(desk.settings.always_bcc.as_bytes(), usize::MAX);
+                if let Some(copy) = address::tree::addresses(&items).next() {
+                    self.take_copy(copy.clone()).await?;
+                }
+            }
+            if let Some(sender) = self.sender().address().cloned()
+                && let Some(copy) = self.automatic_copy(&desk.tables.sender_bcc_maps, &sender).await?
+            {
+                self.take_copy(copy).await?;
+            }
+        }
+        for copy in std::mem::take(&mut self.fate.copies) {
+            self.take_copy(copy).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything behind the content; says where that begins.
+    fn end_records(&mut self) -> u64 {
+        let Some(draft) = &mut self.draft else { return 0 };
+        let extracted_at = draft.position();
+        let out = draft.records();
+        record::put(out, Type::Extracted, b"");
+        if let Some(filter) = &self.fate.filter {
+            record::put(out, Type::Filter, filter.as_bytes());
+        }
+        if let Some(redirect) = &self.fate.redirect {
+            record::put(out, Type::Redirect, redirect.as_bytes());
+        }
+        if let Some(encoding) = self.content.header.encoding {
+            record::put_attribute(out, "encoding", encoding.as_bytes());
+        }
+        out.append(&mut self.extracted);
+        record::put(out, Type::End, b"");
+        extracted_at
+    }
+
+    fn sizes(&self, extracted_at: u64) -> Sizes {
+        let data_offset = self.draft.as_ref().map_or(0, crate::draft::Draft::data_offset);
+        let data_size = extracted_at.saturating_sub(data_offset);
+        Sizes {
+            data_size,
+            data_offset,
+            recipient_count: self.recipients.count,
+            qmgr_flags: self.recipients.qmgr_flags,
+            content_size: data_size,
+            send_flags: self.send_flags(),
+        }
+    }
+
+    fn send_flags(&self) -> u32 {
+        let needs = [
+            (self.content.header.utf8, UTF8_HEADER),
+            (!self.sender().as_bytes().is_ascii(), UTF8_SENDER),
+            (self.recipients.utf8, UTF8_RECIPIENT),
+        ];
+        let needed = needs.iter().filter(|(needs, _)| *needs).map(|(_, flag)| flag).sum::<u32>();
+        let asked = self.handling.smtputf8 == Switch::On || self.handling.autodetect == Switch::On && needed != 0;
+        if asked { UTF8_REQUESTED | needed } else { 0 }
+    }
+
+    async fn commit(mut self, extracted_at: u64) -> Finished {
+        let sizes = self.sizes(extracted_at);
+        let queue = if self.fate.hold { QueueName::Hold } else { QueueName::Incoming };
+        let Some(draft) = self.draft.take() else {
+            return Finished { verdict: Refusal::write().into_verdict(), next: None };
+        };
+        let (done, next) = draft.commit(Arc::new(self.desk.spool.clone()), queue, sizes, extracted_at).await;
+        let verdict = match done {
+            Ok(done) => {
+                if queue == QueueName::Incoming {
+                    self.desk.handover.send(ipc::qmgr::Arrival {
+                        queue_id: done.committed.id().as_str().to_owned(),
+                        arrived: now(),
+                        leading: done.leading,
+                        extracted_at: done.extracted_at,
+                        extracted: done.extracted,
+                    });
+                }
+                Verdict::Queued
+            }
+            Err(error) => {
+                self.write_error(&error);
+                Refusal::write().into_verdict()
+            }
+        };
+        Finished { verdict, next: Some(next) }
+    }
+
+    /// Does not accept the message; returns it to its sender where the caller cannot.
+    async fn refuse(mut self, refusal: Refusal) -> Finished {
+        let returns = self.handling.bounce == Switch::On && refusal.is_final() && self.envelope.sender.is_some();
+        let verdict = if returns {
+            match self.return_to_sender(&refusal).await {
+                Ok(()) => Verdict::Discarded,
+                Err(later) => later.into_verdict(),
+            }
+        } else {
+            refusal.into_verdict()
+        };
+        self.drop_draft().await;
+        Finished { verdict, next: None }
+    }
+
+    async fn return_to_sender(&mut self, refusal: &Refusal) -> Result<(), Refusal> {
+        let sizes = self.sizes(self.draft.as_ref().map_or(0, crate::draft::Draft::data_offset));
+        let draft = self.draft.take().ok_or_else(Refusal::write)?;
+        let draft = draft.complete(sizes).await.map_err(|_| Refusal::write())?;
+        let recipients = recipients_of(&self.desk.spool, &draft)?;
+        self.draft = Some(draft);
+        for recipient in recipients {
+            self.note_bounce(recipient, refusal).await?;
+        }
+        let notice = Notice {
+            queue_name: QueueName::Incoming.as_str().to_owned(),
+            queue_id: self.id.clone(),
+            sender: self.sender().as_bytes().to_vec().into(),
+            encoding: self.content.header.encoding.unwrap_or_default().to_owned(),
+            smtputf8: self.send_flags(),
+            envelope_id: self.envelope.envelope_id.clone(),
+            ret: self.envelope.ret.map(|ret| ret.to_string()).unwrap_or_default(),
+        };
+        self.ask_bounce(Request::Notify(notice)).await
+    }
+
+    async fn note_bounce(&self, recipient: queue_file::Recipient, refusal: &Refusal) -> Result<(), Refusal> {
+        let (status, reason) = refusal.detail();
+        let to = address::Address::new(recipient.address.clone());
+        let original = address::Address::new(recipient.original.clone());
+        let entry = Entry {
+            recipient: ipc::deliver::Recipient {
+                offset: -1,
+                address: recipient.address.into(),
+                original: recipient.original.into(),
+                dsn_original: String::from_utf8_lossy(&recipient.dsn_original).into_owned(),
+                notify: recipient.notify,
+            },
+            relay: "none".to_owned(),
+            status: status.to_owned(),
+            action: "failed".to_owned(),
+            reason: reason.to_owned(),
+            diagnostic_type: String::new(),
+            diagnostic: String::new(),
+            mta_type: String::new(),
+            mta: String::new(),
+        };
+        self.ask_bounce(Request::Append { queue_id: self.id.clone(), entry }).await?;
+        let arrived = self.envelope.arrived.unwrap_or_default().as_microseconds();
+        let line = Delivery {
+            queue_id: &self.id,
+            to: to.to_string().into(),
+            orig_to: original.to_string().into(),
+            relay: "none",
+            conn_use: 0,
+            delays: Delays::between(arrived, 0, 0, None, jiff::Timestamp::now().as_microsecond()),
+            resolution: self.desk.settings.delay_logging_resolution_limit,
+            tls: None,
+            dsn: status.into(),
+            status: "bounced",
+            text: reason.into(),
+        };
+        tracing::info!("{line}");
+        Ok(())
+    }
+
+    async fn ask_bounce(&self, request: Request) -> Result<(), Refusal> {
+        match self.desk.bounce.call(request).await {
+            Ok(Reply::Done) => Ok(()),
+            Ok(Reply::Failed) => Err(Refusal::later()),
+            Err(error) => {
+                tracing::warn!("{}: problem talking to service bounce: {error}", self.id);
+                Err(Refusal::later())
+            }
+        }
+    }
+
+    pub(crate) async fn drop_draft(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            draft.discard().await;
+        }
+    }
+}
+
+/// The recipients of a file that is complete.
+fn recipients_of(
+    spool: &queue_file::Spool,
+    draft: &crate::draft::Draft,
+) -> Result<Vec<queue_file::Recipient>, Refusal> {
+    let id = queue_file::QueueId::parse(draft.id()).ok_or_else(Refusal::write)?;
+    let file = spool.open_read(QueueName::Incoming, &id).map_err(|_| Refusal::write())?;
+    let message = queue_file::Message::parse(queue_file::Buffered::large(file), usize::MAX);
+    message.map(|message| message.recipients).map_err(|_| Refusal::write())
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,219 @@
+//! The headers of a message: checked, noted, left out, their addresses rewritten, and what is missing added.
+
+use std::sync::Arc;
+
+use address::tree;
+use ipc::cleanup::{Cause, Switch};
+use mime::{Addresses, Field, Kind, Place};
+use table::checks::Part;
+
+use crate::checks::Judgement;
+use crate::date;
+use crate::fate::Refusal;
+use crate::mapping::Class;
+use crate::message::Message;
+use crate::settings::{FromFormat, Strictness, is_resent};
+
+impl Message {
+    /// Takes a logical header of the message or of a part.
+    pub(crate) async fn take_header(&mut self, place: Place, text: Vec<u8>) {
+        if self.desk.settings.mime.strict.headers == Strictness::Strict && !text.is_ascii() {
+            return self.refuse_mime("improper use of 8-bit data in message header", &text);
+        }
+        let text = match self.check_header(place, &text).await {
+            Judgement::Keep => text,
+            Judgement::Drop => return,
+            Judgement::Replace(new) => new.into_bytes(),
+            Judgement::Prepend(new) => {
+                self.put_header(new.as_bytes());
+                text
+            }
+        };
+        if self.is_over() {
+            return;
+        }
+        match Field::new(&text) {
+            Some(field) if place == Place::Primary => {
+                let result = self.take_field(field).await;
+                self.fate.take(result);
+            }
+            Some(_) | None => self.put_header(&text),
+        }
+    }
+
+    async fn check_header(&mut self, place: Place, text: &[u8]) -> Judgement {
+        if self.handling.checks == Switch::Off {
+            return Judgement::Keep;
+        }
+        let is_mime = Field::new(text).is_some_and(|field| field.kind().is_mime());
+        let part = match place {
+            Place::Primary if is_mime => Part::MimeHeader,
+            Place::Primary => Part::Header,
+            Place::Part => Part::MimeHeader,
+            Place::Nested => Part::NestedHeader,
+        };
+        if !self.desk.tables.checks.cover(part) {
+            return Judgement::Keep;
+        }
+        self.check(part, "header", text).await
+    }
+
+    /// A field of the message's own header.
+    async fn take_field(&mut self, field: Field<'_>) -> Result<(), Refusal> {
+        let kind = field.kind();
+        self.note(kind, field)?;
+        if self.desk.settings.drops(field.name()) {
+            return Ok(());
+        }
+        if !field.text().is_ascii() {
+            self.content.header.utf8 = true;
+        }
+        let rewrites = self.desk.rewriter.rewrites_headers(self.envelope.context);
+        match kind.addresses() {
+            Some(whose) if rewrites => self.rewrite_addresses(whose, field).await,
+            Some(_) | None => {
+                self.put_header(field.text());
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers what later decisions depend on.
+    fn note(&mut self, kind: Kind, field: Field<'_>) -> Result<(), Refusal> {
+        let header = &mut self.content.header;
+        if kind != Kind::Other && !header.seen.contains(&kind) {
+            header.seen.push(kind);
+        }
+        header.resent |= is_resent(kind);
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing depends on the other fields")]
+        match kind {
+            Kind::MessageId => self.log_message_id("message-id", field.value()),
+            Kind::ResentMessageId => self.log_message_id("resent-message-id", field.value()),
+            Kind::Received => {
+                header.hops += 1;
+                if header.hops >= self.desk.settings.limits.hopcount {
+                    tracing::warn!("{}: message rejected: hopcount exceeded", self.id);
+                    return Err(Refusal::new(Cause::Hops, ""));
+                }
+            }
+            Kind::ContentTransferEncoding if self.desk.settings.mime.detect_encoding => {
+                header.encoding = match field.value().to_ascii_lowercase().as_slice() {
+                    b"7bit" => Some("7bit"),
+                    b"8bit" => Some("8bit"),
+                    _ => header.encoding,
+                };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn log_message_id(&self, name: &str, value: &[u8]) {
+        tracing::info!("{}: {name}={}", self.id, String::from_utf8_lossy(value));
+    }
+
+    async fn rewrite_addresses(&mut self, whose: Addresses, field: Field<'_>) -> Result<(), Refusal> {
+        let class = match whose {
+            Addresses::Sender => Class::HeaderSender,
+            Addresses::Recipient | Addresses::Mentioned => Class::HeaderRecipient,
+        };
+        let desk = Arc::clone(&self.desk);
+        let mut items = tree::parse(field.value(), desk.settings.limits.header_tokens);
+        let mut changed = false;
+        for address in items.iter_mut().filter_map(tree::Item::address_mut).filter(|address| !address.is_empty()) {
+            let context = self.envelope.context;
+            let mut new = desk.rewriter.canonical(context, address).await.map_err(|_| Refusal::later())?;
+            if self.handling.mapping == Switch::On {
+                new = desk.tables.mapping.apply(&self.id, &desk.rewriter, class, new).await?;
+            }
+            changed |= new != *address;
+            *address = new;
+        }
+        if changed {
+            let name = field.name();
+            let value = tree::print(&items, name.len() + 2);
+            self.put_header(&[name, b": ", &value].concat());
+        } else {
+            self.put_header(field.text());
+        }
+        Ok(())
+    }
+
+    /// Adds what is missing. RFC 5322 §3.6; for resent messages §3.6.6.
+    pub(crate) fn complete_header(&mut self) {
+        let desk = Arc::clone(&self.desk);
+        let settings = &desk.settings;
+        let resent = self.content.header.resent;
+        let prefix = if resent { "Resent-" } else { "" };
+        let has = |kind: Kind| self.content.header.seen.contains(&kind);
+        let lacks = |plain, again| !has(if resent { again } else { plain });
+        let adds = desk.rewriter.rewrites_headers(self.envelope.context) || settings.headers.always_add_missing;
+        let missing_id = adds && lacks(Kind::MessageId, Kind::ResentMessageId);
+        let missing_date = adds && lacks(Kind::Date, Kind::ResentDate);
+        let missing_from = adds && lacks(Kind::From, Kind::ResentFrom);
+        let id_was_seen = has(Kind::MessageId);
+        let visible = [Kind::To, Kind::Cc, Kind::ResentTo, Kind::ResentCc].into_iter().any(has);
+        if missing_id {
+            let date = date::message_id_date(self.began);
+            let value = format!("<{date}.{}@{}>", self.id, settings.myhostname);
+            self.put_header(format!("{prefix}Message-Id: {value}").as_bytes());
+            let name = if resent { "resent-message-id" } else { "message-id" };
+            self.log_message_id(name, value.as_bytes());
+        }
+        if !id_was_seen && (resent || !missing_id) {
+            self.log_message_id("message-id", b"<>");
+        }
+        if missing_date {
+            let date = date::header_date(self.began, &settings.time_zone);
+            self.put_header(format!("{prefix}Date: {date}").as_bytes());
+        }
+        if missing_from {
+            let from = self.sender_value();
+            self.put_header(&[prefix.as_bytes(), b"From: ", &from].concat());
+        }
+        let undisclosed = &settings.headers.undisclosed_recipients;
+        if adds && !undisclosed.is_empty() && !visible {
+            self.put_header(undisclosed.as_bytes());
+        }
+    }
+
+    /// The sender as a `From:` header shows it.
+    fn sender_value(&self) -> Vec<u8> {
+        let sender = match self.sender().external() {
+            empty if empty.is_empty() => b"MAILER-DAEMON".to_vec(),
+            external => external,
+        };
+        let name = self.envelope.full_name.trim_ascii();
+        if name.is_empty() {
+            return sender;
+        }
+        let headers = &self.desk.settings.headers;
+        let encoded = match std::str::from_utf8(name) {
+            Ok(text) if !text.is_ascii() && !headers.full_name_charset.is_empty() => {
+                Some(mime::encoded_word::encode_phrase(text, &headers.full_name_charset).into_bytes())
+            }
+            Ok(_) | Err(_) => None,
+        };
+        match headers.from {
+            FromFormat::Standard => {
+                let phrase = encoded.unwrap_or_else(|| tree::phrase(name));
+                [&phrase, &b" <"[..], &sender, b">"].concat()
+            }
+            FromFormat::Obsolete => {
+                let comment = encoded.unwrap_or_else(|| escaped_comment(name));
+                [&sender, &b" ("[..], &comment, b")"].concat()
+            }
+        }
+    }
+}
+
+fn escaped_comment(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    for &byte in name {
+        if matches!(byte, b'(' | b')' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out
+}

@@ -1,0 +1,143 @@
+//! One message on its way through the stages: leading envelope, content, trailing envelope.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use address::{Address, Sender};
+use ipc::cleanup::{Handling, Switch};
+use ipc::rewrite::Context;
+use jiff::Timestamp;
+use queue_file::Time;
+
+use crate::Desk;
+use crate::content::Content;
+use crate::draft::Draft;
+use crate::fate::{Fate, Refusal};
+
+/// Where the caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Envelope records go before the content.
+    Leading,
+    /// Content comes, or envelope records that go behind it.
+    Content,
+}
+
+/// A message.
+pub(crate) struct Message {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) id: String,
+    pub(crate) handling: Handling,
+    pub(crate) stage: Stage,
+    pub(crate) began: Timestamp,
+    pub(crate) envelope: Envelope,
+    pub(crate) recipients: Recipients,
+    pub(crate) content: Content,
+    pub(crate) fate: Fate,
+    /// `None` only after writing it has failed.
+    pub(crate) draft: Option<Draft>,
+    /// Records for behind the content.
+    pub(crate) extracted: Vec<u8>,
+}
+
+/// What the envelope says, as far as later stages want to know.
+pub(crate) struct Envelope {
+    pub(crate) arrived: Option<Time>,
+    pub(crate) sender: Option<Sender>,
+    pub(crate) full_name: Vec<u8>,
+    pub(crate) context: Context,
+    pub(crate) envelope_id: String,
+    pub(crate) ret: Option<dsn::Ret>,
+    /// Of the recipient that comes next.
+    pub(crate) pending: Pending,
+    pub(crate) client: ClientWords,
+}
+
+/// What precedes a recipient.
+#[derive(Default)]
+pub(crate) struct Pending {
+    pub(crate) original: Vec<u8>,
+    pub(crate) dsn_original: Vec<u8>,
+    pub(crate) notify: dsn::Notify,
+}
+
+/// The client in the words of log lines.
+#[derive(Default)]
+pub(crate) struct ClientWords {
+    pub(crate) origin: String,
+    pub(crate) helo: String,
+    pub(crate) protocol: String,
+}
+
+/// Recipients so far.
+#[derive(Default)]
+pub(crate) struct Recipients {
+    pub(crate) count: u64,
+    pub(crate) qmgr_flags: u64,
+    pub(crate) seen: HashSet<Vec<u8>>,
+    /// For log lines.
+    pub(crate) last: Option<Address>,
+    pub(crate) utf8: bool,
+}
+
+impl Message {
+    pub(crate) fn new(desk: Arc<Desk>, draft: Draft, handling: Handling) -> Self {
+        Self {
+            id: draft.id().to_owned(),
+            stage: Stage::Leading,
+            began: Timestamp::now(),
+            envelope: Envelope {
+                arrived: None,
+                sender: None,
+                full_name: Vec::new(),
+                context: Context::Local,
+                envelope_id: String::new(),
+                ret: None,
+                pending: Pending::default(),
+                client: ClientWords::default(),
+            },
+            recipients: Recipients::default(),
+            content: Content::new(&desk, &handling),
+            fate: Fate { hold: handling.hold == Switch::On, ..Fate::default() },
+            draft: Some(draft),
+            extracted: Vec::new(),
+            handling,
+            desk,
+        }
+    }
+
+    /// Whether what still comes is only thrown away.
+    pub(crate) fn is_over(&self) -> bool {
+        let returns = self.handling.bounce == Switch::On;
+        self.fate.discard || self.fate.refusal.as_ref().is_some_and(|refusal| refusal.stops() || !returns)
+    }
+
+    /// Writes what has gathered, if it is much.
+    pub(crate) async fn relieve(&mut self) {
+        let Some(draft) = self.draft.take() else { return };
+        match draft.relieve().await {
+            Ok(draft) => self.draft = Some(draft),
+            Err(error) => self.write_error(&error),
+        }
+    }
+
+    /// The file cannot be written.
+    pub(crate) fn write_error(&mut self, error: &queue_file::Error) {
+        tracing::warn!("{}: write queue file: {error}", self.id);
+        self.fate.refuse(Refusal::write());
+    }
+
+    /// Appends records to the segment of this stage.
+    pub(crate) fn put(&mut self, records: &[u8]) {
+        match (self.stage, &mut self.draft) {
+            (Stage::Leading, Some(draft)) => draft.records().extend_from_slice(records),
+            (Stage::Leading, None) => {}
+            (Stage::Content, _) => self.extracted.extend_from_slice(records),
+        }
+    }
+
+    /// The sender for log lines and notices.
+    pub(crate) fn sender(&self) -> &Sender {
+        self.envelope.sender.as_ref().unwrap_or(&Sender::Null)
+    }
+}

@@ -1,0 +1,167 @@
+//! A recipient: rewritten, mapped, expanded, and written unless it was there already.
+
+use std::sync::Arc;
+
+use address::Address;
+use dsn::Notify;
+use ipc::bounce::{Entry, Reply, Request};
+use ipc::cleanup::Switch;
+use ipc::rewrite::Context;
+use queue_file::Sizes;
+use queue_file::record::{self, Type};
+use table::Maps;
+
+use crate::fate::Refusal;
+use crate::mapping::Class;
+use crate::message::{Message, Pending};
+
+impl Message {
+    /// Takes a recipient that the caller gave, with its automatic copies.
+    pub(crate) async fn take_recipient(&mut self, given: Address, pending: Pending) -> Result<(), Refusal> {
+        let rewritten = self.canonical(&given).await?;
+        let original = if pending.original.is_empty() { given.into_bytes() } else { pending.original };
+        let dsn_original = if pending.dsn_original.is_empty() {
+            let kind: &[u8] = if rewritten.is_ascii() { b"rfc822;" } else { b"utf-8;" };
+            [kind, &rewritten.external()].concat()
+        } else {
+            pending.dsn_original
+        };
+        let mapped = self.mapped(rewritten).await?;
+        self.recipients.last = Some(mapped.clone());
+        if pending.notify != Notify::NEVER {
+            self.recipients.qmgr_flags |= Sizes::notify(pending.notify.bits());
+        }
+        let copy = self.copy_of(&mapped).await?;
+        self.expand(mapped, Pending { original, dsn_original, notify: pending.notify }).await?;
+        match copy {
+            Some(copy) => self.take_copy(copy).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes an automatic recipient, of whose fate nobody wants to hear.
+    pub(crate) async fn take_copy(&mut self, given: Address) -> Result<(), Refusal> {
+        let rewritten = self.canonical(&given).await?;
+        let mapped = self.mapped(rewritten).await?;
+        let pending = Pending { original: mapped.as_bytes().to_vec(), dsn_original: Vec::new(), notify: Notify::NEVER };
+        self.expand(mapped, pending).await
+    }
+
+    async fn canonical(&self, address: &Address) -> Result<Address, Refusal> {
+        self.desk.rewriter.canonical(Context::Local, address).await.map_err(|_| Refusal::later())
+    }
+
+    async fn mapped(&self, address: Address) -> Result<Address, Refusal> {
+        if self.handling.mapping == Switch::Off {
+            return Ok(address);
+        }
+        let desk = &self.desk;
+        desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeRecipient, address).await
+    }
+
+    /// The automatic copy that `recipient_bcc_maps` have for a recipient.
+    async fn copy_of(&self, recipient: &Address) -> Result<Option<Address>, Refusal> {
+        self.automatic_copy(&self.desk.tables.recipient_bcc_maps, recipient).await
+    }
+
+    /// The automatic copy that a table has for an address.
+    pub(crate) async fn automatic_copy(&self, maps: &Maps, address: &Address) -> Result<Option<Address>, Refusal> {
+        if maps.is_empty() || self.handling.bcc == Switch::Off {
+            return Ok(None);
+        }
+        let desk = &self.desk;
+        match desk.tables.mapping.results(&desk.rewriter, maps, address, false).await {
+            Ok(results) => {
+                if results.len() > 1 {
+                    tracing::warn!("{}: multi-valued {} entry for {address}", self.id, maps.parameter());
+                }
+                Ok(results.into_iter().next())
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "{}: {} map lookup problem for {address} -- message not accepted, try again later",
+                    self.id,
+                    maps.parameter()
+                );
+                Err(Refusal::later())
+            }
+        }
+    }
+
+    async fn expand(&mut self, recipient: Address, mut pending: Pending) -> Result<(), Refusal> {
+        if self.handling.mapping == Switch::Off {
+            self.put_recipient(&recipient, &pending);
+            return Ok(());
+        }
+        let desk = Arc::clone(&self.desk);
+        let targets = desk.tables.mapping.expand(&self.id, &desk.rewriter, recipient.clone()).await?;
+        if targets.len() > 1 && pending.notify.contains(Notify::SUCCESS) {
+            self.trace_expansion(&recipient, &pending).await?;
+            // RFC 3461 §5.2.7.3: the notice about the expansion is the only one about success.
+            let rest = Notify::from_bits(pending.notify.bits() & !Notify::SUCCESS.bits()).unwrap_or(Notify::NEVER);
+            pending.notify = if rest.is_unset() { Notify::NEVER } else { rest };
+        }
+        for target in &targets {
+            self.put_recipient(target, &pending);
+        }
+        Ok(())
+    }
+
+    /// Tells the trace log that an alias was expanded, for the sender's notice.
+    async fn trace_expansion(&self, recipient: &Address, pending: &Pending) -> Result<(), Refusal> {
+        let entry = Entry {
+            recipient: ipc::deliver::Recipient {
+                offset: -1,
+                address: recipient.as_bytes().to_vec().into(),
+                original: pending.original.clone().into(),
+                dsn_original: String::from_utf8_lossy(&pending.dsn_original).into_owned(),
+                notify: pending.notify.bits(),
+            },
+            relay: "none".to_owned(),
+            status: "2.0.0".to_owned(),
+            action: "expanded".to_owned(),
+            reason: "alias expanded".to_owned(),
+            diagnostic_type: String::new(),
+            diagnostic: String::new(),
+            mta_type: String::new(),
+            mta: String::new(),
+        };
+        match self.desk.trace.call(Request::Append { queue_id: self.id.clone(), entry }).await {
+            Ok(Reply::Done) => Ok(()),
+            Ok(Reply::Failed) | Err(_) => Err(Refusal::later()),
+        }
+    }
+
+    /// Writes a recipient, unless the same one is there.
+    fn put_recipient(&mut self, recipient: &Address, pending: &Pending) {
+        let keeps_original = self.desk.settings.enable_original_recipient;
+        let key = if keeps_original {
+            let parts: [&[u8]; 4] =
+                [&[pending.notify.bits()], &pending.dsn_original, &pending.original, recipient.as_bytes()];
+            Address::new(parts.join(&b'\n')).folded()
+        } else {
+            recipient.folded()
+        };
+        let limit = self.desk.settings.duplicate_filter_limit;
+        let seen = &mut self.recipients.seen;
+        if limit > 0 && seen.len() >= limit && !seen.contains(&key) {
+            // Later repetitions of this one are not recognised.
+        } else if !seen.insert(key) {
+            return;
+        }
+        let mut records = Vec::with_capacity(128);
+        if !pending.notify.is_unset() {
+            record::put_attribute(&mut records, "notify_flags", pending.notify.bits().to_string().as_bytes());
+        }
+        if !pending.dsn_original.is_empty() {
+            record::put_attribute(&mut records, "dsn_orig_rcpt", &pending.dsn_original);
+        }
+        if keeps_original && !pending.original.is_empty() {
+            record::put(&mut records, Type::Original, &pending.original);
+        }
+        record::put(&mut records, Type::Recipient, recipient.as_bytes());
+        self.put(&records);
+        self.recipients.count += 1;
+        self.recipients.utf8 |= !recipient.is_ascii();
+    }
+}

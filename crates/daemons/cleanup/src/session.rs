@@ -1,0 +1,170 @@
+//! A connection: one message at a time, each with an id that the caller knows beforehand.
+
+use std::sync::Arc;
+
+use ipc::cleanup::{Reply, Request};
+use ipc::frame::Frame;
+use ipc::{Channel, Error};
+use queue_file::{NewFile, QueueName};
+use service::{Client, Life};
+
+use crate::Desk;
+use crate::draft::Draft;
+use crate::message::Message;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(desk: Arc<Desk>, client: Client, life: &Life) {
+    let (stream, _slot) = match client.into_unix() {
+        Ok(parts) => parts,
+        Err(error) => return tracing::warn!("{error}"),
+    };
+    let deadline = desk.settings.deadline;
+    let result = match Channel::accept::<ipc::cleanup::Cleanup>(stream, deadline).await {
+        Ok(channel) => Session { desk, channel, spare: None, message: None }.run(life).await,
+        Err(error) => Err(error),
+    };
+    match result {
+        // A caller that goes away in the middle is one whose client did.
+        Ok(()) | Err(Error::Closed | Error::Io(_)) => {}
+        Err(error) => tracing::warn!("internal connection: {error}"),
+    }
+}
+
+struct Session {
+    desk: Arc<Desk>,
+    channel: Channel<Reply, Request>,
+    /// The file for the next message.
+    spare: Option<Draft>,
+    message: Option<Message>,
+}
+
+/// Whether the connection goes on.
+enum Next {
+    Message,
+    End,
+}
+
+impl Session {
+    async fn run(mut self, life: &Life) -> Result<(), Error> {
+        let result = self.converse(life).await;
+        if let Some(spare) = self.spare.take() {
+            spare.discard().await;
+        }
+        if let Some(mut message) = self.message.take() {
+            message.drop_draft().await;
+        }
+        result
+    }
+
+    async fn converse(&mut self, life: &Life) -> Result<(), Error> {
+        if let Next::End = self.make_ready().await? {
+            return Ok(());
+        }
+        let mut draining = std::pin::pin!(life.draining());
+        let deadline = self.desk.settings.deadline;
+        loop {
+            let frame = if self.message.is_none() {
+                if !self.channel.is_ready() {
+                    self.channel.shrink();
+                }
+                tokio::select! {
+                    biased;
+                    frame = self.channel.receive_frame() => frame?,
+                    () = &mut draining => return Ok(()),
+                }
+            } else {
+                tokio::time::timeout(deadline, self.channel.receive_frame()).await.map_err(|_| Error::Timeout)??
+            };
+            let Some(frame) = frame else { return Ok(()) };
+            if let Next::End = self.step(frame, life).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn step(&mut self, frame: Frame<Request>, life: &Life) -> Result<Next, Error> {
+        match (frame, &mut self.message) {
+            (Frame::Message(Request::Begin(handling)), None) => {
+                let draft = self.spare.take().ok_or(Error::Malformed("no file for a message"))?;
+                self.message = Some(Message::new(Arc::clone(&self.desk), draft, handling));
+                Ok(Next::Message)
+            }
+            (Frame::Message(Request::Envelope(records)), Some(message)) => {
+                message.take_envelope(&records).await;
+                Ok(Next::Message)
+            }
+            (Frame::Raw(content), Some(message)) => {
+                message.take_content(&content).await;
+                Ok(Next::Message)
+            }
+            (Frame::Message(Request::End), Some(_)) => self.end(life).await,
+            (Frame::Message(Request::Abort), _) => self.abort().await,
+            (Frame::Message(Request::Begin(_) | Request::Envelope(_) | Request::End) | Frame::Raw(_), _) => {
+                Err(Error::Malformed("request out of order"))
+            }
+        }
+    }
+
+    async fn end(&mut self, life: &Life) -> Result<Next, Error> {
+        let Some(message) = self.message.take() else { return Ok(Next::End) };
+        let finished = message.finish().await;
+        let mut next = String::new();
+        if life.is_draining() {
+            if let Some(Ok(file)) = finished.next {
+                Draft::new(file).discard().await;
+            }
+        } else {
+            let file = match finished.next {
+                Some(file) => file,
+                None => self.create().await,
+            };
+            match file {
+                Ok(file) => next = self.set_spare(file),
+                // The caller connects anew, and hears of the trouble then.
+                Err(error) => tracing::warn!("create file incoming: {error}"),
+            }
+        }
+        let ends = next.is_empty();
+        self.channel.send(&Reply::Finished { verdict: finished.verdict, next })?;
+        self.channel.flush().await?;
+        Ok(if ends { Next::End } else { Next::Message })
+    }
+
+    async fn abort(&mut self) -> Result<Next, Error> {
+        if let Some(mut message) = self.message.take() {
+            tracing::info!("{}: removed (canceled)", message.id);
+            message.drop_draft().await;
+        }
+        if let Some(spare) = self.spare.take() {
+            tracing::info!("{}: removed (canceled)", spare.id());
+            spare.discard().await;
+        }
+        self.make_ready().await
+    }
+
+    /// Creates a file, and tells its id.
+    async fn make_ready(&mut self) -> Result<Next, Error> {
+        let (reply, next) = match self.create().await {
+            Ok(file) => (Reply::Ready(self.set_spare(file)), Next::Message),
+            Err(error) => {
+                tracing::warn!("create file incoming: {error}");
+                (Reply::Unavailable(error.to_string()), Next::End)
+            }
+        };
+        self.channel.send(&reply)?;
+        self.channel.flush().await?;
+        Ok(next)
+    }
+
+    async fn create(&self) -> Result<NewFile, queue_file::Error> {
+        let spool = self.desk.spool.clone();
+        service::disk(move || spool.create(QueueName::Incoming)).await
+    }
+
+    fn set_spare(&mut self, file: NewFile) -> String {
+        let draft = Draft::new(file);
+        let id = draft.id().to_owned();
+        self.spare = Some(draft);
+        id
+    }
+}

@@ -1,0 +1,248 @@
+//! Parameters as the stages need them, and the tables.
+
+use config::{Source, params};
+use jiff::tz::TimeZone;
+use mime::{Kind, Limits};
+use table::checks::Checks;
+use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
+
+use crate::mapping::Mapping;
+
+config::bundle! {
+    /// All that this daemon may know.
+    pub struct Params {
+        identity: params::Identity,
+        cleanup: params::Cleanup,
+        rewrite: params::Rewrite,
+        queue: params::Queue,
+        ipc: params::Ipc,
+    }
+}
+
+/// Values that stages look at.
+pub(crate) struct Settings {
+    pub(crate) myhostname: String,
+    pub(crate) always_bcc: String,
+    pub(crate) limits: SizeLimits,
+    pub(crate) mime: MimeSettings,
+    pub(crate) headers: HeaderSettings,
+    /// Whether recipients keep the address that they had before rewriting.
+    pub(crate) enable_original_recipient: bool,
+    pub(crate) duplicate_filter_limit: usize,
+    pub(crate) delay_logging_resolution_limit: u32,
+    pub(crate) time_zone: TimeZone,
+    /// How long a caller may be silent within a message.
+    pub(crate) deadline: std::time::Duration,
+}
+
+pub(crate) struct SizeLimits {
+    /// 0 means none.
+    pub(crate) message_size: u64,
+    pub(crate) line_length: usize,
+    pub(crate) body_checks: u64,
+    pub(crate) hopcount: usize,
+    pub(crate) header_tokens: usize,
+}
+
+pub(crate) struct MimeSettings {
+    pub(crate) limits: Limits,
+    /// `disable_mime_input_processing`, turned round.
+    pub(crate) parts: bool,
+    pub(crate) detect_encoding: bool,
+    pub(crate) strict: Strict,
+}
+
+/// What 8-bit and MIME faults are refused.
+#[derive(Clone, Copy)]
+pub(crate) struct Strict {
+    pub(crate) headers: Strictness,
+    pub(crate) body: Strictness,
+    pub(crate) encoding_domain: Strictness,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    Strict,
+    Lax,
+}
+
+impl Strictness {
+    fn of(strict: bool) -> Self {
+        if strict { Self::Strict } else { Self::Lax }
+    }
+}
+
+pub(crate) struct HeaderSettings {
+    pub(crate) always_add_missing: bool,
+    /// In lower case.
+    pub(crate) drop: Vec<String>,
+    pub(crate) undisclosed_recipients: String,
+    pub(crate) from: FromFormat,
+    pub(crate) full_name_charset: String,
+    /// What becomes of a CR in the middle of a line.
+    pub(crate) replace_stray_cr: bool,
+    pub(crate) reject_characters: Vec<u8>,
+    pub(crate) strip_characters: Vec<u8>,
+}
+
+/// `header_from_format`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FromFormat {
+    /// `Name <address>`
+    Standard,
+    /// `address (Name)`
+    Obsolete,
+}
+
+impl Settings {
+    pub(crate) fn new(params: &Params) -> Self {
+        let (cleanup, queue) = (&params.cleanup, &params.queue);
+        let number = |value: i64| usize::try_from(value).unwrap_or(0);
+        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        Self {
+            myhostname: params.identity.myhostname.clone(),
+            always_bcc: cleanup.always_bcc.clone(),
+            limits: SizeLimits {
+                message_size: queue.message_size_limit,
+                line_length: number(params.ipc.line_length_limit),
+                body_checks: cleanup.body_checks_size_limit,
+                hopcount: number(cleanup.hopcount_limit),
+                header_tokens: number(cleanup.header_address_token_limit),
+            },
+            mime: MimeSettings {
+                limits: Limits {
+                    header: size(cleanup.header_size_limit),
+                    boundary: number(cleanup.mime_boundary_length_limit),
+                    nesting: number(cleanup.mime_nesting_limit),
+                },
+                parts: !cleanup.disable_mime_input_processing,
+                detect_encoding: cleanup.detect_8bit_encoding_header,
+                strict: Strict {
+                    headers: Strictness::of(cleanup.strict_7bit_headers || cleanup.strict_8bitmime),
+                    body: Strictness::of(cleanup.strict_8bitmime_body || cleanup.strict_8bitmime),
+                    encoding_domain: Strictness::of(cleanup.strict_mime_encoding_domain),
+                },
+            },
+            headers: HeaderSettings::new(cleanup),
+            enable_original_recipient: cleanup.enable_original_recipient,
+            duplicate_filter_limit: number(cleanup.duplicate_filter_limit),
+            delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
+            time_zone: TimeZone::system(),
+            deadline: params.ipc.ipc_timeout,
+        }
+    }
+
+    /// Whether the header of this name is dropped.
+    pub(crate) fn drops(&self, name: &[u8]) -> bool {
+        self.headers.drop.iter().any(|dropped| name.eq_ignore_ascii_case(dropped.as_bytes()))
+    }
+}
+
+impl HeaderSettings {
+    fn new(cleanup: &params::Cleanup) -> Self {
+        let obsolete = cleanup.header_from_format.eq_ignore_ascii_case("obsolete");
+        Self {
+            always_add_missing: cleanup.always_add_missing_headers,
+            drop: cleanup.message_drop_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            undisclosed_recipients: cleanup.undisclosed_recipients_header.clone(),
+            from: if obsolete { FromFormat::Obsolete } else { FromFormat::Standard },
+            full_name_charset: cleanup.full_name_encoding_charset.clone(),
+            replace_stray_cr: cleanup.cleanup_replace_stray_cr_lf,
+            reject_characters: unescaped(&cleanup.message_reject_characters),
+            strip_characters: unescaped(&cleanup.message_strip_characters),
+        }
+    }
+
+    /// Whether lines have to be looked at byte by byte.
+    pub(crate) fn are_pedantic(&self) -> bool {
+        !self.reject_characters.is_empty() || !self.strip_characters.is_empty()
+    }
+}
+
+/// Undoes the backslashes of `message_reject_characters`: those of C, with octal numbers.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(digit @ b'0'..=b'7') => {
+                let mut value = u32::from(digit - b'0');
+                for _ in 0..2 {
+                    let Some(digit) = bytes.next_if(|b| (b'0'..=b'7').contains(b)) else { break };
+                    value = value * 8 + u32::from(digit - b'0');
+                }
+                out.extend(u8::try_from(value));
+            }
+            Some(b'a') => out.push(7),
+            Some(b'b') => out.push(8),
+            Some(b'f') => out.push(12),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'v') => out.push(11),
+            Some(other) => out.push(other),
+            None => {}
+        }
+    }
+    out
+}
+
+/// Every table that cleanup asks.
+pub(crate) struct Tables {
+    pub(crate) mapping: Mapping,
+    pub(crate) sender_bcc_maps: Maps,
+    pub(crate) recipient_bcc_maps: Maps,
+    pub(crate) checks: Checks,
+}
+
+impl Tables {
+    pub(crate) fn open(params: &Params, source: &Source, environment: &Environment) -> Self {
+        let (cleanup, identity) = (&params.cleanup, &params.identity);
+        let maps = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, environment);
+        let parents = Parents::of("mydestination", &identity.parent_domain_matches_subdomains);
+        let mydestination = PatternList::open("mydestination", &identity.mydestination, parents, environment);
+        let find = AddressFind {
+            recipient_delimiter: identity.recipient_delimiter.clone(),
+            myorigin: identity.myorigin.clone(),
+            local: LocalDomains::new(mydestination, source.own_addresses()),
+        };
+        Self {
+            mapping: Mapping::open(cleanup, find, environment),
+            sender_bcc_maps: maps("sender_bcc_maps", &cleanup.sender_bcc_maps),
+            recipient_bcc_maps: maps("recipient_bcc_maps", &cleanup.recipient_bcc_maps),
+            checks: Checks {
+                header_checks: maps("header_checks", &cleanup.header_checks),
+                mime_header_checks: maps("mime_header_checks", &cleanup.mime_header_checks),
+                nested_header_checks: maps("nested_header_checks", &cleanup.nested_header_checks),
+                body_checks: maps("body_checks", &cleanup.body_checks),
+            },
+        }
+    }
+
+    pub(crate) fn changed(&self) -> bool {
+        self.mapping.changed()
+            || self.sender_bcc_maps.changed()
+            || self.recipient_bcc_maps.changed()
+            || self.checks.changed()
+    }
+}
+
+/// Header kinds whose presence says that the message is resent.
+pub(crate) fn is_resent(kind: Kind) -> bool {
+    kind.resent() == mime::Resent::Yes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_written_as_in_c() {
+        assert_eq!(unescaped(r"\0a\n\177\\"), [0, b'a', b'\n', 127, b'\\']);
+        assert_eq!(unescaped("\\"), []);
+    }
+}
