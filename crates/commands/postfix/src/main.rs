@@ -1,2 +1,6 @@
 //! postfix(1): starts, stops and checks the mail system.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::Program::new("postfix").writes_log_file().run(postfix::run)
+}

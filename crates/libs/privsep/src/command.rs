@@ -1,7 +1,7 @@
 //! Runs a command of an admin or a user: with that user's rights, a clean environment, closed descriptors, a time
 //! limit, and an output of bounded size.
 
-use crate::{Error, User, is_root};
+use crate::{Error, User, is_root, wait_for_end};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Pid, Uid};
 use std::ffi::CString;
@@ -289,7 +289,7 @@ fn wait(polled: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
 /// Reaps the command, killing it and what it started when its time is up.
 fn end(child: &mut Child, deadline: Instant, in_time: bool) -> Result<Option<ExitStatus>, Error> {
     let failed = |source| Error::Descriptor { what: "wait for command", source };
-    if in_time && wait_for_exit(child, deadline) {
+    if in_time && wait_for_end(child.id(), deadline) {
         return child.wait().map(Some).map_err(failed);
     }
     let group = Pid::from_raw(child.id().cast_signed());
@@ -297,20 +297,6 @@ fn end(child: &mut Child, deadline: Instant, in_time: bool) -> Result<Option<Exi
     let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
     child.wait().map_err(failed)?;
     Ok(None)
-}
-
-/// Waits for the end of a process by a descriptor of it, so without a signal or a sleep.
-fn wait_for_exit(child: &Child, deadline: Instant) -> bool {
-    // SAFETY: pidfd_open takes plain numbers; a negative result is checked below.
-    let number = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
-    let Ok(number) = i32::try_from(number) else { return true };
-    if number < 0 {
-        return true;
-    }
-    // SAFETY: the kernel has just made this descriptor for us.
-    let process = unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(number) };
-    let mut polled = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    wait(&mut polled, deadline).unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
 pub use nix::sys::signal::Signal;
 pub use program::{Program, start};
-pub use reap::{End, Ended, kill, reap};
+pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
 pub use rights::{Jail, Jailed, Privileged, become_user};
 pub use signal::{Signals, default_signal, ignore_signal};
 

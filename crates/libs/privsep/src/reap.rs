@@ -1,10 +1,12 @@
 //! The end of child processes.
 
-use crate::Error;
+use crate::{Error, wait_readable};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::time::Instant;
 
 /// A child that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,4 +63,27 @@ pub fn reap() -> Option<Ended> {
 /// [`Error::Rights`]: there is none, or it is not ours.
 pub fn kill(pid: u32, signal: Signal) -> Result<(), Error> {
     nix::sys::signal::kill(Pid::from_raw(pid.cast_signed()), signal).map_err(Error::rights(format!("kill {pid}")))
+}
+
+/// Sends a signal to all processes of the group that a process leads.
+///
+/// # Errors
+/// [`Error::Rights`]: there is none, or it is not ours.
+pub fn kill_group(leader: u32, signal: Signal) -> Result<(), Error> {
+    nix::sys::signal::killpg(Pid::from_raw(leader.cast_signed()), signal)
+        .map_err(Error::rights(format!("kill group {leader}")))
+}
+
+/// Waits for the end of any process, child or not; false if it still runs at the deadline.
+#[must_use]
+pub fn wait_for_end(pid: u32, deadline: Instant) -> bool {
+    // SAFETY: pidfd_open takes plain numbers; a negative result is checked below.
+    let number = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let Ok(number) = i32::try_from(number) else { return true };
+    if number < 0 {
+        return true;
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let process = unsafe { OwnedFd::from_raw_fd(number) };
+    wait_readable(&[process.as_fd()], Some(deadline)).map_or(true, |ready| !ready.is_empty())
 }

@@ -1,0 +1,224 @@
+//! Checks of an instance: what makes a start impossible, and what is odd.
+
+use crate::instance::Instance;
+use crate::layout::{self, Owner};
+use command::Fatal;
+use config::Standing;
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// How deep a tree is looked at.
+const DEPTH: usize = 32;
+/// What others may not do to most files: write.
+const WRITABLE: u32 = 0o022;
+/// What a jail may hold copies of.
+const JAIL: [&str; 5] = ["bin", "etc", "lib", "sbin", "usr"];
+
+/// What makes a start impossible.
+pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
+    layout::create_missing(instance)?;
+    let master_cf = instance.directory.join("master.cf");
+    if !master_cf.is_file() {
+        return Err(Fatal::new(format!("no {} file found", master_cf.display())));
+    }
+    if instance.lacks_postlog()? {
+        return Err(Fatal::new("missing 'postlog' service in master.cf - run 'postfix upgrade-configuration'"));
+    }
+    if instance.run("postsuper", &[])? != ExitCode::SUCCESS {
+        return Err(Fatal::new("the queue cannot be checked"));
+    }
+    Ok(())
+}
+
+/// What is odd; each thing is one line of the log.
+pub(crate) fn warn(instance: &Instance) {
+    for line in parameters(instance).into_iter().chain(files(instance)) {
+        tracing::warn!("{line}");
+    }
+}
+
+/// Parameters that are set and do nothing.
+fn parameters(instance: &Instance) -> Vec<String> {
+    let source = &instance.source;
+    let mut lines = Vec::new();
+    for name in source.main_cf().names() {
+        if source.row(name).is_some_and(|row| row.standing == Standing::Inert) {
+            let file = instance.directory.join("main.cf");
+            lines.push(format!("{}: parameter {name} is accepted but has no effect", file.display()));
+        }
+    }
+    lines
+}
+
+/// Files with a wrong owner, group or permission, and files that should not be there.
+fn files(instance: &Instance) -> Vec<String> {
+    let Some(names) = Names::of(instance) else {
+        return vec![format!(
+            "unknown mail_owner {} or setgid_group {}",
+            instance.layout.mail_owner, instance.layout.setgid_group
+        )];
+    };
+    let mut look = Look { lines: Vec::new(), names };
+    let queue = Path::new(&instance.layout.queue_directory);
+    look.top(queue, Owner::Root);
+    look.top(&instance.queue(&instance.layout.process_id_directory), Owner::Root);
+    let shared = !instance.is_secondary();
+    let mut trees: BTreeSet<PathBuf> = [instance.directory.clone()].into();
+    if shared {
+        trees.extend([instance.layout.daemon_directory.clone().into(), instance.layout.meta_directory.clone().into()]);
+    }
+    trees.iter().for_each(|tree| look.tree(tree, Owner::Root, WRITABLE));
+    look.tree(Path::new(&instance.layout.data_directory), Owner::Mail, WRITABLE);
+    for name in layout::QUEUES.iter().chain(&["public"]) {
+        look.tree(&instance.queue(name), Owner::Mail, 0);
+    }
+    // Never below maildrop, the least trusted of all.
+    look.owner(&instance.queue("maildrop"), Owner::Mail);
+    look.group(&instance.queue("public"));
+    look.group(&instance.queue("maildrop"));
+    if shared {
+        layout::programs(instance)
+            .iter()
+            .filter(|item| !item.path.ends_with("postlog"))
+            .for_each(|item| look.program(&item.path));
+    }
+    JAIL.iter().for_each(|name| look.copy(queue, Path::new(name), DEPTH));
+    look.damaged(&instance.queue("corrupt"), DEPTH);
+    look.lines
+}
+
+/// Whose files should be.
+struct Names {
+    root: u32,
+    owner: (u32, String),
+    group: (u32, String),
+}
+
+impl Names {
+    fn of(instance: &Instance) -> Option<Self> {
+        let owner = instance.owner().ok().flatten()?;
+        // An ordinary user's instance has one user.
+        let root = if privsep::is_root() { 0 } else { owner.uid };
+        let gid = match instance.group().ok().flatten() {
+            Some(group) if privsep::is_root() => group.gid,
+            Some(_) | None if !privsep::is_root() => u32::MAX,
+            Some(_) | None => return None,
+        };
+        Some(Self {
+            root,
+            owner: (owner.uid, instance.layout.mail_owner.clone()),
+            group: (gid, instance.layout.setgid_group.clone()),
+        })
+    }
+}
+
+struct Look {
+    lines: Vec<String>,
+    names: Names,
+}
+
+impl Look {
+    /// One directory alone.
+    fn top(&mut self, path: &Path, owner: Owner) {
+        self.owner(path, owner);
+        if let Ok(meta) = fs::metadata(path) {
+            self.writable(path, &meta, WRITABLE);
+        }
+    }
+
+    /// A directory and all below it; `forbidden` are permissions that nothing there may have.
+    fn tree(&mut self, path: &Path, owner: Owner, forbidden: u32) {
+        self.below(path, owner, forbidden, DEPTH);
+    }
+
+    fn below(&mut self, path: &Path, owner: Owner, forbidden: u32, depth: usize) {
+        let Ok(meta) = fs::symlink_metadata(path) else { return };
+        let kind = meta.file_type();
+        let is_door = kind.is_fifo() || kind.is_socket();
+        if !is_door {
+            self.owner(path, owner);
+        }
+        if !is_door && let Ok(target) = fs::metadata(path) {
+            self.writable(path, &target, forbidden);
+        }
+        if kind.is_symlink() && fs::read_link(path).is_ok_and(|target| target.components().count() > 1) {
+            self.lines.push(format!("symlink leaves directory: {}", path.display()));
+        }
+        if kind.is_dir() && depth > 0 {
+            for inside in children(path) {
+                self.below(&inside, owner, forbidden, depth - 1);
+            }
+        }
+    }
+
+    fn owner(&mut self, path: &Path, owner: Owner) {
+        let (uid, name) = match owner {
+            Owner::Root | Owner::RootAndDrop => (self.names.root, "root"),
+            Owner::Mail | Owner::MailAndDrop => (self.names.owner.0, self.names.owner.1.as_str()),
+        };
+        if fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != uid) {
+            self.lines.push(format!("not owned by {name}: {}", path.display()));
+        }
+    }
+
+    fn writable(&mut self, path: &Path, meta: &Metadata, forbidden: u32) {
+        if meta.mode() & forbidden != 0 {
+            self.lines.push(format!("group or other writable: {}", path.display()));
+        }
+    }
+
+    fn group(&mut self, path: &Path) {
+        let (gid, name) = &self.names.group;
+        if *gid != u32::MAX && fs::metadata(path).is_ok_and(|meta| meta.gid() != *gid) {
+            self.lines.push(format!("not owned by group {name}: {}", path.display()));
+        }
+    }
+
+    /// A set-gid program.
+    fn program(&mut self, path: &Path) {
+        self.group(path);
+        let is_wrong = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o2111 != 0o2111);
+        if is_wrong && privsep::is_root() {
+            self.lines.push(format!("not set-gid or not owner+group+world executable: {}", path.display()));
+        }
+    }
+
+    /// Copies of system files in the jail; we need none, but what is there should be right.
+    fn copy(&mut self, queue: &Path, name: &Path, depth: usize) {
+        let path = queue.join(name);
+        let Ok(meta) = fs::symlink_metadata(&path) else { return };
+        self.owner(&path, Owner::Root);
+        let original = Path::new("/").join(name);
+        if meta.is_file() && original.is_file() && fs::read(&path).ok() != fs::read(&original).ok() {
+            self.lines.push(format!("{} and {} differ", path.display(), original.display()));
+        }
+        if meta.is_dir() && depth > 0 {
+            for inside in children(&path) {
+                if let Ok(inside) = inside.strip_prefix(queue) {
+                    self.copy(queue, inside, depth - 1);
+                }
+            }
+        }
+    }
+
+    fn damaged(&mut self, path: &Path, depth: usize) {
+        for inside in children(path) {
+            match fs::symlink_metadata(&inside) {
+                Ok(meta) if meta.is_dir() && depth > 0 => self.damaged(&inside, depth - 1),
+                Ok(meta) if meta.is_file() => self.lines.push(format!("damaged message: {}", inside.display())),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// What is in a directory, in order.
+fn children(path: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(path).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
+    found.sort();
+    found
+}

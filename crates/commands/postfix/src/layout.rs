@@ -1,0 +1,114 @@
+//! The directories and files of an instance, with their owners and permissions.
+
+use crate::instance::Instance;
+use command::Fatal;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// Who owns a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// root.
+    Root,
+    /// `mail_owner`.
+    Mail,
+    /// `mail_owner`, with `setgid_group` as group.
+    MailAndDrop,
+    /// root, with `setgid_group` as group.
+    RootAndDrop,
+}
+
+/// A file or directory, below the queue directory unless absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) path: PathBuf,
+    pub(crate) owner: Owner,
+    pub(crate) mode: u32,
+}
+
+/// The directories of the queue, besides those that have rules of their own.
+pub(crate) const QUEUES: [&str; 12] = [
+    "active",
+    "bounce",
+    "corrupt",
+    "defer",
+    "deferred",
+    "flush",
+    "hold",
+    "incoming",
+    "private",
+    "saved",
+    "trace",
+    "submission",
+];
+
+/// All directories that an instance owns, parents first.
+pub(crate) fn directories(instance: &Instance) -> Vec<Item> {
+    let item = |path: PathBuf, owner, mode| Item { path, owner, mode };
+    let mut items = vec![
+        item(instance.layout.queue_directory.clone().into(), Owner::Root, 0o755),
+        item(instance.queue(&instance.layout.process_id_directory), Owner::Root, 0o755),
+        item(instance.layout.data_directory.clone().into(), Owner::Mail, 0o700),
+        item(instance.queue("maildrop"), Owner::MailAndDrop, 0o1730),
+        item(instance.queue("public"), Owner::MailAndDrop, 0o2710),
+    ];
+    for name in QUEUES {
+        let mode = if name == "submission" { 0o755 } else { 0o700 };
+        items.push(item(instance.queue(name), Owner::Mail, mode));
+    }
+    items
+}
+
+/// The set-gid programs.
+pub(crate) fn programs(instance: &Instance) -> Vec<Item> {
+    let path = |name| Path::new(&instance.layout.command_directory).join(name);
+    ["postdrop", "postqueue", "postlog"]
+        .map(|name| Item { path: path(name), owner: Owner::RootAndDrop, mode: 0o2755 })
+        .into()
+}
+
+/// Makes the directories that are missing.
+pub(crate) fn create_missing(instance: &Instance) -> Result<(), Fatal> {
+    for item in directories(instance) {
+        if item.path.exists() {
+            continue;
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&item.path);
+        made.map_err(|error| failed("unable to create missing queue directories", &item.path, &error))?;
+        apply(instance, &item)?;
+    }
+    Ok(())
+}
+
+/// Gives directories and set-gid programs their owners and permissions.
+pub(crate) fn set_permissions(instance: &Instance) -> Result<(), Fatal> {
+    let programs = programs(instance).into_iter().filter(|item| item.path.exists());
+    directories(instance).into_iter().chain(programs).try_for_each(|item| apply(instance, &item))
+}
+
+fn apply(instance: &Instance, item: &Item) -> Result<(), Fatal> {
+    if privsep::is_root() {
+        let owner = instance.owner()?.ok_or_else(|| unknown("mail_owner", &instance.layout.mail_owner))?;
+        let group = instance.group()?.ok_or_else(|| unknown("setgid_group", &instance.layout.setgid_group))?;
+        let (uid, gid) = match item.owner {
+            Owner::Root => (0, 0),
+            Owner::Mail => (owner.uid, 0),
+            Owner::MailAndDrop => (owner.uid, group.gid),
+            Owner::RootAndDrop => (0, group.gid),
+        };
+        chown(&item.path, Some(uid), Some(gid)).map_err(|error| failed("change owner of", &item.path, &error))?;
+    }
+    // After the owner, whose change takes set-id bits away.
+    fs::set_permissions(&item.path, Permissions::from_mode(item.mode))
+        .map_err(|error| failed("change permissions of", &item.path, &error))
+}
+
+fn unknown(parameter: &str, name: &str) -> Fatal {
+    Fatal::new(format!("parameter {parameter}: {name} is unknown on this host"))
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Fatal {
+    Fatal::new(format!("{what} {}: {error}", path.display()))
+}
