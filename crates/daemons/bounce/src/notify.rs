@@ -12,9 +12,10 @@ use tracing::{info, warn};
 use crate::Params;
 use crate::letters::{Rules, Wanted, mentions, verp};
 use crate::original::{self, Found};
-use crate::post::{self, envelope};
+use crate::post::envelope;
 use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
 use crate::template::{Kind, Templates};
+use ipc::post::{Outbox, Unposted};
 
 /// The flag that a message asked for SMTPUTF8.
 const SMTPUTF8_REQUESTED: u32 = 1;
@@ -43,7 +44,7 @@ pub(crate) struct Notifier {
     rules: Rules,
     host: Host,
     spool: Spool,
-    cleanup: post::Box,
+    cleanup: Outbox,
     bounce_size_limit: u64,
     maximal_queue_lifetime: std::time::Duration,
     threaded: bool,
@@ -83,7 +84,7 @@ impl Notifier {
                 eight_bit: identity.smtputf8_enable,
             },
             spool,
-            cleanup: post::Box {
+            cleanup: Outbox {
                 path: PathBuf::from("public").join(&ipc.cleanup_service_name),
                 deadline: ipc.ipc_timeout,
             },
@@ -150,7 +151,7 @@ impl Notifier {
     }
 
     /// Sends one notice, or with VERP one for each recipient.
-    async fn send_each(&self, case: &Case<'_>, wanted: &Wanted) -> Result<(), post::Error> {
+    async fn send_each(&self, case: &Case<'_>, wanted: &Wanted) -> Result<(), Unposted> {
         let all = case.entries.as_deref().unwrap_or_default();
         let mentioned: Vec<Entry> =
             all.iter().filter(|entry| mentions(case.kind, wanted.audience, entry)).cloned().collect();
@@ -166,7 +167,7 @@ impl Notifier {
         }
     }
 
-    async fn send(&self, case: &Case<'_>, wanted: &Wanted, entries: &[Entry]) -> Result<(), post::Error> {
+    async fn send(&self, case: &Case<'_>, wanted: &Wanted, entries: &[Entry]) -> Result<(), Unposted> {
         let open = self.cleanup.open().await?;
         info!("{}: {}: {}", case.original.queue_id, wanted.name, open.queue_id);
         if entries.is_empty() && case.entries.is_some() {

@@ -1,1 +1,270 @@
-//! verify(8): remembers which addresses are deliverable.
+//! verify(8): remembers which addresses are deliverable, and sends probes to find out.
+//!
+//! [`memory`] decides what a record is good for; this file keeps the records, in `address_verify_map` or in memory, and
+//! posts the probes. A probe is a message that delivery agents do not deliver: they report what would have happened.
+
+pub mod memory;
+
+use crate::memory::{Ages, Record};
+use bytes::Bytes;
+use ipc::cleanup::{Handling, Origin, Switch};
+use ipc::post::{Outbox, Unposted};
+use ipc::verify::{Reply, Request, Status};
+use queue_file::Time;
+use queue_file::record::{self, Type};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use table::store::{self, Purpose, Store};
+
+/// The `trace_flags` value of a probe.
+const PROBE_FLAG: &[u8] = b"256";
+/// How long a probe may take.
+const PROBE_TIME: Duration = Duration::from_secs(1000);
+const IN_PROGRESS: &str = "Address verification in progress";
+
+config::bundle! {
+    /// All that this daemon may know.
+    pub struct Params {
+        identity: config::params::Identity,
+        verify: config::params::Verify,
+        ipc: config::params::Ipc,
+    }
+}
+
+/// The daemon.
+pub struct Verify {
+    cache: Mutex<Cache>,
+    ages: Ages,
+    keeps_failures: bool,
+    most_pending: usize,
+    sender: Vec<u8>,
+    outbox: Outbox,
+    cleanup_interval: Duration,
+    ipc_timeout: Duration,
+    life: Life,
+}
+
+/// The records: in a table, or as long as the process lives.
+enum Cache {
+    Table { store: Box<dyn Store>, pending: usize },
+    Memory(HashMap<Vec<u8>, Record>),
+}
+
+impl Service for Verify {
+    const NAME: &'static str = "verify";
+    const CLIENTS: Clients = Clients::Internal;
+    const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    type Params = Params;
+    type Opened = Option<Box<dyn Store>>;
+
+    fn open(params: &Params, outside: &Outside) -> Result<Option<Box<dyn Store>>, Fatal> {
+        let Some(spec) = params.verify.address_verify_map.first() else { return Ok(None) };
+        let environment = table::Environment::of(&outside.source);
+        Ok(Some(store::open(spec, Purpose::Update, &environment)?))
+    }
+
+    fn start(params: Params, store: Option<Box<dyn Store>>, life: Life) -> Result<Self, Fatal> {
+        let verify = &params.verify;
+        Ok(Self {
+            cache: Mutex::new(
+                store.map_or_else(|| Cache::Memory(HashMap::new()), |store| Cache::Table { store, pending: 0 }),
+            ),
+            ages: Ages {
+                positive_expire: verify.address_verify_positive_expire_time,
+                positive_refresh: verify.address_verify_positive_refresh_time,
+                negative_expire: verify.address_verify_negative_expire_time,
+                negative_refresh: verify.address_verify_negative_refresh_time,
+                probe: PROBE_TIME,
+            },
+            keeps_failures: verify.address_verify_negative_cache,
+            most_pending: usize::try_from(verify.address_verify_pending_request_limit).unwrap_or(usize::MAX),
+            sender: probe_sender(&verify.address_verify_sender, &params.identity.myorigin),
+            outbox: Outbox {
+                path: PathBuf::from("public").join(&params.ipc.cleanup_service_name),
+                deadline: params.ipc.ipc_timeout,
+            },
+            cleanup_interval: verify.address_verify_cache_cleanup_interval,
+            ipc_timeout: params.ipc.ipc_timeout,
+            life,
+        })
+    }
+
+    async fn serve(self: Arc<Self>, client: Client) {
+        let handle = |request| self.answer(request);
+        let result = service::answer::<ipc::verify::Verify, _, _>(client, &self.life, self.ipc_timeout, handle).await;
+        if let Err(error) = result {
+            tracing::warn!("internal connection: {error}");
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        if self.cleanup_interval.is_zero() {
+            return;
+        }
+        loop {
+            tokio::time::sleep(self.cleanup_interval).await;
+            if let Err(error) = self.cache().forget(&self.ages, now()) {
+                tracing::warn!("address verification cache: {error}");
+            }
+        }
+    }
+}
+
+impl Verify {
+    async fn answer(&self, request: Request) -> Reply {
+        let result = match request {
+            Request::Query(address) => self.query(&address).await,
+            Request::Update { address, status, text } => self.update(&address, status, &text),
+        };
+        result.unwrap_or_else(|error| {
+            tracing::warn!("address verification cache: {error}");
+            Reply::Failed
+        })
+    }
+
+    async fn query(&self, address: &Bytes) -> Result<Reply, table::Error> {
+        let now = now();
+        let (known, probe) = {
+            let mut cache = self.cache();
+            let record = cache.get(address)?;
+            let known = record.clone().filter(|record| record.is_known(&self.ages, now));
+            let due = record.is_none_or(|record| record.is_due(&self.ages, now));
+            let probe = due && cache.pending() < self.most_pending;
+            if probe {
+                let pending = Record { status: Status::Pending, probed: now, updated: 0, text: IN_PROGRESS.to_owned() };
+                let noted = known.clone().map_or(pending, |known| Record { probed: now, ..known });
+                cache.put(address, &noted)?;
+            }
+            (known, probe)
+        };
+        if probe && let Err(error) = self.probe(address).await {
+            tracing::warn!("address probe: {error}");
+        }
+        Ok(known.map_or_else(
+            || Reply::Known(Status::Pending, IN_PROGRESS.to_owned()),
+            |known| Reply::Known(known.status, known.text),
+        ))
+    }
+
+    fn update(&self, address: &Bytes, status: Status, text: &str) -> Result<Reply, table::Error> {
+        let mut cache = self.cache();
+        cache.settled();
+        let old = cache.get(address)?;
+        let is_kept = status == Status::Ok || self.keeps_failures;
+        if let Some(new) = Record::updated(old.as_ref(), status, text, &self.ages, now()).filter(|_| is_kept) {
+            cache.put(address, &new)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Posts a message that nobody will get.
+    async fn probe(&self, address: &Bytes) -> Result<(), Unposted> {
+        let letter = self.outbox.open().await?;
+        let handling = Handling {
+            origin: Origin::Verify,
+            checks: Switch::Off,
+            mapping: Switch::On,
+            bcc: Switch::Off,
+            milters: Switch::Off,
+            bounce: Switch::Off,
+            hold: Switch::Off,
+            smtputf8: Switch::Off,
+            autodetect: Switch::On,
+        };
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut envelope = Vec::with_capacity(256);
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
+        record::put_time(&mut envelope, Time { seconds, microseconds: since.subsec_micros() });
+        record::put_attribute(&mut envelope, "trace_flags", PROBE_FLAG);
+        record::put_attribute(&mut envelope, "rewrite_context", b"local");
+        record::put(&mut envelope, Type::Sender, &self.sender);
+        record::put(&mut envelope, Type::Recipient, address);
+        letter
+            .send(
+                handling,
+                envelope.into(),
+                &[b"Subject: address probe\n\nWhether this could be delivered is all that matters.\n"],
+            )
+            .await
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cache {
+    fn get(&mut self, address: &[u8]) -> Result<Option<Record>, table::Error> {
+        match self {
+            Self::Memory(records) => Ok(records.get(address).cloned()),
+            Self::Table { store, .. } => {
+                let value = store.get(address)?;
+                Ok(value.and_then(|value| Record::parse(&String::from_utf8_lossy(&value))))
+            }
+        }
+    }
+
+    fn put(&mut self, address: &[u8], record: &Record) -> Result<(), table::Error> {
+        match self {
+            Self::Memory(records) => {
+                records.insert(address.to_vec(), record.clone());
+            }
+            Self::Table { store, pending } => {
+                *pending += usize::from(record.status == Status::Pending);
+                store.put(address, record.print().as_bytes(), true)?;
+                store.save()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One probe less is under way.
+    fn settled(&mut self) {
+        if let Self::Table { pending, .. } = self {
+            *pending = pending.saturating_sub(1);
+        }
+    }
+
+    fn pending(&self) -> usize {
+        match self {
+            Self::Memory(records) => records.values().filter(|record| record.status == Status::Pending).count(),
+            Self::Table { pending, .. } => *pending,
+        }
+    }
+
+    /// Removes what is too old to be told.
+    fn forget(&mut self, ages: &Ages, now: i64) -> Result<(), table::Error> {
+        match self {
+            Self::Memory(records) => records.retain(|_, record| record.is_known(ages, now)),
+            Self::Table { store, .. } => {
+                let mut after: Option<Vec<u8>> = None;
+                while let Some((key, value)) = store.next(after.as_deref())? {
+                    let record = Record::parse(&String::from_utf8_lossy(&value));
+                    if record.is_none_or(|record| !record.is_known(ages, now)) {
+                        store.delete(&key)?;
+                    }
+                    after = Some(key);
+                }
+                store.save()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sender of probes: a name alone gets our origin; nothing, or `<>`, is the null sender.
+fn probe_sender(sender: &str, origin: &str) -> Vec<u8> {
+    match sender {
+        "" | "<>" => Vec::new(),
+        sender if sender.contains('@') => sender.as_bytes().to_vec(),
+        name => format!("{name}@{origin}").into_bytes(),
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(0)
+}

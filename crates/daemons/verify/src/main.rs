@@ -1,2 +1,6 @@
 //! verify(8): remembers which addresses are deliverable.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<verify::Verify>()
+}

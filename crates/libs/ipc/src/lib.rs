@@ -21,6 +21,7 @@ pub mod cleanup;
 pub mod deliver;
 pub mod flush;
 pub mod master;
+pub mod post;
 pub mod proxymap;
 pub mod qmgr;
 pub mod rewrite;

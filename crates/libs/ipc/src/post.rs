@@ -1,0 +1,83 @@
+//! Handing a message of the mail system's own to cleanup: a notice, a probe.
+
+use crate::cleanup::{Cleanup, Handling, Reply, Request, Verdict};
+use crate::{Channel, Error};
+use bytes::Bytes;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a message is not in the queue. All of it is temporary.
+#[derive(Debug, thiserror::Error)]
+pub enum Unposted {
+    /// cleanup could not be talked to.
+    #[error(transparent)]
+    Talk(#[from] Error),
+    /// cleanup did not take it.
+    #[error("cleanup does not accept the message: {0}")]
+    Refused(String),
+}
+
+/// Where messages are handed in.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// The socket of cleanup.
+    pub path: PathBuf,
+    /// `ipc_timeout`.
+    pub deadline: Duration,
+}
+
+/// A message that cleanup has an id for already.
+#[derive(Debug)]
+pub struct Letter {
+    channel: Channel<Request, Reply>,
+    /// The id.
+    pub queue_id: String,
+}
+
+impl Outbox {
+    /// Begins a message.
+    ///
+    /// # Errors
+    /// [`Unposted`].
+    pub async fn open(&self) -> Result<Letter, Unposted> {
+        let mut channel = Channel::connect::<Cleanup>(&self.path, self.deadline).await?;
+        match channel.expect().await? {
+            Reply::Ready(queue_id) => Ok(Letter { channel, queue_id }),
+            Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
+            Reply::Finished { .. } => Err(Error::Malformed("answer without a message").into()),
+        }
+    }
+}
+
+impl Letter {
+    /// Sends all of it, and waits until it is in the queue. `envelope` is queue-file records, `text` has LF line ends.
+    ///
+    /// # Errors
+    /// [`Unposted`].
+    pub async fn send(mut self, handling: Handling, envelope: Bytes, text: &[&[u8]]) -> Result<(), Unposted> {
+        self.channel.send(&Request::Begin(handling))?;
+        self.channel.send(&Request::Envelope(envelope))?;
+        for part in text {
+            self.channel.send_raw(part)?;
+        }
+        self.channel.send(&Request::End)?;
+        match self.channel.expect().await? {
+            Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(()),
+            Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => {
+                Err(Unposted::Refused(format!("{cause:?} {reason}")))
+            }
+            Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
+            Reply::Ready(_) => Err(Error::Malformed("no answer to a message").into()),
+        }
+    }
+
+    /// Forgets the message.
+    ///
+    /// # Errors
+    /// [`Unposted`].
+    pub async fn cancel(mut self) -> Result<(), Unposted> {
+        self.channel.send(&Request::Abort)?;
+        let _ = self.channel.expect().await?;
+        Ok(())
+    }
+}
