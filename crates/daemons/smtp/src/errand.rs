@@ -4,32 +4,31 @@
 //! one decides. A recipient that was settled is never tried again. What is left in the end waits, or comes back, for the
 //! reason that was seen last.
 
+mod greet;
+mod settle;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use delivery::Attempt;
 use delivery::agent::{Delivery, Destination};
-use dsn::{Class, Detail, Notify, Outcome, Status};
-use ipc::deliver::{Request, Unreachable};
+use dsn::{Class, Detail, Status};
+use ipc::deliver::Request;
 use smtp_proto::ehlo::Keyword;
-use smtp_proto::reply::Answer;
-use tls::client::{Level, Policy};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::auth::Dependence;
-use crate::carrier::{Carrier, Demand, Finality, OutputConversion};
+use crate::carrier::{Carrier, Demand, OutputConversion};
 use crate::content::{Conversion, Message};
 use crate::dialogue::Farewell;
 use crate::envelope::{Terms, needs_utf8};
-use crate::failure::{self, Failure, Scope, replied};
+use crate::failure::{Failure, Scope};
 use crate::flavor::Flavor;
 use crate::nexthop::{self, Mx, Nexthop};
 use crate::order::Candidate;
 use crate::peer::Peer;
 use crate::route::{LOOP, Loops, Target};
-use crate::secure::{FeatureStatus, Greeting, Reuse, Shortfall};
-use crate::session::{Connected, Fitness, Mirror, Ready};
-use crate::stage::Stage;
-use crate::tls_policy;
+use crate::secure::Reuse;
+use crate::session::{Fitness, Mirror, Ready};
 use crate::transaction::{Broken, Verdicts};
 
 /// The port on which mail could come back to us.
@@ -210,85 +209,6 @@ impl<'a> Errand<'a> {
         }
     }
 
-    /// Connects and greets; a failure is noted, or settles all that is left.
-    async fn greet(&mut self, server: &Server, hop: Hop<'_>) -> Option<Ready> {
-        self.attempt = Attempt::by("none");
-        let destination = tls_policy::Destination { nexthop: hop.text, domain: &server.domain, peer: &server.peer };
-        let mut policy = match self.carrier.policies.of(destination).await {
-            Ok(policy) => policy,
-            Err(detail) => {
-                self.fail(Failure::site(detail)).await;
-                return None;
-            }
-        };
-        let wanted = policy.level;
-        loop {
-            let connected = self.connect(server).await?;
-            match self.establish(connected, &policy, server, hop).await {
-                Ok(ready) => {
-                    self.attempt.tls = self.feature_status(wanted, &ready);
-                    return Some(ready);
-                }
-                Err(Shortfall::PlainWillDo(words)) => {
-                    info!("{words}");
-                    policy.level = Level::None;
-                }
-                Err(Shortfall::Failed(failure)) => {
-                    self.fail(failure).await;
-                    return None;
-                }
-            }
-        }
-    }
-
-    async fn connect(&mut self, server: &Server) -> Option<Connected> {
-        let carrier = self.carrier;
-        match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
-            Ok(connected) => {
-                self.attempt = Attempt::by(server.peer.relay());
-                Some(connected)
-            }
-            Err(failure) => {
-                info!("{}", failure.detail.reason);
-                self.why = Some(*failure.detail);
-                None
-            }
-        }
-    }
-
-    async fn establish(
-        &self,
-        connected: Connected,
-        policy: &Policy,
-        server: &Server,
-        hop: Hop<'_>,
-    ) -> Result<Ready, Shortfall> {
-        let request = self.request();
-        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop };
-        let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
-        if let Some(auth) = &self.carrier.auth {
-            auth.authenticate(&mut ready, &request.message.sender, hop.text).await?;
-        }
-        Ok(ready)
-    }
-
-    /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
-    fn feature_status(&self, wanted: Level, ready: &Ready) -> Option<String> {
-        if self.carrier.tls.status == FeatureStatus::Hidden {
-            return None;
-        }
-        let name = match wanted {
-            Level::None => "none",
-            Level::May if ready.trust.is_none() => "may:none",
-            Level::May => "may",
-            Level::Encrypt => "encrypt",
-            Level::Fingerprint => "fingerprint",
-            Level::Verify => "verify",
-            Level::Secure => "secure",
-        };
-        Some(name.to_owned())
-    }
-
     /// What a kept session is known by: whose password was used is a part of it.
     fn key(&self, hop: &str) -> String {
         match &self.carrier.auth {
@@ -376,123 +296,6 @@ impl<'a> Errand<'a> {
             OutputConversion::Enabled if !able && !declared => Conversion::SevenBit,
             OutputConversion::Enabled | OutputConversion::Disabled => Conversion::None,
         }
-    }
-
-    /// Settles what the server has said to single recipients.
-    async fn judge(&mut self, ready: &Ready, verdicts: Verdicts) {
-        for (number, answer) in verdicts.refused {
-            self.refuse(number, replied(ready.peer(), Stage::Rcpt, &answer)).await;
-        }
-        for (number, answer) in verdicts.ended {
-            if matches!(answer.class(), 2 | 3) {
-                self.sent(number, ready, &answer).await;
-            } else {
-                self.refuse(number, replied(ready.peer(), Stage::End, &answer)).await;
-            }
-        }
-    }
-
-    async fn sent(&mut self, number: usize, ready: &Ready, answer: &Answer) {
-        let takes_over = ready.offer.has(Keyword::Dsn);
-        let action = match self.carrier.rules.finality {
-            Finality::Delivered if !takes_over => "delivered",
-            Finality::Delivered | Finality::Relayed => "relayed",
-        };
-        let text = failure::logged(answer);
-        let detail = failure::said(ready.peer(), answer, text).with_action(action);
-        let detail = Detail { status: detail.status.in_class(Class::Success), ..detail };
-        let recipient = self.request().recipients.get(number).cloned();
-        if let Some(mut recipient) = recipient {
-            // A server that knows DSN tells the sender of success itself.
-            if takes_over {
-                recipient.notify &= !Notify::SUCCESS.bits();
-            }
-            let _ = self.delivery.settle(&recipient, &self.attempt, Outcome::Sent(detail)).await;
-        }
-        self.left.retain(|left| *left != number);
-    }
-
-    /// A recipient that was refused: another server may take it, if that is not final.
-    async fn refuse(&mut self, number: usize, detail: Detail) {
-        if self.may_try_elsewhere(&detail) {
-            info!("{}: {}", self.request().queue_id, detail.reason);
-            self.why = Some(detail);
-            return;
-        }
-        self.settle(number, detail).await;
-    }
-
-    /// All recipients that are left share a failure: another server may do better, if it is not final.
-    async fn fail(&mut self, failure: Failure) {
-        let Failure { scope, detail } = failure;
-        let detail = *detail;
-        if self.may_try_elsewhere(&detail) {
-            info!("{}: {}", self.request().queue_id, detail.reason);
-            self.why = Some(detail);
-            return;
-        }
-        self.settle_all(scope, detail).await;
-    }
-
-    fn may_try_elsewhere(&self, detail: &Detail) -> bool {
-        self.turn == Turn::More && detail.status.class() != Class::Permanent
-    }
-
-    async fn settle_all(&mut self, scope: Scope, detail: Detail) {
-        if scope == Scope::Site && detail.status.class() != Class::Permanent {
-            let (status, reason) = (detail.status.to_string(), detail.reason.clone());
-            self.destination = Destination::Unreachable(Unreachable { status, reason });
-        }
-        while let Some(number) = self.left.first().copied() {
-            self.settle(number, detail.clone()).await;
-        }
-    }
-
-    /// A refusal is final or waits; a server that refuses with a code of success does not know what it says.
-    async fn settle(&mut self, number: usize, detail: Detail) {
-        let outcome = match detail.status.class() {
-            Class::Permanent => Outcome::Bounced(detail),
-            Class::Temporary => Outcome::Deferred(detail),
-            Class::Success => {
-                let status = detail.status.in_class(Class::Temporary);
-                Outcome::Deferred(Detail { status, ..detail })
-            }
-        };
-        if let Some(recipient) = self.request().recipients.get(number) {
-            let _ = self.delivery.settle(recipient, &self.attempt, outcome).await;
-        }
-        self.left.retain(|left| *left != number);
-    }
-
-    /// No server is left to try.
-    async fn leave(&mut self, reached_fallback: bool) {
-        if self.left.is_empty() {
-            return;
-        }
-        let mut detail = self
-            .why
-            .take()
-            .unwrap_or_else(|| Detail::new(Status::temporary(3, 0), "server unavailable or unable to receive mail"));
-        if detail.status.class() == Class::Permanent {
-            // What an admin has configured is not the sender's fault.
-            let culprit = match self.carrier.dialect.flavor {
-                Flavor::Smtp if reached_fallback => Some("smtp_fallback_relay"),
-                Flavor::Lmtp if reached_fallback => Some("lmtp_fallback_relay"),
-                Flavor::Smtp if self.is_relayhost() => Some("relayhost"),
-                Flavor::Smtp | Flavor::Lmtp => None,
-            };
-            if let Some(culprit) = culprit {
-                warn!("{culprit} configuration problem");
-                detail.status = Status::temporary(3, 5);
-            }
-        }
-        self.attempt = Attempt::by("none");
-        self.settle_all(Scope::Site, detail).await;
-    }
-
-    fn is_relayhost(&self) -> bool {
-        let relayhost = &self.carrier.rules.relayhost;
-        !relayhost.is_empty() && *relayhost == self.request().nexthop
     }
 
     /// Keeps a session for the next delivery, or ends it.
