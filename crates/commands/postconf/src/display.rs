@@ -157,6 +157,9 @@ fn patterns(options: &Options) -> Result<Vec<Pattern>, Fatal> {
     let everything = [String::from("*")];
     let operands = if options.operands.is_empty() { &everything[..] } else { &options.operands };
     let patterns: Vec<_> = operands.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
+    if options.mode == Mode::Entries && patterns.iter().any(|pattern| pattern.rest.is_some()) {
+        return fatal("-M option requires service_name[/type]");
+    }
     for pattern in patterns.iter().filter(|_| options.mode == Mode::Fields) {
         let field = pattern.rest.as_deref().unwrap_or("*");
         if field != "*" && !COLUMNS.contains(&field) {

@@ -68,7 +68,7 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         (Mode::Parameters, Action::Edit, Some(name)) => Edit::Parameter(name.clone(), value.to_owned()),
         (Mode::Parameters, _, Some(name)) => Edit::NoParameter(name.clone()),
         (Mode::Parameters, _, None) => {
-            return fatal("-Pe or -PX requires service_name/type/parameter_name");
+            return fatal("-Pe or -PX requires service_name/type/parameter");
         }
         (_, _, rest) if rest.is_some() || !place.contains('/') => {
             return fatal("-Me, -MX or -M# requires service_name/type");

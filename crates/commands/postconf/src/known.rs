@@ -41,7 +41,8 @@ impl<'s> Known<'s> {
         for service in services.iter().filter(|service| service.kind() == "unix") {
             for row in families(service.program()) {
                 let name = row.name.replacen("transport", service.name(), 1);
-                names.entry(name).or_insert((Class::Service, row.default));
+                let entry = names.entry(name).or_insert((Class::Service, row.default));
+                entry.0 = Class::Service;
             }
         }
         Self { source, services, names, undefined: Vec::new(), used_by_main: BTreeSet::new() }

@@ -22,9 +22,9 @@ use screen::{Fatal, Screen};
 use std::process::ExitCode;
 
 /// Does what the command line says. Its first word is the name of the program.
-pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    let mut screen = Screen::new();
-    match Options::parse(arguments.skip(1)).and_then(|options| obey(&options, &mut screen)) {
+pub fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let mut screen = Screen::new(arguments.next().as_deref().unwrap_or("postconf"));
+    match Options::parse(arguments).and_then(|options| obey(&options, &mut screen)) {
         Ok(()) => screen.finish(),
         Err(fatal) => screen.fatal(&fatal),
     }

@@ -187,8 +187,8 @@ impl Options {
         }
         match (self.action, self.operands.is_empty()) {
             (Action::Edit, true) => fatal("-e requires name=value argument"),
-            (Action::Remove, true) => fatal("-X requires name argument"),
-            (Action::Comment, true) => fatal("-# requires name argument"),
+            (Action::Remove, true) => fatal("missing service argument"),
+            (Action::Comment, true) => fatal("missing service argument"),
             _ => Ok(()),
         }
     }

@@ -19,15 +19,17 @@ impl<E: Display> From<E> for Fatal {
 pub(crate) struct Screen {
     out: BufWriter<Stdout>,
     complaints: Stderr,
+    program: String,
     broken: bool,
     /// Whether warnings are left out.
     pub(crate) quiet: bool,
 }
 
 impl Screen {
-    pub(crate) fn new() -> Self {
+    /// Complaints begin with the name of the program, as it was called.
+    pub(crate) fn new(program: &str) -> Self {
         let out = BufWriter::new(std::io::stdout());
-        Self { out, complaints: std::io::stderr(), broken: false, quiet: false }
+        Self { out, complaints: std::io::stderr(), program: program.to_owned(), broken: false, quiet: false }
     }
 
     /// Prints a line.
@@ -46,7 +48,7 @@ impl Screen {
     /// Says something about the command line.
     pub(crate) fn complain(&mut self, text: &str) {
         self.broken |= self.out.flush().is_err();
-        let _ = writeln!(self.complaints, "postconf: {text}");
+        let _ = writeln!(self.complaints, "{}: {text}", self.program);
     }
 
     /// Ends the command in failure.
