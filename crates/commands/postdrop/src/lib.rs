@@ -1,1 +1,71 @@
-//! postdrop(1): writes a message into the maildrop.
+//! postdrop(1): puts a message from standard input into the maildrop queue, with the group's right to do so.
+//!
+//! It believes nothing that its caller says but the message itself: the file belongs to the user who runs it, the time
+//! is ours, and only records that sendmail(1) writes get in. It ends with status 0 only when the file is complete
+//! and on disk.
+
+mod permission;
+
+use command::{Context, Fatal, Program};
+use config::params;
+use queue_file::{Layout, QueueName, Spool, Time, maildrop};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Exit status for whatever may go better later.
+const EX_TEMPFAIL: u8 = 75;
+/// Exit status for wrong options.
+const EX_USAGE: u8 = 64;
+
+config::bundle! {
+    /// All that this command may know.
+    pub struct Params {
+        layout: params::Layout,
+        identity: params::Identity,
+        queue: params::Queue,
+        ipc: params::Ipc,
+        sendmail: params::Sendmail,
+    }
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    Program::new("postdrop").fatal_status(EX_TEMPFAIL).run(drop)
+}
+
+fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
+    let usage = || Fatal::new("usage: postdrop [-c config_dir] [-rv]").with_status(EX_USAGE);
+    let options = context.options("c:rv").map_err(|_| usage())?;
+    if !options.operands.is_empty() {
+        return Err(usage());
+    }
+    let source = context.source(options.value('c'))?;
+    let params: Params = context.params(&source)?;
+    std::env::set_current_dir(&params.layout.queue_directory)
+        .map_err(|error| Fatal::new(format!("chdir {}: {error}", params.layout.queue_directory)))?;
+    let user = permission::check(&params, &source)?;
+    let layout = Layout::default().with_long_ids(params.queue.enable_long_queue_ids);
+    let file = Spool::new("", layout).create(QueueName::Maildrop)?;
+    // The sender is judged by the file that was written, which nobody else can change.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() };
+    let limit = params.queue.message_size_limit;
+    maildrop::receive(std::io::stdin().lock(), &mut file.file(), time, limit)
+        .map_err(|refusal| Fatal::new(format!("uid={}: {refusal}", privsep::real_uid())))?;
+    permission::check_sender(&params, &source, &user, file.file())?;
+    file.commit_readable()?;
+    wake(&params);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells pickup. While the mail system is down, it finds the file when it is up again.
+fn wake(params: &Params) {
+    let path = Path::new("public").join(&params.ipc.pickup_service_name);
+    if let Err(error) = ipc::trigger::wake(&path, &[ipc::trigger::WAKEUP])
+        && error.kind() == std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("unable to look up {}: No such file or directory", path.display());
+    }
+}

@@ -1,2 +1,7 @@
-//! postdrop(1): writes a message into the maildrop.
-fn main() {}
+//! postdrop(1).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postdrop::run()
+}

@@ -1,1 +1,115 @@
-//! sendmail(1): the Sendmail-compatible command.
+//! sendmail(1): the Sendmail-compatible command, under its names `sendmail`, `mailq` and `newaliases`.
+//!
+//! It has no rights of its own: messages go through postdrop(1), other wishes to the program that fulfils them. Whatever
+//! goes wrong ends with status 75, so that programs try again.
+
+mod message;
+mod options;
+mod submit;
+
+use command::{Context, Fatal, Program};
+use config::params;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::options::{Extract, Mode, Options};
+
+/// Exit status of every failure.
+const EX_TEMPFAIL: u8 = 75;
+
+config::bundle! {
+    /// All that this command may know.
+    pub struct Params {
+        layout: params::Layout,
+        queue: params::Queue,
+        ipc: params::Ipc,
+        sendmail: params::Sendmail,
+        bounce: params::Bounce,
+        cleanup: params::Cleanup,
+        local: params::Local,
+    }
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    Program::new("sendmail").fatal_status(EX_TEMPFAIL).run(obey)
+}
+
+fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
+    let options = options::parse(&context.called_as, &context.arguments).map_err(Fatal::new)?;
+    let directory = options.config.as_deref().map(config_directory);
+    let source = context.source(directory.as_deref())?;
+    for warning in &options.warnings {
+        tracing::warn!("{warning}");
+    }
+    let params: Params = context.params(&source)?;
+    check(&options)?;
+    let config = source.directory();
+    match &options.mode {
+        Mode::Submit | Mode::Verify => {
+            submit::submit(&options, &params, config)?;
+            submit::announce(&options, &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Mode::Nothing => Ok(ExitCode::SUCCESS),
+        Mode::Mailq => execute(&command(&params, "postqueue"), &["-p"], config),
+        Mode::Flush => execute(&command(&params, "postqueue"), &["-f"], config),
+        Mode::FlushSite(site) => execute(&command(&params, "postqueue"), &["-s", site], config),
+        Mode::FlushMessage(id) => execute(&command(&params, "postqueue"), &["-i", id], config),
+        Mode::Daemon => execute(&command(&params, "postfix"), &["start"], config),
+        Mode::Smtp => {
+            let program = Path::new(&params.layout.daemon_directory).join("smtpd");
+            execute(&program, &["-S"], config)
+        }
+        Mode::Newaliases => newaliases(&options, &params, config),
+    }
+}
+
+/// Wishes that do not go together.
+fn check(options: &Options) -> Result<(), Fatal> {
+    let has_recipients = !options.recipients.is_empty();
+    match options.mode {
+        Mode::Mailq if has_recipients => Err(Fatal::new("display queue mode requires no recipient")),
+        Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) if has_recipients => {
+            Err(Fatal::new("flush queue mode requires no recipient"))
+        }
+        Mode::Daemon if has_recipients => Err(Fatal::new("daemon mode requires no recipient")),
+        Mode::Smtp if has_recipients => Err(Fatal::new("stand-alone SMTP server mode requires no recipient")),
+        Mode::Newaliases if has_recipients => Err(Fatal::new("alias initialization mode requires no recipient")),
+        Mode::Verify if options.extract == Extract::Header => Err(Fatal::new("-t can be used only in delivery mode")),
+        _ => Ok(()),
+    }
+}
+
+/// `-C` names main.cf or its directory.
+fn config_directory(given: &str) -> String {
+    let path = Path::new(given);
+    match path.parent() {
+        Some(parent) if path.file_name().is_some_and(|name| name == "main.cf") => parent.display().to_string(),
+        _ => given.to_owned(),
+    }
+}
+
+fn command(params: &Params, name: &str) -> PathBuf {
+    Path::new(&params.layout.command_directory).join(name)
+}
+
+/// Becomes another program.
+fn execute(program: &Path, arguments: &[&str], config: &Path) -> Result<ExitCode, Fatal> {
+    let error = Command::new(program).args(arguments).env("MAIL_CONFIG", config).exec();
+    Err(Fatal::new(format!("execute {}: {error}", program.display())))
+}
+
+fn newaliases(options: &Options, params: &Params, config: &Path) -> Result<ExitCode, Fatal> {
+    let databases = match &options.alias_database {
+        Some(database) => vec![database.clone()],
+        None => params.local.alias_database.clone(),
+    };
+    if databases.is_empty() {
+        return Err(Fatal::new("no alias database is configured"));
+    }
+    let arguments: Vec<&str> = std::iter::once("--").chain(databases.iter().map(String::as_str)).collect();
+    execute(&command(params, "postalias"), &arguments, config)
+}

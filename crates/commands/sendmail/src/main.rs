@@ -1,2 +1,7 @@
-//! sendmail(1): the Sendmail-compatible command.
-fn main() {}
+//! sendmail(1).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sendmail::run()
+}

@@ -30,7 +30,7 @@ impl Errand<'_, '_> {
         }
         self.take_apart(&mut state);
         state.level += 1;
-        self.switch(state)
+        self.switch(&state)
     }
 
     /// Splits the address into local part, user, extension and domain.
@@ -52,19 +52,19 @@ impl Errand<'_, '_> {
     }
 
     /// Aliases, `.forward`, the mailbox, and what is done about unknown users, in this order.
-    fn switch(&mut self, state: State) -> Settled {
-        if let Some(settled) = self.alias(&state, &state.local.clone()) {
+    fn switch(&mut self, state: &State) -> Settled {
+        if let Some(settled) = self.alias(state, &state.local) {
             return settled;
         }
         if state.extension.is_some()
-            && let Some(settled) = self.alias(&state, &state.user.clone())
+            && let Some(settled) = self.alias(state, &state.user)
         {
             return settled;
         }
-        if let Some(settled) = self.forward(&state) {
+        if let Some(settled) = self.forward(state) {
             return settled;
         }
-        self.mailbox_or_unknown(&state)
+        self.mailbox_or_unknown(state)
     }
 
     fn mailbox_or_unknown(&mut self, state: &State) -> Settled {

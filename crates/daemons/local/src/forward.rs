@@ -105,8 +105,9 @@ fn read(path: &Path, user: &User) -> Result<Vec<u8>, Problem> {
 }
 
 fn missing(error: io::Error) -> Problem {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Problem::Missing,
-        _ => Problem::Unreadable(error),
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        Problem::Missing
+    } else {
+        Problem::Unreadable(error)
     }
 }

@@ -93,8 +93,6 @@ pub(crate) fn read_list(path: &Path) -> io::Result<(Vec<u8>, u32)> {
 
 /// Whether trying again may help.
 fn is_passing(error: &io::Error) -> bool {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => false,
-        _ => error.raw_os_error().is_some(),
-    }
+    let lasting = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory];
+    error.raw_os_error().is_some() && !lasting.contains(&error.kind())
 }

@@ -33,7 +33,7 @@ const EXIT_CODES: [(i32, Status, &str); 15] = [
 ///
 /// # Errors
 /// The outcome of every recipient, if the command did not take the message.
-pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<(), Detail> {
+pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<(), Box<Detail>> {
     let mut unreadable = None;
     let finished = privsep::run(command, |input| {
         let mut out = io::BufWriter::with_capacity(16 * 1024, Forward(input));
@@ -51,7 +51,7 @@ pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) ->
         }
     });
     if let Some(error) = unreadable {
-        return Err(Detail::new(Status::temporary(3, 0), format!("error reading message: {error}")));
+        return Err(Box::new(Detail::new(Status::temporary(3, 0), format!("error reading message: {error}"))));
     }
     let name = name(command);
     match finished {
@@ -81,7 +81,7 @@ fn name(command: &Command<'_>) -> String {
 }
 
 /// The outcome of a command that has ended.
-fn judge(finished: &Finished, name: &str) -> Result<(), Detail> {
+fn judge(finished: &Finished, name: &str) -> Result<(), Box<Detail>> {
     let output = clean(&finished.output);
     let Some(status) = finished.status else {
         let text = format!("Command time limit exceeded: \"{name}\"");
@@ -97,7 +97,7 @@ fn judge(finished: &Finished, name: &str) -> Result<(), Detail> {
     match dsn::split_status(&output) {
         Some((own, rest)) if own.class() != Class::Success => {
             let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: rest.to_owned() };
-            Err(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) })
+            Err(Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) }))
         }
         Some(_) | None => Err(failure(code, &text, &output)),
     }
@@ -114,14 +114,14 @@ fn meaning(status: ExitStatus, name: &str) -> (Status, String) {
     }
 }
 
-fn failure(status: Status, text: &str, output: &str) -> Detail {
+fn failure(status: Status, text: &str, output: &str) -> Box<Detail> {
     let (reason, said) =
         if output.is_empty() { (text.to_owned(), text) } else { (format!("{text}. Command output: {output}"), output) };
     let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: said.to_owned() };
-    Detail { diagnostic: Some(diagnostic), ..Detail::new(status, reason) }
+    Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(status, reason) })
 }
 
-fn not_started(error: &privsep::Error, command: &Command<'_>) -> Detail {
+fn not_started(error: &privsep::Error, command: &Command<'_>) -> Box<Detail> {
     let text = match error {
         privsep::Error::Execute { path, source } => {
             format!("execvp {}: {}", path.display(), crate::mailbox::said(source))

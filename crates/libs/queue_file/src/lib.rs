@@ -11,6 +11,7 @@ mod content;
 mod id;
 pub mod listing;
 pub mod log;
+pub mod maildrop;
 mod message;
 mod new_file;
 mod queue_name;

@@ -113,9 +113,21 @@ impl NewFile {
     ///
     /// # Errors
     /// What the system says; the file is then removed.
-    pub fn commit(mut self) -> Result<Committed, Error> {
+    pub fn commit(self) -> Result<Committed, Error> {
+        self.commit_with(0o700)
+    }
+
+    /// As [`Self::commit`], for a maildrop file, which belongs to its sender and is read by the mail system.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_readable(self) -> Result<Committed, Error> {
+        self.commit_with(0o744)
+    }
+
+    fn commit_with(mut self, mode: u32) -> Result<Committed, Error> {
         let file = self.file();
-        file.set_permissions(Permissions::from_mode(0o700)).map_err(|e| Error::system("fchmod", &self.path, e))?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(|e| Error::system("fchmod", &self.path, e))?;
         file.sync_all().map_err(|e| Error::system("fsync", &self.path, e))?;
         match self.file.take() {
             Some(file) => Ok(Committed { id: self.id.clone(), queue: self.queue, file }),

@@ -1,0 +1,319 @@
+//! The options of sendmail(1), as old programs give them. Pure.
+
+use dsn::{Notify, Ret};
+
+/// What the command is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Take a message from standard input.
+    Submit,
+    /// Only find out where mail would go: `-bv`.
+    Verify,
+    /// List the queue: `-bp`, `mailq`.
+    Mailq,
+    /// Compile the alias database: `-bi`, `-I`, `newaliases`.
+    Newaliases,
+    /// Speak SMTP on standard input and output: `-bs`.
+    Smtp,
+    /// Start the mail system: `-bd`, `-bl`.
+    Daemon,
+    /// Say nothing about a host status database: `-bh`, `-bH`.
+    Nothing,
+    /// Deliver what is queued: `-q`.
+    Flush,
+    /// Deliver what is queued for a site: `-qR`.
+    FlushSite(String),
+    /// Deliver one message: `-qI`.
+    FlushMessage(String),
+}
+
+/// Everything that was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) mode: Mode,
+    pub(crate) config: Option<String>,
+    pub(crate) full_name: Option<String>,
+    pub(crate) sender: Option<String>,
+    pub(crate) encoding: Option<&'static str>,
+    pub(crate) notify: Notify,
+    pub(crate) ret: Option<Ret>,
+    pub(crate) envelope_id: Option<String>,
+    pub(crate) verp: Option<String>,
+    pub(crate) alias_database: Option<String>,
+    pub(crate) dot: Dot,
+    pub(crate) context: Context,
+    pub(crate) extract: Extract,
+    /// How often `-v` was given.
+    pub(crate) verbose: u32,
+    pub(crate) recipients: Vec<String>,
+    /// What is to be said before anything is done.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What a line with only a dot means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dot {
+    Ends,
+    Text,
+}
+
+/// How incomplete addresses are completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    Local,
+    Remote,
+}
+
+/// Whether recipients are in the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extract {
+    Header,
+    Nothing,
+}
+
+pub(crate) const USAGE: &str = "usage: sendmail [options]";
+
+/// Takes the arguments apart; `called_as` is the name of the command.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, String> {
+    let mut options = Options {
+        mode: match called_as {
+            "mailq" => Mode::Mailq,
+            "newaliases" => Mode::Newaliases,
+            "smtpd" => Mode::Daemon,
+            _ => Mode::Submit,
+        },
+        config: None,
+        full_name: None,
+        sender: None,
+        encoding: None,
+        notify: Notify::UNSET,
+        ret: None,
+        envelope_id: None,
+        verp: None,
+        alias_database: None,
+        dot: Dot::Ends,
+        context: Context::Local,
+        extract: Extract::Nothing,
+        verbose: 0,
+        recipients: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.as_slice().first() {
+        if !argument.starts_with('-') || argument == "-" {
+            break;
+        }
+        rest.next();
+        match argument.as_str() {
+            "--" => break,
+            // A letter whose value may be missing.
+            "-q" => options.flush("")?,
+            _ => options.cluster(argument, &mut rest)?,
+        }
+    }
+    options.recipients = rest.cloned().collect();
+    Ok(options)
+}
+
+impl Options {
+    /// Letters in one word; a value is the rest of the word, or the next one.
+    fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), String> {
+        const VALUED: &str = "ABCFLNORVXbefhopqr";
+        const PLAIN: &str = "GIUaceimnstvd";
+        let mut letters = word.char_indices().skip(1);
+        while let Some((at, letter)) = letters.next() {
+            if VALUED.contains(letter) {
+                let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
+                let value = match attached {
+                    "" => rest.next().cloned().ok_or_else(|| USAGE.to_owned())?,
+                    attached => attached.to_owned(),
+                };
+                return self.valued(letter, &value, rest);
+            }
+            if !PLAIN.contains(letter) {
+                return Err(USAGE.to_owned());
+            }
+            self.plain(letter)?;
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, letter: char) -> Result<(), String> {
+        match letter {
+            'G' => self.context = Context::Remote,
+            'I' => self.mode = Mode::Newaliases,
+            'i' => self.dot = Dot::Text,
+            't' => self.extract = Extract::Header,
+            'v' => self.verbose += 1,
+            'n' => return Err("-n option not supported".to_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn valued<'a>(
+        &mut self,
+        letter: char,
+        value: &str,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), String> {
+        match letter {
+            'B' => {
+                self.encoding = match value.to_ascii_uppercase().as_str() {
+                    "8BITMIME" => Some("8bit"),
+                    "7BIT" => Some("7bit"),
+                    _ => return Err(format!("bad -B option value: {value}")),
+                };
+            }
+            'C' => self.config = Some(value.to_owned()),
+            'F' => self.full_name = Some(value.to_owned()),
+            'f' | 'r' => self.sender = Some(value.to_owned()),
+            'N' => match Notify::parse(value.as_bytes()) {
+                Ok(notify) => self.notify = notify,
+                Err(_) => self.warnings.push(format!("bad -N option value: '{value}' -- ignored")),
+            },
+            'R' => match Ret::parse(value.as_bytes()) {
+                Ok(ret) => self.ret = Some(ret),
+                Err(_) => self.warnings.push(format!("bad -R option value -- ignored: {value}")),
+            },
+            'V' => self.envelope_id = Some(value.to_owned()),
+            'X' => match value.strip_prefix('V') {
+                Some(delimiters) => self.verp = Some(delimiters.to_owned()),
+                None => return Err("option not supported: -X".to_owned()),
+            },
+            'b' => self.mode = mode(value)?,
+            'o' => self.old(value, rest),
+            'q' => self.flush(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `-o x value`: old configuration options, of which two are obeyed.
+    fn old<'a>(&mut self, value: &str, rest: &mut impl Iterator<Item = &'a String>) {
+        match value.split_at_checked(1) {
+            Some(("A", "")) => self.alias_database = rest.next().cloned(),
+            Some(("A", database)) => self.alias_database = Some(database.to_owned()),
+            Some(("i", _)) => self.dot = Dot::Text,
+            _ => {}
+        }
+    }
+
+    fn flush(&mut self, value: &str) -> Result<(), String> {
+        match value.split_at_checked(1) {
+            None => self.mode = Mode::Flush,
+            Some(("R", "")) => return Err("use: -qRsitename".to_owned()),
+            Some(("R", site)) => self.mode = Mode::FlushSite(site.to_owned()),
+            Some(("I", "")) => return Err("use: -qIqueueid".to_owned()),
+            Some(("I", id)) => self.mode = Mode::FlushMessage(id.to_owned()),
+            Some(("S", _)) => return Err("-qSsite is not implemented; use -q instead".to_owned()),
+            // The interval between queue runs.
+            Some(_) if value.bytes().all(|b| b.is_ascii_digit() || b"smhdw".contains(&b)) => {
+                if self.mode == Mode::Submit {
+                    self.mode = Mode::Nothing;
+                }
+            }
+            Some(_) => return Err(format!("bad -q option: {value}")),
+        }
+        Ok(())
+    }
+}
+
+fn mode(value: &str) -> Result<Mode, String> {
+    match value.chars().next() {
+        Some('d' | 'l') => Ok(Mode::Daemon),
+        Some('h' | 'H') => Ok(Mode::Nothing),
+        Some('i') => Ok(Mode::Newaliases),
+        Some('m') => Ok(Mode::Submit),
+        Some('p') => Ok(Mode::Mailq),
+        Some('s') => Ok(Mode::Smtp),
+        Some('v') => Ok(Mode::Verify),
+        _ => Err(format!("unsupported: -b{value}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &str) -> Result<Options, String> {
+        let words: Vec<String> = arguments.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+        parse("sendmail", &words)
+    }
+
+    #[test]
+    fn modes_are_chosen() {
+        for (arguments, mode) in [
+            ("", Mode::Submit),
+            ("-bm -oi", Mode::Submit),
+            ("-bp", Mode::Mailq),
+            ("-bs", Mode::Smtp),
+            ("-bv a", Mode::Verify),
+            ("-bi", Mode::Newaliases),
+            ("-I", Mode::Newaliases),
+            ("-bd -q30m", Mode::Daemon),
+            ("-q", Mode::Flush),
+            ("-qRexample.org", Mode::FlushSite("example.org".into())),
+            ("-qIABC", Mode::FlushMessage("ABC".into())),
+        ] {
+            assert_eq!(parsed(arguments).map(|o| o.mode), Ok(mode), "{arguments}");
+        }
+        assert_eq!(parse("mailq", &[]).map(|o| o.mode), Ok(Mode::Mailq));
+    }
+
+    #[test]
+    fn options_of_other_systems_are_ignored() {
+        for option in [
+            "-Am",
+            "-Ac",
+            "-B8BITMIME",
+            "-G",
+            "-h5",
+            "-Llabel",
+            "-U",
+            "-m",
+            "-odi",
+            "-oem",
+            "-om",
+            "-em",
+            "-ODeliveryMode=b",
+            "-oDeliveryMode=b",
+        ] {
+            let options = parsed(&format!("{option} -- you")).unwrap();
+            assert_eq!((options.mode, options.recipients), (Mode::Submit, vec!["you".to_owned()]), "{option}");
+        }
+    }
+
+    #[test]
+    fn values_are_taken() {
+        let options = parsed("-ti -f me@x -F Joe -N success,delay -R hdrs -V id42 -XV-= -vv a b").unwrap();
+        assert_eq!((options.sender.as_deref(), options.full_name.as_deref()), (Some("me@x"), Some("Joe")));
+        assert_eq!(options.notify, Notify::SUCCESS | Notify::DELAY);
+        assert_eq!((options.ret, options.envelope_id.as_deref()), (Some(Ret::Hdrs), Some("id42")));
+        assert_eq!((options.verp.as_deref(), options.verbose), (Some("-="), 2));
+        assert_eq!((options.dot, options.extract), (Dot::Text, Extract::Header));
+        assert_eq!(options.recipients, ["a", "b"]);
+        assert_eq!(parsed("-rme").unwrap().sender.as_deref(), Some("me"));
+        assert_eq!(parsed("-XV x").unwrap().verp.as_deref(), Some(""));
+        assert_eq!(parse("sendmail", &["-f".into(), String::new()]).unwrap().sender.as_deref(), Some(""));
+        assert_eq!(parsed("-oA hash:/x").unwrap().alias_database.as_deref(), Some("hash:/x"));
+        assert_eq!(parsed("-N sometimes").unwrap().warnings, ["bad -N option value: 'sometimes' -- ignored"]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_an_error() {
+        for (arguments, error) in [
+            ("-Q x", USAGE),
+            ("-bq x", "unsupported: -bq"),
+            ("-n", "-n option not supported"),
+            ("-X log", "option not supported: -X"),
+            ("-qR", "use: -qRsitename"),
+            ("-f", USAGE),
+        ] {
+            assert_eq!(parsed(arguments).unwrap_err(), error, "{arguments}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Hands a message to the maildrop queue through postdrop(1), and waits until it is there.
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use command::Fatal;
+use privsep::User;
+use queue_file::Time;
+use queue_file::record::{self, Type};
+
+use crate::Params;
+use crate::message::{self, Error, LineEnds, Reading, addresses, put_recipient};
+use crate::options::{Context, Extract, Mode, Options};
+
+/// What is asked for besides delivery, in the `trace_flags` attribute.
+const EXPAND: u32 = 1 << 9;
+const REPORT: u32 = 1 << 10;
+
+/// Submits what is on standard input.
+pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path) -> Result<(), Fatal> {
+    let user = User::by_uid(privsep::real_uid())?;
+    let who = format!("{}({})", user.as_ref().map_or("unknown", |user| &user.name), privsep::real_uid());
+    let fatal = |text: &str| Fatal::new(format!("{who}: {text}"));
+    let sender = sender(options, user.as_ref());
+    let given: Vec<Vec<u8>> = options.recipients.iter().flat_map(|text| recipients(text.as_bytes())).collect();
+    if given.is_empty() && options.extract == Extract::Nothing {
+        return Err(fatal("Recipient addresses must be specified on the command line or via the -t option"));
+    }
+    let mut records = envelope(options, params, user.as_ref(), &sender)?;
+    for recipient in &given {
+        put_recipient(&mut records, recipient, options.notify);
+    }
+    record::put(&mut records, Type::Message, b"");
+    let program = Path::new(&params.layout.command_directory).join("postdrop");
+    let mut child = Command::new(&program)
+        .arg("-r")
+        .env("MAIL_CONFIG", config_directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| fatal(&format!("unable to execute {} -r: {error}", program.display())))?;
+    let written = match child.stdin.take() {
+        Some(mut pipe) => write(&mut pipe, records, options, params, &given),
+        None => Ok(()),
+    };
+    let status = child.wait().map_err(|error| fatal(&format!("wait for postdrop: {error}")))?;
+    match written {
+        Err(Error::TooLarge) => Err(fatal("message file too big")),
+        Err(Error::Read(error)) => Err(fatal(&format!("error reading input: {error}"))),
+        Ok(()) | Err(Error::Write(_)) if status.success() => Ok(()),
+        Ok(()) => Err(fatal(&format!("{} -r: {status}", program.display()))),
+        Err(Error::Write(error)) => Err(fatal(&format!("{} -r: {error}, {status}", program.display()))),
+    }
+}
+
+/// The envelope sender in internal form.
+fn sender(options: &Options, user: Option<&User>) -> Vec<u8> {
+    match &options.sender {
+        Some(given) => addresses(given.as_bytes()).into_iter().next().unwrap_or_default(),
+        None => user.map_or_else(|| b"unknown".to_vec(), |user| user.name.clone().into_bytes()),
+    }
+}
+
+/// The recipients of one argument; an empty one is the null address, which cleanup knows what to do with.
+fn recipients(argument: &[u8]) -> Vec<Vec<u8>> {
+    addresses(argument)
+}
+
+fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u8]) -> Result<Vec<u8>, Fatal> {
+    let mut out = Vec::with_capacity(1024);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    record::put_time(&mut out, Time { seconds, microseconds: now.subsec_micros() });
+    if let Some(delimiters) = &options.verp {
+        record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
+    }
+    let trace = match options.mode {
+        Mode::Verify => EXPAND,
+        _ if options.verbose == 1 => REPORT,
+        _ => 0,
+    };
+    let context = match options.context {
+        Context::Local => "local",
+        Context::Remote => "remote",
+    };
+    for (name, value) in [
+        ("trace_flags", (trace != 0).then(|| trace.to_string())),
+        ("encoding", options.encoding.map(str::to_owned)),
+        ("ret_flags", options.ret.map(|ret| ret.bits().to_string())),
+        ("envelope_id", options.envelope_id.clone()),
+        ("rewrite_context", Some(context.to_owned())),
+    ] {
+        if let Some(value) = value {
+            record::put_attribute(&mut out, name, value.as_bytes());
+        }
+    }
+    if let Some(name) = full_name(options, user) {
+        record::put(&mut out, Type::FullName, name.as_bytes());
+    }
+    record::put(&mut out, Type::Sender, sender);
+    Ok(out)
+}
+
+fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
+    let delimiters = if delimiters.is_empty() { &params.bounce.default_verp_delimiters } else { delimiters };
+    let filter = &params.cleanup.verp_delimiter_filter;
+    if delimiters.chars().count() != 2 || !delimiters.chars().all(|c| filter.contains(c)) {
+        return Err(Fatal::new(format!("-XV requires two characters from {filter}")));
+    }
+    Ok(delimiters.to_owned())
+}
+
+/// `-F`, the environment's `NAME`, or the account's full name.
+fn full_name(options: &Options, user: Option<&User>) -> Option<String> {
+    if let Some(name) = &options.full_name {
+        return Some(name.clone());
+    }
+    if let Some(name) = std::env::var("NAME").ok().filter(|name| !name.is_empty()) {
+        return Some(name);
+    }
+    let user = user?;
+    let gecos = user.gecos.split([',', ';', '%']).next().unwrap_or_default();
+    let mut login = user.name.chars();
+    let capital: String = login.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(login).collect();
+    Some(gecos.replace('&', &capital)).filter(|name| !name.is_empty())
+}
+
+fn write(
+    pipe: &mut impl Write,
+    records: Vec<u8>,
+    options: &Options,
+    params: &Params,
+    given: &[Vec<u8>],
+) -> Result<(), Error> {
+    let mut out = records;
+    let mut found = Vec::new();
+    if options.mode == Mode::Verify {
+        for line in probe(options, given) {
+            record::put_line(&mut out, &line, usize::MAX);
+        }
+    } else {
+        pipe.write_all(&out).map_err(Error::Write)?;
+        out.clear();
+        found = message::copy(&mut input(), pipe, reading(options, params))?;
+    }
+    record::put(&mut out, Type::Extracted, b"");
+    for recipient in &found {
+        put_recipient(&mut out, recipient, options.notify);
+    }
+    record::put(&mut out, Type::End, b"");
+    pipe.write_all(&out).map_err(Error::Write)
+}
+
+fn input() -> impl BufRead {
+    io::BufReader::with_capacity(64 * 1024, io::stdin().lock())
+}
+
+fn reading(options: &Options, params: &Params) -> Reading {
+    Reading {
+        dot: options.dot,
+        line_ends: match params.sendmail.sendmail_fix_line_endings.as_str() {
+            "strict" => LineEnds::AsFirst,
+            "never" => LineEnds::Kept,
+            _ => LineEnds::Always,
+        },
+        line_length_limit: usize::try_from(params.ipc.line_length_limit).unwrap_or(2048),
+        size_limit: params.queue.message_size_limit,
+        extract: options.extract == Extract::Header,
+    }
+}
+
+/// The message of `-bv`.
+fn probe(options: &Options, given: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let user = User::by_uid(privsep::real_uid()).ok().flatten();
+    let from = address::quote::quote(&sender(options, user.as_ref()));
+    let to: Vec<Vec<u8>> = given.iter().map(|recipient| address::quote::quote(recipient)).collect();
+    vec![[b"From: ", &from[..]].concat(), b"Subject: probe".to_vec(), [b"To: ", &to.join(&b", "[..])[..]].concat()]
+}
+
+/// Tells where the report of `-bv` or `-v` will go.
+pub(crate) fn announce(options: &Options, out: &mut impl Write) -> io::Result<()> {
+    if options.mode != Mode::Verify && options.verbose != 1 {
+        return Ok(());
+    }
+    let user = User::by_uid(privsep::real_uid()).ok().flatten();
+    let sender = address::quote::quote(&sender(options, user.as_ref()));
+    writeln!(out, "Mail Delivery Status Report will be mailed to <{}>.", String::from_utf8_lossy(&sender))
+}

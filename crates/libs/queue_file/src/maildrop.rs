@@ -1,0 +1,187 @@
+//! What programs of users hand in: a message in records, checked before a byte of it counts.
+//!
+//! Only what sendmail(1) writes is let through, in its order: envelope, `M`, content, `X`, recipients found in headers, `E`.
+//! The time is ours, attributes are from a list, and the size is limited.
+
+use crate::record::{self, Pointers, Record, Records, Type};
+use crate::{Error, Source, Time};
+use std::io::{self, Read, Write};
+
+/// Attributes that a user may set.
+const ATTRIBUTES: [&[u8]; 7] =
+    [b"encoding", b"envelope_id", b"ret_flags", b"notify_flags", b"dsn_orig_rcpt", b"trace_flags", b"rewrite_context"];
+
+/// How much larger the envelope makes a file than its content.
+const ENVELOPE_ALLOWANCE: u64 = 1024 * 1024;
+
+/// Why a message is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is not what sendmail(1) writes.
+    #[error("malformed input: {0}")]
+    Malformed(Error),
+    /// A record that has no business there.
+    #[error("malformed input: unexpected record type {0:?}")]
+    Unexpected(Type),
+    /// The input ended before the message did.
+    #[error("malformed input: no end record")]
+    Incomplete,
+    /// It is too large.
+    #[error("message file too big")]
+    TooLarge,
+    /// The file could not be written.
+    #[error("write maildrop file: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// The part of a message that a record is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Segment {
+    Envelope,
+    Content,
+    Extracted,
+    Done,
+}
+
+/// Copies a message from `input` to `out`; `limit` is the largest content (0 for none).
+///
+/// # Errors
+/// [`Refusal`]; what was written then is no message.
+pub fn receive(input: impl Read, out: &mut impl Write, time: Time, limit: u64) -> Result<(), Refusal> {
+    let mut records = Records::new(Stream::new(input), 0, Pointers::Show);
+    let mut buffer = Vec::with_capacity(64 * 1024);
+    record::put_time(&mut buffer, time);
+    let mut segment = Segment::Envelope;
+    let mut size = 0_u64;
+    let limit = if limit == 0 { u64::MAX } else { limit.saturating_add(ENVELOPE_ALLOWANCE) };
+    while segment != Segment::Done {
+        let record = records.next().map_err(Refusal::Malformed)?.ok_or(Refusal::Incomplete)?;
+        size = size.saturating_add(record.data.len() as u64 + 2);
+        if size > limit {
+            return Err(Refusal::TooLarge);
+        }
+        segment = step(segment, &record)?;
+        if passes(&record) {
+            record::put(&mut buffer, record.kind, record.data);
+        }
+        if buffer.len() >= 64 * 1024 || segment == Segment::Done {
+            out.write_all(&buffer).map_err(Refusal::Write)?;
+            buffer.clear();
+        }
+    }
+    Ok(())
+}
+
+fn step(segment: Segment, record: &Record<'_>) -> Result<Segment, Refusal> {
+    match (segment, record.kind) {
+        (
+            Segment::Envelope,
+            Type::Time | Type::FullName | Type::Sender | Type::Verp | Type::Recipient | Type::Attribute,
+        ) => Ok(segment),
+        (Segment::Envelope, Type::Message) => Ok(Segment::Content),
+        (Segment::Content, Type::Line | Type::Filter) => Ok(segment),
+        (Segment::Content, Type::Extracted) => Ok(Segment::Extracted),
+        (Segment::Extracted, Type::Recipient | Type::Attribute) => Ok(segment),
+        (Segment::Extracted, Type::End) => Ok(Segment::Done),
+        (_, kind) => Err(Refusal::Unexpected(kind)),
+    }
+}
+
+fn passes(record: &Record<'_>) -> bool {
+    match record.kind {
+        Type::Time => false,
+        Type::Attribute => {
+            let name = record.data.split(|&b| b == b'=').next().unwrap_or_default();
+            ATTRIBUTES.contains(&name)
+        }
+        _ => true,
+    }
+}
+
+/// A stream as a source: it only moves on.
+struct Stream<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// Where in the stream the buffer begins.
+    start: u64,
+}
+
+impl<R: Read> Stream<R> {
+    fn new(input: R) -> Self {
+        Self { input, buffer: Vec::with_capacity(64 * 1024), start: 0 }
+    }
+}
+
+impl<R: Read> Source for Stream<R> {
+    fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
+        let skip = offset.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());
+        let skip = skip.filter(|skip| *skip <= self.buffer.len()).ok_or(io::ErrorKind::InvalidInput)?;
+        if self.buffer.len() - skip < least {
+            self.buffer.drain(..skip);
+            self.start = offset;
+            while self.buffer.len() < least {
+                let room = (least - self.buffer.len()).max(32 * 1024) as u64;
+                if self.input.by_ref().take(room).read_to_end(&mut self.buffer)? == 0 {
+                    break;
+                }
+            }
+            return Ok(&self.buffer);
+        }
+        Ok(self.buffer.get(skip..).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{put, put_attribute};
+    use proptest::prelude::*;
+
+    const NOW: Time = Time { seconds: 5, microseconds: 6 };
+
+    fn message(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, Type::Time, b"1 2");
+        put_attribute(&mut bytes, "encoding", b"8bit");
+        put_attribute(&mut bytes, "sasl_username", b"root");
+        put(&mut bytes, Type::Sender, b"me");
+        put(&mut bytes, Type::Recipient, b"you");
+        put(&mut bytes, Type::Message, b"");
+        put(&mut bytes, Type::Line, &[b'x'; 300]);
+        change(&mut bytes);
+        put(&mut bytes, Type::Extracted, b"");
+        put(&mut bytes, Type::End, b"");
+        bytes
+    }
+
+    fn taken(bytes: &[u8], limit: u64) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        receive(bytes, &mut out, NOW, limit).map(|()| out).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn time_and_attributes_of_users_do_not_count() {
+        let out = taken(&message(|_| ()), 0).unwrap();
+        assert!(out.starts_with(b"T\x035 6A\x0dencoding=8bitS\x02meR\x03youM\x00N"), "{out:?}");
+        assert!(out.ends_with(b"xX\x00E\x00"));
+    }
+
+    #[test]
+    fn what_is_out_of_order_incomplete_or_too_large_is_refused() {
+        let odd = message(|bytes| put(bytes, Type::Sender, b"again"));
+        assert_eq!(taken(&odd, 0).unwrap_err(), "malformed input: unexpected record type Sender");
+        let whole = message(|_| ());
+        let half = &whole[..whole.len() - 2];
+        assert_eq!(taken(half, 0).unwrap_err(), "malformed input: no end record");
+        let large = message(|bytes| put(bytes, Type::Line, &vec![b'x'; 2_000_000]));
+        assert_eq!(taken(&large, 1000).unwrap_err(), "message file too big");
+        assert!(taken(&large, 0).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_input_never_panics(bytes: Vec<u8>) {
+            let _ = taken(&bytes, 100);
+        }
+    }
+}
