@@ -23,6 +23,7 @@ mod rewriting;
 mod session;
 mod settings;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ipc::Caller;
@@ -57,6 +58,37 @@ pub struct Opened {
     tables: Tables,
 }
 
+impl Opened {
+    /// Opens all tables.
+    fn new(params: &Params, source: &config::Source, environment: &table::Environment) -> Self {
+        Self { settings: Settings::new(params), tables: Tables::open(params, source, environment) }
+    }
+}
+
+impl Desk {
+    /// `root` is the queue directory; empty for a process that is in it.
+    fn new(params: &Params, opened: Opened, root: &Path) -> Self {
+        let ipc = &params.ipc;
+        let deadline = ipc.ipc_timeout;
+        let private = |name: &str| root.join("private").join(name);
+        let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
+        let layout = Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth)
+            .with_long_ids(params.queue.enable_long_queue_ids);
+        Self {
+            rewriter: Rewriter::new(
+                Caller::new(private(&ipc.rewrite_service_name), deadline),
+                &params.rewrite.remote_header_rewrite_domain,
+            ),
+            settings: opened.settings,
+            tables: opened.tables,
+            spool: Spool::new(root, layout),
+            handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline),
+            bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
+            trace: Caller::new(private(&ipc.trace_service_name), deadline),
+        }
+    }
+}
+
 impl Service for Cleanup {
     const NAME: &'static str = "cleanup";
     const CLIENTS: Clients = Clients::Internal;
@@ -66,29 +98,11 @@ impl Service for Cleanup {
 
     fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
         let environment = table::Environment::of(&outside.source).inside();
-        Ok(Opened { settings: Settings::new(params), tables: Tables::open(params, &outside.source, &environment) })
+        Ok(Opened::new(params, &outside.source, &environment))
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Self, Fatal> {
-        let ipc = &params.ipc;
-        let deadline = ipc.ipc_timeout;
-        let private = |name: &str| format!("private/{name}");
-        let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
-        let layout = Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth)
-            .with_long_ids(params.queue.enable_long_queue_ids);
-        let desk = Desk {
-            rewriter: Rewriter::new(
-                Caller::new(private(&ipc.rewrite_service_name), deadline),
-                &params.rewrite.remote_header_rewrite_domain,
-            ),
-            settings: opened.settings,
-            tables: opened.tables,
-            spool: Spool::new("", layout),
-            handover: Handover::new(format!("public/{}", ipc.queue_service_name), deadline),
-            bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
-            trace: Caller::new(private(&ipc.trace_service_name), deadline),
-        };
-        Ok(Self { life, desk: Arc::new(desk) })
+        Ok(Self { life, desk: Arc::new(Desk::new(&params, opened, Path::new(""))) })
     }
 
     async fn serve(self: Arc<Self>, client: Client) {
@@ -99,3 +113,6 @@ impl Service for Cleanup {
         self.desk.tables.changed()
     }
 }
+
+#[cfg(test)]
+mod tests;

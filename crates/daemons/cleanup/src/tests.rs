@@ -1,0 +1,351 @@
+//! Whole messages through all stages, into files of a temporary queue.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipc::cleanup::{Cause, Handling, Origin, Switch, Verdict};
+use ipc::rewrite::{Reply, Request};
+use proptest::prelude::*;
+use queue_file::record::{self, Type};
+use queue_file::{Buffered, Content, QueueId, QueueName, Time};
+
+use super::*;
+use crate::draft::Draft;
+use crate::message::Message;
+
+/// Mail of a local client, all processing on.
+const LOCAL: Handling = Handling {
+    origin: Origin::Smtpd,
+    checks: Switch::On,
+    mapping: Switch::On,
+    bcc: Switch::On,
+    milters: Switch::On,
+    bounce: Switch::Off,
+    hold: Switch::Off,
+    smtputf8: Switch::Off,
+    autodetect: Switch::Off,
+};
+
+/// A queue, and a service that completes addresses with `host.test`.
+struct Lab {
+    root: tempfile::TempDir,
+    desk: Arc<Desk>,
+}
+
+/// What is in the queue file.
+struct Queued {
+    verdict: Verdict,
+    queue: Option<QueueName>,
+    envelope: queue_file::Message,
+    text: String,
+}
+
+impl Queued {
+    fn recipients(&self) -> Vec<String> {
+        let name = |r: &queue_file::Recipient| String::from_utf8_lossy(&r.address).into_owned();
+        self.envelope.recipients.iter().map(name).collect()
+    }
+}
+
+impl Lab {
+    fn new(main: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["private", "incoming", "hold"] {
+            std::fs::create_dir(root.path().join(directory)).unwrap();
+        }
+        let listener = tokio::net::UnixListener::bind(root.path().join("private/rewrite")).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(ipc::answer::<ipc::rewrite::Rewrite, _, _>(stream, Duration::from_secs(9), complete));
+            }
+        });
+        let text = format!(
+            "compatibility_level = 3.6\nmyhostname = mail.test\nmyorigin = host.test\nmydestination = host.test\n{main}\n"
+        );
+        let source = config::Source::parse(root.path(), &text).unwrap();
+        let params = source.get::<Params>().unwrap();
+        let opened = Opened::new(&params, &source, &table::Environment::of(&source));
+        let desk = Arc::new(Desk::new(&params, opened, root.path()));
+        Self { root, desk }
+    }
+
+    fn begin(&self, handling: Handling) -> Message {
+        let draft = Draft::new(self.desk.spool.create(QueueName::Incoming).unwrap());
+        Message::new(Arc::clone(&self.desk), draft, handling)
+    }
+
+    async fn send(&self, handling: Handling, envelope: &[u8], chunks: &[&[u8]]) -> Queued {
+        let mut message = self.begin(handling);
+        let id = QueueId::parse(&message.id).unwrap();
+        message.take_envelope(envelope).await;
+        for chunk in chunks {
+            message.take_content(chunk).await;
+        }
+        let verdict = message.finish().await.verdict;
+        let queues = [QueueName::Incoming, QueueName::Hold];
+        let queue = queues.into_iter().find(|&queue| self.desk.spool.metadata(queue, &id).is_ok());
+        let (mut envelope, mut text) = (queue_file::Message::default(), Vec::new());
+        if let Some(queue) = queue {
+            let file = self.desk.spool.open(queue, &id).unwrap();
+            envelope = queue_file::Message::parse(Buffered::small(&file), usize::MAX).unwrap();
+            let mut content = Content::new(Buffered::large(&file), envelope.data_offset);
+            while content.append_to(&mut text, b"\n", 100_000).unwrap() {}
+        }
+        Queued { verdict, queue, envelope, text: String::from_utf8_lossy(&text).into_owned() }
+    }
+
+    /// A message to `recipients` in one chunk.
+    async fn mail(&self, sender: &str, recipients: &[&str], text: &str) -> Queued {
+        self.send(LOCAL, &envelope(sender, recipients), &[text.as_bytes()]).await
+    }
+
+    fn files(&self) -> usize {
+        let count = |queue| std::fs::read_dir(self.root.path().join(queue)).unwrap().count();
+        count("incoming") + count("hold")
+    }
+}
+
+async fn complete(request: Request) -> Reply {
+    let Request::Rewrite { address, .. } = request else { return Reply::Failed };
+    if address.contains(&b'@') {
+        return Reply::Rewritten(address);
+    }
+    Reply::Rewritten(Bytes::from([&address[..], b"@host.test"].concat()))
+}
+
+fn envelope(sender: &str, recipients: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    record::put_time(&mut out, Time { seconds: 1_700_000_000, microseconds: 5 });
+    record::put_attribute(&mut out, "rewrite_context", b"local");
+    record::put(&mut out, Type::Sender, sender.as_bytes());
+    for recipient in recipients {
+        record::put(&mut out, Type::Recipient, recipient.as_bytes());
+    }
+    out
+}
+
+#[tokio::test]
+async fn a_message_is_completed_and_queued() {
+    let lab = Lab::new("");
+    let queued =
+        lab.mail("me", &["you", "b@example.org"], "Subject: x\nTo: you, b@example.org\nBcc: c\n\nbody\n").await;
+    assert_eq!((&queued.verdict, queued.queue), (&Verdict::Queued, Some(QueueName::Incoming)));
+    assert_eq!(queued.envelope.sender, b"me@host.test");
+    assert_eq!(queued.recipients(), ["you@host.test", "b@example.org"]);
+    let (header, body) = queued.text.split_once("\n\n").unwrap();
+    assert_eq!(body, "body\n");
+    let lines: Vec<&str> = header.lines().collect();
+    assert_eq!(lines[..2], ["Subject: x", "To: you@host.test, b@example.org"]);
+    assert!(lines[2].starts_with("Message-Id: <") && lines[2].ends_with("@mail.test>"), "{header}");
+    assert!(lines[3].starts_with("Date: "), "{header}");
+    assert_eq!(lines[4..], ["From: me@host.test"]);
+}
+
+#[tokio::test]
+async fn headers_of_remote_clients_are_left_alone() {
+    let lab = Lab::new("");
+    let mut records = envelope("me@example.com", &["you@host.test"]);
+    record::put_attribute(&mut records, "rewrite_context", b"remote");
+    let queued = lab.send(LOCAL, &records, &[b"To: you\n\nbody\n"]).await;
+    assert_eq!(queued.text, "To: you\n\nbody\n");
+    let lab = Lab::new("always_add_missing_headers = yes");
+    let queued = lab.send(LOCAL, &records, &[b"To: you\n\nbody\n"]).await;
+    assert!(queued.text.starts_with("To: you\nMessage-Id: <") && queued.text.contains("\nFrom: me@example.com\n\n"));
+}
+
+#[tokio::test]
+async fn a_resent_message_gets_resent_headers() {
+    let lab = Lab::new("");
+    let queued = lab.mail("me", &["you"], "Resent-To: you\nFrom: a@b.c\n\n").await;
+    for header in ["\nResent-Message-Id: <", "\nResent-Date: ", "\nResent-From: me@host.test\n"] {
+        assert!(queued.text.contains(header), "{}", queued.text);
+    }
+}
+
+#[tokio::test]
+async fn the_text_survives_however_it_is_cut() {
+    let lab = Lab::new("line_length_limit = 512\nheader_checks = regexp:/nonexistent");
+    let text =
+        format!("From: a@b.c\nMessage-Id: <x>\nDate: y\nX: 1\n\n{}\n\nlast {}", "y".repeat(2000), "z".repeat(600));
+    for size in [1, 7, 600, 5000] {
+        let handling = Handling { checks: Switch::Off, ..LOCAL };
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let queued = lab.send(handling, &envelope("a@b.c", &["d@e.f"]), &chunks).await;
+        assert_eq!(queued.text, format!("{text}\n"), "chunks of {size}");
+    }
+}
+
+#[tokio::test]
+async fn large_messages_are_written_piece_by_piece() {
+    let lab = Lab::new("");
+    let body: String = (0..20_000).map(|n| format!("line {n}\n")).collect();
+    let queued = lab.mail("a@b.c", &["d@e.f"], &format!("From: a@b.c\nMessage-Id: <x>\nDate: y\n\n{body}")).await;
+    assert_eq!(queued.verdict, Verdict::Queued);
+    assert!(queued.text.ends_with(&body));
+    let sizes = queued.envelope.sizes.unwrap();
+    assert_eq!((sizes.recipient_count, sizes.data_offset), (1, queued.envelope.data_offset));
+}
+
+#[tokio::test]
+async fn stray_carriage_returns_become_spaces() {
+    let lab = Lab::new("");
+    let queued =
+        lab.mail("a@b.c", &["d@e.f"], "From: a@b.c\nMessage-Id: <x>\nDate: y\n\none\ntwo\r.\rx\nthree\n").await;
+    assert!(queued.text.ends_with("\n\none\ntwo . x\nthree\n"), "{:?}", queued.text);
+}
+
+#[tokio::test]
+async fn aliases_are_expanded_and_duplicates_dropped() {
+    let lab = Lab::new(
+        "recipient_delimiter = +\nvirtual_alias_maps = inline:{{info@v.test = a@x.org, b@x.org, info@v.test}, {a@x.org = c@x.org}}",
+    );
+    let queued = lab.mail("s@b.c", &["info@v.test", "b@x.org", "B@X.org", "info+e@v.test"], "\n").await;
+    assert_eq!(
+        queued.recipients(),
+        ["c@x.org", "b@x.org", "info@v.test", "b@x.org", "c+e@x.org", "b+e@x.org", "info+e@v.test"]
+    );
+    assert_eq!(queued.envelope.recipients[0].original, b"info@v.test");
+    let lab = Lab::new("enable_original_recipient = no\nvirtual_alias_maps = inline:{{both@v.test = a@x.org}}");
+    let queued = lab.mail("s@b.c", &["a@x.org", "both@v.test", "A@x.org"], "\n").await;
+    assert_eq!(queued.recipients(), ["a@x.org"]);
+}
+
+#[tokio::test]
+async fn alias_limits_defer_the_message() {
+    let main = "virtual_alias_expansion_limit = 3\nvirtual_alias_recursion_limit = 2\nvirtual_alias_maps = inline:{\
+                {big@v.test = a,b,c,d}, {l1@v.test = l2@v.test}, {l2@v.test = l3@v.test}, {l3@v.test = l4@v.test}}";
+    let lab = Lab::new(main);
+    for recipient in ["big@v.test", "l1@v.test"] {
+        let queued = lab.mail("s@b.c", &[recipient], "\n").await;
+        assert!(matches!(queued.verdict, Verdict::Refused { cause: Cause::Defer, .. }), "{recipient}");
+    }
+    assert_eq!(lab.mail("s@b.c", &["l3@v.test"], "\n").await.recipients(), ["l4@v.test"]);
+    assert_eq!(lab.files(), 1);
+}
+
+#[tokio::test]
+async fn canonical_tables_and_masquerading_rewrite_by_class() {
+    let lab = Lab::new(
+        "sender_canonical_maps = inline:{{x@e.com = from@e.org}}\nrecipient_canonical_maps = inline:{{x@e.com = to@e.org}}\n\
+         canonical_maps = inline:{{from@e.org = final@e.org}, {@old.test = @new.test}}\nmasquerade_domains = hide.test",
+    );
+    let text = "From: X <x@e.com>\nTo: x@e.com, u@old.test, v@a.hide.test\n\n";
+    let queued = lab.mail("x@e.com", &["x@e.com", "u@a.hide.test"], text).await;
+    assert_eq!(queued.envelope.sender, b"final@e.org");
+    assert_eq!(queued.recipients(), ["to@e.org", "u@a.hide.test"]);
+    assert!(
+        queued.text.starts_with("From: X <final@e.org>\nTo: to@e.org, u@new.test, v@hide.test\n"),
+        "{}",
+        queued.text
+    );
+    let off = Handling { mapping: Switch::Off, ..LOCAL };
+    let queued = lab.send(off, &envelope("x@e.com", &["x@e.com"]), &[text.as_bytes()]).await;
+    assert!(queued.text.starts_with(text.trim_end()) && queued.recipients() == ["x@e.com"]);
+}
+
+#[tokio::test]
+async fn automatic_copies_come_behind_the_content() {
+    let lab = Lab::new(
+        "always_bcc = all@x.org\nsender_bcc_maps = inline:{{s@b.c = sent@x.org}}\n\
+         recipient_bcc_maps = inline:{{@e.f = got@x.org}}",
+    );
+    let queued = lab.mail("s@b.c", &["d@e.f"], "\n").await;
+    assert_eq!(queued.recipients(), ["d@e.f", "got@x.org", "all@x.org", "sent@x.org"]);
+    assert_eq!(queued.envelope.recipients[2].notify, dsn::Notify::NEVER.bits());
+    assert_eq!(queued.envelope.recipients[0].dsn_original, b"rfc822;d@e.f");
+}
+
+#[tokio::test]
+async fn checks_refuse_change_hold_and_discard() {
+    let lab = Lab::new(
+        "header_checks = inline:{{Subject: no = REJECT go away}, {Subject: gone = DISCARD}, {Subject: park = HOLD},\
+         {X-A: 1 = IGNORE}, {X-B: 1 = REPLACE X-C: 2}, {X-D: 1 = PREPEND X-E: 3}, {Subject: f = FILTER smtp:[h]},\
+         {Subject: r = REDIRECT r@x.org}, {Subject: b = BCC b@x.org}}\nbody_checks = inline:{{bad = REJECT}, {old = REPLACE new}}",
+    );
+    let to = ["d@e.f"];
+    let refused = |reason: &str| Verdict::Refused { cause: Cause::Content, reason: reason.to_owned() };
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: no\n\n").await.verdict, refused("5.7.1 go away"));
+    assert_eq!(lab.mail("s@b.c", &to, "\nbad\n").await.verdict, refused("5.7.1 message content rejected"));
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: gone\n\n").await.verdict, Verdict::Discarded);
+    assert_eq!(lab.files(), 0);
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: park\n\n").await.queue, Some(QueueName::Hold));
+    let queued = lab.mail("s@b.c", &to, "X-A: 1\nX-B: 1\nX-D: 1\n\nold\n").await;
+    assert!(queued.text.starts_with("X-C: 2\nX-E: 3\nX-D: 1\nMessage-Id:") && queued.text.ends_with("\n\nnew\n"));
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: f\n\n").await.envelope.filter, Some(b"smtp:[h]".to_vec()));
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: r\n\n").await.envelope.redirect, Some(b"r@x.org".to_vec()));
+    assert_eq!(lab.mail("s@b.c", &to, "Subject: b\n\n").await.recipients(), ["d@e.f", "b@x.org"]);
+    let off = Handling { checks: Switch::Off, ..LOCAL };
+    let queued = lab.send(off, &envelope("s@b.c", &to), &[b"Subject: no\n\nbad\n"]).await;
+    assert_eq!(queued.verdict, Verdict::Queued);
+}
+
+#[tokio::test]
+async fn limits_refuse() {
+    let lab = Lab::new("message_size_limit = 2000\nhopcount_limit = 3");
+    let cause = |queued: Queued| match queued.verdict {
+        Verdict::Refused { cause, .. } => Some(cause),
+        Verdict::Queued | Verdict::Discarded => None,
+    };
+    assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"x\n".repeat(1500)).await), Some(Cause::Size));
+    assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"Received: x\n".repeat(3)).await), Some(Cause::Hops));
+    assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"Received: x\n".repeat(2)).await), None);
+    assert_eq!(cause(lab.mail("a@b.c", &[], "x\n").await), Some(Cause::NoRecipients));
+    assert_eq!(cause(lab.send(LOCAL, b"garbage", &[]).await), Some(Cause::Malformed));
+    assert_eq!(lab.files(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_table_defers() {
+    for main in [
+        "canonical_maps = fail:x",
+        "virtual_alias_maps = fail:x",
+        "recipient_bcc_maps = fail:x",
+        "header_checks = fail:x",
+    ] {
+        let lab = Lab::new(main);
+        let queued = lab.mail("a@b.c", &["d@e.f"], "Subject: x\n\n").await;
+        assert!(matches!(queued.verdict, Verdict::Refused { cause: Cause::Defer, .. }), "{main}");
+        assert_eq!(lab.files(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_committed_is_not_mail() {
+    let lab = Lab::new("");
+    let mut message = lab.begin(LOCAL);
+    message.take_envelope(&envelope("a@b.c", &["d@e.f"])).await;
+    let path = lab.desk.spool.path(QueueName::Incoming, &QueueId::parse(&message.id).unwrap());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions());
+    assert_eq!(mode & 0o111, 0);
+    drop(message);
+    assert_eq!(lab.files(), 0);
+}
+
+#[tokio::test]
+async fn utf8_is_flagged_where_it_was_asked_for() {
+    let lab = Lab::new("");
+    let text = "Subject: Gr\u{fc}\u{df}e\n\n";
+    for (smtputf8, autodetect, flags) in
+        [(Switch::On, Switch::Off, 1 | 2 | 8), (Switch::Off, Switch::On, 1 | 2 | 8), (Switch::Off, Switch::Off, 0)]
+    {
+        let handling = Handling { smtputf8, autodetect, ..LOCAL };
+        let queued = lab.send(handling, &envelope("a@b.c", &["j\u{f6}rg@e.f"]), &[text.as_bytes()]).await;
+        assert_eq!(queued.envelope.sizes.unwrap().send_flags, flags);
+        assert!(queued.envelope.recipients[0].dsn_original.starts_with(b"utf-8;"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_content_and_no_envelope_panics(records: Vec<u8>, chunks in proptest::collection::vec("[\r\n a:-]{0,40}", 0..6)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let lab = Lab::new("header_checks = inline:{{a = REJECT}}\nbody_checks = inline:{{b = REJECT}}\nline_length_limit = 512");
+            let chunks: Vec<&[u8]> = chunks.iter().map(String::as_bytes).collect();
+            let _ = lab.send(LOCAL, &records, &chunks).await.verdict;
+            let _ = lab.send(LOCAL, &envelope("a@b.c", &["d@e.f"]), &chunks).await.verdict;
+        });
+    }
+}
