@@ -1,2 +1,6 @@
 //! postsuper(1): maintains the queue.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postsuper::run()
+}

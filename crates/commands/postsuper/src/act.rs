@@ -1,0 +1,227 @@
+//! What can be done to a message: delete, expire, hold, release, requeue.
+
+use crate::options::Options;
+use queue_file::{Error, QueueId, QueueName, Spool};
+use std::fs::{self, FileTimes, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
+use tracing::{info, warn};
+
+/// x permission of the owner: the file is complete.
+const COMPLETE: u32 = 0o100;
+/// x permission of the group: the next attempt is the last.
+const EXPIRE: u32 = 0o010;
+/// A file that moves while its queues are looked through is looked for again.
+const TRIES: usize = 2;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    Requeue,
+    Delete,
+    Expire,
+    ExpireAndRelease,
+    Hold,
+    Release,
+}
+
+/// What has been done.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    requeued: u64,
+    deleted: u64,
+    expired: u64,
+    held: u64,
+    released: u64,
+    pub(crate) renamed: u64,
+}
+
+impl Act {
+    /// All, in the order in which they are done.
+    pub(crate) const IN_ORDER: [Self; 6] =
+        [Self::Requeue, Self::Delete, Self::Expire, Self::ExpireAndRelease, Self::Hold, Self::Release];
+
+    /// The option that asks for it.
+    pub(crate) fn letter(self) -> char {
+        match self {
+            Self::Requeue => 'r',
+            Self::Delete => 'd',
+            Self::Expire => 'e',
+            Self::ExpireAndRelease => 'f',
+            Self::Hold => 'h',
+            Self::Release => 'H',
+        }
+    }
+
+    /// The queues where messages are looked for if none is named.
+    pub(crate) fn usual_queues(self) -> &'static [QueueName] {
+        use QueueName::{Active, Deferred, Hold, Incoming, Maildrop};
+        match self {
+            Self::Delete => &[Hold, Incoming, Active, Deferred, Maildrop],
+            Self::Requeue | Self::Expire | Self::ExpireAndRelease => &[Hold, Incoming, Active, Deferred],
+            Self::Hold => &[Incoming, Active, Deferred],
+            Self::Release => &[Hold],
+        }
+    }
+
+    /// Whether it can be done in a queue.
+    pub(crate) fn is_for(self, queue: QueueName) -> bool {
+        self.usual_queues().contains(&queue)
+    }
+}
+
+impl Counts {
+    /// Says how much has been done of what was asked for.
+    pub(crate) fn report(&self, options: &Options) {
+        let expires = options.has(Act::Expire) || options.has(Act::ExpireAndRelease);
+        let releases = options.has(Act::Release) || (options.has(Act::ExpireAndRelease) && self.released > 0);
+        for (is_told, text, count) in [
+            (options.has(Act::Requeue), "Requeued", self.requeued),
+            (options.has(Act::Delete), "Deleted", self.deleted),
+            (expires, "Force-expired", self.expired),
+            (options.has(Act::Hold), "Placed on hold", self.held),
+            (releases, "Released from hold", self.released),
+            (self.renamed > 0, "Renamed to match inode number", self.renamed),
+        ] {
+            if is_told {
+                info!("{text}: {count} message{}", if count == 1 { "" } else { "s" });
+            }
+        }
+    }
+}
+
+/// Does it to one message, wherever it is, and says so.
+pub(crate) fn one(
+    spool: &Spool,
+    act: Act,
+    queues: &[QueueName],
+    id: &QueueId,
+    counts: &mut Counts,
+) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        for queue in queues {
+            let done = apply(spool, act, *queue, id, counts)?;
+            if !done.is_empty() {
+                for text in done {
+                    info!("{id}: {text}");
+                }
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does it to all messages of some queues.
+pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Counts) -> Result<(), Error> {
+    for queue in queues {
+        for found in spool.scan(*queue) {
+            apply(spool, act, *queue, &found?.id, counts)?;
+        }
+    }
+    Ok(())
+}
+
+type Done = Vec<&'static str>;
+
+fn apply(spool: &Spool, act: Act, queue: QueueName, id: &QueueId, counts: &mut Counts) -> Result<Done, Error> {
+    match act {
+        Act::Delete => delete(spool, queue, id, counts),
+        Act::Requeue => {
+            let is_done = is_mail(spool, queue, id)? && moved(spool, id, queue, QueueName::Maildrop)?;
+            Ok(tell(is_done, &mut counts.requeued, "requeued"))
+        }
+        Act::Hold => {
+            let is_done = is_mail(spool, queue, id)? && moved(spool, id, queue, QueueName::Hold)?;
+            Ok(tell(is_done, &mut counts.held, "placed on hold"))
+        }
+        Act::Release => {
+            let is_done = is_mail(spool, queue, id)? && release(spool, id)?;
+            Ok(tell(is_done, &mut counts.released, "released from hold"))
+        }
+        Act::Expire => Ok(tell(expire(spool, queue, id)?, &mut counts.expired, "expired")),
+        Act::ExpireAndRelease => {
+            let mut done = tell(expire(spool, queue, id)?, &mut counts.expired, "expired");
+            if queue == QueueName::Hold && is_mail(spool, queue, id)? && release(spool, id)? {
+                done.append(&mut tell(true, &mut counts.released, "released from hold"));
+            }
+            Ok(done)
+        }
+    }
+}
+
+fn tell(is_done: bool, count: &mut u64, text: &'static str) -> Done {
+    if is_done {
+        *count += 1;
+        vec![text]
+    } else {
+        Vec::new()
+    }
+}
+
+/// A message goes with all its logs; those first, so that none is left to the next message of that id.
+fn delete(spool: &Spool, queue: QueueName, id: &QueueId, counts: &mut Counts) -> Result<Done, Error> {
+    if absent(spool.metadata(queue, id).map(|_| true))? {
+        return Ok(Vec::new());
+    }
+    for log in [QueueName::Bounce, QueueName::Defer, QueueName::Trace] {
+        absent(spool.remove(log, id).map(|()| true))?;
+    }
+    let is_done = !absent(spool.remove(queue, id).map(|()| true))?;
+    Ok(tell(is_done, &mut counts.deleted, "removed"))
+}
+
+/// Whether a file is not there; other errors stay errors.
+fn absent(result: Result<bool, Error>) -> Result<bool, Error> {
+    match result {
+        Ok(present) => Ok(!present),
+        Err(error) if error.is_gone() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_mail(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
+    match spool.metadata(queue, id) {
+        Ok(data) => Ok(data.is_file() && data.permissions().mode() & COMPLETE != 0),
+        Err(error) if error.is_gone() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn moved(spool: &Spool, id: &QueueId, from: QueueName, to: QueueName) -> Result<bool, Error> {
+    Ok(!absent(spool.rename(id, from, to).map(|()| true))?)
+}
+
+/// What is released is due at once.
+fn release(spool: &Spool, id: &QueueId) -> Result<bool, Error> {
+    if let Ok(file) = spool.open(QueueName::Hold, id)
+        && let Err(error) = file.set_times(FileTimes::new().set_modified(SystemTime::now()))
+    {
+        warn!("{id}: reset time stamps: {error}");
+    }
+    moved(spool, id, QueueName::Hold, QueueName::Deferred)
+}
+
+/// Whether the mark has been set; one that was there already does not count.
+fn expire(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
+    if !is_mail(spool, queue, id)? {
+        return Ok(false);
+    }
+    let path = spool.path(queue, id);
+    let marked = fs::symlink_metadata(&path).and_then(|data| {
+        let mode = data.permissions().mode() & 0o7777;
+        if mode & EXPIRE != 0 {
+            return Ok(false);
+        }
+        fs::set_permissions(&path, Permissions::from_mode(mode | EXPIRE)).map(|()| true)
+    });
+    match marked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::System { doing: "expire file", path, source }),
+        Ok(marked) => Ok(marked),
+    }
+}
+
+#[cfg(test)]
+mod tests;

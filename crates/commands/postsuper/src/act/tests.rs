@@ -1,0 +1,74 @@
+//! Messages in a spool of their own.
+
+use super::*;
+use queue_file::Layout;
+
+fn spool() -> (tempfile::TempDir, Spool) {
+    let directory = tempfile::tempdir().unwrap();
+    for queue in QueueName::ALL {
+        fs::create_dir(directory.path().join(queue.as_str())).unwrap();
+    }
+    let spool = Spool::new(directory.path(), Layout::default());
+    (directory, spool)
+}
+
+fn put(spool: &Spool, queue: QueueName) -> QueueId {
+    spool.create(queue).unwrap().commit().unwrap().into_id()
+}
+
+fn where_is(spool: &Spool, id: &QueueId) -> Vec<QueueName> {
+    QueueName::ALL.into_iter().filter(|queue| spool.metadata(*queue, id).is_ok()).collect()
+}
+
+#[test]
+fn messages_move_as_they_are_told() {
+    let (_directory, spool) = spool();
+    for (from, act, to) in [
+        (QueueName::Deferred, Act::Hold, vec![QueueName::Hold]),
+        (QueueName::Active, Act::Hold, vec![QueueName::Hold]),
+        (QueueName::Hold, Act::Release, vec![QueueName::Deferred]),
+        (QueueName::Hold, Act::ExpireAndRelease, vec![QueueName::Deferred]),
+        (QueueName::Deferred, Act::Release, vec![QueueName::Deferred]),
+        (QueueName::Hold, Act::Requeue, vec![QueueName::Maildrop]),
+        (QueueName::Maildrop, Act::Hold, vec![QueueName::Maildrop]),
+        (QueueName::Maildrop, Act::Delete, vec![]),
+        (QueueName::Deferred, Act::Expire, vec![QueueName::Deferred]),
+    ] {
+        let id = put(&spool, from);
+        let mut counts = Counts::default();
+        one(&spool, act, act.usual_queues(), &id, &mut counts).unwrap();
+        assert_eq!(where_is(&spool, &id), to, "{from} {act:?}");
+    }
+}
+
+#[test]
+fn expiry_is_counted_once() {
+    let (_directory, spool) = spool();
+    let id = put(&spool, QueueName::Deferred);
+    let mut counts = Counts::default();
+    for _ in 0..2 {
+        one(&spool, Act::Expire, Act::Expire.usual_queues(), &id, &mut counts).unwrap();
+    }
+    assert_eq!(counts.expired, 1);
+    let mode = spool.metadata(QueueName::Deferred, &id).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o710);
+}
+
+#[test]
+fn logs_go_with_their_message() {
+    let (_directory, spool) = spool();
+    let id = put(&spool, QueueName::Deferred);
+    queue_file::log::append(&spool, QueueName::Defer, &id, &queue_file::log::Entry::default()).unwrap();
+    let mut counts = Counts::default();
+    all(&spool, Act::Delete, &[QueueName::Deferred], &mut counts).unwrap();
+    assert_eq!((where_is(&spool, &id), counts.deleted), (vec![], 1));
+}
+
+#[test]
+fn incomplete_files_are_not_mail() {
+    let (_directory, spool) = spool();
+    let new = spool.create(QueueName::Incoming).unwrap();
+    let mut counts = Counts::default();
+    all(&spool, Act::Hold, &[QueueName::Incoming], &mut counts).unwrap();
+    assert_eq!(where_is(&spool, new.id()), [QueueName::Incoming]);
+}

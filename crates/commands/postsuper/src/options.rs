@@ -1,0 +1,124 @@
+//! What is asked for.
+
+use crate::act::Act;
+use command::Fatal;
+use queue_file::{QueueId, QueueName};
+
+/// What an option of one letter is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// `ALL`.
+    All,
+    /// `-`: ids on standard input.
+    Listed,
+    /// A message.
+    One(QueueId),
+}
+
+/// How names are held against inodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Short ids: `-s`.
+    Short,
+    /// Long ones too: `-S`.
+    Long,
+}
+
+/// The command line.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) directory: Option<String>,
+    pub(crate) structure: Option<Names>,
+    pub(crate) purge: bool,
+    asked: Vec<(Act, Which)>,
+    reported: Vec<Act>,
+    queues: Vec<QueueName>,
+}
+
+const LETTERS: &str = "c:d:e:f:h:H:pr:sSv";
+
+impl Options {
+    pub(crate) fn parse(name: &str, arguments: &[String]) -> Result<Self, Fatal> {
+        let parsed = command::Options::parse(LETTERS, arguments).map_err(|error| {
+            tracing::info!("{error}");
+            usage(name)
+        })?;
+        let mut options = Self { directory: parsed.value('c').map(str::to_owned), ..Self::default() };
+        options.purge = parsed.has('p');
+        options.structure = match (parsed.has('S'), parsed.has('s')) {
+            (true, _) => Some(Names::Long),
+            (false, true) => Some(Names::Short),
+            (false, false) => None,
+        };
+        for act in Act::IN_ORDER {
+            let values = parsed.given.iter().filter(|(letter, _)| *letter == act.letter());
+            for value in values.filter_map(|(_, value)| value.as_deref()) {
+                options.ask(act, value);
+            }
+        }
+        if options.reported.is_empty() && !options.purge && options.structure.is_none() {
+            options.purge = true;
+            options.structure = Some(Names::Short);
+        }
+        for name in &parsed.operands {
+            let queue = QueueName::parse(name).filter(|queue| !matches!(queue, QueueName::Corrupt | QueueName::Saved));
+            let queue = queue.ok_or_else(|| Fatal::new(format!("invalid directory name: {name}")))?;
+            options.queues.push(queue);
+        }
+        Ok(options)
+    }
+
+    fn ask(&mut self, act: Act, value: &str) {
+        self.reported.push(act);
+        match value {
+            "ALL" => self.asked.push((act, Which::All)),
+            "-" => self.asked.push((act, Which::Listed)),
+            id => match QueueId::parse(id) {
+                Some(id) => self.asked.push((act, Which::One(id))),
+                None => tracing::warn!("invalid mail queue id: {id}"),
+            },
+        }
+    }
+
+    /// What is to be done in this way.
+    pub(crate) fn wanted(&self, act: Act) -> impl Iterator<Item = &Which> {
+        self.asked.iter().filter(move |(found, _)| *found == act).map(|(_, which)| which)
+    }
+
+    /// Whether this was asked for at all.
+    pub(crate) fn has(&self, act: Act) -> bool {
+        self.reported.contains(&act)
+    }
+
+    /// In which queues this is done.
+    pub(crate) fn queues(&self, act: Act) -> Vec<QueueName> {
+        if self.queues.is_empty() {
+            return act.usual_queues().to_vec();
+        }
+        self.queues.iter().copied().filter(|queue| act.is_for(*queue)).collect()
+    }
+
+    /// Which directories are checked.
+    pub(crate) fn checked(&self) -> Vec<QueueName> {
+        const ALL: [QueueName; 9] = [
+            QueueName::Maildrop,
+            QueueName::Incoming,
+            QueueName::Active,
+            QueueName::Deferred,
+            QueueName::Hold,
+            QueueName::Defer,
+            QueueName::Bounce,
+            QueueName::Trace,
+            QueueName::Flush,
+        ];
+        if self.queues.is_empty() { ALL.to_vec() } else { self.queues.clone() }
+    }
+}
+
+fn usage(name: &str) -> Fatal {
+    Fatal::new(format!(
+        "usage: {name} [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or un-hold)] \
+         [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] \
+         [-s (structure fix)] [-S (redundant structure fix)][-v (verbose)] [queue...]"
+    ))
+}
