@@ -223,6 +223,13 @@ impl Source {
         })
     }
 
+    /// The parameters that are set and have no effect here.
+    #[must_use]
+    pub fn inert(&self) -> Vec<&'static Row> {
+        let inert = params::all().filter(|row| row.standing == Standing::Inert);
+        inert.filter(|row| self.set(row.name).is_some()).collect()
+    }
+
     /// The row of this name.
     #[must_use]
     pub fn row(&self, name: &str) -> Option<&'static Row> {

@@ -124,6 +124,13 @@ fn a_directory_must_be_listed() {
 }
 
 #[test]
+fn settings_without_effect_are_listed() {
+    let source = source("tls_high_cipherlist = x\nrelayhost = y\n");
+    let names: Vec<_> = source.inert().iter().map(|row| row.name).collect();
+    assert_eq!(names, ["tls_high_cipherlist"]);
+}
+
+#[test]
 fn every_default_parses() {
     fn all<G: Group>() {
         for stress in [false, true] {
