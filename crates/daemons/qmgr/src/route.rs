@@ -90,8 +90,7 @@ impl Cache {
 }
 
 fn key(purpose: Purpose, address: &[u8]) -> Option<Vec<u8>> {
-    let at = address.iter().rposition(|byte| *byte == b'@')?;
-    let mut key = address.get(at..)?.to_ascii_lowercase();
+    let mut key = ipc::rewrite::shared_domain(address)?.to_ascii_lowercase();
     if purpose == Purpose::Verify {
         key.push(b'?');
     }

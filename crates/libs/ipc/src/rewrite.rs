@@ -123,6 +123,36 @@ pub enum Fault {
 pub enum Scope {
     /// This address with this sender only.
     Address,
-    /// Every address of the same domain, with any sender: transport and next hop are the same, and the recipient is the address.
+    /// Every address of the same domain that [`shared_domain`] knows, with any sender: transport and next hop are the
+    /// same, and the recipient is the address.
     Domain,
+}
+
+/// The domain that an answer of [`Scope::Domain`] may be kept and reused under. `None` for addresses whose local part might
+/// lead elsewhere (`user%site@here`): they are asked for one by one.
+#[must_use]
+pub fn shared_domain(address: &[u8]) -> Option<&[u8]> {
+    let at = address.iter().rposition(|&byte| byte == b'@')?;
+    let (local, domain) = address.split_at_checked(at)?;
+    let plain = |byte: &u8| !matches!(byte, b'%' | b'!' | b'@' | b':');
+    (!local.is_empty() && local.iter().all(plain)).then(|| domain.get(1..)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_may_lead_elsewhere_share_nothing() {
+        for (address, domain) in [
+            ("a@b.c", Some("b.c")),
+            ("a%x@b.c", None),
+            ("x!a@b.c", None),
+            ("a@x@b.c", None),
+            ("a", None),
+            ("@b.c", None),
+        ] {
+            assert_eq!(shared_domain(address.as_bytes()), domain.map(str::as_bytes), "{address}");
+        }
+    }
 }
