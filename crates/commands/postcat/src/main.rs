@@ -1,2 +1,6 @@
 //! postcat(1): shows queue files.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postcat::run()
+}

@@ -80,6 +80,7 @@ impl Message {
             | Type::MilterCount
             | Type::Kill
             | Type::EnvelopeId
+            | Type::DsnReturn
             | Type::End => Ok(()),
         }
     }

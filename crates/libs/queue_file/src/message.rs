@@ -300,6 +300,7 @@ impl<S: Source> Walk<S> {
             Type::DsnNotify => self.pending.notify = notify(&record)?,
             Type::Attribute => attribute(&record, message, &mut self.pending)?,
             Type::EnvelopeId => message.attributes.push(b"envelope_id", record.data),
+            Type::DsnReturn => message.attributes.push(b"ret_flags", record.data),
             Type::Size => message.sizes = Some(Sizes::parse(record.data).ok_or_else(|| record.bad_data())?),
             Type::Time => {
                 message.arrived = Time::parse(record.data).ok_or_else(|| record.bad_data())?;
@@ -325,9 +326,9 @@ impl<S: Source> Walk<S> {
             | Type::Priority
             | Type::Flags
             | Type::Delay
+            | Type::MilterCount
             | Type::Deleted
-            | Type::Pointer
-            | Type::MilterCount => {}
+            | Type::Pointer => {}
             Type::Message | Type::Line | Type::Extracted => return Err(record.misplaced()),
         }
         Ok(Step::Next)

@@ -66,7 +66,7 @@ types! {
     Redirect = b'>',
     /// Flags of cleanup.
     Flags = b'f',
-    /// Delay before the first attempt.
+    /// Between daemons only: how long cleanup waits before it queues.
     Delay = b'd',
     /// Content begins.
     Message = b'M',
@@ -78,10 +78,12 @@ types! {
     Extracted = b'X',
     /// Go on elsewhere in the file.
     Pointer = b'p',
-    /// Recipients added by milters, count.
+    /// Between daemons only: recipients added by milters.
     MilterCount = b'm',
     /// DSN envelope id, short for an attribute.
     EnvelopeId = b'i',
+    /// DSN RET, short for an attribute.
+    DsnReturn = b'<',
     /// DSN original recipient, short for an attribute.
     DsnOriginal = b'o',
     /// DSN NOTIFY, short for an attribute.
@@ -193,7 +195,10 @@ fn put_length(out: &mut Vec<u8>, mut length: usize) {
 
 /// Parses type and length at the start of `bytes`: type byte, bytes of data, bytes of this header.
 /// `None` if the header is cut off.
-fn header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
+///
+/// # Errors
+/// [`Problem::Length`].
+pub fn header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     let mut length = 0usize;
     for (index, &byte) in rest.iter().enumerate() {
