@@ -1,1 +1,146 @@
-//! pickup(8): takes mail from the maildrop and the submission socket.
+//! pickup(8): takes mail from the maildrop and hands it to cleanup.
+//!
+//! A maildrop file belongs to whoever sent the message, and nothing that it says is believed but the message. It is
+//! removed only when cleanup has the message on disk: a crash in between makes a duplicate, never a loss.
+
+mod handover;
+mod letter;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use ipc::cleanup::{Handling, Origin, Switch};
+use queue_file::{Layout, QueueId, QueueName, Spool};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use tracing::warn;
+
+use crate::handover::{Counter, Fate};
+use crate::letter::Look;
+
+/// Messages on their way to cleanup at once.
+const AT_ONCE: usize = 8;
+
+config::bundle! {
+    /// The parameters of pickup(8).
+    pub struct Params {
+        identity: config::params::Identity,
+        queue: config::params::Queue,
+        ipc: config::params::Ipc,
+        cleanup: config::params::Cleanup,
+    }
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Pickup {
+    spool: Spool,
+    counter: Counter,
+}
+
+impl Service for Pickup {
+    const NAME: &'static str = "pickup";
+    const CLIENTS: Clients = Clients::Internal;
+    const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const TRIGGERED: bool = true;
+    type Params = Params;
+    type Opened = ();
+
+    fn open(_: &Params, _: &Outside) -> Result<(), Fatal> {
+        Ok(())
+    }
+
+    fn start(params: Params, (): (), _: Life) -> Result<Self, Fatal> {
+        let hashed = params.queue.hash_queue_names.iter().map(String::as_str);
+        let layout = Layout::new(hashed, u32::try_from(params.queue.hash_queue_depth).unwrap_or(1));
+        let counter = Counter {
+            cleanup: PathBuf::from("public").join(&params.ipc.cleanup_service_name),
+            deadline: params.ipc.ipc_timeout,
+            handling: handling(&params),
+            content_filter: params.cleanup.content_filter.clone(),
+            myhostname: params.identity.myhostname.clone(),
+            mail_name: params.identity.mail_name.clone(),
+            own_uid: privsep::real_uid(),
+        };
+        Ok(Self { spool: Spool::new("", layout), counter })
+    }
+
+    async fn serve(self: Arc<Self>, _: Client) {}
+
+    async fn wake(self: Arc<Self>, _: Vec<u8>) {
+        // What comes in while the queue is being emptied is found by the next round.
+        while self.empty().await {}
+    }
+}
+
+impl Pickup {
+    /// Takes all that is in the maildrop; whether anything was.
+    async fn empty(&self) -> bool {
+        let spool = self.spool.clone();
+        let found = service::disk(move || list(&spool)).await;
+        let taken = stream::iter(found).map(|id| async move { self.take(&id).await }).buffer_unordered(AT_ONCE);
+        taken.fold(false, |any, taken| async move { any || taken }).await
+    }
+
+    /// Takes one message; whether it is gone from the maildrop.
+    async fn take(&self, id: &QueueId) -> bool {
+        let (spool, of) = (self.spool.clone(), id.clone());
+        let fate = match service::disk(move || letter::look(&spool, &of)).await {
+            Ok(Look::Ready(letter)) => self.counter.hand_over(id, letter).await,
+            Ok(Look::NotYet) => Fate::Keep,
+            Ok(Look::Corrupt(reason)) => {
+                warn!("{id}: {reason}");
+                Fate::Corrupt
+            }
+            Err(error) => {
+                warn!("open maildrop file {id}: {error}");
+                Fate::Keep
+            }
+        };
+        let (spool, of) = (self.spool.clone(), id.clone());
+        let done = match fate {
+            Fate::Keep => return false,
+            Fate::Remove => service::disk(move || spool.remove(QueueName::Maildrop, &of)).await,
+            Fate::Corrupt => {
+                warn!("saving queue file {id} to the corrupt queue");
+                service::disk(move || spool.rename(&of, QueueName::Maildrop, QueueName::Corrupt)).await
+            }
+        };
+        match done {
+            Ok(()) => true,
+            Err(error) => {
+                warn!("{id}: {error}");
+                false
+            }
+        }
+    }
+}
+
+fn handling(params: &Params) -> Handling {
+    let overrides = &params.cleanup.receive_override_options;
+    let unless = |name: &str| if overrides.iter().any(|word| word == name) { Switch::Off } else { Switch::On };
+    let classes = &params.identity.smtputf8_autodetect_classes;
+    let autodetect = classes.iter().any(|class| class == "sendmail" || class == "all");
+    Handling {
+        origin: Origin::Pickup,
+        checks: unless("no_header_body_checks"),
+        mapping: unless("no_address_mappings"),
+        bcc: unless("no_address_mappings"),
+        milters: unless("no_milters"),
+        bounce: Switch::On,
+        hold: Switch::Off,
+        smtputf8: Switch::Off,
+        autodetect: if autodetect { Switch::On } else { Switch::Off },
+    }
+}
+
+fn list(spool: &Spool) -> Vec<QueueId> {
+    let mut found = Vec::new();
+    for entry in spool.scan(QueueName::Maildrop) {
+        match entry {
+            Ok(entry) => found.push(entry.id),
+            Err(error) => warn!("scan maildrop: {error}"),
+        }
+    }
+    found
+}

@@ -1,2 +1,7 @@
-//! pickup(8): takes mail from the maildrop and the submission socket.
-fn main() {}
+//! pickup(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<pickup::Pickup>()
+}

@@ -1,0 +1,152 @@
+//! Hands one message to cleanup.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use address::Sender;
+use bytes::Bytes;
+use ipc::Channel;
+use ipc::cleanup::{Cause, Cleanup, Handling, Reply, Request, Verdict};
+use jiff::Zoned;
+use queue_file::QueueId;
+use queue_file::record::{self, Type};
+use tracing::{info, warn};
+
+use crate::letter::Letter;
+
+/// Content goes in pieces of this size.
+const CHUNK: usize = 64 * 1024;
+
+/// What is to be done with a maildrop file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The message is in the queue.
+    Remove,
+    /// It is tried again.
+    Keep,
+    /// It is no message.
+    Corrupt,
+}
+
+/// Where and how messages are handed over.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    pub(crate) cleanup: PathBuf,
+    pub(crate) deadline: Duration,
+    pub(crate) handling: Handling,
+    /// `content_filter`, empty if none.
+    pub(crate) content_filter: String,
+    pub(crate) myhostname: String,
+    pub(crate) mail_name: String,
+    /// Whose files were in the queue before.
+    pub(crate) own_uid: u32,
+}
+
+impl Counter {
+    /// Hands a message over.
+    pub(crate) async fn hand_over(&self, id: &QueueId, letter: Letter) -> Fate {
+        match self.send(id, letter).await {
+            Ok(verdict) => judge(id, &verdict),
+            Err(error) => {
+                warn!("{id}: cleanup service: {error}");
+                Fate::Keep
+            }
+        }
+    }
+
+    async fn send(&self, id: &QueueId, letter: Letter) -> Result<Verdict, ipc::Error> {
+        let mut channel = Channel::connect::<Cleanup>(&self.cleanup, self.deadline).await?;
+        let queue_id = match channel.expect().await? {
+            Reply::Ready(queue_id) => queue_id,
+            Reply::Unavailable(reason) => return Ok(Verdict::Refused { cause: Cause::Write, reason }),
+            Reply::Finished { .. } => return Err(ipc::Error::Malformed("answer without a message")),
+        };
+        let is_requeued = letter.uid == self.own_uid;
+        let sender = Sender::new(letter.sender.clone());
+        let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
+        info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
+        channel.send(&Request::Begin(self.handling))?;
+        channel.send(&Request::Envelope(self.envelope(&letter, is_requeued)))?;
+        if !is_requeued {
+            channel.send_raw(&self.received(&queue_id, letter.uid))?;
+        }
+        let mut content = letter.content();
+        let mut more = true;
+        while more {
+            let (back, chunk, rest) = service::disk(move || {
+                let mut chunk = Vec::with_capacity(CHUNK + 4096);
+                let rest = content.append_to(&mut chunk, b"\n", CHUNK);
+                (content, chunk, rest)
+            })
+            .await;
+            content = back;
+            let Ok(rest) = rest else { return Ok(Verdict::Refused { cause: Cause::Malformed, reason: String::new() }) };
+            more = rest;
+            channel.send_raw(&chunk)?;
+            channel.flush().await?;
+        }
+        channel.send(&Request::End)?;
+        match channel.expect().await? {
+            Reply::Finished { verdict, .. } => Ok(verdict),
+            Reply::Unavailable(reason) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
+            Reply::Ready(_) => Err(ipc::Error::Malformed("no answer to a message")),
+        }
+    }
+
+    fn envelope(&self, letter: &Letter, is_requeued: bool) -> Bytes {
+        let mut out = Vec::with_capacity(letter.envelope.len() + 128);
+        if !self.content_filter.is_empty() {
+            record::put(&mut out, Type::Filter, self.content_filter.as_bytes());
+        }
+        if !is_requeued {
+            record::put_attribute(&mut out, "log_message_origin", b"local");
+        }
+        out.extend_from_slice(&letter.envelope);
+        out.into()
+    }
+
+    fn received(&self, queue_id: &str, uid: u32) -> Vec<u8> {
+        let date = Zoned::now().strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)").to_string();
+        let Self { myhostname, mail_name, .. } = self;
+        format!("Received: by {myhostname} ({mail_name}, from userid {uid})\n\tid {queue_id}; {date}\n").into_bytes()
+    }
+}
+
+fn judge(id: &QueueId, verdict: &Verdict) -> Fate {
+    match verdict {
+        Verdict::Queued | Verdict::Discarded => Fate::Remove,
+        Verdict::Refused { cause, reason } => {
+            warn!("{id}: message not accepted: {cause:?} {reason}");
+            match cause {
+                Cause::Malformed => Fate::Corrupt,
+                Cause::Write
+                | Cause::Size
+                | Cause::Hops
+                | Cause::Content
+                | Cause::NoRecipients
+                | Cause::Defer
+                | Cause::Shutdown => Fate::Keep,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_in_the_queue_is_removed() {
+        let id = QueueId::short(1, 2);
+        let refused = |cause| Verdict::Refused { cause, reason: String::new() };
+        for (verdict, fate) in [
+            (Verdict::Queued, Fate::Remove),
+            (Verdict::Discarded, Fate::Remove),
+            (refused(Cause::Write), Fate::Keep),
+            (refused(Cause::Content), Fate::Keep),
+            (refused(Cause::Malformed), Fate::Corrupt),
+        ] {
+            assert_eq!(judge(&id, &verdict), fate, "{verdict:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A maildrop file, as it was left by postdrop(1) or put there again by postsuper(1). Blocks on the disk.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use queue_file::record::{self, Pointers, Records, Type};
+use queue_file::{Buffered, Content, Error, QueueId, QueueName, Source, Spool};
+
+const O_NOFOLLOW: i32 = 0o400_000;
+const O_NONBLOCK: i32 = 0o4000;
+
+/// A message to be handed to cleanup.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    /// The file.
+    pub(crate) file: Arc<File>,
+    /// Who owns it, and so has sent it.
+    pub(crate) uid: u32,
+    /// The envelope records for cleanup.
+    pub(crate) envelope: Vec<u8>,
+    /// The sender, in internal form.
+    pub(crate) sender: Vec<u8>,
+    /// Where the content begins.
+    pub(crate) data_offset: u64,
+}
+
+/// What became of looking at a file.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// It is a message.
+    Ready(Letter),
+    /// It is still being written, or not ours to judge.
+    NotYet,
+    /// It is no message, for this reason.
+    Corrupt(String),
+}
+
+/// Opens and reads the envelope of a file.
+pub(crate) fn look(spool: &Spool, id: &QueueId) -> io::Result<Look> {
+    let path = spool.path(QueueName::Maildrop, id);
+    let file = match open(&path) {
+        Ok(file) => Arc::new(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::NotYet),
+        Err(error) => return Err(error),
+    };
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 {
+        return Ok(Look::Corrupt("not a regular file of one name".to_owned()));
+    }
+    if found.mode() & 0o100 == 0 {
+        return Ok(Look::NotYet);
+    }
+    match envelope(Buffered::small(&*file)) {
+        Ok((envelope, sender, data_offset)) => {
+            Ok(Look::Ready(Letter { uid: found.uid(), envelope, sender, data_offset, file }))
+        }
+        Err(error) if error.is_malformed() => Ok(Look::Corrupt(error.to_string())),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)
+}
+
+impl Letter {
+    /// The text of the message.
+    pub(crate) fn content(&self) -> Content<Buffered<Arc<File>>> {
+        Content::new(Buffered::large(Arc::clone(&self.file)), self.data_offset)
+    }
+}
+
+/// The records that cleanup gets, the sender, and where the content begins.
+fn envelope(source: impl Source) -> Result<(Vec<u8>, Vec<u8>, u64), Error> {
+    let mut out = Vec::with_capacity(1024);
+    let mut sender = None;
+    let mut data_offset = None;
+    let mut in_content = false;
+    let mut records = Records::new(source, 0, Pointers::Follow);
+    loop {
+        let offset = records.offset();
+        let missing = |kind| Error::Malformed { offset, problem: queue_file::Problem::Missing(kind) };
+        let record = records.next()?.ok_or(Error::Malformed { offset, problem: queue_file::Problem::NoEnd })?;
+        match record.kind {
+            Type::Message if data_offset.is_none() => {
+                in_content = true;
+                data_offset = Some(records.offset());
+                continue;
+            }
+            Type::Extracted if in_content => in_content = false,
+            Type::End if !in_content => {
+                let sender = sender.ok_or(missing(Type::Sender))?;
+                return Ok((out, sender, data_offset.ok_or(missing(Type::Message))?));
+            }
+            Type::Line | Type::Filter | Type::Deleted if in_content => {}
+            Type::Sender => {
+                sender = Some(record.data.to_vec());
+                record::put(&mut out, record.kind, record.data);
+            }
+            kind if passes(kind) && !in_content => record::put(&mut out, kind, record.data),
+            Type::Line | Type::Message | Type::Extracted | Type::End => return Err(record.misplaced()),
+            _ => {}
+        }
+    }
+}
+
+/// Whether an envelope record is handed on. Where mail goes instead, filters and warnings are decided anew.
+fn passes(kind: Type) -> bool {
+    matches!(
+        kind,
+        Type::Time
+            | Type::FullName
+            | Type::Recipient
+            | Type::Original
+            | Type::DsnOriginal
+            | Type::DsnNotify
+            | Type::EnvelopeId
+            | Type::Attribute
+            | Type::Verp
+            | Type::Done
+            | Type::Cancelled
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::record::put;
+
+    fn bytes(list: &[(Type, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (kind, data) in list {
+            put(&mut out, *kind, data);
+        }
+        out
+    }
+
+    #[test]
+    fn what_belongs_to_the_old_life_of_a_file_stays_behind() {
+        let file = bytes(&[
+            (Type::Size, b"1 2 3"),
+            (Type::Time, b"5 6"),
+            (Type::Filter, b"smtp:old"),
+            (Type::Sender, b"me"),
+            (Type::Recipient, b"you"),
+            (Type::Message, b""),
+            (Type::Filter, b"part"),
+            (Type::Line, b"line"),
+            (Type::Extracted, b""),
+            (Type::Recipient, b"more"),
+            (Type::End, b""),
+        ]);
+        let (records, sender, offset) = envelope(&file[..]).unwrap();
+        let expected = bytes(&[
+            (Type::Time, b"5 6"),
+            (Type::Sender, b"me"),
+            (Type::Recipient, b"you"),
+            (Type::Recipient, b"more"),
+        ]);
+        assert_eq!((records, sender), (expected, b"me".to_vec()));
+        assert!(file[usize::try_from(offset).unwrap()..].starts_with(b"L\x04part"));
+    }
+
+    #[test]
+    fn files_that_are_no_messages_are_known() {
+        for list in [
+            &[(Type::Time, &b"5 6"[..]), (Type::End, b"")][..],
+            &[(Type::Sender, b"x"), (Type::Message, b""), (Type::Extracted, b"")],
+            &[(Type::Line, b"x")],
+            &[(Type::Message, b""), (Type::Recipient, b"x")],
+            &[],
+        ] {
+            let found = envelope(&bytes(list)[..]);
+            assert!(found.is_err_and(|error| error.is_malformed()), "{list:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = envelope(&bytes[..]);
+        }
+    }
+}
