@@ -25,6 +25,8 @@ use crate::open::{Opened, Tables};
 use crate::recent::Recent;
 use crate::resolve::Resolver;
 use crate::session::Session;
+use crate::session::sasl::Sasl;
+use crate::session::tls::Tls;
 use crate::settings::{Codes, Settings};
 
 config::bundle! {
@@ -56,6 +58,8 @@ pub struct Smtpd {
     rules: Rules,
     tables: Tables,
     dns: dns::Resolver,
+    tls: Option<Tls>,
+    sasl: Option<Sasl>,
     resolver: Resolver,
     listed: Recent<bool>,
     anvil: ipc::Caller<Anvil>,
@@ -75,11 +79,13 @@ impl Service for Smtpd {
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Smtpd, Fatal> {
-        let Opened { tables, rules, dns, settings } = opened;
+        let Opened { tables, rules, dns, settings, tls } = opened;
         let deadline = params.ipc.ipc_timeout;
         let private = |name: &str| format!("private/{name}");
         Ok(Smtpd {
             codes: Codes::new(&params.access),
+            sasl: Sasl::new(&params),
+            tls,
             settings,
             rules,
             tables,

@@ -8,6 +8,7 @@ use crate::Params;
 use crate::access::parse::Parser;
 use crate::access::policy;
 use crate::access::restriction::{Host, Rules, Target};
+use crate::session::tls::Tls;
 use crate::settings::Settings;
 
 /// Everything that was opened.
@@ -17,6 +18,7 @@ pub struct Opened {
     pub(crate) rules: Rules,
     pub(crate) dns: dns::Resolver,
     pub(crate) settings: Settings,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Tables and lists.
@@ -31,6 +33,7 @@ pub(crate) struct Tables {
     pub(crate) limit_exceptions: PatternList,
     pub(crate) bare_newline_exclusions: PatternList,
     pub(crate) sasl_exceptions_networks: PatternList,
+    pub(crate) sasl_mechanism_filter: PatternList,
     pub(crate) forbidden_commands: PatternList,
     pub(crate) local_recipient_maps: Maps,
     pub(crate) virtual_alias_maps: Maps,
@@ -63,7 +66,7 @@ impl Opened {
             ));
         }
         let tables = Tables::open(params, &settings, &environment);
-        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings })
+        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings, tls: Tls::open(params) })
     }
 }
 
@@ -143,6 +146,7 @@ impl Tables {
                 "smtpd_sasl_exceptions_networks",
                 &params.sasl.smtpd_sasl_exceptions_networks,
             ),
+            sasl_mechanism_filter: list("smtpd_sasl_mechanism_filter", &params.sasl.smtpd_sasl_mechanism_filter),
             forbidden_commands: list("smtpd_forbidden_commands", &smtpd.smtpd_forbidden_commands),
             local_recipient_maps: maps("local_recipient_maps", &identity.local_recipient_maps),
             virtual_alias_maps: maps("virtual_alias_maps", &cleanup.virtual_alias_maps),

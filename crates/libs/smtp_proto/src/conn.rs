@@ -133,12 +133,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
     }
 
+    /// Drops what has arrived so far. A server does this before it invites the peer to a handshake; what comes after the
+    /// invitation belongs to that.
+    pub fn discard(&mut self) {
+        self.look_ahead();
+        self.input.clear();
+    }
+
     /// Gives the stream away where nothing was read ahead and nothing is left to send.
     ///
     /// # Errors
     /// When bytes were left.
-    pub fn into_drained(mut self) -> Result<(S, Drained), Buffered> {
-        self.look_ahead();
+    pub fn into_drained(self) -> Result<(S, Drained), Buffered> {
         if self.input.is_empty() && self.output.is_empty() { Ok((self.stream, Drained(()))) } else { Err(Buffered) }
     }
 

@@ -38,6 +38,9 @@ impl Session {
     /// Greets, unless the client is one too many or not wanted.
     pub(super) async fn greet(&mut self) -> Result<Option<End>, conn::Error> {
         self.find_rights().await;
+        if self.server.tls.as_ref().is_some_and(|tls| tls.wrapped) {
+            self.encrypt().await?;
+        }
         if let Some(reply) = self.limit_connections().await {
             return self.follow(Next::Hangup(reply)).await;
         }

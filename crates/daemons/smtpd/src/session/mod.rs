@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod notice;
 pub(crate) mod peer;
 mod received;
+pub(crate) mod sasl;
 mod statistics;
 pub(crate) mod stream;
 pub(crate) mod tls;
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     /// Extensions that are not offered to this client.
     pub(crate) hidden: Keywords,
     pub(crate) login: Option<Login>,
+    /// What AUTH may be tried with.
+    pub(crate) mechanisms: Vec<String>,
     pub(crate) tls: Option<tls::Facts>,
     pub(crate) transaction: Transaction,
     /// What XFORWARD said.
@@ -146,6 +149,7 @@ impl Session {
             rights: Rights::default(),
             may_verp: false,
             login: None,
+            mechanisms: Vec::new(),
             tls: None,
             transaction: Transaction::Idle,
             forward: verb::xforward::Forward::default(),
@@ -246,6 +250,9 @@ impl Session {
         }
         self.stage = verb.name();
         if let Some(next) = self.check_pipelining(verb) {
+            return Ok(next);
+        }
+        if let Some(next) = self.needs_tls(verb) {
             return Ok(next);
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {

@@ -1,21 +1,240 @@
-//! AUTH.
+//! AUTH: asks an authentication server whether the client is who it says (RFC 4954).
 
-use smtp_proto::{Enhanced, Reply, conn};
+use data_encoding::BASE64;
+use sasl::dovecot::{self, Secured, Server, Step};
+use sasl::mechanism::SecurityOptions;
+use smtp_proto::{Enhanced, Reply, command, conn};
+use tracing::warn;
 
+use crate::session::login::Login;
 use crate::session::{Next, Session};
+use crate::text::printable;
+
+/// How an exchange ended.
+enum End {
+    Success(String),
+    Failure(String),
+    Aborted,
+    TooLong,
+}
 
 impl Session {
-    /// Whether AUTH is offered now.
+    /// Whether AUTH is possible now.
     pub(crate) fn offers_login(&self) -> bool {
-        false
+        !self.mechanisms.is_empty()
+    }
+
+    /// Finds out which mechanisms the authentication server has for this session.
+    pub(super) async fn find_mechanisms(&mut self) {
+        self.mechanisms.clear();
+        let Some(sasl) = &self.server.sasl else { return };
+        let clear = self.tls.is_none();
+        if clear && self.server.params.smtpd.smtpd_tls_auth_only
+            || self.peer.is_listed(&self.server.tables.sasl_exceptions_networks).await
+        {
+            return;
+        }
+        let server = match sasl.take().await {
+            Ok(server) => server,
+            Err(error) => {
+                warn!("SASL: {error}");
+                return;
+            }
+        };
+        let options = self.security_options();
+        let mut mechanisms = Vec::new();
+        for mechanism in server.mechanisms() {
+            let listed = self.server.tables.sasl_mechanism_filter.matches_string(mechanism.name.as_bytes()).await;
+            if options.admit(&mechanism.properties) && listed.unwrap_or(false) {
+                mechanisms.push(mechanism.name.clone());
+            }
+        }
+        sasl.keep(server);
+        self.mechanisms = mechanisms;
+    }
+
+    fn security_options(&self) -> SecurityOptions {
+        let sasl = &self.server.params.sasl;
+        let words =
+            if self.tls.is_some() { &sasl.smtpd_sasl_tls_security_options } else { &sasl.smtpd_sasl_security_options };
+        SecurityOptions::parse(words.iter().map(String::as_str)).unwrap_or_else(|error| {
+            warn!("{error}");
+            SecurityOptions::default()
+        })
     }
 
     /// The lines that EHLO has for AUTH.
     pub(super) fn login_offers(&self) -> Vec<String> {
-        Vec::new()
+        if self.mechanisms.is_empty() {
+            return Vec::new();
+        }
+        let list = self.mechanisms.join(" ");
+        let mut lines = vec![format!("AUTH {list}")];
+        if self.server.params.sasl.broken_sasl_auth_clients {
+            lines.push(format!("AUTH={list}"));
+        }
+        lines
     }
 
-    pub(super) async fn auth(&mut self, _arguments: &[u8]) -> Result<Next, conn::Error> {
-        Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: authentication not enabled")))
+    pub(super) async fn auth(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
+        if self.helo.is_none() {
+            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")));
+        }
+        if !self.offers_login() {
+            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: authentication not enabled")));
+        }
+        if self.transaction.envelope().is_some() {
+            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress")));
+        }
+        if self.login.is_some() {
+            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: already authenticated")));
+        }
+        let mut words = command::words(arguments);
+        let (Some(mechanism), initial, None) = (words.next(), words.next(), words.next()) else {
+            return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
+        };
+        if let Some(reply) = self.limit_logins().await {
+            return Ok(Next::Error(reply));
+        }
+        let mechanism = printable(mechanism).to_ascii_uppercase();
+        let mut name = None;
+        let end = if self.mechanisms.contains(&mechanism) {
+            self.exchange(&mechanism, initial, &mut name).await?
+        } else {
+            End::Failure(format!("Invalid authentication mechanism: '{mechanism}'"))
+        };
+        Ok(self.conclude_login(mechanism, end, name))
     }
+
+    fn conclude_login(&mut self, mechanism: String, end: End, name: Option<String>) -> Next {
+        match end {
+            End::Success(username) => {
+                self.login = Some(Login { method: mechanism, username, sender: String::new() });
+                Next::Reply(Reply::fixed(235, Enhanced(2, 7, 0), "Authentication successful"))
+            }
+            End::Failure(reason) => {
+                let reason = if reason.is_empty() { "(reason unavailable)".to_owned() } else { reason };
+                let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
+                warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
+                Next::Error(Reply::new(535, Some(Enhanced(5, 7, 8)), format!("Error: authentication failed: {reason}")))
+            }
+            End::Aborted => Next::Error(Reply::fixed(501, Enhanced(5, 7, 0), "Authentication aborted")),
+            End::TooLong => {
+                Next::Error(Reply::fixed(500, Enhanced(5, 5, 6), "Authentication exchange line is too long"))
+            }
+        }
+    }
+
+    /// Passes challenges and responses on until the server has decided. `name` becomes the name that the client gave.
+    async fn exchange(
+        &mut self,
+        mechanism: &str,
+        initial: Option<&[u8]>,
+        name: &mut Option<String>,
+    ) -> Result<End, conn::Error> {
+        let initial = match initial.map(decoded).transpose() {
+            Ok(initial) => initial,
+            Err(Undecodable) => return Ok(End::Failure("Invalid base64 data in initial response".to_owned())),
+        };
+        note_name(mechanism, initial.as_deref(), name);
+        let (mut server, mut step) = match self.begin_exchange(mechanism, initial.as_deref()).await {
+            Ok(begun) => begun,
+            Err(error) => return Ok(broken(&error)),
+        };
+        loop {
+            let challenge = match step {
+                Step::Success { user } => {
+                    self.keep_server(server);
+                    return Ok(End::Success(user));
+                }
+                Step::Failure { reason, temporary } => {
+                    self.keep_server(server);
+                    let reason = if temporary { "Temporary authentication failure".to_owned() } else { reason };
+                    return Ok(End::Failure(reason));
+                }
+                Step::Challenge(challenge) => challenge,
+            };
+            let response = match self.challenge(&challenge).await? {
+                Ok(response) => response,
+                Err(end) => return Ok(end),
+            };
+            note_name(mechanism, Some(&response), name);
+            step = match server.respond(&response).await {
+                Ok(step) => step,
+                Err(error) => return Ok(broken(&error)),
+            };
+        }
+    }
+
+    /// Begins on a kept connection if there is one; that may have broken meanwhile.
+    async fn begin_exchange(&self, mechanism: &str, initial: Option<&[u8]>) -> Result<(Server, Step), dovecot::Error> {
+        let Some(sasl) = &self.server.sasl else { return Err(dovecot::Error::Malformed) };
+        let about = self.about();
+        if let Some(mut server) = sasl.idle()
+            && let Ok(step) = server.begin(mechanism, &about, initial).await
+        {
+            return Ok((server, step));
+        }
+        let mut server = sasl.connect().await?;
+        let step = server.begin(mechanism, &about, initial).await?;
+        Ok((server, step))
+    }
+
+    fn keep_server(&self, server: Server) {
+        if let Some(sasl) = &self.server.sasl {
+            sasl.keep(server);
+        }
+    }
+
+    /// What the authentication server is told of the session.
+    fn about(&self) -> dovecot::Session {
+        dovecot::Session {
+            service: self.server.params.sasl.smtpd_sasl_service.clone(),
+            local_address: self.peer.server_address.clone(),
+            local_port: self.peer.server_port.clone(),
+            client_address: self.peer.address.clone(),
+            client_port: self.peer.port.clone(),
+            secured: if self.tls.is_some() { Secured::Yes } else { Secured::No },
+        }
+    }
+
+    /// One round with the client.
+    async fn challenge(&mut self, challenge: &[u8]) -> Result<Result<Vec<u8>, End>, conn::Error> {
+        self.say(Reply::new(334, None, BASE64.encode(challenge))).await?;
+        let limit = usize::try_from(self.server.params.sasl.smtpd_sasl_response_limit).unwrap_or(12288);
+        let mut line = Vec::new();
+        if self.conn.read_line(&mut line, limit).await? == conn::LineEnd::TooLong {
+            return Ok(Err(End::TooLong));
+        }
+        if line == b"*" {
+            return Ok(Err(End::Aborted));
+        }
+        Ok(decoded(&line).map_err(|Undecodable| End::Failure("Invalid base64 data in continued response".to_owned())))
+    }
+}
+
+struct Undecodable;
+
+/// `=` stands for an empty response.
+fn decoded(text: &[u8]) -> Result<Vec<u8>, Undecodable> {
+    if text == b"=" {
+        return Ok(Vec::new());
+    }
+    BASE64.decode(text).map_err(|_| Undecodable)
+}
+
+/// The name in a response of PLAIN, or in the first of LOGIN.
+fn note_name(mechanism: &str, response: Option<&[u8]>, name: &mut Option<String>) {
+    let Some(response) = response.filter(|_| name.is_none()) else { return };
+    let given = match mechanism {
+        "PLAIN" => response.split(|byte| *byte == 0).nth(1),
+        "LOGIN" => Some(response),
+        _ => None,
+    };
+    *name = given.filter(|given| !given.is_empty()).map(|given| printable(given).into_owned());
+}
+
+fn broken(error: &dovecot::Error) -> End {
+    warn!("SASL: {error}");
+    End::Failure("Connection lost to authentication server".to_owned())
 }

@@ -37,6 +37,7 @@ impl Session {
         self.drop_transaction();
         self.history.forget();
         self.helo = Some(Hello { name: printable(arguments).into_owned(), protocol });
+        self.find_mechanisms().await;
         if self.server.params.access.smtpd_delay_reject {
             return None;
         }

@@ -68,7 +68,7 @@ impl Session {
         } else if self.transaction.envelope().is_some() {
             Reply::fixed(503, Enhanced(5, 5, 1), "Error: nested MAIL command")
         } else {
-            return self.needs_tls();
+            return None;
         };
         self.faults.push(Fault::Protocol);
         Some(Next::Error(reply))

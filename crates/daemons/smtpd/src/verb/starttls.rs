@@ -1,21 +1,60 @@
-//! STARTTLS.
+//! STARTTLS: the session begins anew, encrypted (RFC 3207).
 
-use smtp_proto::{Enhanced, Reply, conn};
+use smtp_proto::ehlo::Keyword;
+use smtp_proto::{Enhanced, Reply, Verb, conn};
 
+use crate::session::tls::Level;
 use crate::session::{Next, Session};
 
 impl Session {
     /// Whether STARTTLS is offered now.
     pub(crate) fn offers_tls(&self) -> bool {
-        false
+        self.tls.is_none() && self.server.tls.as_ref().is_some_and(|tls| !tls.wrapped)
     }
 
-    /// Whether the command has to wait for STARTTLS.
-    pub(super) fn needs_tls(&self) -> Option<Next> {
-        None
+    /// Whether a command has to wait for STARTTLS.
+    pub(crate) fn needs_tls(&self, verb: Verb) -> Option<Next> {
+        let wanted = self.server.tls.as_ref().is_some_and(|tls| tls.level == Level::Encrypt);
+        let exempt = match verb {
+            Verb::Helo
+            | Verb::Ehlo
+            | Verb::Starttls
+            | Verb::Noop
+            | Verb::Quit
+            | Verb::Help
+            | Verb::Xclient
+            | Verb::Unknown => true,
+            Verb::Auth | Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat => false,
+            Verb::Rset | Verb::Vrfy | Verb::Etrn | Verb::Xforward => false,
+        };
+        (wanted && self.tls.is_none() && !exempt)
+            .then(|| Next::Error(Reply::fixed(530, Enhanced(5, 7, 0), "Must issue a STARTTLS command first")))
     }
 
-    pub(super) async fn starttls(&mut self, _arguments: &[u8]) -> Result<Next, conn::Error> {
-        Ok(Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented")))
+    pub(super) async fn starttls(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
+        let refusal = if !arguments.is_empty() {
+            Some(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: STARTTLS"))
+        } else if self.tls.is_some() {
+            Some(Reply::fixed(554, Enhanced(5, 5, 1), "Error: TLS already active"))
+        } else if !self.offers_tls() || self.hidden.has(Keyword::Starttls) {
+            Some(Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented"))
+        } else if !self.server.tls.as_ref().is_some_and(crate::session::tls::Tls::is_ready) {
+            Some(Reply::fixed(454, Enhanced(4, 7, 0), "TLS not available due to local problem"))
+        } else {
+            self.limit_tls_sessions().await
+        };
+        if let Some(reply) = refusal {
+            return Ok(Next::Error(reply));
+        }
+        // Whatever was sent in clear together with the command is not part of the encrypted session.
+        self.conn.discard();
+        self.say(Reply::fixed(220, Enhanced(2, 0, 0), "Ready to start TLS")).await?;
+        self.conn.flush().await?;
+        self.drop_transaction();
+        self.helo = None;
+        self.login = None;
+        self.impatient = false;
+        self.encrypt().await?;
+        Ok(Next::Restart)
     }
 }

@@ -1,0 +1,57 @@
+//! Connections to the authentication server, kept for the next session.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sasl::dovecot::{Endpoint, Error, Server};
+use tracing::warn;
+
+use crate::Params;
+
+/// Where clients are authenticated.
+#[derive(Debug)]
+pub(crate) struct Sasl {
+    endpoint: Endpoint,
+    deadline: Duration,
+    idle: Mutex<Vec<Server>>,
+}
+
+const KEPT: usize = 10;
+
+impl Sasl {
+    /// `None`: no authentication here.
+    pub(crate) fn new(params: &Params) -> Option<Sasl> {
+        if !params.smtpd.smtpd_sasl_auth_enable {
+            return None;
+        }
+        if !params.sasl.smtpd_sasl_type.eq_ignore_ascii_case("dovecot") {
+            warn!("smtpd_sasl_type = {} is not supported; no authentication", params.sasl.smtpd_sasl_type);
+            return None;
+        }
+        let endpoint = Endpoint::parse(&params.sasl.smtpd_sasl_path);
+        Some(Sasl { endpoint, deadline: Duration::from_secs(10), idle: Mutex::default() })
+    }
+
+    pub(crate) fn idle(&self) -> Option<Server> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Server, Error> {
+        Server::connect(&self.endpoint, self.deadline).await
+    }
+
+    /// A kept connection, or a new one.
+    pub(crate) async fn take(&self) -> Result<Server, Error> {
+        match self.idle() {
+            Some(server) => Ok(server),
+            None => self.connect().await,
+        }
+    }
+
+    pub(crate) fn keep(&self, server: Server) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(server);
+        }
+    }
+}
