@@ -1,2 +1,6 @@
 //! postalias(1): makes and queries alias databases.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postalias::run()
+}

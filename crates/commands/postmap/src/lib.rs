@@ -1,1 +1,80 @@
 //! postmap(1): makes and queries lookup tables.
+//!
+//! A table is made from `key value` lines by the owner of its source, and is put in place as a whole. Queries ask
+//! for the key as it is given; the daemons' own order of partial keys is theirs.
+
+mod message;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use command::{Context, Fatal, Program};
+use table::Environment;
+use table::environment::Text;
+use table::source::{Place, entry, lines};
+use table::upkeep::{Action, Asking, Craft, Failure, Keys, Making, Options, Shown, Work};
+
+use message::Wanted;
+
+const LETTERS: &str = "bc:d:fFhijmnNopq:rsuUvw";
+
+/// Runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    Program::new("postmap").run(|context| work(context))
+}
+
+fn usage(context: &Context) -> Fatal {
+    Fatal::new(format!(
+        "usage: {} [-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+        context.called_as
+    ))
+}
+
+fn work(context: &Context) -> Result<ExitCode, Fatal> {
+    let given = context.options(LETTERS).map_err(|wrong| {
+        let _ = writeln!(io::stderr(), "{}: {wrong}", context.called_as);
+        usage(context)
+    })?;
+    let source = context.source(given.value('c'))?;
+    let mut options = Options::read(&given.given, Shown::Text, Environment::of(&source))?;
+    if given.operands.is_empty() {
+        return Err(usage(context));
+    }
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut input = io::stdin().lock();
+    let found = match Wanted::read(given.has('b'), given.has('h'), given.has('m')) {
+        None => {
+            let craft = Craft { fill: &fill, as_owner: &as_owner };
+            options.perform(&given.operands, &craft, &mut input, &mut output)?
+        }
+        Some(_) if options.action != Action::Query(Keys::Lines) => {
+            return Err(Fatal::new("specify -b -h or -m only with \"-q -\""));
+        }
+        Some(wanted) => {
+            if !given.has('U') {
+                options.environment.text = Text::Bytes;
+            }
+            wanted.find(&mut Asking::new(&given.operands, &options), &mut input, &mut output)?
+        }
+    };
+    output.flush()?;
+    Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn fill(making: &mut Making, text: &[u8], path: &str) -> Result<(), Failure> {
+    for line in lines(text) {
+        if !making.accepts(&line, path) {
+            continue;
+        }
+        if let Some((key, value)) = entry(&line.text, Place { path, line: line.number }) {
+            making.add(key, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn as_owner(uid: u32, gid: u32, work: &mut Work<'_>) -> Result<(), Failure> {
+    let user = privsep::User::of_ids(uid, gid);
+    privsep::become_user(&user, work).map_err(|error| Failure::Rights(error.to_string()))?
+}

@@ -1,2 +1,6 @@
 //! postmap(1): makes and queries lookup tables.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postmap::run()
+}

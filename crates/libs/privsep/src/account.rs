@@ -57,6 +57,12 @@ impl User {
         Ok(found.map(Self::from))
     }
 
+    /// The owner of a file, who need not be a user of the host.
+    #[must_use]
+    pub fn of_ids(uid: u32, gid: u32) -> Self {
+        Self { name: uid.to_string(), uid, gid, gecos: String::new(), home: PathBuf::new(), shell: PathBuf::new() }
+    }
+
     /// The user with this id; `None` if there is none.
     ///
     /// # Errors

@@ -39,7 +39,12 @@ impl Error {
 }
 
 /// The C library's text of a system error, without Rust's "(os error 2)".
-pub(crate) fn system_text(error: &std::io::Error) -> String {
+#[must_use]
+pub fn system_text(error: &std::io::Error) -> String {
+    // The words of the library, not those of Rust.
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return "No such file or directory".to_owned();
+    }
     let text = error.to_string();
     match text.find(" (os error ") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),

@@ -24,11 +24,12 @@ pub mod source;
 pub mod split;
 pub mod store;
 mod types;
+pub mod upkeep;
 
 pub use address_find::{AddressFind, Found, Part, Strategy};
 pub use blocking::block_on;
 pub use environment::Environment;
-pub use error::{Class, Error};
+pub use error::{Class, Error, system_text};
 pub use fold::fold;
 pub use local_domain::LocalDomains;
 pub use lookup::{Answer, Keys, Lookup, Owner, Table};

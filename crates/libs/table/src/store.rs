@@ -10,6 +10,8 @@ pub enum Purpose {
     Read,
     /// To change single entries of a table that is there, or to start an empty one.
     Update,
+    /// To change single entries of a table that is there.
+    Amend,
     /// To make the whole table anew; readers see the old one until [`Store::save`].
     Create {
         /// Access rights of a new file.
@@ -80,7 +82,7 @@ pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<B
             let whole = format!("{}:{name}", kind.name);
             let reason = match purpose {
                 Purpose::Read => format!("table {whole}: sequence operation is not supported"),
-                Purpose::Update => format!("{whole} map requires O_RDONLY access mode"),
+                Purpose::Update | Purpose::Amend => format!("{whole} map requires O_RDONLY access mode"),
                 Purpose::Create { .. } => {
                     format!("unsupported dictionary type: {} does not support bulk-mode creation.", kind.name)
                 }

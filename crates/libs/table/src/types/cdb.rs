@@ -63,7 +63,7 @@ pub(crate) fn store(_: &str, name: &str, purpose: Purpose, environment: &Environ
             let at = cdb::records(&bytes).place();
             Ok(Box::new(Reader { spec, bytes, told: None, at }))
         }
-        Purpose::Update => {
+        Purpose::Update | Purpose::Amend => {
             let reason = "inappropriate open flags for cdb database - specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
             Err(Error::config(spec, reason))
         }

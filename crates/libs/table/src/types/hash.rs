@@ -122,11 +122,11 @@ pub(crate) fn store(
             let spec = format!("{kind}:{name}");
             Ok(Box::new(Reader { spec, file, page: 0, entries: Vec::new().into_iter() }))
         }
-        Purpose::Update if is_berkeley(name) => {
+        Purpose::Update | Purpose::Amend if is_berkeley(name) => {
             Ok(Box::new(Replacing { path: format!("{name}.db"), store: continue_from(kind, name, environment)? }))
         }
         Purpose::Read => lmdb::store(kind, name, purpose, environment),
-        Purpose::Update | Purpose::Create { .. } => {
+        Purpose::Update | Purpose::Amend | Purpose::Create { .. } => {
             let store = lmdb::store(kind, name, purpose, environment)?;
             Ok(Box::new(Replacing { path: format!("{name}.db"), store }))
         }

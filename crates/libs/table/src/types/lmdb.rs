@@ -101,10 +101,13 @@ pub(crate) fn store(
     let path = format!("{name}.lmdb");
     let mode = match purpose {
         Purpose::Create { mode } => mode,
-        Purpose::Read | Purpose::Update => 0o644,
+        Purpose::Read | Purpose::Update | Purpose::Amend => 0o644,
     };
     let access = if purpose == Purpose::Read { Access::Read } else { Access::Write { mode } };
     let is_new = !Path::new(&path).exists();
+    if is_new && purpose == Purpose::Amend {
+        return Err(Error::file(&spec, "open database", &path, &std::io::ErrorKind::NotFound.into()));
+    }
     let database = Database::open(Path::new(&path), access, environment.lmdb_map_size)
         .map_err(|trouble| Error::temporary(&spec, format!("open database {path}: {}", text(&trouble))))?;
     if is_new {
@@ -114,7 +117,7 @@ pub(crate) fn store(
     }
     let changes = match purpose {
         Purpose::Create { .. } => Changes::All(Gathered::default()),
-        Purpose::Read | Purpose::Update => Changes::Single(Vec::new()),
+        Purpose::Read | Purpose::Update | Purpose::Amend => Changes::Single(Vec::new()),
     };
     let terminator = environment.terminator;
     Ok(Box::new(LmdbStore { spec, database, changes, terminator, ahead: VecDeque::new(), told: None }))

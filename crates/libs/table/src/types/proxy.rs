@@ -114,7 +114,7 @@ pub(crate) fn store(_: &str, name: &str, purpose: Purpose, environment: &Environ
             let reason = "unsupported dictionary type: proxy does not support bulk-mode creation.";
             return Err(Error::config(format!("proxy:{name}"), reason));
         }
-        Purpose::Update => &environment.proxywrite_service_name,
+        Purpose::Update | Purpose::Amend => &environment.proxywrite_service_name,
         Purpose::Read => &environment.proxymap_service_name,
     };
     Ok(Box::new(Remote { proxy: proxy(name, service, environment), listed: None }))

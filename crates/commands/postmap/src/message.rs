@@ -1,0 +1,57 @@
+//! Keys from a message on standard input: its headers (`-h`), its lines (`-b`), those of its parts too (`-m`).
+
+use std::io::{BufRead, Write};
+
+use mime::{End, Event, Limits, Parts, Walker};
+use table::upkeep::{Asking, Failure};
+
+/// What of a message is looked up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    headers: bool,
+    body: bool,
+    parts: Parts,
+}
+
+const LIMITS: Limits = Limits { header: 102_400, boundary: 2048, nesting: 100 };
+
+impl Wanted {
+    pub(crate) fn read(body: bool, headers: bool, parts: bool) -> Option<Self> {
+        let parts = if parts { Parts::All } else { Parts::Message };
+        (body || headers || parts == Parts::All).then_some(Self { headers, body, parts })
+    }
+
+    /// Looks up what is wanted, and shows what is found. Tells whether anything was.
+    pub(crate) fn find(
+        self,
+        asking: &mut Asking<'_>,
+        input: &mut dyn BufRead,
+        output: &mut dyn Write,
+    ) -> Result<bool, Failure> {
+        let mut walker = Walker::new(self.parts, LIMITS);
+        let mut found = false;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            for event in walker.line(line, End::Line) {
+                found |= self.event(&event, asking, output)?;
+            }
+        }
+        for event in walker.finish() {
+            found |= self.event(&event, asking, output)?;
+        }
+        Ok(found)
+    }
+
+    fn event(self, event: &Event<'_>, asking: &mut Asking<'_>, output: &mut dyn Write) -> Result<bool, Failure> {
+        match event {
+            Event::Header(_, header) if self.headers => asking.show(header, output),
+            Event::Body(line, _) if self.body => asking.show(line, output),
+            Event::Header(..) | Event::HeaderEnd(_) | Event::Body(..) | Event::Separator | Event::Fault(_) => Ok(false),
+        }
+    }
+}

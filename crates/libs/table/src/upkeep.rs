@@ -1,0 +1,261 @@
+//! What postmap(1) and postalias(1) do with tables: make, change, ask, list.
+
+mod asking;
+mod making;
+
+use std::io;
+
+use crate::environment::{Folding, Terminator, Text, Values};
+use crate::{Environment, Error};
+
+pub use asking::Asking;
+pub use making::Making;
+
+/// What to do about a key that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Keep the old value, and say so.
+    Warn,
+    /// Keep the old value (`-w`).
+    Ignore,
+    /// Take the new value (`-r`).
+    Replace,
+}
+
+/// How entries are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Key, tab, value.
+    Text,
+    /// Key, colon, tab, value.
+    Alias,
+    /// A JSON object per line (`-j`).
+    Json,
+}
+
+/// What is asked of the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Make tables from their sources.
+    Make,
+    /// Add entries from standard input (`-i`).
+    Add,
+    /// Ask for a key, or for those on standard input.
+    Query(Keys),
+    /// Remove a key, or those on standard input.
+    Delete(Keys),
+    /// Show all entries (`-s`).
+    List,
+}
+
+/// Which keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// This one.
+    One(String),
+    /// Each line of standard input.
+    Lines,
+}
+
+impl Keys {
+    fn read(word: &str) -> Self {
+        if word == "-" { Self::Lines } else { Self::One(word.to_owned()) }
+    }
+}
+
+/// Access rights of new files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// As the source has them.
+    Inherited,
+    /// 0644 (`-p`).
+    Usual,
+}
+
+/// Who makes the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// The owner of the source.
+    Owner,
+    /// Whoever runs the command (`-o`).
+    Caller,
+}
+
+/// The options that both commands have.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to do.
+    pub action: Action,
+    /// Parameters, with what the options say of keys and values.
+    pub environment: Environment,
+    /// About keys that are there already.
+    pub duplicates: Duplicates,
+    /// How entries are shown.
+    pub shown: Shown,
+    /// Access rights of new files.
+    pub rights: Rights,
+    /// Who makes tables.
+    pub maker: Maker,
+}
+
+/// More than one of `-d`, `-i`, `-q` and `-s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Two questions.
+    #[error("specify only one of -s -q or -d")]
+    Actions,
+    /// A question, and entries to add.
+    #[error("specify only one of -i -d -q or -s")]
+    AddAndAsk,
+}
+
+impl Options {
+    /// Reads the letters that both commands know; others are left to the command.
+    ///
+    /// # Errors
+    ///
+    /// When letters contradict each other.
+    pub fn read(given: &[(char, Option<String>)], shown: Shown, environment: Environment) -> Result<Self, Conflict> {
+        let mut options = Self {
+            action: Action::Make,
+            environment,
+            duplicates: Duplicates::Warn,
+            shown,
+            rights: Rights::Inherited,
+            maker: Maker::Owner,
+        };
+        for (letter, value) in given {
+            options.letter(*letter, value.as_deref().unwrap_or_default())?;
+        }
+        Ok(options)
+    }
+
+    fn letter(&mut self, letter: char, value: &str) -> Result<(), Conflict> {
+        match letter {
+            'd' => return self.act(Action::Delete(Keys::read(value))),
+            'q' => return self.act(Action::Query(Keys::read(value))),
+            's' => return self.act(Action::List),
+            'i' => return self.act(Action::Add),
+            'f' => self.environment.folding = Folding::None,
+            'F' => self.environment.values = Values::Files,
+            'j' => self.shown = Shown::Json,
+            'N' => self.environment.terminator = Terminator::With,
+            'n' => self.environment.terminator = Terminator::Without,
+            'o' => self.maker = Maker::Caller,
+            'p' => self.rights = Rights::Usual,
+            'r' => self.duplicates = Duplicates::Replace,
+            'u' => self.environment.text = Text::Bytes,
+            'w' => self.duplicates = Duplicates::Ignore,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Conflict> {
+        match (&self.action, &action) {
+            (Action::Make, _) | (Action::Add, Action::Add) => {
+                self.action = action;
+                Ok(())
+            }
+            (Action::Add, _) | (_, Action::Add) => Err(Conflict::AddAndAsk),
+            _ => Err(Conflict::Actions),
+        }
+    }
+}
+
+/// Puts the entries of a text into a table; the last argument names the text.
+pub type Fill<'a> = dyn Fn(&mut Making, &[u8], &str) -> Result<(), Failure> + 'a;
+
+/// Something to be done.
+pub type Work<'a> = dyn FnMut() -> Result<(), Failure> + 'a;
+
+/// Does something with the rights of a user and a group.
+pub type AsOwner = dyn Fn(u32, u32, &mut Work<'_>) -> Result<(), Failure>;
+
+/// What differs between the commands.
+pub struct Craft<'a> {
+    /// Puts the entries of a text, which comes from a file of that name, into a table.
+    pub fill: &'a Fill<'a>,
+    /// Does something with the rights of a user and a group.
+    pub as_owner: &'a AsOwner,
+}
+
+/// What ends the work: a table, its source, or whoever reads the answers.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A table cannot be opened or changed.
+    #[error("{0}")]
+    Table(#[from] Error),
+    /// A table cannot answer.
+    #[error("table {0}: query error: {1}")]
+    Query(String, Error),
+    /// The source of a table cannot be read.
+    #[error("open {0}: {1}")]
+    Source(String, String),
+    /// The rights of the source's owner cannot be taken.
+    #[error("{0}")]
+    Rights(String),
+    /// Reading keys or writing answers.
+    #[error("{}", crate::system_text(.0))]
+    Io(#[from] io::Error),
+    /// A value that is not what it should be.
+    #[error("table {0}: key {1}: {2}")]
+    Value(String, String, String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Purpose;
+
+    fn options(letters: &str) -> Result<Options, Conflict> {
+        let given: Vec<_> = letters.chars().map(|letter| (letter, Some("-".to_owned()))).collect();
+        Options::read(&given, Shown::Text, Environment::default())
+    }
+
+    #[test]
+    fn letters_are_read() {
+        assert_eq!(options("").unwrap().action, Action::Make);
+        assert_eq!(options("i").unwrap().action, Action::Add);
+        assert_eq!(options("q").unwrap().action, Action::Query(Keys::Lines));
+        assert_eq!(options("rw").unwrap().duplicates, Duplicates::Ignore);
+        assert_eq!(options("qd").unwrap_err().to_string(), "specify only one of -s -q or -d");
+        assert!(options("is").is_err());
+    }
+
+    #[test]
+    fn entries_are_shown() {
+        for (letters, shown, expected) in [
+            ("", Shown::Text, "a\"b\tc\n"),
+            ("", Shown::Alias, "a\"b:\tc\n"),
+            ("j", Shown::Json, "{\"a\\\"b\": \"c\"}\n"),
+        ] {
+            let options = Options { shown, ..options(letters).unwrap() };
+            let mut output = Vec::new();
+            options.show(b"a\"b", b"c", &mut output).unwrap();
+            assert_eq!(String::from_utf8(output).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn keys_are_asked_and_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let spec = format!("lmdb:{}/t", directory.path().display());
+        let options = options("").unwrap();
+        let mut making = Making::open(&spec, Purpose::Create { mode: 0o600 }, &options).unwrap();
+        for (key, value) in [("A", "1"), ("a", "2"), ("b", "3")] {
+            making.add(key.as_bytes(), value.as_bytes()).unwrap();
+        }
+        making.save().unwrap();
+        let specs = [spec, "inline:{c=4}".to_owned()];
+        let mut output = Vec::new();
+        let found = Asking::new(&specs, &options).find_lines(&mut &b"A\nx\n\nc"[..], &mut output);
+        assert!(found.unwrap());
+        assert_eq!(output, b"A\t1\nc\t4\n");
+        assert!(options.delete(&Keys::Lines, &specs[..1], &mut &b"B\nz\n"[..]).unwrap());
+        assert!(!options.delete(&Keys::One("b".to_owned()), &specs[..1], &mut io::empty()).unwrap());
+        let mut output = Vec::new();
+        options.list(&specs[0], &mut output).unwrap();
+        assert_eq!(output, b"a\t1\n");
+    }
+}

@@ -1,0 +1,145 @@
+//! Making tables, and adding entries to them.
+
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::MetadataExt;
+
+use super::{Action, Asking, Craft, Duplicates, Failure, Keys, Maker, Options, Rights};
+use crate::environment::{Folding, Text};
+use crate::error::system_text;
+use crate::opening::find_type;
+use crate::source::{Line, stored_value};
+use crate::store::{self, Purpose, Put, Store};
+use crate::{Environment, Error, fold};
+
+/// A table that entries are put into.
+pub struct Making {
+    spec: String,
+    store: Box<dyn Store>,
+    environment: Environment,
+    duplicates: Duplicates,
+}
+
+impl Making {
+    /// Opens a table for new entries.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or not changed.
+    pub fn open(spec: &str, purpose: Purpose, options: &Options) -> Result<Self, Error> {
+        let (kind, name) = find_type(spec, &options.environment)?;
+        Ok(Self {
+            spec: format!("{}:{name}", kind.name),
+            store: store::open(spec, purpose, &options.environment)?,
+            environment: options.environment.clone(),
+            duplicates: options.duplicates,
+        })
+    }
+
+    /// Puts an entry with a key that is folded.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let key = match self.environment.folding {
+            Folding::Fixed => fold(key),
+            Folding::None => key.into(),
+        };
+        let value =
+            stored_value(value, self.environment.values).map_err(|reason| Error::temporary(&self.spec, reason))?;
+        let replace = self.duplicates == Duplicates::Replace;
+        if self.store.put(&key, &value, replace)? == Put::Duplicate && self.duplicates == Duplicates::Warn {
+            let key = String::from_utf8_lossy(&key);
+            tracing::warn!("{}: duplicate entry: \"{key}\"", self.spec);
+        }
+        Ok(())
+    }
+
+    /// Puts an entry as it is, in place of any other.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn sign(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.store.put(key, value, true).map(|_| ())
+    }
+
+    /// Whether a line is text; if not, it is warned about.
+    pub fn accepts(&self, line: &Line, path: &str) -> bool {
+        if self.environment.text == Text::Bytes || std::str::from_utf8(&line.text).is_ok() {
+            return true;
+        }
+        let shown: String = line.text.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
+        tracing::warn!("{path}, line {}: non-UTF-8 input \"{shown}\" -- ignoring this line", line.number);
+        false
+    }
+
+    /// Makes the table last.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn save(mut self) -> Result<(), Error> {
+        self.store.save()
+    }
+}
+
+impl Options {
+    /// Does what is asked; questions are answered on `output`. Tells whether anything was found.
+    ///
+    /// # Errors
+    ///
+    /// When a table cannot be read or written.
+    pub fn perform(
+        &self,
+        specs: &[String],
+        craft: &Craft<'_>,
+        input: &mut dyn BufRead,
+        output: &mut dyn io::Write,
+    ) -> Result<bool, Failure> {
+        match &self.action {
+            Action::Make => specs.iter().try_for_each(|spec| self.make(spec, craft)).map(|()| true),
+            Action::Add => self.add(specs, craft, input).map(|()| true),
+            Action::Query(Keys::One(key)) => Asking::new(specs, self).answer(key.as_bytes(), output),
+            Action::Query(Keys::Lines) => Asking::new(specs, self).find_lines(input, output),
+            Action::Delete(keys) => self.delete(keys, specs, input),
+            Action::List => specs.iter().try_for_each(|spec| self.list(spec, output)).map(|()| true),
+        }
+    }
+
+    /// Makes a table from its source.
+    fn make(&self, spec: &str, craft: &Craft<'_>) -> Result<(), Failure> {
+        let (_, path) = find_type(spec, &self.environment)?;
+        let failed = |error: &io::Error| Failure::Source(path.to_owned(), system_text(error));
+        let mut file = File::open(path).map_err(|error| failed(&error))?;
+        let metadata = file.metadata().map_err(|error| failed(&error))?;
+        let mode = match self.rights {
+            Rights::Inherited => 0o644 & (metadata.mode() | 0o600),
+            Rights::Usual => 0o644,
+        };
+        let mut work = || -> Result<(), Failure> {
+            let mut making = Making::open(spec, Purpose::Create { mode }, self)?;
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).map_err(|error| failed(&error))?;
+            (craft.fill)(&mut making, &text, path)?;
+            Ok(making.save()?)
+        };
+        match self.maker {
+            Maker::Owner if metadata.uid() != 0 => (craft.as_owner)(metadata.uid(), metadata.gid(), &mut work),
+            Maker::Owner | Maker::Caller => work(),
+        }
+    }
+
+    /// Adds the entries of the input to every table.
+    fn add(&self, specs: &[String], craft: &Craft<'_>, input: &mut dyn BufRead) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        input.read_to_end(&mut text)?;
+        for spec in specs {
+            let mut making = Making::open(spec, Purpose::Update, self)?;
+            (craft.fill)(&mut making, &text, "stdin")?;
+            making.save()?;
+        }
+        Ok(())
+    }
+}
