@@ -192,30 +192,22 @@ fn expanded(service: &Service, source: &Source, screen: &mut Screen) -> Result<S
 fn show_service(service: &Service, pattern: &Pattern, options: &Options, screen: &mut Screen) -> bool {
     let wants = |name: &str| pattern.rest.as_deref().is_none_or(|rest| rest == "*" || rest == name);
     let label = |name: &str| format!("{}/{}/{name}", service.name(), service.kind());
-    match options.mode {
-        Mode::Parameters => {
-            let found: Vec<_> = service.parameters().into_iter().filter(|(name, _)| wants(name)).collect();
-            for (name, value) in &found {
-                layout::name_value(screen, options, &label(name), value);
-            }
-            !found.is_empty() || pattern.rest.is_none()
+    if options.mode == Mode::Fields {
+        for (index, column) in COLUMNS.iter().enumerate().filter(|(_, column)| wants(column)) {
+            show_field(service, index, &label(column), options, screen);
         }
-        Mode::Fields => {
-            for (index, column) in COLUMNS.iter().enumerate().filter(|(_, column)| wants(column)) {
-                show_field(service, index, &label(column), options, screen);
-            }
-            true
-        }
-        Mode::Entries | Mode::Main | Mode::Server | Mode::Client | Mode::Locks | Mode::Tables | Mode::Tls => {
-            let fold = options.has('f');
-            if options.has('j') {
-                screen.line(&as_json(service));
-            } else {
-                screen.line(&entry(service, fold));
-            }
-            pattern.rest.is_none()
-        }
+        return true;
     }
+    if options.mode == Mode::Parameters {
+        let mut found = service.parameters();
+        found.retain(|(name, _)| wants(name));
+        for (name, value) in &found {
+            layout::name_value(screen, options, &label(name), value);
+        }
+        return !found.is_empty() || pattern.rest.is_none();
+    }
+    screen.line(&if options.has('j') { as_json(service) } else { entry(service, options.has('f')) });
+    true
 }
 
 fn entry(service: &Service, fold: bool) -> String {

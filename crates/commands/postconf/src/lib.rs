@@ -16,6 +16,7 @@ mod options;
 mod rewrite;
 mod screen;
 mod service;
+mod templates;
 
 use options::{Action, Mode, Options};
 use screen::{Fatal, Screen};
@@ -42,5 +43,6 @@ fn obey(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
         (Mode::Locks, _) => builtin::list(screen, &["flock", "fcntl", "dotlock"]),
         (Mode::Tables, _) => builtin::tables(screen),
         (Mode::Tls, _) => builtin::tls(options, screen),
+        (Mode::Texts | Mode::Templates, _) => templates::show(options, screen),
     }
 }

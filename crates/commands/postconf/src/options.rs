@@ -33,6 +33,10 @@ pub(crate) enum Mode {
     Tables,
     /// The TLS library.
     Tls,
+    /// Texts of notices.
+    Texts,
+    /// Templates of notices.
+    Templates,
 }
 
 /// What is done.
@@ -152,7 +156,7 @@ impl Options {
         self.one_of("FMaAblmpPtT")?;
         self.one_of("deXn#")?;
         self.one_of("hHj")?;
-        const MODES: [(char, Mode); 8] = [
+        const MODES: [(char, Mode); 10] = [
             ('M', Mode::Entries),
             ('F', Mode::Fields),
             ('P', Mode::Parameters),
@@ -161,6 +165,8 @@ impl Options {
             ('l', Mode::Locks),
             ('m', Mode::Tables),
             ('T', Mode::Tls),
+            ('b', Mode::Texts),
+            ('t', Mode::Templates),
         ];
         let mode = MODES.iter().find(|(letter, _)| self.has(*letter));
         self.mode = mode.map_or(Mode::Main, |(_, mode)| *mode);
@@ -176,14 +182,12 @@ impl Options {
             Mode::Fields => "dnCX#",
             Mode::Parameters => "dnC#",
             Mode::Main => "",
-            Mode::Server | Mode::Client | Mode::Locks | Mode::Tables | Mode::Tls => "deFhHMnPX#C",
+            Mode::Server | Mode::Client | Mode::Locks | Mode::Tables => "deFhHMnPX#C",
+            Mode::Tls | Mode::Texts | Mode::Templates => "deFhHMnPX#C",
         };
-        let mode = "FMPaAlmT".chars().find(|letter| self.has(*letter)).unwrap_or('p');
+        let mode = "FMPaAbltmT".chars().find(|letter| self.has(*letter)).unwrap_or('p');
         if let Some(letter) = refused.chars().find(|letter| self.has(*letter)) {
             return fatal(format!("with option -{mode}, do not specify -{letter}"));
-        }
-        if self.has('b') || self.has('t') {
-            return fatal("bounce templates: see bounce(5)");
         }
         match (self.action, self.operands.is_empty()) {
             (Action::Edit, true) => fatal("-e requires name=value argument"),

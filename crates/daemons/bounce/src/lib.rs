@@ -5,6 +5,7 @@
 //! never loses one. Anything that fails is answered with a failure, and the message stays in the queue.
 
 mod builtin;
+pub mod dump;
 mod letters;
 mod notify;
 mod original;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::run::<bounce::Bounce>()
+    bounce::dump::run(std::env::args()).unwrap_or_else(service::run::<bounce::Bounce>)
 }

@@ -74,27 +74,9 @@ impl Templates {
     /// Reads and expands the templates of a configuration.
     #[must_use]
     pub fn read(source: &Source, path: &str) -> Self {
-        let file = if path.is_empty() { Ok(String::new()) } else { std::fs::read_to_string(path) };
-        let file = file.unwrap_or_else(|error| {
-            warn!("open {path}: {error}");
-            String::new()
-        });
-        let found = match split_file(&file) {
-            Ok(found) => found,
-            Err(problem) => {
-                warn!("{path}: {problem}");
-                Vec::new()
-            }
-        };
-        let [failure, delay, success, verify] = Kind::ALL.map(|kind| {
-            let own = found.iter().find(|(name, _)| *name == kind.name());
-            let template = match own {
-                Some((name, text)) => Template::parse(text).map_err(|problem| warn!("{path}: {name}: {problem}")).ok(),
-                None => None,
-            };
-            let mut template = template.unwrap_or_else(|| builtin(kind));
-            expand(&mut template, kind, own.map_or("[built-in]", |_| path), source);
-            template
+        let [failure, delay, success, verify] = unexpanded(path).map(|mut words| {
+            expand(&mut words.template, words.kind, &words.origin, source);
+            words.template
         });
         Self { failure, delay, success, verify }
     }
@@ -109,6 +91,55 @@ impl Templates {
             Kind::Verify => &self.verify,
         }
     }
+}
+
+/// A template before expansion, and where it is from.
+struct Words {
+    kind: Kind,
+    template: Template,
+    origin: String,
+}
+
+/// The templates of a file, and built-in ones where it has none that can be used.
+fn unexpanded(path: &str) -> [Words; 4] {
+    let file = if path.is_empty() { Ok(String::new()) } else { std::fs::read_to_string(path) };
+    let file = file.unwrap_or_else(|error| {
+        warn!("open {path}: {error}");
+        String::new()
+    });
+    let found = match split_file(&file) {
+        Ok(found) => found,
+        Err(problem) => {
+            warn!("{path}: {problem}");
+            Vec::new()
+        }
+    };
+    Kind::ALL.map(|kind| {
+        let own = found.iter().find(|(name, _)| *name == kind.name());
+        let template = match own {
+            Some((name, text)) => Template::parse(text).map_err(|problem| warn!("{path}: {name}: {problem}")).ok(),
+            None => None,
+        };
+        let origin = own.map_or("[built-in]", |_| path).to_owned();
+        let mut template = template.unwrap_or_else(|| builtin(kind));
+        template.complete(kind);
+        Words { kind, template, origin }
+    })
+}
+
+/// The templates of a file as they would stand in one, or only their texts, expanded.
+#[must_use]
+pub fn dump(source: &Source, path: &str, expanded: bool) -> String {
+    let dumped = unexpanded(path).map(|mut words| {
+        let name = words.kind.name();
+        if expanded {
+            expand(&mut words.template, words.kind, &words.origin, source);
+            let name = name.replace("_template", "_text");
+            return format!("expanded_{name} = <<EOF\n{}EOF\n", words.template.text);
+        }
+        format!("{name} = <<EOF\n{}\n{}EOF\n", words.template.headers(), words.template.text)
+    });
+    dumped.join("\n")
 }
 
 fn builtin(kind: Kind) -> Template {
@@ -170,6 +201,29 @@ impl Template {
         Self::of_parts(head, text)
     }
 
+    /// Fills in the subjects that are left out.
+    fn complete(&mut self, kind: Kind) {
+        let standard = builtin(kind);
+        if self.subject.is_empty() {
+            self.subject = standard.subject;
+        }
+        if self.postmaster_subject.is_empty() {
+            self.postmaster_subject = standard.postmaster_subject;
+        }
+    }
+
+    /// The headers as a file has them.
+    fn headers(&self) -> String {
+        let fields = [
+            ("Charset", &self.charset),
+            ("From", &self.from),
+            ("Subject", &self.subject),
+            ("Postmaster-Subject", &self.postmaster_subject),
+        ];
+        let given = fields.iter().filter(|(_, value)| !value.is_empty());
+        given.map(|(name, value)| format!("{name}: {value}\n")).collect()
+    }
+
     fn of_parts(head: &str, text: &str) -> Result<Self, String> {
         let mut template = Self {
             charset: "us-ascii".to_owned(),
@@ -199,15 +253,8 @@ impl Template {
     }
 }
 
-/// Fills in subjects that a template leaves out, and expands its text.
+/// Expands the text of a template.
 fn expand(template: &mut Template, kind: Kind, origin: &str, source: &Source) {
-    let standard = builtin(kind);
-    if template.subject.is_empty() {
-        template.subject = standard.subject;
-    }
-    if template.postmaster_subject.is_empty() {
-        template.postmaster_subject = standard.postmaster_subject;
-    }
     let names = |name: &str| -> Option<Cow<'_, str>> {
         let kind = kind.name().trim_end_matches("_template");
         timed(name, kind, origin, source).or_else(|| named(name, source))
@@ -293,6 +340,21 @@ mod tests {
                 .text
                 .contains("for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n")
         );
+    }
+
+    #[test]
+    fn templates_can_be_shown() {
+        let source = Source::parse(Path::new("/etc/postfix"), "myhostname = h.test\n").unwrap();
+        let templates = dump(&source, "", false);
+        assert!(
+            templates.starts_with(
+                "failure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System <MAILER-DAEMON>\n"
+            )
+        );
+        assert!(templates.contains("host $myhostname.\n") && !templates.contains("Postmaster-Subject: \n"));
+        let texts = dump(&source, "", true);
+        assert!(texts.starts_with("expanded_failure_text = <<EOF\nThis is the mail system at host h.test.\n"));
+        assert!(texts.contains("EOF\n\nexpanded_verify_text = <<EOF\n"));
     }
 
     #[test]
