@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smtp_proto::conn::Pace;
 use smtp_proto::ehlo::Keywords;
-use smtp_proto::reply::{Answer, Assembler};
+use smtp_proto::reply::{Answer, Assembler, Line};
 use smtp_proto::{Conn, conn};
 use table::Maps;
 use tokio::time::Instant;
@@ -102,10 +102,20 @@ impl Dialogue {
         self.enter(stage);
         let answer = self.conn.read_answer(MOST_REPLY).await;
         let answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
+        self.note_junk(&answer);
         if self.dialect.reply_filter.is_empty() {
             return Ok(answer);
         }
         Ok(self.filtered(answer).await)
+    }
+
+    /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
+    fn note_junk(&self, answer: &Answer) {
+        for line in answer.text.split(|byte| *byte == b'\n').filter(|line| Line::parse(line).is_none()) {
+            let line: String = String::from_utf8_lossy(line).chars().take(100).collect();
+            let line = line.replace(|c: char| c.is_control(), "?");
+            tracing::warn!("non-{} response from {}: {line}", self.dialect.flavor.name(), self.peer.relay());
+        }
     }
 
     /// Sets the limit of a stage, for content that is written through [`Self::output`].

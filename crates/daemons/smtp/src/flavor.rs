@@ -17,6 +17,15 @@ impl Flavor {
         if base.starts_with("lmtp") { Self::Lmtp } else { Self::Smtp }
     }
 
+    /// The protocol's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "ESMTP",
+            Self::Lmtp => "LMTP",
+        }
+    }
+
     /// The word that greets a server of extensions.
     #[must_use]
     pub const fn hello(self) -> &'static str {

@@ -21,6 +21,17 @@ pub enum Source {
     Dns,
     /// As the system does: the hosts file, then the DNS.
     Native,
+    /// The DNS, then as the system does, for names that the DNS does not have.
+    Both,
+}
+
+/// `disable_dns_lookups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailDomains {
+    /// Domains have mail exchangers.
+    Asked,
+    /// Domains are hosts.
+    NotAsked,
 }
 
 /// Whether finding ourselves means that mail loops.
@@ -48,8 +59,10 @@ pub struct Router {
     pub resolver: Resolver,
     /// `inet_protocols`.
     pub families: Families,
-    /// `smtp_host_lookup`, in order.
-    pub sources: Vec<Source>,
+    /// `smtp_host_lookup`.
+    pub source: Source,
+    /// Whether mail exchangers are asked for at all.
+    pub domains: MailDomains,
     /// Our own addresses (`inet_interfaces`, `proxy_interfaces`).
     pub own: Vec<IpAddr>,
     /// Order of addresses.
@@ -86,7 +99,7 @@ impl Router {
     pub async fn route(&self, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
         let host = ascii(target.host);
         let mut found = match target.mx {
-            Mx::Lookup if self.sources.contains(&Source::Dns) => self.domain(&host, target).await?,
+            Mx::Lookup if self.domains == MailDomains::Asked => self.domain(&host, target).await?,
             Mx::Lookup | Mx::Suppressed => self.host(&host, 0).await?,
         };
         self.ordering.sort(&mut found, &mut Chance::new());
@@ -139,6 +152,9 @@ impl Router {
             | Data::Soa(_) => None,
         });
         let found = self.all(hosts.collect()).await;
+        if found.is_err() {
+            tracing::warn!("no MX host for {} has a valid address record", answer.name);
+        }
         match (found, self.no_mx_address) {
             (Err(mut detail), Leniency::Lenient) => {
                 detail.status = detail.status.in_class(Class::Temporary);
@@ -189,24 +205,22 @@ impl Router {
         if let Ok(address) = name.parse::<IpAddr>() {
             return Ok(vec![candidate(address)]);
         }
-        let mut failure = None;
-        for source in &self.sources {
-            let looked = match source {
-                Source::Dns => self.addresses(name).await.map_err(|error| detail(&error)),
-                Source::Native => self.native(name).await,
-            };
-            match looked {
-                Ok(addresses) => return Ok(addresses.into_iter().map(candidate).collect()),
-                Err(detail) => failure = Some(worse(failure, detail)),
-            }
-        }
-        Err(failure.unwrap_or_else(|| Detail::new(Status::temporary(3, 5), "no host lookup method is configured")))
+        let looked = match self.source {
+            Source::Dns => self.addresses(name).await.map_err(|error| detail(&error)),
+            Source::Native => self.native(name).await,
+            Source::Both => match self.addresses(name).await {
+                Err(error) if error.is_not_found() => self.native(name).await,
+                looked => looked.map_err(|error| detail(&error)),
+            },
+        };
+        looked.map(|addresses| addresses.into_iter().map(candidate).collect())
     }
 
     async fn native(&self, name: &str) -> Result<Vec<IpAddr>, Detail> {
         self.resolver.native_addresses(name, self.families).await.map_err(|error| {
             let reason = format!("unable to look up host {name}: {}", error.native_text());
-            Detail::new(error.status(), reason)
+            let status = if error.failure == Failure::NoData { Status::permanent(3, 0) } else { error.status() };
+            Detail::new(status, reason)
         })
     }
 

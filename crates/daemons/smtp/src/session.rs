@@ -89,6 +89,10 @@ impl Connected {
     pub async fn greeting(mut self) -> Result<Greeted, Failure> {
         let answer = self.0.hear(Stage::Greeting).await?;
         if answer.class() == 2 {
+            if says_my_name(&self.0, &answer) {
+                let (relay, myhostname) = (self.0.peer().relay(), &self.0.dialect().myhostname);
+                warn!("host {relay} greeted me with my own hostname {myhostname}");
+            }
             let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
             return Ok(Greeted { dialogue: self.0, esmtp });
         }
@@ -130,7 +134,10 @@ impl Greeted {
         if answer.class() != 2 {
             return Err(self.refused(&answer).await);
         }
-        self.look_into_mirror(&answer, mirror, nexthop)?;
+        if let Some(failure) = self.look_into_mirror(&answer, mirror, nexthop) {
+            self.dialogue.quit(Farewell::Skip).await;
+            return Err(failure);
+        }
         let offer = if extended { self.offer(&answer).await } else { Offer::default() };
         let (uses, since, fitness) = (0, Instant::now(), Fitness::Fit);
         Ok(Ready { dialogue: self.dialogue, offer, uses, since, fitness, trust: None })
@@ -149,25 +156,15 @@ impl Greeted {
     }
 
     /// A server that goes by our own name is ourselves, by way of a relay or a translated address.
-    fn look_into_mirror(&self, answer: &Answer, mirror: Mirror, nexthop: &str) -> Result<(), Failure> {
-        let myhostname = &self.dialogue.dialect().myhostname;
-        let name = answer.texts().next().and_then(|text| text.split(u8::is_ascii_whitespace).next());
-        if self.dialogue.dialect().flavor == Flavor::Lmtp
-            || !name.is_some_and(|name| name.eq_ignore_ascii_case(myhostname.as_bytes()))
-        {
-            return Ok(());
+    fn look_into_mirror(&self, answer: &Answer, mirror: Mirror, nexthop: &str) -> Option<Failure> {
+        if mirror == Mirror::Harmless || !says_my_name(&self.dialogue, answer) {
+            return None;
         }
-        if mirror != Mirror::Harmless {
-            let peer = self.dialogue.peer();
-            warn!("host {peer} replied to HELO/EHLO with my own hostname {myhostname}");
-        }
-        let class = match mirror {
-            Mirror::Final => Class::Permanent,
-            Mirror::Later => Class::Temporary,
-            Mirror::Harmless => return Ok(()),
-        };
+        let (relay, myhostname) = (self.dialogue.peer().relay(), &self.dialogue.dialect().myhostname);
+        warn!("host {relay} replied to HELO/EHLO with my own hostname {myhostname}");
+        let class = if mirror == Mirror::Final { Class::Permanent } else { Class::Temporary };
         let reason = format!("mail for {nexthop} loops back to myself");
-        Err(Failure::site(Detail::new(Status::permanent(4, 6).in_class(class), reason)))
+        Some(Failure::site(Detail::new(Status::permanent(4, 6).in_class(class), reason)))
     }
 
     /// The extensions, without those that are to be hidden.
@@ -188,6 +185,13 @@ impl Greeted {
         }
         Offer::parse(answer.texts(), hidden)
     }
+}
+
+/// Whether the first word of a reply is our own name.
+fn says_my_name(dialogue: &Dialogue, answer: &Answer) -> bool {
+    let name = answer.texts().next().and_then(|text| text.split(u8::is_ascii_whitespace).next());
+    let dialect = dialogue.dialect();
+    dialect.flavor == Flavor::Smtp && name.is_some_and(|name| name.eq_ignore_ascii_case(dialect.myhostname.as_bytes()))
 }
 
 impl Ready {

@@ -22,7 +22,7 @@ use crate::flavor::Flavor;
 use crate::generic::Generic;
 use crate::order::{Favor, Ordering};
 use crate::pool::Keeping;
-use crate::route::{Leniency, Router, Source as Lookup};
+use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
 use crate::services::Services;
 use crate::stage::Timeouts;
 use crate::stream::{Missing, Source};
@@ -94,7 +94,8 @@ impl Opening<'_> {
         Router {
             resolver: Resolver::system(),
             families: Families::of_protocols(&self.params.agent.identity.inet_protocols),
-            sources: self.lookups(),
+            source: self.lookup(),
+            domains: if self.has_dns() { MailDomains::Asked } else { MailDomains::NotAsked },
             own: self.outside.source.own_addresses(),
             ordering: Ordering {
                 favor: match smtp.smtp_address_preference.to_ascii_lowercase().as_str() {
@@ -115,17 +116,17 @@ impl Opening<'_> {
         }
     }
 
-    fn lookups(&self) -> Vec<Lookup> {
-        let smtp = &self.params.smtp;
-        if self.is_on("disable_dns_lookups") || smtp.smtp_dns_support_level == "disabled" {
-            return vec![Lookup::Native];
+    fn lookup(&self) -> Lookup {
+        let has = |name: &str| self.params.smtp.smtp_host_lookup.iter().any(|word| word.eq_ignore_ascii_case(name));
+        match (self.has_dns(), has("dns"), has("native")) {
+            (false, _, _) | (true, false, true) => Lookup::Native,
+            (true, true, true) => Lookup::Both,
+            (true, _, false) => Lookup::Dns,
         }
-        let source = |word: &String| match word.to_ascii_lowercase().as_str() {
-            "dns" => Some(Lookup::Dns),
-            "native" => Some(Lookup::Native),
-            _ => None,
-        };
-        smtp.smtp_host_lookup.iter().filter_map(source).collect()
+    }
+
+    fn has_dns(&self) -> bool {
+        !self.is_on("disable_dns_lookups") && self.params.smtp.smtp_dns_support_level != "disabled"
     }
 
     fn is_on(&self, parameter: &str) -> bool {

@@ -76,6 +76,7 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
     let mut found: Vec<Record> = Vec::new();
     let mut refused = Failure::NoData;
     for record in reply.answers.iter().filter(of_type).take(MOST_RECORDS) {
+        warn_of_names(&record.data, name, kind);
         match data(&record.data) {
             Ok(data) => found.push(Record { name: text(&record.name), ttl: record.ttl, data }),
             Err(failure) => refused = failure,
@@ -134,6 +135,22 @@ fn data(data: &RData) -> Result<Data, Failure> {
         },
         _ => return Err(Failure::Malformed),
     })
+}
+
+/// Tells the log of host names in records that cannot be such.
+fn warn_of_names(data: &RData, name: &str, kind: Kind) {
+    let named = match (data, kind) {
+        (RData::MX(mx), Kind::Mx) => text(&mx.exchange),
+        (RData::SRV(srv), Kind::Srv) => text(&srv.target),
+        (RData::PTR(target), Kind::Ptr) => text(&target.0),
+        _ => return,
+    };
+    if is_address(&named) {
+        tracing::warn!("numeric domain name in resource data of {kind} record for {name}: {named}");
+    } else if !named.is_empty() && !is_hostname(&named) {
+        let named: String = named.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        tracing::warn!("malformed domain name in resource data of {kind} record for {name}: {named}");
+    }
 }
 
 /// A name that can be a host's. An address in a name's place is let through: it fails where it is looked up.

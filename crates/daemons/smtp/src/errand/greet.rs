@@ -50,7 +50,9 @@ impl Errand<'_> {
                 Some(connected)
             }
             Err(failure) => {
-                info!("{}", failure.detail.reason);
+                if server.peer.address().is_some() {
+                    info!("{}", failure.detail.reason);
+                }
                 self.why = Some(*failure.detail);
                 None
             }
