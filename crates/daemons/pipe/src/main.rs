@@ -1,2 +1,7 @@
-//! pipe(8): delivers to external commands.
-fn main() {}
+//! pipe(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::solo::run::<pipe::Pipe>()
+}

@@ -1,1 +1,104 @@
-//! virtual(8): delivers to virtual mailboxes.
+//! virtual(8): delivers to mailboxes of users who have no account.
+//!
+//! Tables say where a mailbox is and whose it is; the rest is a small part of what local(8) does. Files are only ever
+//! written with the user and group that the tables say. Doubt defers.
+
+mod lookup;
+mod store;
+
+use delivery::mailbox::{LockKind, Locking};
+use delivery::{Policy, solo};
+use service::Fatal;
+use service::solo::{Life, Solo, Stream};
+use std::collections::HashSet;
+use table::{Environment, Maps};
+
+use crate::store::Errand;
+
+config::bundle! {
+    /// The parameters of virtual(8).
+    pub struct Params {
+        /// What all agents share.
+        common: delivery::Params,
+        mailbox: config::params::Virtual,
+        delivery: config::params::Delivery,
+        rewrite: config::params::Rewrite,
+        daemon: config::params::Daemon,
+    }
+}
+
+/// The tables of virtual(8).
+#[derive(Debug)]
+struct Tables {
+    mailboxes: Maps,
+    uids: Maps,
+    gids: Maps,
+}
+
+/// All that lasts longer than a delivery, apart from the peers of [`solo::Desk`].
+#[derive(Debug)]
+struct Office {
+    params: Params,
+    tables: Tables,
+    locking: Locking,
+    relay: String,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Virtual {
+    office: Office,
+    desk: solo::Desk,
+}
+
+impl Solo for Virtual {
+    const NAME: &'static str = "virtual";
+    type Params = Params;
+
+    fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
+        let environment =
+            Environment { trust: table::environment::Trust::Paranoid, ..Environment::of(&outside.source) };
+        let open = |name: &str, list: &[String]| Maps::open(name, &direct(list), &environment);
+        let tables = Tables {
+            mailboxes: open("virtual_mailbox_maps", &params.rewrite.virtual_mailbox_maps),
+            uids: open("virtual_uid_maps", &params.mailbox.virtual_uid_maps),
+            gids: open("virtual_gid_maps", &params.mailbox.virtual_gid_maps),
+        };
+        let office = Office { tables, locking: locking(&params)?, relay: life.service_name.clone(), params };
+        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common)), office })
+    }
+
+    fn serve(&mut self, stream: Stream, life: &Life) {
+        let idle = self.office.params.daemon.max_idle;
+        solo::attend(&mut self.office, &mut self.desk, stream, life, idle);
+    }
+
+    fn changed(&self) -> bool {
+        let Tables { mailboxes, uids, gids } = &self.office.tables;
+        [mailboxes, uids, gids].iter().any(|maps| maps.changed())
+    }
+}
+
+impl solo::Agent for Office {
+    fn deliver(&mut self, delivery: &mut solo::Delivery<'_>) {
+        let mut errand = Errand { office: self, delivery, seen: HashSet::new() };
+        for recipient in &errand.delivery.request().recipients {
+            errand.deliver(recipient);
+        }
+    }
+}
+
+/// Tables that decide about users are read without a go-between.
+fn direct(list: &[String]) -> Vec<String> {
+    list.iter().map(|spec| spec.strip_prefix("proxy:").unwrap_or(spec).to_owned()).collect()
+}
+
+fn locking(params: &Params) -> Result<Locking, Fatal> {
+    let kinds: Result<Vec<LockKind>, _> = params.mailbox.virtual_mailbox_lock.iter().map(|name| name.parse()).collect();
+    Ok(Locking {
+        kinds: kinds.map_err(|error| Fatal::new(format!("virtual_mailbox_lock: {error}")))?,
+        attempts: u32::try_from(params.delivery.deliver_lock_attempts).unwrap_or(u32::MAX),
+        delay: params.delivery.deliver_lock_delay,
+        stale: params.common.queue.stale_lock_time,
+    })
+}

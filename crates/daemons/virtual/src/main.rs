@@ -1,2 +1,7 @@
-//! virtual(8): delivers to virtual mailboxes.
-fn main() {}
+//! virtual(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::solo::run::<virtual_agent::Virtual>()
+}

@@ -1,0 +1,176 @@
+//! The attributes of a pipe(8) service in master.cf: `flags=`, `user=`, `argv=` and the others. Pure.
+
+use std::path::PathBuf;
+
+/// How the message and the addresses are changed for the command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Flags(String);
+
+impl Flags {
+    const KNOWN: &'static str = "BDFORXhqu.>";
+
+    pub(crate) fn has(&self, flag: char) -> bool {
+        self.0.contains(flag)
+    }
+}
+
+/// What master.cf says of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) flags: Flags,
+    /// `user`, or `user:group`.
+    pub(crate) user: String,
+    pub(crate) group: Option<String>,
+    pub(crate) argv: Vec<String>,
+    pub(crate) chroot: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) eol: Vec<u8>,
+    pub(crate) null_sender: String,
+    /// The largest message, if there is a limit.
+    pub(crate) size: Option<u64>,
+}
+
+impl Attributes {
+    /// Reads the arguments of the service.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut found = Self {
+            flags: Flags::default(),
+            user: String::new(),
+            group: None,
+            argv: Vec::new(),
+            chroot: None,
+            directory: None,
+            eol: b"\n".to_vec(),
+            null_sender: "MAILER-DAEMON".to_owned(),
+            size: None,
+        };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
+            if name == "argv" && argument.contains('=') {
+                let first = (!value.is_empty()).then(|| value.to_owned());
+                found.argv = first.into_iter().chain(rest.cloned()).collect();
+                break;
+            }
+            found.attribute(name, value, argument)?;
+        }
+        if found.user.is_empty() {
+            return Err("missing user= command-line attribute".to_owned());
+        }
+        if found.argv.is_empty() {
+            return Err("missing argv= command-line attribute".to_owned());
+        }
+        Ok(found)
+    }
+
+    fn attribute(&mut self, name: &str, value: &str, argument: &str) -> Result<(), String> {
+        match name {
+            "flags" => {
+                if let Some(unknown) = value.chars().find(|flag| !Flags::KNOWN.contains(*flag)) {
+                    return Err(format!("unknown flag: {unknown} (ignored)"));
+                }
+                self.flags = Flags(value.to_owned());
+            }
+            "user" => match value.split_once(':') {
+                Some((user, group)) => {
+                    (self.user, self.group) =
+                        (user.to_owned(), Some(group.to_owned()).filter(|group| !group.is_empty()));
+                }
+                None => value.clone_into(&mut self.user),
+            },
+            "chroot" => self.chroot = Some(value.into()),
+            "directory" => self.directory = Some(value.into()),
+            "eol" => self.eol = unescaped(value),
+            "null_sender" => value.clone_into(&mut self.null_sender),
+            "size" => {
+                let size = value.parse().map_err(|_| format!("bad size= attribute: {value}"))?;
+                self.size = Some(size).filter(|size| *size > 0);
+            }
+            _ => return Err(format!("unknown attribute name: {argument}")),
+        }
+        Ok(())
+    }
+}
+
+/// Undoes the backslashes of C.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'a') => out.push(7),
+            Some(b'b') => out.push(8),
+            Some(b'f') => out.push(12),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'v') => out.push(11),
+            Some(digit @ b'0'..=b'7') => {
+                let mut value = u32::from(digit - b'0');
+                for _ in 0..2 {
+                    let Some(next) = bytes.next_if(|next| (b'0'..=b'7').contains(next)) else { break };
+                    value = value * 8 + u32::from(next - b'0');
+                }
+                out.push(u8::try_from(value & 0xff).unwrap_or(0));
+            }
+            Some(other) => out.push(other),
+            None => out.push(b'\\'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &[&str]) -> Result<Attributes, String> {
+        Attributes::parse(&text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn attributes_precede_the_command() {
+        let found = parsed(&[
+            "flags=DRhu",
+            "user=vmail:mail",
+            "eol=\\r\\n",
+            "null_sender=",
+            "size=1000",
+            "directory=/x",
+            "argv=/bin/prog",
+            "-f",
+            "$sender",
+            "user=x",
+        ])
+        .unwrap();
+        assert_eq!((found.user.as_str(), found.group.as_deref()), ("vmail", Some("mail")));
+        assert_eq!(found.argv, ["/bin/prog", "-f", "$sender", "user=x"]);
+        assert_eq!((&found.eol[..], &*found.null_sender, found.size), (&b"\r\n"[..], "", Some(1000)));
+        assert!(found.flags.has('D') && !found.flags.has('q'));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, error) in [
+            (&["user=x"][..], "missing argv= command-line attribute"),
+            (&["argv=x"], "missing user= command-line attribute"),
+            (&["user=x", "color=red", "argv=x"], "unknown attribute name: color=red"),
+            (&["user=x", "flags=DZ", "argv=x"], "unknown flag: Z (ignored)"),
+            (&["user=x", "size=much", "argv=x"], "bad size= attribute: much"),
+        ] {
+            assert_eq!(parsed(text).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn backslashes_are_those_of_c() {
+        assert_eq!(unescaped("a\\r\\n\\101\\0\\\\\\q\\"), b"a\r\nA\0\\q\\");
+    }
+}

@@ -1,0 +1,46 @@
+//! Looks up a recipient: with its extension, without it, then its domain.
+
+use address::{Address, split_extension};
+use table::{Maps, Scope};
+
+/// The keys of a recipient in their order, and which tables each may be asked of. Tables of patterns only see whole addresses.
+pub(crate) fn keys(recipient: &[u8], delimiters: &[u8]) -> Vec<(Vec<u8>, Scope)> {
+    let folded = table::fold(recipient).into_owned();
+    let address = Address::from(&folded[..]);
+    let mut keys = vec![(folded.clone(), Scope::All)];
+    let Some(domain) = address.domain() else { return keys };
+    let (user, extension) = split_extension(address.local_part(), delimiters);
+    if extension.is_some() {
+        keys.push(([user, b"@", domain].concat(), Scope::Fixed));
+    }
+    keys.push(([b"@", domain].concat(), Scope::Fixed));
+    keys
+}
+
+/// The value for a recipient.
+pub(crate) fn find(maps: &Maps, recipient: &[u8], delimiters: &[u8]) -> Result<Option<String>, table::Error> {
+    for (key, scope) in keys(recipient, delimiters) {
+        if let Some(found) = table::block_on(maps.lookup_in(&key, scope))? {
+            return Ok(Some(String::from_utf8_lossy(&found).into_owned()));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_exact_key_comes_first() {
+        for (recipient, expected) in [
+            ("A+Ext@Box.example", vec!["a+ext@box.example", "a@box.example", "@box.example"]),
+            ("a@box.example", vec!["a@box.example", "@box.example"]),
+            ("a", vec!["a"]),
+        ] {
+            let found: Vec<_> =
+                keys(recipient.as_bytes(), b"+").into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}
