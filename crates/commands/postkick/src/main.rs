@@ -1,2 +1,6 @@
 //! postkick(1): wakes a service.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::Program::new("postkick").run(postkick::run)
+}

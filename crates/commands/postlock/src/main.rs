@@ -1,2 +1,6 @@
 //! postlock(1): runs a command with a mailbox locked.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::Program::new("postlock").fatal_status(75).run(postlock::run)
+}

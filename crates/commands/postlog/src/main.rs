@@ -1,2 +1,6 @@
 //! postlog(1): logs a line.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::Program::new("postlog").writes_log_file().run(postlog::run)
+}

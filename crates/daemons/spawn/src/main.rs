@@ -1,2 +1,6 @@
 //! spawn(8): runs a command for each connection.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::solo::run::<spawn::Spawn>()
+}

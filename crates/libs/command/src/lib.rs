@@ -45,6 +45,13 @@ impl<E: std::error::Error> From<E> for Fatal {
     }
 }
 
+/// What the system said, in its own words alone.
+#[must_use]
+pub fn said(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
 /// A command, before it runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Program {

@@ -1,13 +1,13 @@
 //! Runs a command of an admin or a user: with that user's rights, a clean environment, closed descriptors, a time
 //! limit, and an output of bounded size.
 
-use crate::{Error, User, is_root, wait_for_end};
+use crate::{End, Error, User, is_root, wait_for_end};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Pid, Uid};
 use std::ffi::CString;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -144,6 +144,64 @@ fn spawn_words(command: &Command<'_>, words: &[String]) -> Result<Child, Error> 
     process.spawn().map_err(|source| Error::Execute { path: name.into(), source })
 }
 
+/// A command that has a connection as its standard streams.
+#[derive(Debug)]
+pub struct Attached<'a> {
+    /// The program and its arguments.
+    pub words: &'a [String],
+    /// Whose rights it has.
+    pub user: &'a User,
+    /// Its whole environment, but for `PATH`.
+    pub environment: &'a [(String, String)],
+    /// How long it may take.
+    pub time_limit: Duration,
+}
+
+/// Runs a command on a connection to its end; `None` if it was killed at its time limit.
+///
+/// # Errors
+/// [`Error::Execute`] if it cannot be started, [`Error::Descriptor`].
+pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Option<End>, Error> {
+    let failed = |source| Error::Descriptor { what: "duplicate", source };
+    let (name, arguments) = command
+        .words
+        .split_first()
+        .ok_or_else(|| Error::Execute { path: PathBuf::new(), source: ErrorKind::InvalidInput.into() })?;
+    let deadline = Instant::now() + command.time_limit;
+    let setup = Setup { user: identity(Some(command.user)), root: None, directory: None };
+    let mut process = std::process::Command::new(name);
+    process
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(connection.try_clone().map_err(failed)?)
+        .stdout(connection);
+    // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.
+    unsafe { process.pre_exec(move || setup.apply()) };
+    let mut child = process.spawn().map_err(|source| Error::Execute { path: name.into(), source })?;
+    drop(process);
+    let status = end(&mut child, deadline, true)?;
+    Ok(status.map(|status| match (status.code(), status.signal()) {
+        (Some(code), _) => End::Status(code),
+        (None, signal) => End::Signal(signal.unwrap_or(0)),
+    }))
+}
+
+/// The variables of our own environment that `export_environment` (or another list of the kind) names, with those it sets.
+#[must_use]
+pub fn chosen_environment(names: &[String]) -> Vec<(String, String)> {
+    let chosen = names.iter().filter_map(|word| match word.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => Some((word.clone(), std::env::var(word).ok()?)),
+    });
+    chosen.collect()
+}
+
+fn identity(user: Option<&User>) -> Option<(Uid, Gid)> {
+    user.filter(|_| is_root()).map(|user| (Uid::from_raw(user.uid), Gid::from_raw(user.gid)))
+}
+
 /// What the child does before it becomes the command; all memory is made before.
 struct Setup {
     user: Option<(Uid, Gid)>,
@@ -159,7 +217,7 @@ impl Setup {
                 .map_err(|source| Error::Rights { what: "directory name".into(), source: source.into() })
         };
         Ok(Self {
-            user: command.user.filter(|_| is_root()).map(|user| (Uid::from_raw(user.uid), Gid::from_raw(user.gid))),
+            user: identity(command.user),
             root: path(command.root.filter(|_| is_root()))?,
             directory: path(command.directory)?,
         })

@@ -17,7 +17,7 @@ mod signal;
 
 pub use account::{Group, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
-pub use command::{Command, Finished, Line, run};
+pub use command::{Attached, Command, Finished, Line, attach, chosen_environment, run};
 pub use descriptor::{
     Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
     try_receive_descriptor, wait_readable,

@@ -66,7 +66,31 @@ impl Drop for Dotlock {
     }
 }
 
+/// A mailbox that is locked until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Held {
+    _dotlock: Option<Dotlock>,
+    _file: File,
+}
+
 impl Locking {
+    /// Locks a mailbox, which is made if it is not there.
+    ///
+    /// # Errors
+    /// Somebody else has it for too long, or it cannot be opened.
+    pub fn hold(&self, mailbox: &Path) -> Result<Held, Error> {
+        let failed = |doing: String| move |error: io::Error| Error::system(Status::temporary(2, 0), &doing, &error);
+        let name = mailbox.display();
+        let open = format!("open file {name}");
+        let dotlock =
+            self.dotlock(mailbox).map_err(failed(format!("{open}: unable to create lock file {name}.lock")))?;
+        let options = OpenOptions::new().append(true).create(true).mode(0o600).open(mailbox);
+        let file = options.map_err(failed(open))?;
+        self.lock(&file)?;
+        Ok(Held { _dotlock: dotlock, _file: file })
+    }
+
     /// Creates the `.lock` file of a mailbox, if such are asked for.
     pub(super) fn dotlock(&self, mailbox: &Path) -> io::Result<Option<Dotlock>> {
         if !self.kinds.contains(&LockKind::Dotlock) {

@@ -5,7 +5,7 @@ mod maildir;
 mod mbox;
 mod regular;
 
-pub use lock::{LockKind, Locking};
+pub use lock::{Held, LockKind, Locking};
 pub use maildir::{Naming, deliver as deliver_maildir};
 pub use mbox::{Destination, Owner, deliver as deliver_mbox};
 
