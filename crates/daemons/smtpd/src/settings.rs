@@ -25,8 +25,6 @@ pub(crate) struct Settings {
     pub(crate) hidden_keywords: Keywords,
     pub(crate) soft_bounce: bool,
     pub(crate) smtputf8: bool,
-    /// Unknown recipients are refused (`receive_override_options`).
-    pub(crate) checks_unknown: bool,
     pub(crate) overrides: Overrides,
     /// Classes of trouble that postmaster learns of.
     pub(crate) notify_classes: Vec<String>,
@@ -71,6 +69,10 @@ impl Overrides {
 
     pub(crate) fn no_checks(self) -> bool {
         self.options & Overrides::CHECKS != 0
+    }
+
+    pub(crate) fn no_unknown(self) -> bool {
+        self.options & Overrides::UNKNOWN != 0
     }
 
     pub(crate) fn no_milters(self) -> bool {
@@ -124,7 +126,6 @@ impl Settings {
             hidden_keywords: Settings::keywords(&hidden),
             soft_bounce: identity.soft_bounce,
             smtputf8: identity.smtputf8_enable,
-            checks_unknown: overrides.options & Overrides::UNKNOWN == 0,
             overrides,
             notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
             permit_actions: params.access.smtpd_log_access_permit_actions.clone(),

@@ -75,9 +75,10 @@ impl Check<'_> {
             Host::ReverseClient => (peer.reverse_name.clone(), peer.reverse_name.clone(), "Unverified Client host"),
             Host::Helo => (self.facts.helo?.to_owned(), self.facts.helo?.to_owned(), "Helo command"),
             Host::Sender | Host::Recipient => {
-                let (address, class) = match host {
-                    Host::Sender => (self.facts.sender?, "Sender address"),
-                    _ => (self.facts.recipient?, "Recipient address"),
+                let (address, class) = if host == Host::Sender {
+                    (self.facts.sender?, "Sender address")
+                } else {
+                    (self.facts.recipient?, "Recipient address")
                 };
                 if address.is_empty() {
                     return None;
@@ -124,7 +125,7 @@ fn targets(answer: &dns::Answer) -> Vec<String> {
     let target = |record: &dns::Record| match &record.data {
         Data::Mx { exchange, .. } => Some(exchange.clone()),
         Data::Ns(host) => Some(host.clone()),
-        _ => None,
+        Data::Address(_) | Data::Ptr(_) | Data::Txt(_) | Data::Tlsa { .. } | Data::Srv { .. } | Data::Soa(_) => None,
     };
     answer.records.iter().filter_map(target).collect()
 }

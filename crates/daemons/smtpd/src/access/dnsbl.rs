@@ -205,9 +205,9 @@ impl Check<'_> {
 
     async fn reason(&self, query: &str) -> String {
         let Ok(answer) = self.server.dns.lookup(query, Record::Txt).await else { return String::new() };
-        let text = answer.records.iter().find_map(|record| match &record.data {
-            Data::Txt(text) => Some(printable(text).into_owned()),
-            _ => None,
+        let text = answer.records.iter().find_map(|record| {
+            let Data::Txt(text) = &record.data else { return None };
+            Some(printable(text).into_owned())
         });
         text.unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::Restriction;
 use super::dnsbl::{self, List};
 use super::policy::Service;
-use super::restriction::{Host, Mismatch, Party, Records, Restrictions, Rules, Target};
+use super::restriction::{Host, Mismatch, OnClient, OnEnvelope, OnHelo, Party, Records, Restrictions, Rules, Target};
 
 /// Parses the lists of main.cf.
 pub(crate) struct Parser<'a> {
@@ -142,29 +142,33 @@ fn simple(name: &str) -> Option<Restriction> {
         "defer" => R::Defer,
         "defer_if_permit" => R::DeferIfPermit,
         "defer_if_reject" => R::DeferIfReject,
-        "permit_mynetworks" => R::PermitMynetworks,
-        "permit_inet_interfaces" => R::PermitInetInterfaces,
-        "permit_sasl_authenticated" => R::PermitSaslAuthenticated,
-        "permit_tls_clientcerts" => R::PermitTlsClientcerts,
-        "permit_tls_all_clientcerts" => R::PermitTlsAllClientcerts,
-        "reject_unknown_client_hostname" | "reject_unknown_client" => R::RejectUnknownClientHostname,
-        "reject_unknown_forward_client_hostname" => R::RejectUnknownForwardClientHostname,
-        "reject_unknown_reverse_client_hostname" => R::RejectUnknownReverseClientHostname,
-        "reject_plaintext_session" => R::RejectPlaintextSession,
-        "reject_unauth_pipelining" => R::RejectUnauthPipelining,
-        "permit_naked_ip_address" => R::PermitNakedIpAddress,
-        "reject_invalid_helo_hostname" | "reject_invalid_hostname" => R::RejectInvalidHelo,
-        "reject_non_fqdn_helo_hostname" | "reject_non_fqdn_hostname" => R::RejectNonFqdnHelo,
-        "reject_unknown_helo_hostname" | "reject_unknown_hostname" => R::RejectUnknownHelo,
-        "permit_auth_destination" => R::PermitAuthDestination,
-        "reject_unauth_destination" => R::RejectUnauthDestination,
-        "defer_unauth_destination" => R::DeferUnauthDestination,
-        "permit_mx_backup" => R::PermitMxBackup,
-        "reject_multi_recipient_bounce" => R::RejectMultiRecipientBounce,
-        "reject_sender_login_mismatch" => R::RejectLoginMismatch(Mismatch::Any),
-        "reject_authenticated_sender_login_mismatch" => R::RejectLoginMismatch(Mismatch::Authenticated),
-        "reject_known_sender_login_mismatch" => R::RejectLoginMismatch(Mismatch::Known),
-        "reject_unauthenticated_sender_login_mismatch" => R::RejectLoginMismatch(Mismatch::Unauthenticated),
+        "permit_mynetworks" => R::Client(OnClient::PermitMynetworks),
+        "permit_inet_interfaces" => R::Client(OnClient::PermitInetInterfaces),
+        "permit_sasl_authenticated" => R::Client(OnClient::PermitSaslAuthenticated),
+        "permit_tls_clientcerts" => R::Client(OnClient::PermitTlsClientcerts),
+        "permit_tls_all_clientcerts" => R::Client(OnClient::PermitTlsAllClientcerts),
+        "reject_unknown_client_hostname" | "reject_unknown_client" => R::Client(OnClient::RejectUnknownClientHostname),
+        "reject_unknown_forward_client_hostname" => R::Client(OnClient::RejectUnknownForwardClientHostname),
+        "reject_unknown_reverse_client_hostname" => R::Client(OnClient::RejectUnknownReverseClientHostname),
+        "reject_plaintext_session" => R::Client(OnClient::RejectPlaintextSession),
+        "reject_unauth_pipelining" => R::Client(OnClient::RejectUnauthPipelining),
+        "permit_naked_ip_address" => R::Helo(OnHelo::PermitNakedIpAddress),
+        "reject_invalid_helo_hostname" | "reject_invalid_hostname" => R::Helo(OnHelo::RejectInvalidHelo),
+        "reject_non_fqdn_helo_hostname" | "reject_non_fqdn_hostname" => R::Helo(OnHelo::RejectNonFqdnHelo),
+        "reject_unknown_helo_hostname" | "reject_unknown_hostname" => R::Helo(OnHelo::RejectUnknownHelo),
+        "permit_auth_destination" => R::Envelope(OnEnvelope::PermitAuthDestination),
+        "reject_unauth_destination" => R::Envelope(OnEnvelope::RejectUnauthDestination),
+        "defer_unauth_destination" => R::Envelope(OnEnvelope::DeferUnauthDestination),
+        "permit_mx_backup" => R::Envelope(OnEnvelope::PermitMxBackup),
+        "reject_multi_recipient_bounce" => R::Envelope(OnEnvelope::RejectMultiRecipientBounce),
+        "reject_sender_login_mismatch" => R::Envelope(OnEnvelope::RejectLoginMismatch(Mismatch::Any)),
+        "reject_authenticated_sender_login_mismatch" => {
+            R::Envelope(OnEnvelope::RejectLoginMismatch(Mismatch::Authenticated))
+        }
+        "reject_known_sender_login_mismatch" => R::Envelope(OnEnvelope::RejectLoginMismatch(Mismatch::Known)),
+        "reject_unauthenticated_sender_login_mismatch" => {
+            R::Envelope(OnEnvelope::RejectLoginMismatch(Mismatch::Unauthenticated))
+        }
         _ => return of_party(name),
     })
 }
@@ -173,14 +177,16 @@ fn of_party(name: &str) -> Option<Restriction> {
     use Party::{Recipient, Sender};
     use Restriction as R;
     Some(match name {
-        "reject_non_fqdn_sender" => R::RejectNonFqdn(Sender),
-        "reject_non_fqdn_recipient" => R::RejectNonFqdn(Recipient),
-        "reject_unknown_sender_domain" | "reject_unknown_address" => R::RejectUnknownDomain(Sender),
-        "reject_unknown_recipient_domain" => R::RejectUnknownDomain(Recipient),
-        "reject_unlisted_sender" => R::RejectUnlisted(Sender),
-        "reject_unlisted_recipient" | "check_recipient_maps" => R::RejectUnlisted(Recipient),
-        "reject_unverified_sender" => R::RejectUnverified(Sender),
-        "reject_unverified_recipient" => R::RejectUnverified(Recipient),
+        "reject_non_fqdn_sender" => R::Envelope(OnEnvelope::RejectNonFqdn(Sender)),
+        "reject_non_fqdn_recipient" => R::Envelope(OnEnvelope::RejectNonFqdn(Recipient)),
+        "reject_unknown_sender_domain" | "reject_unknown_address" => {
+            R::Envelope(OnEnvelope::RejectUnknownDomain(Sender))
+        }
+        "reject_unknown_recipient_domain" => R::Envelope(OnEnvelope::RejectUnknownDomain(Recipient)),
+        "reject_unlisted_sender" => R::Envelope(OnEnvelope::RejectUnlisted(Sender)),
+        "reject_unlisted_recipient" | "check_recipient_maps" => R::Envelope(OnEnvelope::RejectUnlisted(Recipient)),
+        "reject_unverified_sender" => R::Envelope(OnEnvelope::RejectUnverified(Sender)),
+        "reject_unverified_recipient" => R::Envelope(OnEnvelope::RejectUnverified(Recipient)),
         _ => return None,
     })
 }
@@ -233,12 +239,12 @@ mod tests {
     #[test]
     fn words_become_restrictions() {
         for (words, expected, why) in [
-            (&["PERMIT_mynetworks"][..], "PermitMynetworks", "any case"),
+            (&["PERMIT_mynetworks"][..], "Client(PermitMynetworks)", "any case"),
             (&["greylist"], "Class(\"greylist\")", "a class"),
             (&["warn_if_reject", "reject"], "WarnIfReject(Reject)", "takes the next word"),
             (&["sleep", "2"], "Sleep(2s)", "a time"),
             (&["nonsense"], "Unknown(\"nonsense\")", "a mistake shows when it is reached"),
-            (&["reject_unlisted_sender"], "RejectUnlisted(Sender)", "a party"),
+            (&["reject_unlisted_sender"], "Envelope(RejectUnlisted(Sender))", "a party"),
         ] {
             assert_eq!(parse(words), [expected], "{why}");
         }

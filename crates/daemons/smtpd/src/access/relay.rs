@@ -73,9 +73,9 @@ impl Check<'_> {
         let mut exchangers: Vec<(u16, &str)> = answer
             .records
             .iter()
-            .filter_map(|record| match &record.data {
-                Data::Mx { preference, exchange } => Some((*preference, exchange.as_str())),
-                _ => None,
+            .filter_map(|record| {
+                let Data::Mx { preference, exchange } = &record.data else { return None };
+                Some((*preference, exchange.as_str()))
             })
             .collect();
         exchangers.sort_unstable();

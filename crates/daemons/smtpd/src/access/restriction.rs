@@ -23,6 +23,16 @@ pub(crate) enum Restriction {
     Access(Target, Maps),
     Policy(Arc<Service>),
     Dnsbl(Arc<List>),
+    Client(OnClient),
+    Helo(OnHelo),
+    Envelope(OnEnvelope),
+    /// A name that means nothing: a server configuration error whenever the walk gets here.
+    Unknown(Arc<str>),
+}
+
+/// Restrictions on the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnClient {
     PermitMynetworks,
     PermitInetInterfaces,
     PermitSaslAuthenticated,
@@ -33,10 +43,20 @@ pub(crate) enum Restriction {
     RejectUnknownReverseClientHostname,
     RejectPlaintextSession,
     RejectUnauthPipelining,
+}
+
+/// Restrictions on the name that it gives itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnHelo {
     PermitNakedIpAddress,
     RejectInvalidHelo,
     RejectNonFqdnHelo,
     RejectUnknownHelo,
+}
+
+/// Restrictions on sender and recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnEnvelope {
     RejectNonFqdn(Party),
     RejectUnknownDomain(Party),
     RejectUnlisted(Party),
@@ -47,8 +67,6 @@ pub(crate) enum Restriction {
     DeferUnauthDestination,
     PermitMxBackup,
     RejectMultiRecipientBounce,
-    /// A name that means nothing: a server configuration error whenever the walk gets here.
-    Unknown(Arc<str>),
 }
 
 /// Which address of the envelope.
@@ -128,19 +146,27 @@ impl Rules {
     fn refuses(&self, list: &[Restriction], depth: u8) -> bool {
         for restriction in list {
             match restriction {
-                Restriction::RejectUnauthDestination
-                | Restriction::DeferUnauthDestination
+                Restriction::Envelope(OnEnvelope::RejectUnauthDestination | OnEnvelope::DeferUnauthDestination)
                 | Restriction::Reject
                 | Restriction::Defer
                 | Restriction::DeferIfPermit => return true,
                 Restriction::Permit => return false,
-                Restriction::Class(name) if depth < 20 => {
-                    let class = self.classes.get(&**name);
+                Restriction::Class(name) => {
+                    let class = self.classes.get(&**name).filter(|_| depth < 20);
                     if class.is_some_and(|class| self.refuses(class, depth + 1)) {
                         return true;
                     }
                 }
-                _ => {}
+                Restriction::DeferIfReject
+                | Restriction::Sleep(_)
+                | Restriction::WarnIfReject(_)
+                | Restriction::Access(..)
+                | Restriction::Policy(_)
+                | Restriction::Dnsbl(_)
+                | Restriction::Client(_)
+                | Restriction::Helo(_)
+                | Restriction::Envelope(_)
+                | Restriction::Unknown(_) => {}
             }
         }
         false

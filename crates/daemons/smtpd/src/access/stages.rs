@@ -36,7 +36,7 @@ impl Check<'_> {
         self.walk(&self.server.rules.sender, &subject).await.outcome()?;
         if self.server.params.access.smtpd_reject_unlisted_sender
             && !self.asked.sender_listed
-            && self.server.settings.checks_unknown
+            && !self.server.settings.overrides.no_unknown()
         {
             self.reject_unlisted_sender().await.outcome()?;
         }
@@ -63,7 +63,8 @@ impl Check<'_> {
             self.walk(list, &subject).await.outcome()?;
         }
         self.settle_deferral()?;
-        let unlisted = self.server.params.access.smtpd_reject_unlisted_recipient && self.server.settings.checks_unknown;
+        let unlisted =
+            self.server.params.access.smtpd_reject_unlisted_recipient && !self.server.settings.overrides.no_unknown();
         if unlisted && !self.asked.recipient_listed && !self.actions.discard {
             self.reject_unlisted_recipient().await.outcome()?;
         }

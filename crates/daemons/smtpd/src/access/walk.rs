@@ -8,7 +8,7 @@ use std::pin::Pin;
 use smtp_proto::Enhanced;
 use tracing::warn;
 
-use super::restriction::Party;
+use super::restriction::{OnClient, OnEnvelope, OnHelo, Party};
 use super::{Actions, Facts, Fault, Refusal, Restriction, Subject, Verdict};
 use crate::Smtpd;
 
@@ -103,44 +103,49 @@ impl<'a> Check<'a> {
                 warn!("unknown smtpd restriction: \"{name}\"");
                 self.misconfigured(subject)
             }
-            _ => self.apply_to_client(restriction, subject).await,
+            Restriction::Client(rule) => self.apply_to_client(*rule, subject).await,
+            Restriction::Helo(rule) => self.apply_to_helo(*rule).await,
+            Restriction::Envelope(rule) => Box::pin(self.apply_to_envelope(*rule)).await,
         }
     }
 
-    async fn apply_to_client(&mut self, restriction: &Restriction, subject: &Subject<'_>) -> Verdict {
-        match restriction {
-            Restriction::PermitMynetworks => self.permit_mynetworks(subject).await,
-            Restriction::PermitInetInterfaces => self.permit_inet_interfaces(),
-            Restriction::PermitSaslAuthenticated => self.permit_sasl_authenticated(),
-            Restriction::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts(subject)).await,
-            Restriction::PermitTlsAllClientcerts => self.permit_tls_all_clientcerts(),
-            Restriction::RejectUnknownClientHostname => self.reject_unknown_client_hostname(),
-            Restriction::RejectUnknownForwardClientHostname => self.reject_unknown_forward_client_hostname(),
-            Restriction::RejectUnknownReverseClientHostname => self.reject_unknown_reverse_client_hostname(),
-            Restriction::RejectPlaintextSession => self.reject_plaintext_session(),
-            Restriction::RejectUnauthPipelining => self.reject_unauth_pipelining(subject),
-            Restriction::PermitNakedIpAddress => self.permit_naked_ip_address(),
-            Restriction::RejectInvalidHelo => self.reject_invalid_helo(),
-            Restriction::RejectNonFqdnHelo => self.reject_non_fqdn_helo(),
-            Restriction::RejectUnknownHelo => Box::pin(self.reject_unknown_helo()).await,
-            _ => Box::pin(self.apply_to_envelope(restriction)).await,
+    async fn apply_to_client(&mut self, rule: OnClient, subject: &Subject<'_>) -> Verdict {
+        match rule {
+            OnClient::PermitMynetworks => self.permit_mynetworks(subject).await,
+            OnClient::PermitInetInterfaces => self.permit_inet_interfaces(),
+            OnClient::PermitSaslAuthenticated => self.permit_sasl_authenticated(),
+            OnClient::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts(subject)).await,
+            OnClient::PermitTlsAllClientcerts => self.permit_tls_all_clientcerts(),
+            OnClient::RejectUnknownClientHostname => self.reject_unknown_client_hostname(),
+            OnClient::RejectUnknownForwardClientHostname => self.reject_unknown_forward_client_hostname(),
+            OnClient::RejectUnknownReverseClientHostname => self.reject_unknown_reverse_client_hostname(),
+            OnClient::RejectPlaintextSession => self.reject_plaintext_session(),
+            OnClient::RejectUnauthPipelining => self.reject_unauth_pipelining(subject),
         }
     }
 
-    async fn apply_to_envelope(&mut self, restriction: &Restriction) -> Verdict {
-        match restriction {
-            Restriction::RejectNonFqdn(party) => self.reject_non_fqdn(*party).await,
-            Restriction::RejectUnknownDomain(party) => self.reject_unknown_domain(*party).await,
-            Restriction::RejectUnlisted(Party::Sender) => self.reject_unlisted_sender().await,
-            Restriction::RejectUnlisted(Party::Recipient) => self.reject_unlisted_recipient().await,
-            Restriction::RejectUnverified(party) => self.reject_unverified(*party).await,
-            Restriction::RejectLoginMismatch(mismatch) => self.reject_login_mismatch(*mismatch).await,
-            Restriction::PermitAuthDestination => self.permit_auth_destination().await,
-            Restriction::RejectUnauthDestination => self.reject_unauth_destination().await,
-            Restriction::DeferUnauthDestination => self.defer_unauth_destination().await,
-            Restriction::PermitMxBackup => self.permit_mx_backup().await,
-            Restriction::RejectMultiRecipientBounce => self.reject_multi_recipient_bounce(),
-            _ => Verdict::Dunno,
+    async fn apply_to_helo(&mut self, rule: OnHelo) -> Verdict {
+        match rule {
+            OnHelo::PermitNakedIpAddress => self.permit_naked_ip_address(),
+            OnHelo::RejectInvalidHelo => self.reject_invalid_helo(),
+            OnHelo::RejectNonFqdnHelo => self.reject_non_fqdn_helo(),
+            OnHelo::RejectUnknownHelo => Box::pin(self.reject_unknown_helo()).await,
+        }
+    }
+
+    async fn apply_to_envelope(&mut self, rule: OnEnvelope) -> Verdict {
+        match rule {
+            OnEnvelope::RejectNonFqdn(party) => self.reject_non_fqdn(party).await,
+            OnEnvelope::RejectUnknownDomain(party) => self.reject_unknown_domain(party).await,
+            OnEnvelope::RejectUnlisted(Party::Sender) => self.reject_unlisted_sender().await,
+            OnEnvelope::RejectUnlisted(Party::Recipient) => self.reject_unlisted_recipient().await,
+            OnEnvelope::RejectUnverified(party) => self.reject_unverified(party).await,
+            OnEnvelope::RejectLoginMismatch(mismatch) => self.reject_login_mismatch(mismatch).await,
+            OnEnvelope::PermitAuthDestination => self.permit_auth_destination().await,
+            OnEnvelope::RejectUnauthDestination => self.reject_unauth_destination().await,
+            OnEnvelope::DeferUnauthDestination => self.defer_unauth_destination().await,
+            OnEnvelope::PermitMxBackup => self.permit_mx_backup().await,
+            OnEnvelope::RejectMultiRecipientBounce => self.reject_multi_recipient_bounce(),
         }
     }
 

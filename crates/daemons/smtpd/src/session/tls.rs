@@ -25,7 +25,14 @@ pub(crate) struct Tls {
     pub(crate) wrapped: bool,
     asks: bool,
     digest: Algorithm,
-    verbose: bool,
+    log: Log,
+}
+
+/// Whether handshakes are logged (`smtpd_tls_loglevel`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Nothing,
+    Handshakes,
 }
 
 /// `smtpd_tls_security_level`.
@@ -130,7 +137,7 @@ impl Tls {
             wrapped: tls.smtpd_tls_wrappermode,
             asks: tls.smtpd_tls_ask_ccert || tls.smtpd_tls_req_ccert,
             digest,
-            verbose: !matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0"),
+            log: if matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0") { Log::Nothing } else { Log::Handshakes },
         })
     }
 
@@ -175,7 +182,7 @@ impl Session {
         let Ok((stream, _drained)) = plain.into_drained() else { return Err(conn::Error::Lost) };
         match acceptor.accept(stream, self.server.params.smtpd.smtpd_starttls_timeout).await {
             Ok((stream, summary)) => {
-                if tls.verbose {
+                if tls.log == Log::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
                 }
                 self.tls = Some(Facts::new(&summary, tls));

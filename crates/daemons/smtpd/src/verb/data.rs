@@ -12,7 +12,9 @@ impl Session {
     pub(super) async fn data(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         let mut envelope = match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) if envelope.recipients.count > 0 => envelope,
-            other => return Ok(self.data_is_early(other)),
+            other @ (Transaction::Idle | Transaction::Open(_) | Transaction::Chunks(..)) => {
+                return Ok(self.data_is_early(other));
+            }
         };
         if !arguments.is_empty() {
             self.transaction = Transaction::Open(envelope);
