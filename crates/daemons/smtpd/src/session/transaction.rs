@@ -53,7 +53,7 @@ pub(crate) struct Sender {
     pub(crate) body: Option<Body>,
     pub(crate) smtputf8: bool,
     pub(crate) ret: Option<Ret>,
-    /// `ENVID=`, as it was sent.
+    /// `ENVID=`, xtext undone.
     pub(crate) envelope_id: Option<Vec<u8>>,
     /// The delimiters of `XVERP`.
     pub(crate) verp: Option<String>,

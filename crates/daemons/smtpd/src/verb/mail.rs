@@ -108,14 +108,10 @@ impl Session {
                 Ok(ret) if sender.ret.is_none() => sender.ret = Some(ret),
                 Ok(_) | Err(_) => return syntax("Bad RET parameter syntax"),
             },
-            Some(value) if parameter.is("ENVID") && dsn => {
-                if sender.envelope_id.is_some()
-                    || smtp_proto::attribute::decode(value).is_none_or(|text| !is_printable(&text))
-                {
-                    return syntax("Bad ENVID parameter syntax");
-                }
-                sender.envelope_id = Some(value.to_vec());
-            }
+            Some(value) if parameter.is("ENVID") && dsn => match smtp_proto::attribute::decode(value) {
+                Some(id) if sender.envelope_id.is_none() && is_printable(&id) => sender.envelope_id = Some(id),
+                Some(_) | None => return syntax("Bad ENVID parameter syntax"),
+            },
             Some(value) if parameter.is("AUTH") && self.offers_login() => {
                 sender.auth = Some(self.auth_parameter(value)?)
             }
