@@ -118,7 +118,7 @@ impl Engine {
             recipients: 0,
             next_message: 0,
             began: Instant::now(),
-            next_run: ticks(settings.params.queue.queue_run_delay),
+            next_run: ticks(settings.params.qmgr.queue_run_delay),
             next_sweep: SWEEP,
             next_clog_warning: 0,
             ours: None,
@@ -231,7 +231,7 @@ impl Engine {
     fn on_time(&mut self, now: Tick) {
         self.schedule.tick(now);
         if now >= self.next_run {
-            self.next_run = now + ticks(self.settings.params.queue.queue_run_delay).max(1);
+            self.next_run = now + ticks(self.settings.params.qmgr.queue_run_delay).max(1);
             self.scans.ask(QueueName::Deferred, Rules::default());
         }
         if now >= self.next_sweep {
@@ -260,7 +260,7 @@ impl Engine {
         Rules {
             now: disk::now() / 1_000_000,
             recipients: free.max(self.settings.recipient_minimum()),
-            busy_delay: seconds(self.settings.params.queue.minimal_backoff_time),
+            busy_delay: seconds(self.settings.params.qmgr.minimal_backoff_time),
             ..Rules::default()
         }
     }

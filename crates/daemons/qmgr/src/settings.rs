@@ -52,7 +52,7 @@ impl Settings {
             positive: rule(&family.destination_concurrency_positive_feedback)?,
             negative: rule(&family.destination_concurrency_negative_feedback)?,
             failed_cohorts: count(family.destination_concurrency_failed_cohort_limit),
-            dead_time: ticks(self.params.queue.minimal_backoff_time),
+            dead_time: ticks(self.params.qmgr.minimal_backoff_time),
             rate_delay: ticks(family.destination_rate_delay),
             transport_rate_delay: ticks(family.transport_rate_delay),
             slot_cost: count(family.delivery_slot_cost),
@@ -80,8 +80,8 @@ impl Settings {
 
     /// How long a message of so many seconds waits for its next attempt, in seconds.
     pub(crate) fn backoff(&self, age: i64) -> i64 {
-        let queue = &self.params.queue;
-        let (least, most) = (seconds(queue.minimal_backoff_time), seconds(queue.maximal_backoff_time));
+        let qmgr = &self.params.qmgr;
+        let (least, most) = (seconds(qmgr.minimal_backoff_time), seconds(qmgr.maximal_backoff_time));
         age.min(most).max(least)
     }
 

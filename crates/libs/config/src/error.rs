@@ -46,7 +46,9 @@ pub enum Error {
         problem: String,
     },
     /// A directory that the default main.cf does not name.
-    #[error("unauthorized configuration directory name: {0}")]
+    #[error(
+        "unauthorized configuration directory name: {0}; specify \"alternate_config_directories = {0}\" in /etc/postfix/main.cf"
+    )]
     Unauthorized(String),
 }
 

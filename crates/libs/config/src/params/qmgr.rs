@@ -3,6 +3,12 @@
 crate::params! {
     /// The queue manager: how much it has in hand, and how it shares out deliveries.
     Qmgr {
+        /// The shortest time between attempts to deliver a message.
+        minimal_backoff_time: Duration = "300s" in 1..;
+        /// The longest time between attempts to deliver a message.
+        maximal_backoff_time: Duration = "4000s" in 1..;
+        /// How often the deferred queue is scanned.
+        queue_run_delay: Duration = "300s" in 1..;
         /// How many messages are in the active queue.
         qmgr_message_active_limit: Int = "20000" in 1..;
         /// How many recipients are in memory.

@@ -7,16 +7,10 @@ crate::params! {
         hash_queue_names: List = "deferred, defer" in 1..;
         /// How many levels of subdirectories they have.
         hash_queue_depth: Int = "1" in 1..;
-        /// The shortest time between attempts to deliver a message.
-        minimal_backoff_time: Duration = "300s" in 1..;
-        /// The longest time between attempts to deliver a message.
-        maximal_backoff_time: Duration = "4000s" in 1..;
         /// How long mail stays queued before it is returned.
         maximal_queue_lifetime: Duration = "5d" in 0..=8640000;
         /// How long a notice stays queued before it is given up.
         bounce_queue_lifetime: Duration = "5d" in 0..=8640000;
-        /// How often the deferred queue is scanned.
-        queue_run_delay: Duration = "300s" in 1..;
         /// How many bytes must be free for mail to be received; 0 does not look.
         queue_minfree: Size = "0";
         /// How many attributes a queue file may have.
