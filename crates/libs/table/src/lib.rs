@@ -25,6 +25,9 @@ pub mod split;
 pub mod store;
 mod types;
 pub mod upkeep;
+mod wire;
+#[cfg(test)]
+mod wire_tests;
 
 pub use address_find::{AddressFind, Found, Part, Strategy};
 pub use blocking::block_on;

@@ -15,6 +15,8 @@ mod pcre;
 mod proxy;
 mod randmap;
 mod regexp;
+mod socketmap;
+mod tcp;
 mod terminated;
 mod texthash;
 mod unix;
@@ -70,7 +72,9 @@ pub const TYPES: &[Type] = &[
     row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
     row("randmap", "one of several values, by chance", randmap::open).patterns(),
     row("regexp", "POSIX patterns, the first match counts", regexp::open).patterns(),
+    row("socketmap", "a server that speaks sendmail's protocol", socketmap::open),
     row("static", "one value for every key", fixed::open),
+    row("tcp", "a server that answers lines", tcp::open),
     row("texthash", "a text file, read at start", texthash::open),
     row("unionmap", "all results of several tables", composed::open_union),
     row("unix", "users and groups of the system", unix::open),

@@ -1,0 +1,74 @@
+//! `socketmap:inet:host:port:name` and `socketmap:unix:path:name`: a server that speaks sendmail's protocol.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::environment::Trust;
+use crate::error::system_text;
+use crate::wire::{Endpoint, Framing, Server};
+use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+
+struct Socketmap {
+    spec: String,
+    name: String,
+    server: Arc<Server>,
+}
+
+pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    let spec = format!("socketmap:{name}");
+    if environment.trust == Trust::Paranoid {
+        let reason = format!("{spec} map is not allowed for security-sensitive data");
+        return Err(Error::config(spec, reason));
+    }
+    let syntax = || {
+        let reason = format!(
+            "invalid socketmap name: \"{spec}\"; need \"socketmap:inet:host:port:name\" or \"socketmap:unix:pathname:name\""
+        );
+        Error::config(&spec, reason)
+    };
+    let (endpoint, map) = name.rsplit_once(':').ok_or_else(syntax)?;
+    let endpoint = match endpoint.split_once(':') {
+        Some(("inet", address)) if address.contains(':') => Endpoint::Inet(address.to_owned()),
+        Some(("unix", path)) if !path.is_empty() => Endpoint::Unix(PathBuf::from(path)),
+        _ => return Err(syntax()),
+    };
+    let server = Server::new(endpoint, Framing::Netstring, environment.socketmap_max_reply_size);
+    Ok(Box::new(Socketmap { spec: spec.clone(), name: map.to_owned(), server: Arc::new(server) }))
+}
+
+impl Socketmap {
+    async fn ask(&self, key: &[u8]) -> Answer {
+        let question = [self.name.as_bytes(), b" ", key].concat();
+        let framed = [question.len().to_string().as_bytes(), b":", &question, b","].concat();
+        let answer = self.server.ask(&framed).await.map_err(|error| self.trouble(&system_text(&error)))?;
+        let end = answer.iter().position(|byte| *byte == b' ').unwrap_or(answer.len());
+        let (word, rest) = answer.split_at_checked(end).unwrap_or_default();
+        let rest = rest.get(1..).unwrap_or_default();
+        match word {
+            b"OK" => Ok(Some(rest.to_vec())),
+            b"NOTFOUND" => Ok(None),
+            b"TEMP" | b"TIMEOUT" | b"PERM" => Err(self.trouble(&format!(
+                "server replied {}: {}",
+                String::from_utf8_lossy(word),
+                String::from_utf8_lossy(rest)
+            ))),
+            _ => Err(self.trouble(&format!("malformed server reply: {}", String::from_utf8_lossy(&answer)))),
+        }
+    }
+
+    fn trouble(&self, reason: &str) -> Error {
+        tracing::warn!("{}: {reason:.200}", self.spec);
+        Error::temporary(&self.spec, reason)
+    }
+}
+
+impl Table for Socketmap {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        let key = key.to_vec();
+        Lookup::Later(Box::pin(async move { self.ask(&key).await }))
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Unknown
+    }
+}
