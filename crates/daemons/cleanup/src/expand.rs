@@ -48,9 +48,6 @@ impl Expansion<'_> {
         let parameter = self.mapping.virtual_alias_maps.parameter();
         let propagate = self.mapping.propagates("virtual");
         for round in 0.. {
-            if self.results.len() > limits.expansion {
-                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map expansion size for")));
-            }
             let Some(address) = self.results.get(at).cloned() else { return Ok(()) };
             if !self.expanded.insert(address.folded()) {
                 return Ok(());
@@ -68,6 +65,9 @@ impl Expansion<'_> {
             if let Some(long) = found.iter().find(|result| result.as_bytes().len() > limits.length) {
                 let what = format!("unreasonable {parameter} result {long:.300}... in expansion of");
                 return Err(self.unreasonable(at, &what));
+            }
+            if self.results.len() - 1 + found.len() > limits.expansion {
+                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map expansion size for")));
             }
             let mut found = found.into_iter();
             if let (Some(slot), Some(first)) = (self.results.get_mut(at), found.next()) {

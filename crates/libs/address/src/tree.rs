@@ -2,8 +2,8 @@
 //!
 //! A header such as `To:` holds mailboxes, display names, comments and groups. It is cut into items in one pass; what
 //! people wrote around an address stays as it is, so that only the addresses change when a header is rewritten.
-//! Whatever comes in, the parser ends in time linear in it. Faults that Postfix repairs are repaired: missing commas, old
-//! source routes, comments within addresses.
+//! Whatever comes in, the parser ends in time linear in it. Faults that Postfix repairs are repaired: missing commas,
+//! comments within addresses. A source route stays part of its address until rewriting drops it.
 
 mod lex;
 mod parse;

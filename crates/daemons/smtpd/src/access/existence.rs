@@ -123,7 +123,10 @@ impl Check<'_> {
             Party::Recipient => Subject { name: external(given), class: "Recipient address" },
         };
         let detail = if party == Party::Sender { 0 } else { 1 };
-        if let Some(fixed) = by_transport(&resolved, detail) {
+        // An alias domain has the error transport; addresses that are aliases never get there.
+        let aliased = resolved.class == Class::VirtualAlias
+            && matches!(self.server.missing(party, &resolved).await, Ok(None) | Err(_));
+        if let Some(fixed) = by_transport(&resolved, detail).filter(|_| !aliased) {
             let refusal = Refusal { text: subject.rejected(&fixed.text), ..fixed };
             return self.refuse(refusal);
         }

@@ -83,7 +83,7 @@ impl Parser<'_> {
             }
         }
         self.separate();
-        self.items.push(Item::Angle(Address::new(without_route(internal))));
+        self.items.push(Item::Angle(Address::new(internal)));
         self.items.extend(comments.into_iter().map(Item::Comment));
     }
 
@@ -127,7 +127,7 @@ impl Parser<'_> {
 
     fn bare(&mut self, internal: Vec<u8>, comments: &mut Vec<Vec<u8>>) {
         self.separate();
-        self.items.push(Item::Bare(Address::new(without_route(internal))));
+        self.items.push(Item::Bare(Address::new(internal)));
         self.items.extend(comments.drain(..).map(Item::Comment));
     }
 
@@ -141,16 +141,5 @@ impl Parser<'_> {
 
     fn span(&self, start: usize, end: usize) -> Vec<u8> {
         self.text.get(start..end).unwrap_or_default().to_vec()
-    }
-}
-
-/// Drops `@one,@two:` before an address: RFC 5321 appendix C lets us go straight to it.
-fn without_route(internal: Vec<u8>) -> Vec<u8> {
-    if !internal.starts_with(b"@") {
-        return internal;
-    }
-    match memchr::memchr(b':', &internal).and_then(|at| internal.get(at + 1..)) {
-        Some(rest) => rest.to_vec(),
-        None => internal,
     }
 }
