@@ -28,6 +28,7 @@ impl Instance {
             return Err(reserved());
         }
         let source = context.source(directory)?;
+        context.log.rename("postfix");
         let (layout, identity): (params::Layout, params::Identity) = context.params(&source)?;
         let instance = Self { directory: source.directory().to_owned(), source, layout, identity, is_default };
         if !privsep::is_root() && instance.owner()? != User::of_process()? {

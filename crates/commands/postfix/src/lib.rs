@@ -22,13 +22,8 @@ const COMMANDS: &str = "stop, reload, abort, flush, check, status, set-permissio
 /// What made it fail; logged by the caller.
 pub fn run(context: &mut Context) -> Result<ExitCode, Fatal> {
     context.log.rename("postfix");
-    let options = match context.options("c:Dv") {
-        Ok(options) => options,
-        Err(usage) => {
-            tracing::error!("{usage}");
-            return Err(Fatal::new("usage: postfix [-c config_dir] [-Dv] command"));
-        }
-    };
+    let usage = |_| Fatal::new("usage: postfix [-c config_dir] [-Dv] command");
+    let options = context.options("c:Dv").map_err(usage)?;
     if options.has('v') {
         context.log.verbose();
     }

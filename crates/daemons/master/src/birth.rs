@@ -78,6 +78,7 @@ impl Locks {
             None => lock::take(&data)?,
         };
         lock::write_pid(&pid)?;
+        lock::write_pid(&lock)?;
         Ok(Self([pid, lock]))
     }
 }

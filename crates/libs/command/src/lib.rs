@@ -10,6 +10,7 @@ pub use options::{Options, Usage};
 
 use config::{Group, Source, params};
 use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -110,12 +111,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// Takes the arguments apart as getopt(3) does; `spec` has the letters, those with a value followed by a colon.
+    /// Takes the arguments apart as getopt(3) does, and says on standard error what is wrong with them; `spec` has the
+    /// letters, those with a value followed by a colon.
     ///
     /// # Errors
     /// [`Usage`], for an unknown letter or a missing value.
     pub fn options(&self, spec: &str) -> Result<Options, Usage> {
-        Options::parse(spec, &self.arguments)
+        Options::parse(spec, &self.arguments).inspect_err(|usage| {
+            // Where standard error is closed, the exit code tells.
+            let _ = writeln!(std::io::stderr(), "{}: {usage}", self.called_as);
+        })
     }
 
     /// Reads main.cf of the directory that `-c` names (else `MAIL_CONFIG`, else the default), and logs as it says.

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::sink::{Line, Sink};
 use crate::target::{Facility, LogFile, Place, Settings, Severity};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,13 +176,29 @@ fn short(name: &str) -> String {
     name.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
-/// Control characters become question marks, and the text is cut at [`LONGEST`].
+/// Control characters become question marks, the numbers that Rust adds to the system's errors go, and the text is cut at
+/// [`LONGEST`].
 fn printable(text: &str) -> String {
+    let text = without_error_numbers(text);
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     text.get(..end).unwrap_or_default().chars().map(|found| if found.is_control() { '?' } else { found }).collect()
+}
+
+/// `Permission denied (os error 13)` as everyone else has it: `Permission denied`.
+fn without_error_numbers(text: &str) -> Cow<'_, str> {
+    const MARK: &str = " (os error ";
+    let Some(at) = text.find(MARK) else { return Cow::Borrowed(text) };
+    let (before, rest) = text.split_at(at);
+    let rest = rest.get(MARK.len()..).unwrap_or_default();
+    match rest.split_once(')') {
+        Some((number, after)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Cow::Owned(format!("{before}{}", without_error_numbers(after)))
+        }
+        Some(_) | None => Cow::Borrowed(text),
+    }
 }
 
 struct Lines(Log);

@@ -87,3 +87,13 @@ fn long_text_is_cut_between_characters() {
     assert_eq!(printable(&"é".repeat(3000)).len(), LONGEST);
     assert_eq!(printable(&format!("a{}", "é".repeat(3000))).len(), LONGEST - 1);
 }
+
+#[test]
+fn numbers_of_errors_are_not_shown() {
+    let error = std::io::Error::from_raw_os_error(13);
+    assert_eq!(
+        printable(&format!("open x: {error}; open y: {error}")),
+        "open x: Permission denied; open y: Permission denied"
+    );
+    assert_eq!(printable("a (os error x) b"), "a (os error x) b");
+}
