@@ -15,6 +15,8 @@ pub enum Kind {
     Duration,
     /// Text, after expansion.
     Text,
+    /// The name of a host or domain.
+    Host,
     /// Text that is not expanded here, because it names things known later.
     Raw,
     /// Words between white space and commas.

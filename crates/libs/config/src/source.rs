@@ -255,7 +255,8 @@ impl Source {
             false => Ok(Cow::Borrowed(raw)),
         };
         let default = || self.expand(fallback()).unwrap_or_default();
-        let context = Context { row, name: &name, default: &default };
+        let file = self.facts.directory.join("main.cf");
+        let context = Context { row, name: &name, file: &file, default: &default };
         let value =
             text.map_err(|failure| format!("parameter {name}: {failure}")).and_then(|text| V::parse(&text, &context));
         value.unwrap_or_else(|text| {

@@ -1,6 +1,7 @@
 //! The kinds of values, and how each is parsed from expanded text.
 
 use crate::row::Row;
+use std::path::Path;
 use std::time;
 
 /// A kind of value.
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub row: &'a Row,
     /// The name under which the value was found.
     pub name: &'a str,
+    /// The file that is complained about.
+    pub file: &'a Path,
     /// The row's default, expanded: it decides on the unit of a time without one.
     pub default: &'a dyn Fn() -> String,
 }
@@ -42,6 +45,9 @@ pub struct Duration;
 /// Any text.
 #[derive(Debug)]
 pub struct Text;
+/// The name of a host or domain.
+#[derive(Debug)]
+pub struct Host;
 /// Any text, not expanded.
 #[derive(Debug)]
 pub struct Raw;
@@ -113,6 +119,19 @@ impl Value for Text {
     }
 }
 
+impl Value for Host {
+    type Out = String;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<String, String> {
+        Text::parse(text, context)?;
+        if is_host(text) {
+            return Ok(text.to_owned());
+        }
+        let (file, name) = (context.file.display(), context.name);
+        Err(format!("file {file}: parameter {name}: bad parameter value: {text}"))
+    }
+}
+
 impl Value for Raw {
     type Out = String;
     const EXPANDED: bool = false;
@@ -175,6 +194,17 @@ pub fn words(text: &str) -> Vec<String> {
 #[must_use]
 pub fn unbraced(word: &str) -> Option<&str> {
     Some(word.strip_prefix('{')?.strip_suffix('}')?.trim())
+}
+
+/// Whether a text can be the name of a host: labels of letters, digits, hyphens and underlines, not all of them digits.
+fn is_host(text: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
+    let is_label = |label: &str| {
+        let edges = label.starts_with('-') || label.ends_with('-');
+        !label.is_empty() && label.len() <= 63 && !edges && label.chars().all(is_plain)
+    };
+    let numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    text.len() <= 255 && !numeric && text.split('.').all(is_label)
 }
 
 fn check_range(number: i64, context: &Context<'_>) -> Result<(), String> {

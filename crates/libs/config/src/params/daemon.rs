@@ -26,17 +26,17 @@ crate::params! {
         /// Whether a daemon ends when it cannot open a table, instead of failing lookups.
         daemon_table_open_error_is_fatal: Bool = "no";
         /// Whether warnings come with advice.
-        helpful_warnings: Bool = "yes";
+        helpful_warnings: Bool = "yes", inert;
         /// Whether finished queue files are kept aside for inspection.
-        dont_remove: Int = "0";
+        dont_remove: Int = "0", inert;
         /// For tests: which failures are simulated.
-        fault_injection_code: Int = "0";
+        fault_injection_code: Int = "0", inert;
         /// The TCP receive buffer size; 0 is what the system does.
-        tcp_windowsize: Int = "0";
+        tcp_windowsize: Int = "0", inert;
         /// Whether the name service is not asked for mail.
         disable_dns_lookups: Bool = "no";
         /// Whether negative answers are taken to expire as they should.
-        dns_ncache_ttl_fix_enable: Bool = "no";
+        dns_ncache_ttl_fix_enable: Bool = "no", inert;
         /// The question by which support of DNSSEC is found out.
         dnssec_probe: Text = "ns:.";
         /// Whether a failed MX lookup counts as no MX record.

@@ -4,9 +4,9 @@ crate::params! {
     /// Who this mail system is, which addresses it serves, and what its programs are called.
     Identity {
         /// The full name of this host, as other parameters and the protocols use it.
-        myhostname: Text = "localhost.localdomain" in 1..;
+        myhostname: Host = "localhost.localdomain" in 1..;
         /// The domain of this host: its name without the first label.
-        mydomain: Text = "localdomain" in 1..;
+        mydomain: Host = "localdomain" in 1..;
         /// The domain that addresses without one get, a name or a file that holds it.
         myorigin: Text = "$myhostname" in 1..;
         /// The domains that are delivered on this host.
@@ -87,6 +87,6 @@ crate::params! {
         /// How much more is logged about those peers.
         debug_peer_level: Int = "2" in 1..;
         /// The command that runs beside a daemon started with -D.
-        debugger_command: Text = "";
+        debugger_command: Text = "", inert;
     }
 }

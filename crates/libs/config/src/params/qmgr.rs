@@ -60,7 +60,7 @@ crate::params! {
         /// How small a message must be not to be overtaken.
         default_minimum_delivery_slots: Int = "3";
         /// Whether changes of concurrency are logged.
-        destination_concurrency_feedback_debug: Bool = "no";
+        destination_concurrency_feedback_debug: Bool = "no", inert;
         /// How many deliveries to one local recipient go on at once.
         local_destination_concurrency_limit: Int = "2";
         /// How many recipients one local delivery has.

@@ -57,16 +57,16 @@ crate::params! {
         /// The largest question to a socketmap server.
         socketmap_max_query_size: Size = "10000";
         /// What happens to hash and btree tables where there is no Berkeley DB.
-        non_bdb_migration_level: Text = "disable";
+        non_bdb_migration_level: Text = "disable", inert;
         /// Where root's tables may be made anew for that.
-        non_bdb_migration_allow_root_prefixes: List = "/etc /usr/local/etc";
+        non_bdb_migration_allow_root_prefixes: List = "/etc /usr/local/etc", inert;
         /// Where other users' tables may be made anew for that.
-        non_bdb_migration_allow_user_prefixes: List = "$data_directory /var/lib/mailman /var/lib/mailman3";
+        non_bdb_migration_allow_user_prefixes: List = "$data_directory /var/lib/mailman /var/lib/mailman3", inert;
         /// Whether lookups in other types are logged.
-        non_bdb_migration_log_redirect: Bool = "yes";
+        non_bdb_migration_log_redirect: Bool = "yes", inert;
         /// The service that makes tables anew.
-        non_bdb_migration_service_name: Text = "nbdb_reindex";
+        non_bdb_migration_service_name: Text = "nbdb_reindex", inert;
         /// Which type stands in for which.
-        non_bdb_custom_mapping: Text = "";
+        non_bdb_custom_mapping: Text = "", inert;
     }
 }

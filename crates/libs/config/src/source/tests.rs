@@ -124,6 +124,30 @@ fn a_directory_must_be_listed() {
 }
 
 #[test]
+fn names_of_hosts_are_checked() {
+    for (name, good) in [
+        ("a.test", true),
+        ("mail", true),
+        ("bücher.test", true),
+        ("a..b", false),
+        ("-a.b", false),
+        ("1.2.3.4", false),
+        ("a b", false),
+        ("a.b.", false),
+        ("[1.2.3.4]", false),
+    ] {
+        let identity = source(&format!("myhostname = {name}\nmydomain = x.test\n")).get::<params::Identity>();
+        match identity {
+            Ok(identity) => assert!(good && identity.myhostname == name, "{name}"),
+            Err(problems) => assert_eq!(
+                (good, problems.to_string()),
+                (false, format!("file /etc/postfix/main.cf: parameter myhostname: bad parameter value: {name}"))
+            ),
+        }
+    }
+}
+
+#[test]
 fn settings_without_effect_are_listed() {
     let source = source("tls_high_cipherlist = x\nrelayhost = y\n");
     let names: Vec<_> = source.inert().iter().map(|row| row.name).collect();
