@@ -69,18 +69,18 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
 
 /// Wishes that do not go together.
 fn check(options: &Options) -> Result<(), Fatal> {
-    let has_recipients = !options.recipients.is_empty();
-    match options.mode {
-        Mode::Mailq if has_recipients => Err(Fatal::new("display queue mode requires no recipient")),
-        Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) if has_recipients => {
-            Err(Fatal::new("flush queue mode requires no recipient"))
+    let alone = match options.mode {
+        Mode::Mailq => "display queue mode",
+        Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) => "flush queue mode",
+        Mode::Daemon => "daemon mode",
+        Mode::Smtp => "stand-alone SMTP server mode",
+        Mode::Newaliases => "alias initialization mode",
+        Mode::Verify if options.extract == Extract::Header => {
+            return Err(Fatal::new("-t can be used only in delivery mode"));
         }
-        Mode::Daemon if has_recipients => Err(Fatal::new("daemon mode requires no recipient")),
-        Mode::Smtp if has_recipients => Err(Fatal::new("stand-alone SMTP server mode requires no recipient")),
-        Mode::Newaliases if has_recipients => Err(Fatal::new("alias initialization mode requires no recipient")),
-        Mode::Verify if options.extract == Extract::Header => Err(Fatal::new("-t can be used only in delivery mode")),
-        _ => Ok(()),
-    }
+        Mode::Submit | Mode::Verify | Mode::Nothing => return Ok(()),
+    };
+    if options.recipients.is_empty() { Ok(()) } else { Err(Fatal::new(format!("{alone} requires no recipient"))) }
 }
 
 /// `-C` names main.cf or its directory.

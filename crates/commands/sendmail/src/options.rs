@@ -123,8 +123,7 @@ impl Options {
     fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), String> {
         const VALUED: &str = "ABCFLNORVXbefhopqr";
         const PLAIN: &str = "GIUaceimnstvd";
-        let mut letters = word.char_indices().skip(1);
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word.char_indices().skip(1) {
             if VALUED.contains(letter) {
                 let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
                 let value = match attached {

@@ -76,10 +76,12 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
     if let Some(delimiters) = &options.verp {
         record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
     }
-    let trace = match options.mode {
-        Mode::Verify => EXPAND,
-        _ if options.verbose == 1 => REPORT,
-        _ => 0,
+    let trace = if options.mode == Mode::Verify {
+        EXPAND
+    } else if options.verbose == 1 {
+        REPORT
+    } else {
+        0
     };
     let context = match options.context {
         Context::Local => "local",

@@ -84,25 +84,25 @@ fn envelope(source: impl Source) -> Result<(Vec<u8>, Vec<u8>, u64), Error> {
         let offset = records.offset();
         let missing = |kind| Error::Malformed { offset, problem: queue_file::Problem::Missing(kind) };
         let record = records.next()?.ok_or(Error::Malformed { offset, problem: queue_file::Problem::NoEnd })?;
-        match record.kind {
-            Type::Message if data_offset.is_none() => {
-                in_content = true;
-                data_offset = Some(records.offset());
-                continue;
+        let kind = record.kind;
+        if kind == Type::Message && data_offset.is_none() {
+            in_content = true;
+            data_offset = Some(records.offset());
+        } else if in_content {
+            if !matches!(kind, Type::Line | Type::Filter | Type::Deleted | Type::Extracted) {
+                return Err(record.misplaced());
             }
-            Type::Extracted if in_content => in_content = false,
-            Type::End if !in_content => {
-                let sender = sender.ok_or(missing(Type::Sender))?;
-                return Ok((out, sender, data_offset.ok_or(missing(Type::Message))?));
-            }
-            Type::Line | Type::Filter | Type::Deleted if in_content => {}
-            Type::Sender => {
+            in_content = kind != Type::Extracted;
+        } else if kind == Type::End {
+            let sender = sender.ok_or(missing(Type::Sender))?;
+            return Ok((out, sender, data_offset.ok_or(missing(Type::Message))?));
+        } else if passes(kind) {
+            if kind == Type::Sender {
                 sender = Some(record.data.to_vec());
-                record::put(&mut out, record.kind, record.data);
             }
-            kind if passes(kind) && !in_content => record::put(&mut out, kind, record.data),
-            Type::Line | Type::Message | Type::Extracted | Type::End => return Err(record.misplaced()),
-            _ => {}
+            record::put(&mut out, kind, record.data);
+        } else if matches!(kind, Type::Line | Type::Message | Type::Extracted) {
+            return Err(record.misplaced());
         }
     }
 }
@@ -112,10 +112,12 @@ fn passes(kind: Type) -> bool {
     matches!(
         kind,
         Type::Time
+            | Type::Sender
             | Type::FullName
             | Type::Recipient
             | Type::Original
             | Type::DsnOriginal
+            | Type::DsnReturn
             | Type::DsnNotify
             | Type::EnvelopeId
             | Type::Attribute

@@ -88,14 +88,11 @@ fn step(segment: Segment, record: &Record<'_>) -> Result<Segment, Refusal> {
 }
 
 fn passes(record: &Record<'_>) -> bool {
-    match record.kind {
-        Type::Time => false,
-        Type::Attribute => {
-            let name = record.data.split(|&b| b == b'=').next().unwrap_or_default();
-            ATTRIBUTES.contains(&name)
-        }
-        _ => true,
+    if record.kind == Type::Attribute {
+        let name = record.data.split(|&b| b == b'=').next().unwrap_or_default();
+        return ATTRIBUTES.contains(&name);
     }
+    record.kind != Type::Time
 }
 
 /// A stream as a source: it only moves on.
