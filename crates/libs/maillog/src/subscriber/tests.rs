@@ -90,7 +90,7 @@ fn long_text_is_cut_between_characters() {
 
 #[test]
 fn numbers_of_errors_are_not_shown() {
-    let error = std::io::Error::from_raw_os_error(13);
+    let error = io::Error::from_raw_os_error(13);
     assert_eq!(
         printable(&format!("open x: {error}; open y: {error}")),
         "open x: Permission denied; open y: Permission denied"
