@@ -1,7 +1,7 @@
 //! What a client says: the verb of a command line, and the arguments of MAIL and RCPT.
 //!
 //! A server decides by its state before it looks at arguments (a second MAIL is out of order however it is spelled), so
-//! parsing has two steps. Lines are split as leniently as Postfix does: any case, white space around the colon, and
+//! parsing has two steps. Lines are split as leniently as Postfix does: any case, white space behind the colon, and
 //! addresses without angle brackets.
 
 use std::fmt;
@@ -138,10 +138,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Where the first word of `text` ends: at white space outside quotes and brackets, or after a closing bracket that
-/// matches an opening one at the very start.
+/// Where the first word of `text` ends: at white space outside quotes and brackets.
 fn word_end(text: &[u8]) -> usize {
-    let bracketed = text.first() == Some(&b'<');
     let (mut quoted, mut depth, mut escaped) = (false, 0_usize, false);
     for (at, byte) in text.iter().enumerate() {
         if escaped {
@@ -153,12 +151,7 @@ fn word_end(text: &[u8]) -> usize {
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'<' => depth += 1,
-            b'>' => {
-                depth = depth.saturating_sub(1);
-                if bracketed && depth == 0 {
-                    return at + 1;
-                }
-            }
+            b'>' => depth = depth.saturating_sub(1),
             _ if depth == 0 && byte.is_ascii_whitespace() => return at,
             _ => {}
         }
@@ -194,7 +187,7 @@ impl<'a> PathArgument<'a> {
         if !head.eq_ignore_ascii_case(word) {
             return None;
         }
-        let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii();
+        let rest = rest.strip_prefix(b":")?.trim_ascii();
         if rest.is_empty() {
             return None;
         }
@@ -221,8 +214,10 @@ mod tests {
         for (text, expected, why) in [
             ("FROM:<a@b> SIZE=1 X", Some(("<a@b>", "SIZE=1 X")), "the plain case"),
             ("from:a@b size=10", Some(("a@b", "size=10")), "no brackets"),
-            ("From : <a b@c>  X", Some(("<a b@c>", "X")), "white space, and white space inside"),
-            ("FROM:<\"a> b\"@c>X", Some(("<\"a> b\"@c>", "X")), "a quoted bracket does not close"),
+            ("From: <a b@c>  X", Some(("<a b@c>", "X")), "white space, and white space inside"),
+            ("FROM : <a@b>", None, "white space before the colon"),
+            ("FROM:<\"a> b\"@c> X", Some(("<\"a> b\"@c>", "X")), "a quoted bracket does not close"),
+            ("FROM:<a@b>X", Some(("<a@b>X", "")), "for the address parser to refuse"),
             ("FROM:\"a b\"@c X", Some(("\"a b\"@c", "X")), "quoted white space"),
             ("FROM:<a@b", Some(("<a@b", "")), "left to the address parser"),
             ("FROM:", None, "no address"),

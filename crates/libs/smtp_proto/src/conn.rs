@@ -228,11 +228,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             line.extend_from_slice(self.input.get(..room).unwrap_or_default());
             skipped += part - room;
             self.input.advance(part);
-            if found {
-                return Ok(trim_end(line, skipped));
-            }
             if skipped > limit {
                 return Err(Error::Flood);
+            }
+            if found {
+                return Ok(trim_end(line, skipped));
             }
             self.flush().await?;
             self.fill_small().await?;

@@ -44,22 +44,31 @@ struct Inner<'a> {
 
 fn bracketed(path: &[u8]) -> Result<Inner<'_>, Malformed> {
     let mut scan = Scan::new(path);
-    let (mut open, mut close) = (None, None);
+    let (mut open, mut close, mut depth, mut outside) = (None, None, 0_usize, false);
     while let Some((at, byte)) = scan.next()? {
         match byte {
-            b'<' if open.is_none() => open = Some(at),
-            b'>' if open.is_some() && close.is_none() => close = Some(at),
+            // Brackets within brackets mean no more than one pair.
+            b'<' if close.is_none() => {
+                outside |= depth > 0;
+                depth += 1;
+                open = Some(at);
+            }
+            b'>' if depth > 0 => {
+                depth -= 1;
+                close = close.or(Some(at));
+            }
             b'<' | b'>' => return Err(Malformed),
+            _ if close.is_some() && !byte.is_ascii_whitespace() => return Err(Malformed),
             _ => {}
         }
     }
     match (open, close) {
         (None, None) => Ok(Inner { text: path, outside: false }),
-        (Some(open), Some(close)) => {
+        (Some(open), Some(close)) if depth == 0 => {
             let text = path.get(open + 1..close).ok_or(Malformed)?;
-            Ok(Inner { text, outside: open > 0 || close + 1 < path.len() })
+            Ok(Inner { text, outside: outside || open > 0 || close + 1 < path.len() })
         }
-        (Some(_), None) | (None, Some(_)) => Err(Malformed),
+        (Some(_), None | Some(_)) | (None, Some(_)) => Err(Malformed),
     }
 }
 
@@ -219,7 +228,9 @@ mod tests {
             ("<\"a@b>", None, None, "an open quote"),
             ("<a@[b>", None, None, "an open literal"),
             ("<a@b><c@d>", None, None, "two addresses"),
-            ("<A. User <a@b>>", None, None, "nested brackets"),
+            ("<A. User <a@b>>", Some("a@b"), None, "nested brackets"),
+            ("<<a@b>>", Some("a@b"), None, "doubled brackets"),
+            ("<a@b>X", None, None, "something behind"),
             ("A <a@b>", Some("a@b"), None, "a display name"),
             ("<a(x)@b>", Some("a@b"), None, "a comment"),
             ("<a @ b . c>", Some("a@b.c"), None, "white space between tokens"),

@@ -45,6 +45,10 @@ impl Check<'_> {
 
     /// A recipient is known; with `smtpd_delay_reject` everything before it is looked at too.
     pub(crate) async fn recipient(&mut self) -> Outcome {
+        // Whoever is in trouble may write to postmaster (RFC 5321, section 4.5.1).
+        if self.facts.recipient.is_some_and(|recipient| recipient.eq_ignore_ascii_case(b"postmaster")) {
+            return Ok(());
+        }
         if self.server.params.access.smtpd_delay_reject {
             self.client().await?;
             self.helo().await?;

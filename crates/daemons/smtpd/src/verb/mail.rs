@@ -112,9 +112,7 @@ impl Session {
                 Some(id) if sender.envelope_id.is_none() && is_printable(&id) => sender.envelope_id = Some(id),
                 Some(_) | None => return syntax("Bad ENVID parameter syntax"),
             },
-            Some(value) if parameter.is("AUTH") && self.offers_login() => {
-                sender.auth = Some(self.auth_parameter(value)?)
-            }
+            Some(value) if parameter.is("AUTH") => sender.auth = Some(self.auth_parameter(value)?),
             None if parameter.is("SMTPUTF8")
                 && self.server.settings.smtputf8
                 && !self.hidden.has(Keyword::SmtpUtf8) =>
