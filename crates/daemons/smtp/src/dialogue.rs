@@ -3,6 +3,7 @@
 //! Commands are collected and go out together when a reply is waited for. Every wait has the limit of its stage.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smtp_proto::conn::Pace;
 use smtp_proto::ehlo::Keywords;
@@ -10,10 +11,12 @@ use smtp_proto::reply::{Answer, Assembler, Line};
 use smtp_proto::{Conn, conn};
 use table::Maps;
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::failure::Failure;
 use crate::flavor::Flavor;
 use crate::peer::Peer;
+use crate::pix::{Pix, Workarounds};
 use crate::stage::{Stage, Timeouts};
 use crate::stream::Stream;
 
@@ -63,6 +66,8 @@ pub struct Dialect {
     pub hidden_by_address: Maps,
     /// `smtp_reply_filter`.
     pub reply_filter: Maps,
+    /// `smtp_pix_workarounds`.
+    pub pix: Pix,
 }
 
 /// A connection with a server.
@@ -70,6 +75,19 @@ pub struct Dialogue {
     conn: Conn<Stream>,
     peer: Peer,
     dialect: Arc<Dialect>,
+    /// The message at hand, for warnings.
+    queue_id: String,
+    /// Commands said since a reply was last heard.
+    ahead: Ahead,
+    /// What this server's firewall needs.
+    pix: Workarounds,
+}
+
+/// Whether commands were said without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    InTurn,
+    Pipelined,
 }
 
 impl Dialogue {
@@ -77,7 +95,8 @@ impl Dialogue {
     #[must_use]
     pub fn new(stream: Stream, peer: Peer, dialect: Arc<Dialect>) -> Self {
         let pace = Pace::Each(dialect.timeouts.hello);
-        Self { conn: Conn::new(stream, pace), peer, dialect }
+        let conn = Conn::new(stream, pace);
+        Self { conn, peer, dialect, queue_id: String::new(), ahead: Ahead::InTurn, pix: Workarounds::default() }
     }
 
     /// The server.
@@ -90,6 +109,37 @@ impl Dialogue {
     #[must_use]
     pub fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    /// The message that what follows is about.
+    pub fn concern(&mut self, queue_id: &str) {
+        queue_id.clone_into(&mut self.queue_id);
+    }
+
+    /// What this server's firewall needs.
+    #[must_use]
+    pub fn workarounds(&self) -> Workarounds {
+        self.pix
+    }
+
+    /// Remembers what this server's firewall needs.
+    pub fn work_around(&mut self, workarounds: Workarounds) {
+        self.pix = workarounds;
+    }
+
+    /// Says commands without waiting for the replies in between.
+    pub fn say_ahead<'a>(&mut self, lines: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if lines.len() > 1 {
+            self.ahead = Ahead::Pipelined;
+        }
+        lines.for_each(|line| self.say(line));
+    }
+
+    /// Writes what was said, and waits before the next words.
+    pub async fn hesitate(&mut self, time: Duration) -> Result<(), Failure> {
+        self.conn.flush().await.map_err(|error| Failure::broken(&self.peer, Stage::Body, &error))?;
+        tokio::time::sleep(time).await;
+        Ok(())
     }
 
     /// Says a command; it goes out with the next wait.
@@ -111,10 +161,17 @@ impl Dialogue {
 
     /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
     fn note_junk(&self, answer: &Answer) {
+        let mut heard = false;
         for line in answer.text.split(|byte| *byte == b'\n').filter(|line| Line::parse(line).is_none()) {
             let line: String = String::from_utf8_lossy(line).chars().take(100).collect();
             let line = line.replace(|c: char| c.is_control(), "?");
-            tracing::warn!("non-{} response from {}: {line}", self.dialect.flavor.name(), self.peer.relay());
+            let id = if self.queue_id.is_empty() { String::new() } else { format!("{}: ", self.queue_id) };
+            warn!("{id}non-{} response from {}: {line}", self.dialect.flavor.name(), self.peer.relay());
+            heard = true;
+        }
+        if let (true, Ahead::Pipelined, Some(address)) = (heard, self.ahead, self.peer.address()) {
+            let parameter = self.dialect.hidden_by_address.parameter();
+            warn!("to prevent loss of mail, turn off command pipelining for {address} with the {parameter} parameter");
         }
     }
 
@@ -157,7 +214,7 @@ impl Dialogue {
 
     /// Gives the stream away for a TLS handshake; bytes that came before it are an attack.
     pub fn into_drained(self) -> Result<(Stream, conn::Drained, Peer, Arc<Dialect>), conn::Buffered> {
-        let Self { conn, peer, dialect } = self;
+        let Self { conn, peer, dialect, .. } = self;
         conn.into_drained().map(|(stream, drained)| (stream, drained, peer, dialect))
     }
 

@@ -1,5 +1,7 @@
 //! The commands that carry a message's envelope, with the parameters that the server offers.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use address::{Address, quote};
 use dsn::{Detail, Notify, OriginalRecipient, Status, xtext};
 use ipc::deliver::{Message, Mode, Recipient, Request};
@@ -89,7 +91,7 @@ impl Style {
             Mode::Deliver | Mode::DeliverAndReport => Goal::Send,
             Mode::Expand | Mode::Probe => self.probe,
         };
-        Ok(Envelope { goal, xforward, mail, rcpt })
+        Ok(Envelope { goal, age: age(request), xforward, mail, rcpt })
     }
 
     async fn address(&self, internal: &[u8], generic: &Generic) -> Result<Vec<u8>, Detail> {
@@ -107,6 +109,13 @@ impl Style {
             Quoting::None => address,
         })
     }
+}
+
+/// How long ago the message arrived.
+fn age(request: &Request) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let arrived = Duration::from_micros(u64::try_from(request.times.arrived).unwrap_or(0));
+    now.saturating_sub(arrived)
 }
 
 fn mail_parameters(message: &Message, offer: &Offer, conversion: Conversion, line: &mut Vec<u8>) {

@@ -234,6 +234,7 @@ impl<'a> Errand<'a> {
             return Exchanged::Done;
         }
         let (request, carrier) = (self.request(), self.carrier);
+        ready.dialogue.concern(&request.queue_id);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;
         let envelope =

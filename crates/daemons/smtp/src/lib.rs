@@ -17,6 +17,7 @@ pub mod generic;
 pub mod nexthop;
 pub mod order;
 pub mod peer;
+pub mod pix;
 pub mod pool;
 pub mod route;
 pub mod secure;

@@ -16,6 +16,7 @@ use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, unrea
 use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
+use crate::pix::Esmtp;
 use crate::stage::Stage;
 use crate::stream::{self, Source};
 
@@ -93,6 +94,8 @@ impl Connected {
                 let (relay, myhostname) = (self.0.peer().relay(), &self.0.dialect().myhostname);
                 warn!("host {relay} greeted me with my own hostname {myhostname}");
             }
+            let workarounds = self.0.dialect().pix.workarounds(&answer, self.0.peer()).await;
+            self.0.work_around(workarounds);
             let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
             return Ok(Greeted { dialogue: self.0, esmtp });
         }
@@ -114,6 +117,7 @@ impl Greeted {
     pub async fn hello(mut self, mirror: Mirror, nexthop: &str) -> Result<Ready, Failure> {
         let flavor = self.dialogue.dialect().flavor;
         let extended = match self.dialogue.dialect().greeting {
+            _ if self.dialogue.workarounds().esmtp == Esmtp::Disabled => false,
             Greeting::Always => true,
             Greeting::IfOffered => self.esmtp,
             Greeting::Never => false,

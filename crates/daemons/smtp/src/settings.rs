@@ -21,6 +21,7 @@ use crate::envelope::{Forwarding, Quoting, Style};
 use crate::flavor::Flavor;
 use crate::generic::Generic;
 use crate::order::{Favor, Ordering};
+use crate::pix::Pix;
 use crate::pool::Keeping;
 use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
 use crate::services::Services;
@@ -155,6 +156,12 @@ impl Opening<'_> {
             hidden,
             hidden_by_address: self.maps("smtp_discard_ehlo_keyword_address_maps", by_address),
             reply_filter: self.maps("smtp_reply_filter", &smtp.smtp_reply_filter),
+            pix: Pix {
+                default: smtp.smtp_pix_workarounds.clone(),
+                maps: self.maps("smtp_pix_workaround_maps", &smtp.smtp_pix_workaround_maps),
+                delay: smtp.smtp_pix_workaround_delay_time,
+                threshold: smtp.smtp_pix_workaround_threshold_time,
+            },
         })
     }
 

@@ -4,6 +4,8 @@
 //! says 354 all the same, gets an empty message, which it can only refuse. What a server said to each recipient is
 //! noted as it is heard, so that nothing is forgotten when the connection breaks later.
 
+use std::time::Duration;
+
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
 
@@ -33,6 +35,8 @@ pub enum Goal {
 pub struct Envelope {
     /// How far to go.
     pub goal: Goal,
+    /// How long the message has waited already.
+    pub age: Duration,
     /// XFORWARD commands.
     pub xforward: Vec<Vec<u8>>,
     /// The MAIL command.
@@ -120,7 +124,7 @@ impl Ready {
         }
         self.uses += 1;
         self.fitness = Fitness::Spent;
-        self.content(body).await?;
+        self.content(envelope, body).await?;
         let ended = self.end(verdicts).await;
         if ended.as_ref().map_or_else(|failure| failure.scope == Scope::Message, |()| true) {
             self.fitness = Fitness::Fit;
@@ -156,7 +160,7 @@ impl Ready {
             if hopeless {
                 break;
             }
-            group.iter().for_each(|step| self.dialogue.say(line(*step, envelope)));
+            self.dialogue.say_ahead(group.iter().map(|step| line(*step, envelope)));
             for step in group {
                 self.listen(*step, envelope, &mut heard, verdicts).await?;
             }
@@ -202,11 +206,16 @@ impl Ready {
         Ok(())
     }
 
-    async fn content<B: Body>(&mut self, body: &mut B) -> Result<(), Failure> {
+    async fn content<B: Body>(&mut self, envelope: &Envelope, body: &mut B) -> Result<(), Failure> {
         self.dialogue.enter(Stage::Body);
         body.send(&mut self.dialogue).await?;
         if !body.ends_in_newline() {
             self.dialogue.say(b"");
+        }
+        if let Some((threshold, pause)) = self.dialogue.workarounds().pause
+            && envelope.age > threshold
+        {
+            self.dialogue.hesitate(pause).await?;
         }
         self.dialogue.say(b".");
         Ok(())

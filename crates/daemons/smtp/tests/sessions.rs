@@ -7,6 +7,7 @@ use smtp::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting};
 use smtp::failure::Failure;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
+use smtp::pix::Pix;
 use smtp::session::{Connected, Mirror, Ready};
 use smtp::stage::Timeouts;
 use smtp::stream::Source;
@@ -53,6 +54,12 @@ fn dialect(flavor: Flavor) -> Arc<Dialect> {
         hidden: Keywords::NONE,
         hidden_by_address: Maps::none("smtp_discard_ehlo_keyword_address_maps"),
         reply_filter: Maps::none("smtp_reply_filter"),
+        pix: Pix {
+            default: vec!["disable_esmtp".into()],
+            maps: Maps::none("smtp_pix_workaround_maps"),
+            delay: Duration::ZERO,
+            threshold: Duration::ZERO,
+        },
     })
 }
 
