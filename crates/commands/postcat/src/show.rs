@@ -45,6 +45,13 @@ enum Place {
     End,
 }
 
+/// How far a file has been shown.
+struct At<'a> {
+    name: &'a str,
+    place: Place,
+    within_line: bool,
+}
+
 /// A record as it is in the file.
 struct Raw<'a> {
     offset: u64,
@@ -66,83 +73,93 @@ impl Show {
             writeln!(out, "*** ENVELOPE RECORDS {name} ***")?;
         }
         let mut walk = Walk { offset: self.start, jumps: 0 };
-        let mut place = Place::Envelope;
-        let mut within_line = false;
+        let mut at = At { name, place: Place::Envelope, within_line: false };
         while let Some(raw) = walk.next(&mut source, name)? {
-            let kind = Type::from_byte(raw.byte);
-            match kind {
+            match Type::from_byte(raw.byte) {
                 Some(Type::Pointer) if !self.is_raw => {
                     if let Some(target) = number(raw.data).filter(|target| *target > 0) {
                         walk.jump(name, target)?;
                     }
-                    continue;
                 }
-                Some(Type::Deleted) if !self.is_raw => continue,
-                Some(kind @ (Type::Message | Type::Extracted | Type::End)) => {
-                    place = self.mark(name, kind, place, &raw, out)?;
-                    if place == Place::End {
-                        return Ok(());
+                Some(Type::Deleted) if !self.is_raw => {}
+                kind => {
+                    self.one(kind, &mut at, &raw, out)?;
+                    if at.place == Place::End {
+                        break;
                     }
                 }
-                Some(kind @ (Type::Line | Type::Filter)) if matches!(place, Place::Header | Place::Body) => {
-                    if place == Place::Header && !within_line && !is_header(raw.data) {
-                        place = Place::Body;
-                    }
-                    if place == Place::Body && !self.parts.body && !self.parts.envelope {
-                        return Ok(());
-                    }
-                    self.text(kind, place, within_line, &raw, out)?;
-                    within_line = kind == Type::Filter;
-                }
-                _ if self.parts.envelope => self.record(kind, place, &raw, out)?,
-                _ => {}
             }
         }
         Ok(())
     }
 
-    /// A line between parts; says in which part the next record is.
-    fn mark(&self, name: &str, kind: Type, place: Place, raw: &Raw<'_>, out: &mut impl Write) -> Result<Place, Fatal> {
-        let (text, problem, is_in_order, next) = match kind {
-            Type::Message => ("MESSAGE CONTENTS", "message content", place == Place::Envelope, Place::Header),
-            Type::Extracted => {
-                let in_order = matches!(place, Place::Header | Place::Body);
-                ("HEADER EXTRACTED", "extracted segment", in_order, Place::Extracted)
+    /// Shows one record, if it is in a part that is shown.
+    fn one(&self, kind: Option<Type>, at: &mut At<'_>, raw: &Raw<'_>, out: &mut impl Write) -> Result<(), Fatal> {
+        match kind {
+            Some(Type::Message) => {
+                let is_in_order = at.place == Place::Envelope;
+                self.mark(("MESSAGE CONTENTS", "message content", is_in_order), at, raw, out)?;
+                at.place = Place::Header;
             }
-            _ => ("MESSAGE FILE END", "message end", place == Place::Extracted, Place::End),
-        };
-        if !is_in_order {
-            warn!("{name}: out-of-order {problem} marker");
+            Some(Type::Extracted) => {
+                let is_in_order = matches!(at.place, Place::Header | Place::Body);
+                self.mark(("HEADER EXTRACTED", "extracted segment", is_in_order), at, raw, out)?;
+                at.place = if self.parts.envelope { Place::Extracted } else { Place::End };
+            }
+            Some(Type::End) => {
+                let is_in_order = at.place == Place::Extracted;
+                self.mark(("MESSAGE FILE END", "message end", is_in_order), at, raw, out)?;
+                at.place = Place::End;
+            }
+            Some(Type::Line | Type::Filter) if matches!(at.place, Place::Header | Place::Body) => {
+                self.text(at, raw, out)?;
+            }
+            _ if self.parts.envelope => self.record(kind, at.place, raw, out)?,
+            _ => {}
         }
-        if self.parts.envelope {
-            self.prefix(raw, out)?;
-            writeln!(out, "*** {text} {name} ***")?;
-        } else if matches!(kind, Type::Extracted) {
-            return Ok(Place::End);
-        }
-        Ok(next)
+        Ok(())
     }
 
-    fn text(
+    /// A line between parts.
+    fn mark(
         &self,
-        kind: Type,
-        place: Place,
-        within_line: bool,
+        (text, problem, is_in_order): (&str, &str, bool),
+        at: &At<'_>,
         raw: &Raw<'_>,
         out: &mut impl Write,
     ) -> Result<(), Fatal> {
-        if !(if place == Place::Header { self.parts.header } else { self.parts.body }) {
+        if !is_in_order {
+            warn!("{}: out-of-order {problem} marker", at.name);
+        }
+        if self.parts.envelope {
+            self.prefix(raw, out)?;
+            writeln!(out, "*** {text} {} ***", at.name)?;
+        }
+        Ok(())
+    }
+
+    fn text(&self, at: &mut At<'_>, raw: &Raw<'_>, out: &mut impl Write) -> Result<(), Fatal> {
+        if at.place == Place::Header && !at.within_line && !is_header(raw.data) {
+            at.place = Place::Body;
+        }
+        if at.place == Place::Body && !self.parts.body && !self.parts.envelope {
+            at.place = Place::End;
             return Ok(());
         }
-        if !within_line || self.is_verbose || self.is_raw {
+        let was_within_line = std::mem::replace(&mut at.within_line, raw.byte == Type::Filter.byte());
+        if !(if at.place == Place::Header { self.parts.header } else { self.parts.body }) {
+            return Ok(());
+        }
+        let is_by_piece = self.is_verbose || self.with_offset;
+        if !was_within_line || is_by_piece {
             self.prefix(raw, out)?;
         }
         if self.is_verbose {
-            let label = if kind == Type::Line { "regular_text" } else { "unterminated_text" };
+            let label = if at.within_line { "unterminated_text" } else { "regular_text" };
             write!(out, "{label}: ")?;
         }
         out.write_all(raw.data)?;
-        if kind == Type::Line || self.is_verbose || self.is_raw {
+        if !at.within_line || is_by_piece {
             out.write_all(b"\n")?;
         }
         Ok(())
