@@ -4,6 +4,7 @@ use config::Standing;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+#[expect(clippy::unwrap_used, reason = "a test helper")]
 /// Adds the words of all Rust sources of programs and libraries below a folder.
 fn words(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {

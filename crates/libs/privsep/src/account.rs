@@ -41,9 +41,12 @@ pub fn real_uid() -> u32 {
     nix::unistd::getuid().as_raw()
 }
 
-/// Whether this program has rights that its caller has not: by its set-uid or set-gid bit.
+/// Whether this program has rights that its caller has not: by its set-uid or set-gid bit. The superuser gains none.
 #[must_use]
 pub fn has_gained_rights() -> bool {
+    if nix::unistd::getuid().is_root() {
+        return false;
+    }
     nix::unistd::getuid() != nix::unistd::geteuid() || nix::unistd::getgid() != nix::unistd::getegid()
 }
 
