@@ -41,17 +41,25 @@ fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
     authorize(&params)?;
     let spool = spool(&params);
     std::env::set_current_dir(&params.layout.queue_directory)?;
+    // Directories that are made on the way belong to the mail system.
+    let owner = privsep::User::by_name(&params.layout.mail_owner)?
+        .ok_or_else(|| Fatal::new(format!("unknown mail_owner configuration: {}", params.layout.mail_owner)))?;
+    let counts = privsep::become_user(&owner, || carry_out_all(&spool, &options))??;
+    counts.report(&options);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn carry_out_all(spool: &Spool, options: &Options) -> Result<Counts, Fatal> {
     let mut counts = Counts::default();
     if options.structure.is_some() || options.purge {
-        structure::check(&spool, &options, &mut counts)?;
+        structure::check(spool, options, &mut counts)?;
     }
     for act in Act::IN_ORDER {
         for which in options.wanted(act) {
-            carry_out(&spool, act, which, &options, &mut counts)?;
+            carry_out(spool, act, which, options, &mut counts)?;
         }
     }
-    counts.report(&options);
-    Ok(ExitCode::SUCCESS)
+    Ok(counts)
 }
 
 fn carry_out(spool: &Spool, act: Act, which: &Which, options: &Options, counts: &mut Counts) -> Result<(), Fatal> {

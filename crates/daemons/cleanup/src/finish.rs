@@ -37,7 +37,7 @@ impl Message {
             self.fate.refuse(Refusal::new(Cause::NoRecipients, ""));
         }
         match self.fate.refusal.take() {
-            Some(refusal) => self.refuse(refusal).await,
+            Some(refusal) => self.refuse(refusal, extracted_at).await,
             None if self.fate.discard => {
                 tracing::info!("{}: removed (discarded)", self.id);
                 self.drop_draft().await;
@@ -142,10 +142,10 @@ impl Message {
     }
 
     /// Does not accept the message; returns it to its sender where the caller cannot.
-    async fn refuse(mut self, refusal: Refusal) -> Finished {
+    async fn refuse(mut self, refusal: Refusal, extracted_at: u64) -> Finished {
         let returns = self.handling.bounce == Switch::On && refusal.is_final() && self.envelope.sender.is_some();
         let verdict = if returns {
-            match self.return_to_sender(&refusal).await {
+            match self.return_to_sender(&refusal, extracted_at).await {
                 Ok(()) => Verdict::Discarded,
                 Err(later) => later.into_verdict(),
             }
@@ -156,8 +156,8 @@ impl Message {
         Finished { verdict, next: None }
     }
 
-    async fn return_to_sender(&mut self, refusal: &Refusal) -> Result<(), Refusal> {
-        let sizes = self.sizes(self.draft.as_ref().map_or(0, crate::draft::Draft::data_offset));
+    async fn return_to_sender(&mut self, refusal: &Refusal, extracted_at: u64) -> Result<(), Refusal> {
+        let sizes = self.sizes(extracted_at);
         let draft = self.draft.take().ok_or_else(Refusal::write)?;
         let draft = draft.complete(sizes).await.map_err(|_| Refusal::write())?;
         let recipients = recipients_of(&self.desk.spool, &draft)?;
