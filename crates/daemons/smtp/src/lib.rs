@@ -8,6 +8,7 @@ pub mod auth;
 pub mod carrier;
 pub mod chance;
 pub mod content;
+pub mod dane;
 pub mod dialogue;
 pub mod envelope;
 pub mod errand;

@@ -44,6 +44,15 @@ impl Peer {
         }
     }
 
+    /// The port; 0 for a socket in the file system.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match &self.endpoint {
+            Endpoint::Inet(address) => address.port(),
+            Endpoint::Unix(_) => 0,
+        }
+    }
+
     /// The address, for servers on the network.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {

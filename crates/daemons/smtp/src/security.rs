@@ -13,7 +13,7 @@ use tls::protocols::Protocols;
 use crate::auth::{Auth, Dependence, Refusal};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
-use crate::tls_policy::{self, Defaults, Policies};
+use crate::tls_policy::{Defaults, Policies, Wish};
 
 impl Opening<'_> {
     pub(crate) fn policies(&self) -> Result<Policies, Fatal> {
@@ -22,7 +22,7 @@ impl Opening<'_> {
         let digest = &tls.smtp_tls_fingerprint_digest;
         Ok(Policies {
             defaults: Defaults {
-                level: self.level()?,
+                wish: self.wish()?,
                 protocols: protocols(&tls.smtp_tls_protocols)?,
                 mandatory_protocols: protocols(&tls.smtp_tls_mandatory_protocols)?,
                 verify_match: split(&tls.smtp_tls_verify_cert_match),
@@ -37,19 +37,20 @@ impl Opening<'_> {
     }
 
     /// The level, by its own parameter or by those that came before it.
-    fn level(&self) -> Result<Level, Fatal> {
+    fn wish(&self) -> Result<Wish, Fatal> {
         let tls = &self.params.tls;
         let name = tls.smtp_tls_security_level.as_str();
         if !name.is_empty() {
-            return tls_policy::level(name)
+            return Wish::named(name)
                 .ok_or_else(|| Fatal::new(format!("invalid TLS security level: smtp_tls_security_level = {name}")));
         }
-        Ok(match (tls.smtp_enforce_tls, tls.smtp_tls_enforce_peername, tls.smtp_use_tls) {
+        let level = match (tls.smtp_enforce_tls, tls.smtp_tls_enforce_peername, tls.smtp_use_tls) {
             (true, true, _) => Level::Verify,
             (true, false, _) => Level::Encrypt,
             (false, _, true) => Level::May,
             (false, _, false) => Level::None,
-        })
+        };
+        Ok(Wish { level, dane: None })
     }
 
     pub(crate) fn tls(&self) -> Result<Tls, Fatal> {

@@ -8,13 +8,14 @@ use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
 use tls::protocols::Protocols;
 
+use crate::dane::Dane;
 use crate::peer::Peer;
 
 /// What is asked for where a policy says nothing else.
 #[derive(Debug, Clone)]
 pub struct Defaults {
     /// `smtp_tls_security_level`.
-    pub level: Level,
+    pub wish: Wish,
     /// `smtp_tls_protocols`.
     pub protocols: Protocols,
     /// `smtp_tls_mandatory_protocols`.
@@ -29,6 +30,42 @@ pub struct Defaults {
     pub digest: Algorithm,
     /// `smtp_tls_servername`.
     pub server_name: String,
+}
+
+/// A level, which DANE may raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// The level as such.
+    pub level: Level,
+    /// Whether TLSA records are asked for.
+    pub dane: Option<Dane>,
+}
+
+impl Wish {
+    /// A level by name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "dane" => Some(Self { level: Level::May, dane: Some(Dane::Opportunistic) }),
+            "dane-only" => Some(Self { level: Level::Encrypt, dane: Some(Dane::Only) }),
+            _ => Level::named(name).map(|level| Self { level, dane: None }),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match (self.dane, self.level) {
+            (Some(Dane::Opportunistic), _) => "dane",
+            (Some(Dane::Only), _) => "dane-only",
+            (None, Level::None) => "none",
+            (None, Level::May) => "may",
+            (None, Level::Encrypt) => "encrypt",
+            (None, Level::Fingerprint) => "fingerprint",
+            (None, Level::Verify) => "verify",
+            (None, Level::Secure) => "secure",
+        }
+    }
 }
 
 /// The policies of a process.
@@ -56,7 +93,7 @@ impl Policies {
     ///
     /// # Errors
     /// A table failed, or what it says makes no sense.
-    pub async fn of(&self, destination: Destination<'_>) -> Result<Policy, Detail> {
+    pub async fn of(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
         let found =
             if self.maps.is_empty() { None } else { self.find(destination.nexthop).await.map_err(|()| unusable())? };
@@ -65,7 +102,7 @@ impl Policies {
                 tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
                 unusable()
             }),
-            None => Ok(self.built(self.defaults.level, destination)),
+            None => Ok((self.defaults.wish, self.built(self.defaults.wish.level, destination))),
         }
     }
 
@@ -88,9 +125,10 @@ impl Policies {
     }
 
     /// `level name=value...`
-    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Policy> {
+    fn read(&self, text: &str, destination: Destination<'_>) -> Option<(Wish, Policy)> {
         let mut words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
-        let mut policy = self.built(level(words.next()?)?, destination);
+        let wish = Wish::named(words.next()?)?;
+        let mut policy = self.built(wish.level, destination);
         let mut matches: Vec<String> = Vec::new();
         for word in words {
             let (name, value) = word.split_once('=')?;
@@ -110,7 +148,7 @@ impl Policies {
             (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
             (Level::None | Level::May | Level::Encrypt, false) => return None,
         }
-        Some(policy)
+        Some((wish, policy))
     }
 
     fn built(&self, level: Level, destination: Destination<'_>) -> Policy {
@@ -134,12 +172,6 @@ impl Policies {
             server_name: server_name(&defaults.server_name, destination),
         }
     }
-}
-
-/// A level by name. Without TLSA records `dane` is what it falls back to; `dane-only` cannot be had.
-#[must_use]
-pub fn level(name: &str) -> Option<Level> {
-    if name.eq_ignore_ascii_case("dane") { Some(Level::May) } else { Level::named(name) }
 }
 
 /// Match strategies made into names.
@@ -173,7 +205,7 @@ mod tests {
         let any = Protocols::parse(">=TLSv1").unwrap();
         Policies {
             defaults: Defaults {
-                level: Level::May,
+                wish: Wish::named("may").unwrap(),
                 protocols: any.clone(),
                 mandatory_protocols: any,
                 verify_match: vec!["hostname".into()],
@@ -188,7 +220,7 @@ mod tests {
 
     fn policy(maps: &str, nexthop: &str, domain: &str) -> Option<Policy> {
         let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
-        table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok()
+        table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok().map(|(_, policy)| policy)
     }
 
     #[test]

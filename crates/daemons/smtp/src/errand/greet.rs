@@ -1,33 +1,34 @@
 //! From a server's address to a session that takes mail: connection, greetings, TLS, authentication.
 
 use delivery::Attempt;
+use dsn::Detail;
 use tls::client::{Level, Policy};
 use tracing::info;
 
 use super::{Errand, Hop, Server};
+use crate::dane;
 use crate::failure::Failure;
 use crate::secure::{FeatureStatus, Greeting, Shortfall};
 use crate::session::{Connected, Ready};
-use crate::tls_policy;
+use crate::tls_policy::{Destination, Wish};
 
 impl Errand<'_> {
     /// Connects and greets; a failure is noted, or settles all that is left.
     pub(super) async fn greet(&mut self, server: &Server, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
-        let destination = tls_policy::Destination { nexthop: hop.text, domain: &server.domain, peer: &server.peer };
-        let mut policy = match self.carrier.policies.of(destination).await {
-            Ok(policy) => policy,
+        let destination = Destination { nexthop: hop.text, domain: &server.domain, peer: &server.peer };
+        let (wish, mut policy) = match self.policy(destination).await {
+            Ok(found) => found,
             Err(detail) => {
                 self.fail(Failure::site(detail)).await;
                 return None;
             }
         };
-        let wanted = policy.level;
         loop {
             let connected = self.connect(server).await?;
             match self.establish(connected, &policy, server, hop).await {
                 Ok(ready) => {
-                    self.attempt.tls = self.feature_status(wanted, &ready);
+                    self.attempt.tls = self.feature_status(wish, &ready);
                     return Some(ready);
                 }
                 Err(Shortfall::PlainWillDo(words)) => {
@@ -75,20 +76,21 @@ impl Errand<'_> {
         Ok(ready)
     }
 
+    /// What is asked for, and with DANE what the TLSA records make of it.
+    async fn policy(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
+        let (wish, policy) = self.carrier.policies.of(destination).await?;
+        let Some(dane) = wish.dane else { return Ok((wish, policy)) };
+        let Destination { domain, peer, .. } = destination;
+        let policy = dane::policy(&self.carrier.router.resolver, dane, domain, peer, policy).await?;
+        Ok((wish, policy))
+    }
+
     /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
-    fn feature_status(&self, wanted: Level, ready: &Ready) -> Option<String> {
+    fn feature_status(&self, wish: Wish, ready: &Ready) -> Option<String> {
         if self.carrier.tls.status == FeatureStatus::Hidden {
             return None;
         }
-        let name = match wanted {
-            Level::None => "none",
-            Level::May if ready.trust.is_none() => "may:none",
-            Level::May => "may",
-            Level::Encrypt => "encrypt",
-            Level::Fingerprint => "fingerprint",
-            Level::Verify => "verify",
-            Level::Secure => "secure",
-        };
-        Some(name.to_owned())
+        let fallen = wish.level == Level::May && ready.trust.is_none();
+        Some(format!("{}{}", wish.name(), if fallen { ":none" } else { "" }))
     }
 }
