@@ -11,5 +11,6 @@ pub mod lock;
 mod mapped;
 pub mod pcre;
 pub mod posix;
+pub mod sqlite;
 
 pub use mapped::Mapped;

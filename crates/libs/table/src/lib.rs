@@ -8,6 +8,7 @@
 mod address_find;
 mod blocking;
 pub mod checks;
+mod client;
 pub mod environment;
 mod error;
 mod fold;

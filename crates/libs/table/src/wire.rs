@@ -31,6 +31,8 @@ pub(crate) enum Framing {
     Netstring,
     /// With the line.
     Line,
+    /// With the line, or, after a line that announces a value, with the value and a line for its end.
+    Memcache,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -86,6 +88,7 @@ impl Server {
             match self.framing {
                 Framing::Netstring => self.netstring(&mut connection).await,
                 Framing::Line => self.line(&mut connection).await,
+                Framing::Memcache => self.memcache(&mut connection).await,
             }
         });
         let answer = answer.await?;
@@ -107,6 +110,27 @@ impl Server {
             line.pop();
         }
         Ok(line)
+    }
+
+    /// The line, and below it the value.
+    async fn memcache(&self, connection: &mut Connection) -> io::Result<Vec<u8>> {
+        let mut answer = self.line(connection).await?;
+        if !answer.starts_with(b"VALUE ") {
+            return Ok(answer);
+        }
+        let length = answer.rsplit(|byte| *byte == b' ').next().and_then(|text| std::str::from_utf8(text).ok());
+        let length: usize = length.and_then(|text| text.parse().ok()).ok_or_else(|| malformed("bad length"))?;
+        if length > self.limit {
+            return Err(malformed("answer is too long"));
+        }
+        let mut value = vec![0; length];
+        connection.read_exact(&mut value).await?;
+        if !self.line(connection).await?.is_empty() || self.line(connection).await? != b"END" {
+            return Err(malformed("value without end"));
+        }
+        answer.push(b'\n');
+        answer.extend_from_slice(&value);
+        Ok(answer)
     }
 
     async fn netstring(&self, connection: &mut Connection) -> io::Result<Vec<u8>> {

@@ -72,3 +72,30 @@ fn a_server_that_is_down_is_an_error() {
     assert_eq!(table.lookup(b"x").block().unwrap_err().to_string(), "No such file or directory");
     assert!(crate::open("socketmap:foo:bar", &Environment::default()).is_err());
 }
+
+#[test]
+fn memcache_servers_are_asked_before_the_table_behind() {
+    let port = serve(|stream| {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        match line.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
+            [] => None,
+            ["get", "p:hit"] => Some("VALUE p:hit 0 5\r\na\nbcd\r\nEND\r\n".to_owned()),
+            ["get", _] => Some("END\r\n".to_owned()),
+            ["set", "p:back", "0", "3600", "6"] => {
+                stream.read_line(&mut line).unwrap();
+                Some("STORED\r\n".to_owned())
+            }
+            _ => Some("ERROR\r\n".to_owned()),
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("m.cf");
+    let text = format!("memcache = inet:127.0.0.1:{port}\nkey_format = p:%s\nbackup = inline:{{back=behind}}\n");
+    std::fs::write(&path, text).unwrap();
+    let table = crate::open(&format!("memcache:{}", path.display()), &Environment::default()).unwrap();
+    for (key, expected) in [("hit", Some("a\nbcd")), ("back", Some("behind")), ("miss", None)] {
+        let found = table.lookup(key.as_bytes()).block().unwrap();
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{key}");
+    }
+}

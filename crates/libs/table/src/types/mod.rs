@@ -11,11 +11,13 @@ mod hash;
 mod inline;
 mod internal;
 mod lmdb;
+mod memcache;
 mod pcre;
 mod proxy;
 mod randmap;
 mod regexp;
 mod socketmap;
+mod sqlite;
 mod tcp;
 mod terminated;
 mod texthash;
@@ -67,12 +69,14 @@ pub const TYPES: &[Type] = &[
     row("inline", "entries written in the configuration", inline::open),
     row("internal", "empty, in memory", internal::open).stored(internal::store),
     row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
+    row("memcache", "a memcached server, with another table behind it", memcache::open),
     row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
     row("pipemap", "tables that look up each other's results", composed::open_pipe),
     row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
     row("randmap", "one of several values, by chance", randmap::open).patterns(),
     row("regexp", "POSIX patterns, the first match counts", regexp::open).patterns(),
     row("socketmap", "a server that speaks sendmail's protocol", socketmap::open),
+    row("sqlite", "queries of an SQLite file", sqlite::open),
     row("static", "one value for every key", fixed::open),
     row("tcp", "a server that answers lines", tcp::open),
     row("texthash", "a text file, read at start", texthash::open),
