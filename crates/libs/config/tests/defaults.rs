@@ -16,6 +16,7 @@ const TRANSPORTS: [&str; 7] = ["error", "lmtp", "local", "relay", "retry", "smtp
 /// Names whose default here is not that of the table, and why.
 const EXPLAINED: &[(&str, &str)] = &[
     ("daemon_directory", "our daemons have a directory of their own"),
+    ("lmtp_log_tls_feature_status", "off below level 3.11, because log readers of that time stumble over it"),
     ("mail_name", "our own name"),
     ("mail_release_date", "our own date"),
     ("mail_version", "the release whose behaviour this is, then our own version"),
@@ -23,6 +24,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("mynetworks", "of the host"),
     ("process_id", "of the process"),
     ("process_name", "of the process"),
+    ("smtp_log_tls_feature_status", "off below level 3.11, because log readers of that time stumble over it"),
 ];
 /// Parameters that only we have, and why.
 const OURS: &[(&str, &str)] = &[("process_session_limit", "our daemons serve many sessions in one process")];

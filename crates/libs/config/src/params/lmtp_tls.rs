@@ -6,7 +6,7 @@ crate::params! {
         /// As `smtp_enforce_tls`, for LMTP.
         lmtp_enforce_tls: Bool = "no";
         /// As `smtp_log_tls_feature_status`, for LMTP.
-        lmtp_log_tls_feature_status: Bool = "yes";
+        lmtp_log_tls_feature_status: Bool = "${{$compatibility_level} <level {3.11} ? {no} : {yes}}";
         /// As `smtp_requiretls_policy`, for LMTP.
         lmtp_requiretls_policy: TableList = "opportunistic";
         /// As `smtp_tls_CAfile`, for LMTP.

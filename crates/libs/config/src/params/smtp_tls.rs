@@ -86,7 +86,7 @@ crate::params! {
         /// How much of a handshake is kept for the log.
         smtp_tls_trace_size_limit: Size = "102400", inert;
         /// Whether deliveries are logged with how TLS was used.
-        smtp_log_tls_feature_status: Bool = "yes";
+        smtp_log_tls_feature_status: Bool = "${{$compatibility_level} <level {3.11} ? {no} : {yes}}";
         /// How REQUIRETLS is kept, by next hop.
         smtp_requiretls_policy: TableList = "\
             inline:{{${domain_to_ascii{$mydomain}}=opportunistic}, \
