@@ -185,7 +185,7 @@ impl Setup {
         // A stranger may not enter every folder that its programs are in.
         let copied = instance.owner.is_some() && !is_open(&self.programs);
         self.lay_programs(&instance.root.join("bin"), copied)?;
-        fs::write(instance.root.join("etc/aliases"), format!("postmaster: {0}\nroot: {0}\n", instance.user))?;
+        fs::write(instance.root.join("etc/aliases"), format!("postmaster {0}\nroot {0}\n", instance.user))?;
         fs::write(instance.root.join("etc/main.cf"), self.main_cf(instance)?)?;
         fs::write(instance.root.join("etc/master.cf"), self.master_cf(instance.port))?;
         if let Some((uid, gid)) = instance.owner {
@@ -381,24 +381,9 @@ impl Instance {
     /// How many files are in the queue's working directories, without asking any daemon.
     #[must_use]
     pub fn queue_files(&self) -> usize {
-        let count = |folder: &Path| -> usize {
-            let mut waiting = vec![folder.to_owned()];
-            let mut files = 0;
-            while let Some(folder) = waiting.pop() {
-                for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                    match entry.metadata() {
-                        Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
-                        // A file without its x bit is one that cleanup holds ready for the next message.
-                        Ok(meta) if meta.permissions().mode() & 0o100 != 0 => files += 1,
-                        Ok(_) | Err(_) => {}
-                    }
-                }
-            }
-            files
-        };
         ["maildrop", "incoming", "active", "deferred"]
             .iter()
-            .map(|name| count(&self.root.join("spool").join(name)))
+            .map(|name| count_files(&self.root.join("spool").join(name)))
             .sum()
     }
 
@@ -438,6 +423,24 @@ impl Drop for Instance {
 /// Whether everyone may enter a folder and all above it.
 fn is_open(folder: &Path) -> bool {
     folder.ancestors().all(|folder| folder.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o005 == 0o005))
+}
+
+/// The queue files below a folder.
+fn count_files(folder: &Path) -> usize {
+    let mut waiting = vec![folder.to_owned()];
+    let mut files = 0;
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                waiting.push(entry.path());
+            } else if meta.permissions().mode() & 0o100 != 0 {
+                // A file without its x bit is one that cleanup holds ready for the next message.
+                files += 1;
+            }
+        }
+    }
+    files
 }
 
 /// A TCP port that was free a moment ago.
