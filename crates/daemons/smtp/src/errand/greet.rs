@@ -5,7 +5,7 @@ use dsn::Detail;
 use tls::client::{Level, Policy};
 use tracing::info;
 
-use super::{Errand, Hop, Server};
+use super::{Errand, Hop, Server, now};
 use crate::dane;
 use crate::failure::Failure;
 use crate::secure::{FeatureStatus, Greeting, Shortfall};
@@ -36,6 +36,7 @@ impl Errand<'_> {
                     policy.level = Level::None;
                 }
                 Err(Shortfall::Failed(failure)) => {
+                    self.attempt.connected = Some(now());
                     self.fail(failure).await;
                     return None;
                 }

@@ -8,7 +8,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
 use tracing::{info, warn};
 
-use super::{Errand, Turn};
+use super::{Errand, Turn, now};
 use crate::carrier::Finality;
 use crate::failure::{self, Failure, Scope, replied};
 use crate::flavor::Flavor;
@@ -125,7 +125,7 @@ impl Errand<'_> {
                 detail.status = Status::temporary(3, 5);
             }
         }
-        self.attempt = Attempt::by("none");
+        self.attempt = Attempt { connected: Some(now()), ..Attempt::by("none") };
         self.settle_all(Scope::Site, detail).await;
     }
 
