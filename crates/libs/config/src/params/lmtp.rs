@@ -80,13 +80,13 @@ crate::params! {
         /// As `smtp_per_request_deadline`, for LMTP.
         lmtp_per_request_deadline: Bool = "${lmtp_per_record_deadline?{$lmtp_per_record_deadline}:{no}}";
         /// As `smtp_pix_workaround_delay_time`, for LMTP.
-        lmtp_pix_workaround_delay_time: Duration = "10s" in 1.., inert;
+        lmtp_pix_workaround_delay_time: Duration = "10s" in 1..;
         /// As `smtp_pix_workaround_maps`, for LMTP.
-        lmtp_pix_workaround_maps: TableList = "", inert;
+        lmtp_pix_workaround_maps: TableList = "";
         /// As `smtp_pix_workaround_threshold_time`, for LMTP.
-        lmtp_pix_workaround_threshold_time: Duration = "500s", inert;
+        lmtp_pix_workaround_threshold_time: Duration = "500s";
         /// As `smtp_pix_workarounds`, for LMTP.
-        lmtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf", inert;
+        lmtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
         /// As `smtp_quit_timeout`, for LMTP.
         lmtp_quit_timeout: Duration = "300s" in 1..;
         /// As `smtp_quote_rfc821_envelope`, for LMTP.

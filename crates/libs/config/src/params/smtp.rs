@@ -94,13 +94,13 @@ crate::params! {
         /// How many of them may get as far as a session.
         smtp_mx_session_limit: Int = "2";
         /// What is done about certain broken firewalls.
-        smtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf", inert;
+        smtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
         /// The same, by server address.
-        smtp_pix_workaround_maps: TableList = "", inert;
+        smtp_pix_workaround_maps: TableList = "";
         /// How long the end of the content is delayed for them.
-        smtp_pix_workaround_delay_time: Duration = "10s" in 1.., inert;
+        smtp_pix_workaround_delay_time: Duration = "10s" in 1..;
         /// How old mail must be for that.
-        smtp_pix_workaround_threshold_time: Duration = "500s", inert;
+        smtp_pix_workaround_threshold_time: Duration = "500s";
         /// Whether addresses in commands are quoted.
         smtp_quote_rfc821_envelope: Bool = "yes";
         /// Whether addresses of equal preference are tried in random order.
