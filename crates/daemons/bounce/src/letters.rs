@@ -126,24 +126,6 @@ pub(crate) fn entry_of(entry: ipc::bounce::Entry) -> Entry {
     }
 }
 
-/// The sender's address with the recipient in it, between two delimiters: `list+user=domain@origin`.
-pub(crate) fn verp(sender: &[u8], recipient: &[u8], delimiters: &str) -> Vec<u8> {
-    let (sender, recipient) = (address::Address::from(sender), address::Address::from(recipient));
-    let mut marks = delimiters.bytes();
-    let (first, second) = (marks.next().unwrap_or(b'+'), marks.next().unwrap_or(b'='));
-    let mut local = sender.local_part().to_vec();
-    local.push(first);
-    local.extend_from_slice(recipient.local_part());
-    if let Some(domain) = recipient.domain() {
-        local.push(second);
-        local.extend_from_slice(domain);
-    }
-    match sender.domain() {
-        Some(domain) => [&local, &b"@"[..], domain].concat(),
-        None => local,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,11 +176,5 @@ mod tests {
             assert_eq!(mentions(kind, Audience::Sender, &entry), told, "{kind:?} {notify}");
             assert!(mentions(kind, Audience::Postmaster, &entry));
         }
-    }
-
-    #[test]
-    fn verp_puts_the_recipient_into_the_sender() {
-        assert_eq!(verp(b"list@o.test", b"b+x@example.com", "+="), b"list+b+x=example.com@o.test");
-        assert_eq!(verp(b"list@o.test", b"c", "-="), b"list-c@o.test");
     }
 }

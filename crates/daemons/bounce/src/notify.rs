@@ -10,7 +10,7 @@ use queue_file::{QueueId, QueueName, Spool};
 use tracing::{info, warn};
 
 use crate::Params;
-use crate::letters::{Rules, Wanted, mentions, verp};
+use crate::letters::{Rules, Wanted, mentions};
 use crate::original::{self, Found};
 use crate::post::envelope;
 use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
@@ -158,7 +158,7 @@ impl Notifier {
         match (case.verp, wanted.audience) {
             (Some(delimiters), Audience::Sender) => {
                 for entry in mentioned {
-                    let to = verp(&wanted.to, &entry.recipient, delimiters);
+                    let to = address::verp(&wanted.to, &entry.recipient, delimiters);
                     self.send(case, &Wanted { to, ..wanted.clone() }, &[entry]).await?;
                 }
                 Ok(())

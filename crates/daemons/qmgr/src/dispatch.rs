@@ -49,7 +49,7 @@ impl Engine {
             queue_id: active.id.as_str().to_owned(),
             nexthop: delivery.nexthop.as_ref().to_owned(),
             mode: active.mode,
-            message: active.envelope.clone(),
+            message: active.envelope_for(&delivery.recipients),
             times,
             client: active.client.clone(),
             recipients: delivery.recipients.clone(),

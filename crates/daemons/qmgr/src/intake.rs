@@ -154,7 +154,8 @@ impl Engine {
                 self.give_up(number, 1);
                 continue;
             };
-            let limit = self.pools.get(&transport).map_or(0, |pool| pool.recipient_limit);
+            let own_sender = self.messages.get(&number).is_some_and(|active| active.sender_of_its_own());
+            let limit = self.pools.get(&transport).map_or(0, |pool| if own_sender { 1 } else { pool.recipient_limit });
             let at = *index.entry((transport, destination.clone())).or_insert(groups.len());
             if at == groups.len() {
                 groups.push(Group { transport, destination, nexthop, recipients: Vec::new() });

@@ -114,6 +114,20 @@ impl Active {
         (active, message.recipients.into_iter().map(recipient).collect())
     }
 
+    /// Whether each recipient gets the message from a sender of its own (VERP).
+    pub(crate) fn sender_of_its_own(&self) -> bool {
+        self.verp.is_some() && !self.envelope.sender.is_empty()
+    }
+
+    /// What an agent needs to know to deliver to a recipient.
+    pub(crate) fn envelope_for(&self, recipients: &[Recipient]) -> deliver::Message {
+        let mut envelope = self.envelope.clone();
+        if let (Some(delimiters), [recipient], true) = (&self.verp, recipients, self.sender_of_its_own()) {
+            envelope.sender = address::verp(&envelope.sender, &recipient.address, delimiters).into();
+        }
+        envelope
+    }
+
     /// What bounce needs to know for a notice.
     pub(crate) fn notice(&self) -> Notice {
         Notice {

@@ -9,6 +9,8 @@ mod extension;
 mod mailbox;
 pub mod quote;
 pub mod tree;
+mod verp;
 
 pub use extension::{OwnerRequest, split_extension, split_extension_with};
 pub use mailbox::{Address, Sender};
+pub use verp::verp;
