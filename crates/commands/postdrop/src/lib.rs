@@ -8,7 +8,8 @@ mod permission;
 
 use command::{Context, Fatal, Program};
 use config::params;
-use queue_file::{Layout, QueueName, Spool, Time, maildrop};
+use queue_file::maildrop::{self, Refusal};
+use queue_file::{Layout, QueueName, Spool, Time};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,8 +53,12 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() };
     let limit = params.queue.message_size_limit;
-    maildrop::receive(std::io::stdin().lock(), &mut file.file(), time, limit)
-        .map_err(|refusal| Fatal::new(format!("uid={}: {refusal}", privsep::real_uid())))?;
+    match maildrop::receive(std::io::stdin().lock(), &mut file.file(), time, limit) {
+        Ok(()) => {}
+        // The caller has changed its mind, and has said why if there is a reason.
+        Err(Refusal::Incomplete) => return Ok(EX_TEMPFAIL.into()),
+        Err(refusal) => return Err(Fatal::new(format!("uid={}: {refusal}", privsep::real_uid()))),
+    }
     permission::check_sender(&params, &source, &user, file.file())?;
     file.commit_readable()?;
     wake(&params);

@@ -45,6 +45,8 @@ pub(crate) enum Error {
     Write(io::Error),
     /// It is too large.
     TooLarge,
+    /// Nobody is to get it.
+    NoRecipients,
 }
 
 /// Copies the content; the addresses of its recipient headers are the result.

@@ -48,6 +48,7 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
     let status = child.wait().map_err(|error| fatal(&format!("wait for postdrop: {error}")))?;
     match written {
         Err(Error::TooLarge) => Err(fatal("message file too big")),
+        Err(Error::NoRecipients) => Err(fatal("No recipient addresses found in message header")),
         Err(Error::Read(error)) => Err(fatal(&format!("error reading input: {error}"))),
         Ok(()) | Err(Error::Write(_)) if status.success() => Ok(()),
         Ok(()) => Err(fatal(&format!("{} -r: {status}", program.display()))),
@@ -146,6 +147,9 @@ fn write(
         pipe.write_all(&out).map_err(Error::Write)?;
         out.clear();
         found = message::copy(&mut input(), pipe, reading(options, params))?;
+        if given.is_empty() && found.is_empty() {
+            return Err(Error::NoRecipients);
+        }
     }
     record::put(&mut out, Type::Extracted, b"");
     for recipient in &found {
