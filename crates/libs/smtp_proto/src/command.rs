@@ -50,6 +50,8 @@ impl Verb {
     pub const ALL: [Verb; 16] = [
         Verb::Helo,
         Verb::Ehlo,
+        Verb::Xclient,
+        Verb::Xforward,
         Verb::Starttls,
         Verb::Auth,
         Verb::Mail,
@@ -60,10 +62,8 @@ impl Verb {
         Verb::Noop,
         Verb::Vrfy,
         Verb::Etrn,
-        Verb::Quit,
-        Verb::Xclient,
-        Verb::Xforward,
         Verb::Help,
+        Verb::Quit,
     ];
 
     /// The verb that a word names, in any case.

@@ -7,7 +7,7 @@ use tracing::warn;
 use super::keys::{self, Parents};
 use super::restriction::{Host, Target};
 use super::{Check, Fault, Refusal, Subject, Verdict, parse};
-use crate::text::{external, printable};
+use crate::text::printable;
 
 /// What a result may begin with, besides a reply code or a restriction.
 const TEXTLESS: &str = "Access denied";
@@ -84,7 +84,7 @@ impl Check<'_> {
         };
         let found = self.server.tables.address_find.find(maps, &resolved.recipient, strategy).await;
         let found = found.map(|found| found.map(|found| found.value));
-        self.conclude(found, &Subject { name: external(given), class }).await
+        self.conclude(found, &Subject { name: printable(given), class }).await
     }
 
     /// The name and address of the client, as rejects show them.

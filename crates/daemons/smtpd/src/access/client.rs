@@ -75,7 +75,7 @@ impl Check<'_> {
 
     pub(crate) fn reject_unknown_reverse_client_hostname(&mut self) -> Verdict {
         let peer = self.facts.peer;
-        self.reject_name(peer.reverse_status, Enhanced(4, 7, 25), "reverse hostname")
+        self.reject_name(peer.reverse_status, Enhanced(4, 7, 1), "reverse hostname")
     }
 
     fn reject_name(&mut self, status: NameStatus, code: Enhanced, what: &str) -> Verdict {

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::restriction::{Host, Records};
 use super::{Check, Subject, Verdict, keys};
-use crate::text::external;
+use crate::text::printable;
 
 impl Check<'_> {
     pub(crate) async fn check_hosts_behind(
@@ -84,7 +84,7 @@ impl Check<'_> {
                     return None;
                 }
                 let resolved = self.resolve(address).await?;
-                (resolved.domain()?.to_owned(), external(address).into_owned(), class)
+                (resolved.domain()?.to_owned(), printable(address).into_owned(), class)
             }
         };
         (name != "unknown" && !name.is_empty()).then(|| (name, Subject { name: shown.into(), class }))

@@ -7,7 +7,7 @@ use tracing::warn;
 use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
-use crate::text::external;
+use crate::text::printable;
 
 /// Whether mail can go to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Check<'_> {
         if address.is_empty() {
             return None;
         }
-        Some((address.to_vec(), Subject { name: external(address).into_owned().into(), class }))
+        Some((address.to_vec(), Subject { name: printable(address).into_owned().into(), class }))
     }
 
     /// The address as the client gave it has to have a complete domain.
@@ -151,7 +151,7 @@ impl Check<'_> {
     }
 
     /// A null sender has one recipient.
-    pub(crate) fn reject_multi_recipient_bounce(&mut self) -> Verdict {
+    pub(crate) fn reject_multi_recipient_bounce(&mut self, subject: &Subject<'_>) -> Verdict {
         let many = match self.facts.stage {
             "RCPT" => self.facts.recipients >= 1,
             _ => self.facts.recipients > 1,
@@ -160,10 +160,6 @@ impl Check<'_> {
             return Verdict::Dunno;
         }
         let code = self.server.codes.multi_recipient_bounce_reject_code;
-        let subject = match self.facts.recipient {
-            Some(recipient) => Subject { name: external(recipient), class: "Recipient address" },
-            None => Subject { name: self.facts.stage.into(), class: "Data command" },
-        };
         let text = subject.rejected("Multi-recipient bounce");
         self.refuse(Refusal::policy(code, Enhanced(5, 5, 3), text))
     }

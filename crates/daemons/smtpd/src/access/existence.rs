@@ -12,7 +12,7 @@ use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
 use crate::resolve::Resolution;
-use crate::text::external;
+use crate::text::printable;
 
 /// Where an address was looked for in vain.
 #[derive(Debug, Clone, Copy)]
@@ -119,8 +119,8 @@ impl Check<'_> {
             return self.lookup_failed(given);
         };
         let subject = match party {
-            Party::Sender => Subject { name: external(given), class: "Sender address" },
-            Party::Recipient => Subject { name: external(given), class: "Recipient address" },
+            Party::Sender => Subject { name: printable(given), class: "Sender address" },
+            Party::Recipient => Subject { name: printable(given), class: "Recipient address" },
         };
         let detail = if party == Party::Sender { 0 } else { 1 };
         // An alias domain has the error transport; addresses that are aliases never get there.

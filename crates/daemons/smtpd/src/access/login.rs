@@ -5,7 +5,7 @@ use table::Strategy;
 
 use super::restriction::Mismatch;
 use super::{Check, Refusal, Subject, Verdict};
-use crate::text::external;
+use crate::text::printable;
 
 impl Check<'_> {
     pub(crate) async fn reject_login_mismatch(&mut self, mismatch: Mismatch) -> Verdict {
@@ -26,7 +26,7 @@ impl Check<'_> {
             Ok(found) => found.map(|found| String::from_utf8_lossy(&found.value).into_owned()),
             Err(_) => return self.lookup_failed(sender),
         };
-        let subject = Subject { name: external(sender), class: "Sender address" };
+        let subject = Subject { name: printable(sender), class: "Sender address" };
         let refused = match (self.facts.login, owners) {
             (Some(login), Some(owners)) => {
                 (!is_among(&owners, &login.username)).then(|| format!("not owned by user {}", login.username))

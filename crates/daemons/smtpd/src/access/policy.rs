@@ -250,7 +250,6 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
     let peer = facts.peer;
     let (login, tls) = (facts.login, facts.tls);
     let tls_text = |pick: fn(&crate::session::tls::Facts) -> String| tls.map(pick).unwrap_or_default();
-    let recipient = if facts.recipients > 1 && facts.stage != "RCPT" { None } else { facts.recipient };
     let lossy = |bytes: Option<&[u8]>| printable(bytes.unwrap_or_default()).into_owned();
     let size = facts.size.to_string();
     let count = match facts.stage {
@@ -271,7 +270,7 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
         ("server_port", &peer.server_port),
         ("helo_name", facts.helo.unwrap_or_default()),
         ("sender", &lossy(facts.sender)),
-        ("recipient", &lossy(recipient)),
+        ("recipient", &lossy(facts.recipient)),
         ("recipient_count", &count),
         ("queue_id", facts.queue_id.unwrap_or_default()),
         ("instance", facts.instance),

@@ -6,7 +6,7 @@ use smtp_proto::Enhanced;
 
 use super::{Check, Refusal, Verdict};
 use crate::resolve::Resolution;
-use crate::text::external;
+use crate::text::printable;
 
 impl Check<'_> {
     /// Whether we are responsible for the recipient, and the sender does not route it further.
@@ -24,7 +24,7 @@ impl Check<'_> {
         match self.resolve(recipient).await {
             None => self.lookup_failed(recipient),
             Some(resolved) if self.is_authorized(&resolved) => {
-                self.permit("permit_auth_destination", &external(recipient))
+                self.permit("permit_auth_destination", &printable(recipient))
             }
             Some(_) => Verdict::Dunno,
         }
@@ -46,7 +46,7 @@ impl Check<'_> {
             None => self.lookup_failed(recipient),
             Some(resolved) if self.is_authorized(&resolved) => Verdict::Dunno,
             Some(_) => {
-                let text = format!("<{}>: Relay access denied", external(recipient));
+                let text = format!("<{}>: Relay access denied", printable(recipient));
                 self.refuse(Refusal::policy(code, Enhanced(5, 7, 1), text))
             }
         }

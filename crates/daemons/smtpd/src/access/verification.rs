@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
-use crate::text::external;
+use crate::text::printable;
 
 impl Check<'_> {
     pub(crate) async fn reject_unverified(&mut self, party: Party) -> Verdict {
@@ -18,7 +18,7 @@ impl Check<'_> {
         let Some(resolved) = self.resolve(given).await else {
             return self.lookup_failed(given);
         };
-        let subject = Subject { name: external(given), class };
+        let subject = Subject { name: printable(given), class };
         match self.verified(&resolved.recipient).await {
             Some((Status::Ok, _)) => Verdict::Dunno,
             Some((Status::Bounced, text)) => self.deny_unverified(party, &subject, &text),

@@ -105,7 +105,7 @@ impl<'a> Check<'a> {
             }
             Restriction::Client(rule) => self.apply_to_client(*rule, subject).await,
             Restriction::Helo(rule) => self.apply_to_helo(*rule).await,
-            Restriction::Envelope(rule) => Box::pin(self.apply_to_envelope(*rule)).await,
+            Restriction::Envelope(rule) => Box::pin(self.apply_to_envelope(*rule, subject)).await,
         }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    async fn apply_to_envelope(&mut self, rule: OnEnvelope) -> Verdict {
+    async fn apply_to_envelope(&mut self, rule: OnEnvelope, subject: &Subject<'_>) -> Verdict {
         match rule {
             OnEnvelope::RejectNonFqdn(party) => self.reject_non_fqdn(party).await,
             OnEnvelope::RejectUnknownDomain(party) => self.reject_unknown_domain(party).await,
@@ -145,7 +145,7 @@ impl<'a> Check<'a> {
             OnEnvelope::RejectUnauthDestination => self.reject_unauth_destination().await,
             OnEnvelope::DeferUnauthDestination => self.defer_unauth_destination().await,
             OnEnvelope::PermitMxBackup => self.permit_mx_backup().await,
-            OnEnvelope::RejectMultiRecipientBounce => self.reject_multi_recipient_bounce(),
+            OnEnvelope::RejectMultiRecipientBounce => self.reject_multi_recipient_bounce(subject),
         }
     }
 
@@ -191,7 +191,7 @@ impl<'a> Check<'a> {
         self.refuse(Refusal {
             code: 451,
             status: Enhanced(4, 3, 0),
-            text: format!("<{}>: Temporary lookup failure", crate::text::external(name)),
+            text: format!("<{}>: Temporary lookup failure", crate::text::printable(name)),
             fault: Fault::Resource,
         })
     }

@@ -129,6 +129,11 @@ impl Session {
             if std::mem::take(&mut content.held) {
                 content.text.push(b'\r');
             }
+            // A last line without its end gets one.
+            if content.text.last().is_some_and(|byte| *byte != b'\n') {
+                content.text.push(b'\n');
+                content.size += 2;
+            }
             self.hand_on(envelope, content, Place::Last).await;
         }
         Ok(())
@@ -178,7 +183,7 @@ impl Session {
         }
         let server = Arc::clone(&self.server);
         let mut actions = std::mem::take(&mut envelope.actions);
-        let facts = self.facts(Some(envelope), envelope.recipients.first.as_deref());
+        let facts = self.facts_of_message(envelope);
         let mut check = Check::new(&server, facts, &mut actions, envelope.deferral.clone());
         let outcome = Box::pin(check.end_of_data()).await;
         let (faults, _) = super::faults_of(check);

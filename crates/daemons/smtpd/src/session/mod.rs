@@ -262,8 +262,10 @@ impl Session {
             }
         }
         let next = verb::obey(self, verb, arguments).await?;
-        if matches!(&next, Next::Reply(_) | Next::Hangup(_) | Next::Restart) {
-            self.statistics.succeeded(verb);
+        match &next {
+            Next::Reply(_) | Next::Restart => self.statistics.succeeded(verb),
+            Next::Hangup(reply) if reply.is_positive() => self.statistics.succeeded(verb),
+            Next::Hangup(_) | Next::Error(_) | Next::Denied(_) => {}
         }
         Ok(next)
     }
@@ -354,7 +356,7 @@ impl Session {
     }
 
     pub(crate) fn bare_newline(&mut self) -> Next {
-        let id = self.transaction.envelope().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE");
+        let id = self.queue_id();
         info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
         self.faults.push(Fault::Protocol);
         let host = &self.server.params.identity.myhostname;
@@ -405,11 +407,16 @@ impl Session {
             End::Timeout => "timeout",
             End::Errors => "too many errors",
         };
-        let id = self.transaction.envelope().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE");
+        let id = self.queue_id();
         match self.progress {
             Some(bytes) => info!("{id}: {reason} after {} ({bytes} bytes) from {}", self.stage, self.peer.namaddr),
             None => info!("{id}: {reason} after {} from {}", self.stage, self.peer.namaddr),
         }
+    }
+
+    /// The id of the message at hand, for logs.
+    pub(crate) fn queue_id(&self) -> &str {
+        self.transaction.envelope().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE")
     }
 
     /// `SMTP` or `ESMTP`.
@@ -431,6 +438,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// What checks may know of a whole message; its recipient only where there is no other.
+    pub(crate) fn facts_of_message<'a>(&'a self, envelope: &'a transaction::Envelope) -> Facts<'a> {
+        let recipient = envelope.recipients.first.as_deref().filter(|_| envelope.recipients.count == 1);
+        self.facts(Some(envelope), recipient)
     }
 
     /// What checks may know now. `recipient` is the one at hand.

@@ -3,11 +3,13 @@
 use smtp_proto::bdat::{Chunk, Place};
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, conn};
+use tracing::warn;
 
 use crate::access::Fault;
 use crate::session::content::{Framing, too_large};
 use crate::session::transaction::{Chunks, Transaction};
 use crate::session::{Next, Session};
+use crate::text::printable;
 
 impl Session {
     pub(super) async fn bdat(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
@@ -16,9 +18,19 @@ impl Session {
         }
         let Some(chunk) = Chunk::parse(arguments) else {
             // Without a size there is no telling where the next command begins.
+            warn!(
+                "{}: malformed BDAT command syntax from {}: BDAT {:.100}",
+                self.queue_id(),
+                self.peer.namaddr,
+                printable(arguments)
+            );
             self.faults.push(Fault::Protocol);
             return Ok(Next::Hangup(Reply::fixed(521, Enhanced(5, 5, 4), "Syntax: BDAT count [LAST]")));
         };
+        if chunk.size == 0 && chunk.place == Place::Middle {
+            warn!("{}: null BDAT request from {}", self.queue_id(), self.peer.namaddr);
+            return Ok(Next::Error(Reply::fixed(551, Enhanced(5, 7, 1), "Null BDAT request")));
+        }
         let (mut envelope, mut chunks) = match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) if envelope.recipients.count > 0 => (envelope, None),
             Transaction::Chunks(envelope, chunks) => (envelope, Some(chunks)),

@@ -41,7 +41,7 @@ impl Session {
         let reply = match &transaction {
             Transaction::Idle => Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"),
             Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
-            Transaction::Chunks(..) => Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT is not allowed"),
+            Transaction::Chunks(..) => Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT"),
         };
         self.transaction = transaction;
         Next::Error(reply)
@@ -54,7 +54,7 @@ impl Session {
         }
         let server = Arc::clone(&self.server);
         let mut actions = std::mem::take(&mut envelope.actions);
-        let facts = self.facts(Some(envelope), envelope.recipients.first.as_deref());
+        let facts = self.facts_of_message(envelope);
         let mut check = Check::new(&server, facts, &mut actions, envelope.deferral.clone());
         let outcome = Box::pin(check.data()).await;
         let (faults, _) = faults_of(check);

@@ -37,7 +37,10 @@ impl Session {
         }
         match self.server.flush.call(Request::Site(name.clone())).await {
             Ok(Answer::Done) => Next::Reply(Reply::plain(250, "Queuing started")),
-            Ok(Answer::Denied) => Next::Error(Reply::new(459, None, format!("<{name}>: service unavailable"))),
+            Ok(Answer::Denied) => {
+                warn!("reject: ETRN {name:.100}... from {}", self.peer.namaddr);
+                Next::Error(Reply::new(459, None, format!("<{name}>: service unavailable")))
+            }
             Ok(Answer::Malformed) => Next::Error(Reply::new(501, None, format!("<{name}>: invalid parameter syntax"))),
             Ok(Answer::Failed) => Next::Error(Reply::plain(458, "Unable to queue messages")),
             Err(error) => {

@@ -29,9 +29,14 @@ impl Session {
         let mut envelope = match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) => envelope,
             other @ (Transaction::Idle | Transaction::Chunks(..)) => {
-                self.transaction = other;
                 self.faults.push(Fault::Protocol);
-                return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: need MAIL command"));
+                let text = if matches!(other, Transaction::Idle) {
+                    "Error: need MAIL command"
+                } else {
+                    "Error: RCPT after BDAT"
+                };
+                self.transaction = other;
+                return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), text));
             }
         };
         let next = self.recipient(&mut envelope, arguments).await;

@@ -16,11 +16,14 @@ impl Session {
         if self.transaction.envelope().is_some() {
             return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"));
         }
+        if arguments.is_empty() {
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XCLIENT attribute=value..."));
+        }
         if !self.rights.xclient {
             self.faults.push(Fault::Policy);
             return Next::Error(Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"));
         }
-        let attributes = match parsed("XCLIENT", arguments) {
+        let attributes = match parsed(arguments) {
             Ok(attributes) => attributes,
             Err(reply) => return Next::Error(reply),
         };
@@ -94,10 +97,7 @@ impl Session {
 }
 
 /// The attributes of a command.
-pub(super) fn parsed(verb: &str, arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
-    if arguments.is_empty() {
-        return Err(Reply::new(501, Some(Enhanced(5, 5, 4)), format!("Syntax: {verb} attribute=value...")));
-    }
+pub(super) fn parsed(arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
     attribute::parse(arguments).map_err(|malformed| match malformed {
         Malformed::NoValue => Reply::fixed(501, Enhanced(5, 5, 4), "Error: attribute=value expected"),
         Malformed::Encoding(value) => {

@@ -46,11 +46,14 @@ impl Session {
         if self.transaction.envelope().is_some() {
             return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"));
         }
+        if arguments.is_empty() {
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XFORWARD attribute=value..."));
+        }
         if !self.rights.xforward {
             self.faults.push(Fault::Policy);
             return Next::Error(Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"));
         }
-        let attributes = match parsed("XFORWARD", arguments) {
+        let attributes = match parsed(arguments) {
             Ok(attributes) => attributes,
             Err(reply) => return Next::Error(reply),
         };
