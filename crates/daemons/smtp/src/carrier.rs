@@ -27,6 +27,8 @@ pub struct Rules {
     pub fallback: Vec<String>,
     /// `relayhost`, which is never at fault for good.
     pub relayhost: String,
+    /// `best_mx_transport`: who delivers what loops back.
+    pub best_mx_transport: String,
     /// `smtp_mx_session_limit`; 0 for none.
     pub sessions: usize,
     /// `smtp_mx_address_limit`; 0 for none.

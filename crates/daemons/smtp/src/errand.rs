@@ -5,6 +5,7 @@
 //! reason that was seen last.
 
 mod greet;
+mod pass;
 mod settle;
 
 use std::time::{SystemTime, UNIX_EPOCH};

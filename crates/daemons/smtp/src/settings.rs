@@ -206,6 +206,7 @@ fn rules(params: &Params) -> Rules {
         default_port: smtp.smtp_tcp_port.clone(),
         fallback: smtp.smtp_fallback_relay.clone(),
         relayhost: params.rewrite.relayhost.clone(),
+        best_mx_transport: smtp.best_mx_transport.clone(),
         sessions: count(smtp.smtp_mx_session_limit),
         addresses: count(smtp.smtp_mx_address_limit),
         conversion: match smtp.disable_mime_output_conversion {

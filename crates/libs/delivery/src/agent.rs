@@ -81,6 +81,14 @@ impl Delivery {
         settled
     }
 
+    /// Ends a recipient that another agent has settled, and marked if it is finished.
+    pub fn conclude(&self, settled: Settled) {
+        if settled == Settled::Remains {
+            self.remains.store(true, Ordering::Relaxed);
+        }
+        self.unsettled.fetch_sub(1, Ordering::Relaxed);
+    }
+
     async fn carry_out(&self, case: &Case<'_>, plan: Plan) -> Settled {
         let Plan { steps, line, settled, otherwise } = plan;
         if self.all_done(steps).await {

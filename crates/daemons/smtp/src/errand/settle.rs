@@ -12,6 +12,7 @@ use super::{Errand, Turn, now};
 use crate::carrier::Finality;
 use crate::failure::{self, Failure, Scope, replied};
 use crate::flavor::Flavor;
+use crate::route::LOOP;
 use crate::session::Ready;
 use crate::stage::Stage;
 use crate::transaction::Verdicts;
@@ -120,9 +121,15 @@ impl Errand<'_> {
                 Flavor::Smtp if self.is_relayhost() => Some("relayhost"),
                 Flavor::Smtp | Flavor::Lmtp => None,
             };
+            let best = &self.carrier.rules.best_mx_transport;
             if let Some(culprit) = culprit {
                 warn!("{culprit} configuration problem");
                 detail.status = Status::temporary(3, 5);
+            } else if detail.status == LOOP && !best.is_empty() {
+                if self.pass(best).await {
+                    return;
+                }
+                detail = Detail::new(Status::temporary(3, 0), "mail transport unavailable");
             }
         }
         self.attempt = Attempt { connected: Some(now()), ..Attempt::by("none") };
