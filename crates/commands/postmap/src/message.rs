@@ -55,3 +55,33 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use table::Environment;
+    use table::upkeep::{Options, Shown};
+
+    const MESSAGE: &[u8] =
+        b"Subject: a\nX: b\n c\nContent-Type: multipart/mixed; boundary=x\n\nfirst\n--x\nY: d\n\nsecond\n--x--\n";
+
+    fn found(body: bool, headers: bool, parts: bool) -> String {
+        let environment = Environment::default();
+        let options = Options::read(&[], Shown::Text, environment).unwrap();
+        let specs = ["regexp:{{/^(.).*$/m $1}}".to_owned()];
+        let mut output = Vec::new();
+        let wanted = Wanted::read(body, headers, parts).unwrap();
+        wanted.find(&mut Asking::new(&specs, &options), &mut &MESSAGE[..], &mut output).unwrap();
+        let lines = String::from_utf8(output).unwrap();
+        lines.lines().filter_map(|line| line.split_once('\t')).map(|(_, value)| value).collect()
+    }
+
+    #[test]
+    fn headers_and_lines_are_told_apart() {
+        assert_eq!(found(false, true, false), "SXC");
+        assert_eq!(found(true, false, false), "f-Ys-");
+        assert_eq!(found(false, true, true), "SXCY");
+        assert_eq!(found(true, false, true), "f-s-");
+        assert!(Wanted::read(false, false, false).is_none());
+    }
+}

@@ -216,8 +216,7 @@ impl Shape {
             values.extend(self.result_format.expand(&result, key, str::to_owned));
         }
         if self.expansion_limit > 0 && values.len() > self.expansion_limit {
-            tracing::warn!("{spec}: Expansion limit exceeded for key: '{key}'");
-            return Err(Error::temporary(spec, "expansion limit exceeded"));
+            return Err(Error::temporary(spec, format!("Expansion limit exceeded for key: '{key}'")));
         }
         Ok((!values.is_empty()).then(|| values.join(",").into_bytes()))
     }

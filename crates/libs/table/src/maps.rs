@@ -88,6 +88,7 @@ impl Maps {
                 }
                 Err(error) => {
                     let key = String::from_utf8_lossy(key);
+                    tracing::warn!("{}: {error}", member.spec);
                     tracing::warn!("{} lookup error for \"{key:.100}\"", member.spec);
                     return Err(error);
                 }

@@ -30,6 +30,9 @@ pub(crate) fn find_type<'a>(spec: &'a str, environment: &Environment) -> Result<
     };
     match types::find(kind) {
         Some(kind) => Ok((kind, name)),
+        None if types::UNSUPPORTED.contains(&kind) => {
+            Err(Error::config(spec, format!("{kind} tables are not supported on this system")))
+        }
         None => Err(Error::config(spec, format!("unsupported dictionary type: {kind}"))),
     }
 }

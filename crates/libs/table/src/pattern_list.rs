@@ -137,6 +137,7 @@ impl PatternList {
                 Pattern::Table { spec, table } => match self.matches_table(table.as_ref(), subject).await {
                     Ok(matched) => matched,
                     Err(error) => {
+                        tracing::warn!("{spec}: {error}");
                         tracing::warn!("{}: {spec}: table lookup problem", self.parameter);
                         return Err(error);
                     }

@@ -103,7 +103,7 @@ pub fn entry<'a>(line: &'a [u8], place: Place<'_>) -> Option<(&'a [u8], &'a [u8]
     let (key, value) = line.split_at_checked(end)?;
     let value = trim(value);
     if key.is_empty() || value.is_empty() {
-        tracing::warn!("{place}: expected format: key whitespace value");
+        tracing::warn!("{place}: expected format: key whitespace value -- ignoring this line");
         return None;
     }
     if key.ends_with(b":") {

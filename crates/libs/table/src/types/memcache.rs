@@ -110,7 +110,6 @@ impl Memcache {
     }
 
     fn trouble(&self, reason: &str) -> Error {
-        tracing::warn!("{}: {reason:.200}", self.spec);
         Error::temporary(&self.spec, reason)
     }
 }

@@ -3,6 +3,7 @@
 mod cdb;
 mod cidr;
 mod composed;
+mod debug;
 mod environ;
 mod fail;
 mod fixed;
@@ -63,6 +64,7 @@ pub const TYPES: &[Type] = &[
     row("btree", "an indexed file, or a Berkeley DB btree", hash::open_btree).stored(hash::store),
     row("cdb", "an indexed file that is replaced as a whole", cdb::open).stored(cdb::store),
     row("cidr", "networks and addresses, the first match counts", cidr::open).patterns(),
+    row("debug", "another table, whose look-ups are logged", debug::open),
     row("environ", "environment variables", environ::open),
     row("fail", "always fails, for tests", fail::open).patterns(),
     row("hash", "an indexed file, or a Berkeley DB hash", hash::open_hash).stored(hash::store),

@@ -69,10 +69,7 @@ impl Proxy {
                 Err(Error::config(table, "proxymap service reports a configuration error"))
             }
             Ok(reply) => Ok(reply),
-            Err(error) => {
-                tracing::warn!("{}: {error}", self.path.display());
-                Err(self.trouble(&error.to_string()))
-            }
+            Err(error) => Err(self.trouble(&error.to_string())),
         }
     }
 

@@ -57,7 +57,6 @@ impl Socketmap {
     }
 
     fn trouble(&self, reason: &str) -> Error {
-        tracing::warn!("{}: {reason:.200}", self.spec);
         Error::temporary(&self.spec, reason)
     }
 }

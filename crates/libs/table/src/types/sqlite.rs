@@ -58,7 +58,6 @@ impl Sqlite {
     }
 
     fn trouble(&self, reason: &str) -> Error {
-        tracing::warn!("{}: {reason}", self.spec);
         Error::temporary(&self.spec, reason)
     }
 }

@@ -47,7 +47,6 @@ impl Tcp {
     }
 
     fn trouble(&self, reason: &str) -> Error {
-        tracing::warn!("{}: {reason:.200}", self.spec);
         Error::temporary(&self.spec, reason)
     }
 }
