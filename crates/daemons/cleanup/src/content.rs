@@ -76,10 +76,23 @@ impl Message {
             let microseconds = u32::try_from(self.began.subsec_microsecond()).unwrap_or(0);
             self.put_time(queue_file::Time { seconds: self.began.as_second(), microseconds });
         }
+        self.put_warning_time();
         self.stage = Stage::Content;
         if let Some(draft) = &mut self.draft {
             draft.begin_content();
         }
+    }
+
+    /// Notes when the sender is to be told that the message is still queued.
+    fn put_warning_time(&mut self) {
+        let delay = i64::try_from(self.desk.settings.delay_warning_time).unwrap_or(0);
+        if delay == 0 || self.envelope.warned || self.sender().is_null() {
+            return;
+        }
+        let time = self.envelope.arrived.map_or(0, |arrived| arrived.seconds).saturating_add(delay);
+        let mut records = Vec::with_capacity(20);
+        record::put(&mut records, Type::Warn, format!("{time:15}").as_bytes());
+        self.put(&records);
     }
 
     /// Takes a chunk, cut anywhere.

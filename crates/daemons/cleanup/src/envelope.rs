@@ -57,6 +57,7 @@ impl Message {
                 self.take_recipient(Address::new(data), pending).await
             }
             Type::Filter | Type::Inspect | Type::Redirect | Type::Warn | Type::Verp => {
+                self.envelope.warned |= kind == Type::Warn;
                 self.keep(kind, &data);
                 Ok(())
             }

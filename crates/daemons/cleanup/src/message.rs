@@ -48,6 +48,8 @@ pub(crate) struct Envelope {
     pub(crate) context: Context,
     pub(crate) envelope_id: String,
     pub(crate) ret: Option<dsn::Ret>,
+    /// Whether the caller said when the sender is to be warned of a delay.
+    pub(crate) warned: bool,
     /// Of the recipient that comes next.
     pub(crate) pending: Pending,
     pub(crate) client: ClientWords,
@@ -93,6 +95,7 @@ impl Message {
                 context: Context::Local,
                 envelope_id: String::new(),
                 ret: None,
+                warned: false,
                 pending: Pending::default(),
                 client: ClientWords::default(),
             },

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// Whether recipients keep the address that they had before rewriting.
     pub(crate) enable_original_recipient: bool,
     pub(crate) duplicate_filter_limit: usize,
+    /// Seconds after which the sender is told of a delay; 0 means never.
+    pub(crate) delay_warning_time: u64,
     pub(crate) delay_logging_resolution_limit: u32,
     pub(crate) time_zone: TimeZone,
     /// How long a caller may be silent within a message.
@@ -127,6 +129,7 @@ impl Settings {
             enable_original_recipient: cleanup.enable_original_recipient,
             duplicate_filter_limit: number(cleanup.duplicate_filter_limit),
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
+            delay_warning_time: queue.delay_warning_time.as_secs(),
             time_zone: TimeZone::system(),
             deadline: params.ipc.ipc_timeout,
         }

@@ -295,6 +295,14 @@ async fn limits_refuse() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_delay_warning_is_noted() {
+    let lab = Lab::new("delay_warning_time = 1h");
+    let warn = |queued: Queued| queued.envelope.warn.map(|(time, _)| time);
+    assert_eq!(warn(lab.mail("a@b.c", &["d@e.f"], "\n").await), Some(1_700_003_600));
+    assert_eq!(warn(lab.mail("", &["d@e.f"], "\n").await), None);
+}
+
+#[tokio::test]
 async fn a_broken_table_defers() {
     for main in [
         "canonical_maps = fail:x",
