@@ -32,10 +32,7 @@ fn usage(context: &Context) -> Fatal {
 }
 
 fn work(context: &Context) -> Result<ExitCode, Fatal> {
-    let given = context.options(LETTERS).map_err(|wrong| {
-        let _ = writeln!(io::stderr(), "{}: {wrong}", context.called_as);
-        usage(context)
-    })?;
+    let given = context.options(LETTERS).map_err(|_| usage(context))?;
     let source = context.source(given.value('c'))?;
     let mut options = Options::read(&given.given, Shown::Text, Environment::of(&source))?;
     if given.operands.is_empty() {
