@@ -34,7 +34,7 @@ pub mod wire_form;
 
 use std::sync::Arc;
 
-use delivery::Desk;
+use delivery::{Desk, StatusFilter};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 
 use carrier::Carrier;
@@ -52,14 +52,14 @@ impl Service for Smtp {
     const CLIENTS: Clients = Clients::Agent;
     const LIFE_SPAN: LifeSpan = LifeSpan::Usual;
     type Params = Params;
-    type Opened = Carrier;
+    type Opened = (Carrier, StatusFilter);
 
-    fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
-        settings::open(params, outside)
+    fn open(params: &Params, outside: &Outside) -> Result<(Carrier, StatusFilter), Fatal> {
+        Ok((settings::open(params, outside)?, settings::status_filter(params, outside)))
     }
 
-    fn start(params: Params, carrier: Carrier, life: Life) -> Result<Self, Fatal> {
-        Ok(Self { carrier, desk: Arc::new(Desk::new(params.policy())), life })
+    fn start(params: Params, (carrier, filter): (Carrier, StatusFilter), life: Life) -> Result<Self, Fatal> {
+        Ok(Self { carrier, desk: Arc::new(Desk::new(params.policy().with_filter(filter))), life })
     }
 
     async fn serve(self: Arc<Self>, client: Client) {
@@ -67,6 +67,6 @@ impl Service for Smtp {
     }
 
     fn changed(&self) -> bool {
-        self.carrier.changed()
+        self.carrier.changed() || self.desk.policy().filter.changed()
     }
 }

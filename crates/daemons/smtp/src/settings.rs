@@ -74,6 +74,12 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     })
 }
 
+/// What an administrator makes of outcomes.
+pub(crate) fn status_filter(params: &Params, outside: &Outside) -> delivery::StatusFilter {
+    let specs = &params.smtp.smtp_delivery_status_filter;
+    delivery::StatusFilter::open("smtp_delivery_status_filter", specs, &Environment::of(&outside.source))
+}
+
 pub(crate) struct Opening<'a> {
     pub(crate) params: &'a Params,
     pub(crate) outside: &'a Outside,

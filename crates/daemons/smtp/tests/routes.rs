@@ -1,0 +1,107 @@
+//! From next hops to addresses, asked of a name server that answers from a table.
+
+use dns::{Families, Hosts, ResolvConf, Resolver};
+use smtp::nexthop::Mx;
+use smtp::order::Ordering;
+use smtp::route::{Leniency, Loops, MailDomains, Router, Source, Target};
+use table::{Environment, Maps};
+use testkit::name_server::NameServer;
+
+const RECORDS: &[(&str, &str, &str)] = &[
+    ("mx.test", "MX", "20 b.test"),
+    ("mx.test", "MX", "10 a.test"),
+    ("a.test", "A", "127.0.0.1"),
+    ("b.test", "A", "127.0.0.2"),
+    ("alias.test", "CNAME", "mx.test"),
+    ("null.test", "MX", "0 ."),
+    ("broken.test", "RCODE", "2"),
+    ("dangling.test", "MX", "10 nowhere.test"),
+    ("self.test", "MX", "10 us.test"),
+    ("backup.test", "MX", "10 a.test"),
+    ("backup.test", "MX", "20 us.test"),
+    ("backup.test", "MX", "30 b.test"),
+    ("us.test", "A", "127.0.0.9"),
+    ("_submission._tcp.srv.test", "SRV", "10 0 5870 b.test"),
+    ("_submission._tcp.srv.test", "SRV", "5 0 5871 a.test"),
+    ("srv.test", "A", "127.0.0.3"),
+];
+
+fn router(filter: &[&str]) -> Router {
+    let server = NameServer::open(RECORDS).unwrap();
+    let conf = ResolvConf { servers: vec![server.address], ..ResolvConf::default() };
+    Router {
+        resolver: Resolver::new(conf, Hosts::parse("127.0.0.4 listed.test\n")),
+        families: Families::V4,
+        source: Source::Both,
+        domains: MailDomains::Asked,
+        own: vec!["127.0.0.9".parse().unwrap()],
+        ordering: Ordering::default(),
+        mx_errors: Leniency::Strict,
+        srv_errors: Leniency::Strict,
+        srv_fallback: Leniency::Strict,
+        no_mx_address: Leniency::Strict,
+        srv_services: vec!["submission".into()],
+        filter: Maps::open("smtp_dns_reply_filter", filter, &Environment::default()),
+    }
+}
+
+async fn route(router: &Router, target: Target<'_>) -> String {
+    match router.route(target).await {
+        Ok(found) => {
+            let shown = found.iter().map(|one| match one.port {
+                Some(port) => format!("{}[{}]:{port}", one.name, one.address),
+                None => format!("{}[{}]", one.name, one.address),
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        }
+        Err(detail) => format!("{} {}", detail.status, detail.reason),
+    }
+}
+
+fn domain(host: &str) -> Target<'_> {
+    Target { host, service: None, mx: Mx::Lookup, loops: Loops::Detect }
+}
+
+#[tokio::test]
+async fn domains_lead_to_hosts_or_reasons() {
+    let router = router(&[]);
+    for (host, expected) in [
+        ("mx.test", "a.test[127.0.0.1] b.test[127.0.0.2]"),
+        ("alias.test", "a.test[127.0.0.1] b.test[127.0.0.2]"),
+        ("srv.test", "srv.test[127.0.0.3]"),
+        ("listed.test", "listed.test[127.0.0.4]"),
+        ("127.0.0.7", "5.4.4 Name service error for 127.0.0.7: invalid host or domain name"),
+        ("null.test", "5.1.0 Domain null.test does not accept mail (nullMX)"),
+        (
+            "broken.test",
+            "4.4.3 Host or domain name not found. Name service error for name=broken.test type=MX: \
+             Host not found, try again",
+        ),
+        ("dangling.test", "5.4.4 unable to look up host nowhere.test: Name or service not known"),
+        ("missing.test", "5.4.4 unable to look up host missing.test: Name or service not known"),
+        ("self.test", "5.4.6 mail for self.test loops back to myself"),
+        ("backup.test", "a.test[127.0.0.1]"),
+    ] {
+        assert_eq!(route(&router, domain(host)).await, expected, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn brackets_ports_and_services_change_the_way() {
+    let router = router(&[]);
+    let host = Target { mx: Mx::Suppressed, ..domain("a.test") };
+    assert_eq!(route(&router, host).await, "a.test[127.0.0.1]");
+    let literal = Target { mx: Mx::Suppressed, ..domain("127.0.0.7") };
+    assert_eq!(route(&router, literal).await, "127.0.0.7[127.0.0.7]");
+    let other_port = Target { loops: Loops::Ignore, ..domain("self.test") };
+    assert_eq!(route(&router, other_port).await, "us.test[127.0.0.9]");
+    let service = Target { service: Some("submission"), ..domain("srv.test") };
+    assert_eq!(route(&router, service).await, "a.test[127.0.0.1]:5871 b.test[127.0.0.2]:5870");
+}
+
+#[tokio::test]
+async fn a_filter_hides_records() {
+    let router = router(&["pcre:{{/ A 127\\.0\\.0\\.3$/ ignore}}"]);
+    let shown = route(&router, domain("srv.test")).await;
+    assert!(shown.starts_with("4.7.0 DNS reply filter drops all results"), "{shown}");
+}
