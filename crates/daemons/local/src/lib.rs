@@ -28,7 +28,7 @@ use service::solo::{Life, Solo, Stream};
 use table::{Environment, Maps};
 
 use delivery::mailbox::{LockKind, Locking};
-use delivery::{Policy, solo};
+use delivery::{Policy, StatusFilter, solo};
 
 config::bundle! {
     /// The parameters of local(8).
@@ -87,6 +87,8 @@ impl Solo for Local {
             fallback_transports: open("fallback_transport_maps", &local.fallback_transport_maps),
         };
         let ipc = &params.common.ipc;
+        let filter =
+            StatusFilter::open("local_delivery_status_filter", &local.local_delivery_status_filter, &environment);
         let office = Office {
             tables,
             locking: locking(&params)?,
@@ -96,7 +98,7 @@ impl Solo for Local {
             exported: exported(&params.layout.export_environment),
             params,
         };
-        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common)), office })
+        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 
     fn serve(&mut self, stream: Stream, life: &Life) {

@@ -9,7 +9,7 @@ mod macros;
 use delivery::copy::{End, Layout, Lines};
 use delivery::head::Head;
 use delivery::loops::Delivered;
-use delivery::{Attempt, Policy, content_of, solo};
+use delivery::{Attempt, Policy, StatusFilter, content_of, solo};
 use dsn::{Detail, Outcome, Status};
 use ipc::deliver::{Mode, Recipient};
 use jiff::Zoned;
@@ -32,6 +32,7 @@ config::bundle! {
         common: delivery::Params,
         layout: config::params::Layout,
         daemon: config::params::Daemon,
+        pipe: config::params::Pipe,
     }
 }
 
@@ -60,6 +61,11 @@ impl Solo for Pipe {
     fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
         let attributes = Attributes::parse(&outside.arguments).map_err(Fatal::new)?;
         let times: config::params::TransportTime = outside.source.transport(&life.service_name)?;
+        let filter = StatusFilter::open(
+            "pipe_delivery_status_filter",
+            &params.pipe.pipe_delivery_status_filter,
+            &table::Environment::of(&outside.source),
+        );
         let office = Office {
             user: user(&attributes, &params.layout.mail_owner)?,
             time_limit: times.time_limit,
@@ -68,7 +74,7 @@ impl Solo for Pipe {
             attributes,
             params,
         };
-        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common)), office })
+        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 
     fn serve(&mut self, stream: Stream, life: &Life) {

@@ -7,7 +7,7 @@ mod lookup;
 mod store;
 
 use delivery::mailbox::{LockKind, Locking};
-use delivery::{Policy, solo};
+use delivery::{Policy, StatusFilter, solo};
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
 use std::collections::HashSet;
@@ -64,8 +64,13 @@ impl Solo for Virtual {
             uids: open("virtual_uid_maps", &params.mailbox.virtual_uid_maps),
             gids: open("virtual_gid_maps", &params.mailbox.virtual_gid_maps),
         };
+        let filter = StatusFilter::open(
+            "virtual_delivery_status_filter",
+            &params.mailbox.virtual_delivery_status_filter,
+            &environment,
+        );
         let office = Office { tables, locking: locking(&params)?, relay: life.service_name.clone(), params };
-        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common)), office })
+        Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 
     fn serve(&mut self, stream: Stream, life: &Life) {

@@ -67,6 +67,7 @@ impl Delivery {
     /// Settles a recipient of the request: its line is logged, its failure recorded, its record marked. Recipients
     /// may be settled concurrently.
     pub async fn settle(&self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        let outcome = self.desk.policy.filter.apply(outcome).await;
         let case = Case { request: &self.request, recipient, attempt, now: now() };
         let settled = self.carry_out(&case, case.plan(outcome, self.desk.policy())).await;
         match settled {

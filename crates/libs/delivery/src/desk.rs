@@ -10,6 +10,7 @@ use ipc::verify::{self, Verify};
 use ipc::{Caller, bounce};
 use queue_file::{Layout, QueueId, QueueName, Spool};
 
+use crate::StatusFilter;
 use crate::plan::Step;
 
 config::bundle! {
@@ -41,6 +42,8 @@ pub struct Policy {
     pub ipc_timeout: Duration,
     /// Where queue files lie, from the working directory on.
     pub spool: Spool,
+    /// What an administrator makes of outcomes.
+    pub filter: StatusFilter,
 }
 
 impl Default for Policy {
@@ -54,6 +57,7 @@ impl Default for Policy {
             address_verify_service_name: "verify".to_owned(),
             ipc_timeout: Duration::from_secs(3600),
             spool: Spool::new("", Layout::default()),
+            filter: StatusFilter::none(),
         }
     }
 }
@@ -72,11 +76,18 @@ impl From<&Params> for Policy {
             address_verify_service_name: verify.address_verify_service_name.clone(),
             ipc_timeout: ipc.ipc_timeout,
             spool: Spool::new("", layout),
+            filter: StatusFilter::none(),
         }
     }
 }
 
 impl Policy {
+    /// The same with a filter for outcomes.
+    #[must_use]
+    pub fn with_filter(self, filter: StatusFilter) -> Self {
+        Self { filter, ..self }
+    }
+
     /// The socket of a private service, below the queue directory.
     #[must_use]
     pub fn socket(service: &str) -> PathBuf {

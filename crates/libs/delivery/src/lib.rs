@@ -9,6 +9,7 @@
 pub mod agent;
 mod desk;
 mod file;
+mod filter;
 pub mod plan;
 pub mod solo;
 
@@ -22,4 +23,5 @@ pub mod mailbox;
 pub use content::{Content, content_of};
 pub use desk::{Desk, Params, Policy, external};
 pub use file::QueueFile;
+pub use filter::StatusFilter;
 pub use plan::{Attempt, Settled};

@@ -85,6 +85,7 @@ impl<'a> Delivery<'a> {
     /// Reports what became of an address: its line is logged and its failure recorded. The queue file is left alone,
     /// since a recipient that stands for many addresses ends only with the last of them.
     pub fn report(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        let outcome = table::block_on(self.desk.policy.filter.apply(outcome));
         let case = Case { request: self.request, recipient, attempt, now: now() };
         let Plan { steps, line, settled, otherwise } = case.plan(outcome, &self.desk.policy);
         if self.desk.all_done(steps) {
