@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 /// An abnormal end this soon after the start counts as a bad start.
 const SOON: Duration = Duration::from_secs(1);
+/// Killed (by somebody, or for want of memory) so many times in a row, before or just after it began, is a bad start, too.
+const KILLS: u32 = 5;
+/// The signal of that.
+const SIGKILL: i32 = 9;
 /// How long stress lasts after the last client that found everyone busy.
 const STRESS: Duration = Duration::from_secs(1000);
 
@@ -21,6 +25,8 @@ pub struct Pool {
     stress_until: Option<Instant>,
     /// A client was seen to wait while everyone was busy; told until someone is available again.
     overload_told: bool,
+    /// Processes that were killed soon, since one was not.
+    kills: u32,
 }
 
 /// What is known of a process.
@@ -76,6 +82,7 @@ impl Pool {
             throttled_until: None,
             stress_until: None,
             overload_told: false,
+            kills: 0,
         }
     }
 
@@ -182,11 +189,20 @@ impl Pool {
         let Some(at) = self.processes.iter().position(|process| process.pid == pid) else { return Vec::new() };
         let process = self.processes.swap_remove(at);
         self.overload_told = false;
-        let crashed_soon = !end.is_normal() && now.duration_since(process.started) < SOON;
-        if process.slot.is_some() && (!process.began || crashed_soon) && self.throttled_until.is_none() {
-            return self.throttle(now);
+        let is_soon = now.duration_since(process.started) < SOON;
+        let is_bad_start = process.slot.is_some() && (!process.began || (is_soon && !end.is_normal()));
+        if !is_bad_start {
+            self.kills = 0;
+            return Vec::new();
         }
-        Vec::new()
+        if end == End::Signal(SIGKILL) {
+            self.kills += 1;
+        }
+        if self.throttled_until.is_some() || (end == End::Signal(SIGKILL) && self.kills < KILLS) {
+            return Vec::new();
+        }
+        self.kills = 0;
+        self.throttle(now)
     }
 
     /// Time has passed: an end of throttling, or of stress. True in the second case.

@@ -271,13 +271,16 @@ fn gone(pid: u32) {
 type Test = (&'static str, fn());
 
 fn tests() -> ExitCode {
-    let table: [Test; 8] = [
+    let table: [Test; 11] = [
         ("shares add up and processes come as needed", shares),
         ("one client at a time", solo_service),
         ("reload replaces processes and drops no client", reload),
         ("bad start is throttled", throttle),
         ("timer and trigger wake a service", wakeups),
         ("what has changed is opened anew", changed),
+        ("a FIFO carries trigger bytes", fifo),
+        ("a connection is passed on with what is known of it", pass),
+        ("stress is told while everyone is busy", stress),
         ("panic ends the session and then the process", panics),
         ("second master is refused, stop leaves nothing", lock_and_stop),
     ];
@@ -365,6 +368,46 @@ fn wakeups() {
     wait("a trigger", || (rung() == "WA").then_some(()));
     UnixStream::connect(instance.path("spool/public/bell")).unwrap().write_all(b"\0\0").unwrap();
     wait("a client", || (rung() == "WA?").then_some(()));
+}
+
+fn fifo() {
+    let mut instance = Instance::new("bell fifo n n n 0 1 bell\n");
+    instance.start();
+    let rung = || fs::read_to_string(instance.path("spool/rung")).unwrap_or_default();
+    let mut fifo = fs::OpenOptions::new().write(true).open(instance.path("spool/public/bell")).unwrap();
+    fifo.write_all(b"A").unwrap();
+    wait("the first byte", || (rung() == "A").then_some(()));
+    fifo.write_all(b"B").unwrap();
+    wait("the next byte", || (rung() == "AB").then_some(()));
+}
+
+fn pass() {
+    let mut instance = Instance::new("echo pass - n n - 5 echo\n");
+    instance.start();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let carrier = UnixStream::connect(instance.path("spool/private/echo")).unwrap();
+    privsep::send_descriptor(&carrier, b"preamble", &theirs).unwrap();
+    drop((carrier, theirs));
+    let mut talk = Talk { stream: ours };
+    assert_eq!(talk.ask().origin, "first");
+}
+
+fn stress() {
+    let mut instance = Instance::new("echo pass - n n - 1 echo\n");
+    instance.start();
+    let pass = || {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let carrier = UnixStream::connect(instance.path("spool/private/echo")).unwrap();
+        privsep::send_descriptor(&carrier, b"-", &theirs).unwrap();
+        Talk { stream: ours }
+    };
+    let mut first = pass();
+    assert!(!first.ask().stress);
+    let mut second = pass();
+    instance.wait_log("service \"echo\" (echo) has reached its process limit \"1\": new clients may experience");
+    wait("the word", || first.ask().stress.then_some(()));
+    drop(first);
+    assert!(second.ask().stress);
 }
 
 fn changed() {

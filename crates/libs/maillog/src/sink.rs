@@ -36,6 +36,8 @@ pub(crate) struct Sink {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
     dropped: u64,
+    /// The log daemon was there once, and cannot be reached any more.
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Sink {
     }
 
     fn new(wait: bool, outlet: Outlet) -> Self {
-        Self { wait, outlet, waiting: VecDeque::new(), bytes: 0, dropped: 0 }
+        Self { wait, outlet, waiting: VecDeque::new(), bytes: 0, dropped: 0, lost: false }
     }
 
     /// Goes to another place; where that cannot be opened, to the next best one.
@@ -112,6 +114,11 @@ impl Sink {
         !self.waiting.is_empty()
     }
 
+    /// Whether the log daemon was there once, and cannot be reached from where this process is.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// How many lines were lost, once there is room to say so.
     pub(crate) fn take_dropped(&mut self) -> u64 {
         if self.is_pending() { 0 } else { std::mem::take(&mut self.dropped) }
@@ -131,7 +138,11 @@ impl Sink {
                     Some(Ok(())) => return Ok(()),
                     Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => return Err(()),
                     // The log daemon may have been restarted since.
-                    Some(Err(_)) | None => *socket = connect(Path::new(SYSLOG), self.wait).ok(),
+                    Some(Err(_)) => {
+                        *socket = connect(Path::new(SYSLOG), self.wait).ok();
+                        self.lost = socket.is_none();
+                    }
+                    None => *socket = connect(Path::new(SYSLOG), self.wait).ok(),
                 }
                 // Without a log daemon lines go nowhere, as with syslog(3).
                 socket.as_ref().map_or(Ok(()), |open| send(open, bytes).or(Ok(())))

@@ -144,6 +144,12 @@ impl Log {
         self.lock().sink.is_pending()
     }
 
+    /// Whether the log daemon has gone since the start, and its successor cannot be reached from here: inside a jail.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lock().sink.is_lost()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -68,6 +68,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         stress: AtomicBool::new(limits.stress),
         report: Report::new(report),
         idle: Notify::new(),
+        log_waits: Notify::new(),
     });
     let runtime = runtime(&life, jailed)?;
     let lived = runtime.block_on(async {
@@ -99,7 +100,7 @@ fn runtime(life: &Life, _: Jailed) -> Result<tokio::runtime::Runtime, Fatal> {
         .thread_name("disk")
         .thread_stack_size(DISK_STACK)
         .thread_keep_alive(DISK_IDLE)
-        .on_thread_park(move || turn.report().flush())
+        .on_thread_park(move || turn.end_turn())
         .build()?)
 }
 
@@ -410,10 +411,14 @@ async fn obey(mut channel: Channel<Status, Order>, life: Life, waker: Waker) {
     }
 }
 
-/// Writes log lines that had to wait.
+/// Writes log lines that had to wait. Without a way to the log the process ends, for a successor that finds one.
 async fn keep_log(life: Life) {
     loop {
-        sleep(if life.log().is_pending() { LOG_AGAIN } else { LOG_AGAIN * 50 }).await;
+        life.log_waits().await;
+        if life.log().is_lost() {
+            return life.retire();
+        }
+        sleep(LOG_AGAIN).await;
         life.log().flush();
     }
 }

@@ -14,8 +14,12 @@ use std::process::ExitCode;
 const STATUS: i32 = 3;
 /// What master says about the share of this process, in the environment.
 const SHARE: &str = "MAIL_PROCESS_SHARE";
-/// Descriptors that no session asks for: tables, channels, the log.
+/// Descriptors asked of the system, which may give less.
 const DESCRIPTORS: u64 = 65536;
+/// Descriptors that a session may need: its client, a queue file, a next hop or filter.
+const PER_SESSION: u64 = 4;
+/// Descriptors that no session asks for: tables, channels, the log.
+const RESERVE: u64 = 64;
 
 config::bundle! {
     /// What the skeleton heeds.
@@ -77,7 +81,12 @@ impl Birth {
             .is_some_and(|(_, value)| !value.is_empty());
         let share = std::env::var(SHARE).ok().and_then(|share| share.parse().ok());
         let (status, listeners) = descriptors(&arguments, share.is_some())?;
-        privsep::allow_descriptors(DESCRIPTORS)?;
+        let allowed = privsep::allow_descriptors(DESCRIPTORS)?;
+        if let Some(wanted) = share.map(|share: usize| u64::try_from(share).unwrap_or(u64::MAX) * PER_SESSION + RESERVE)
+            && allowed < wanted
+        {
+            tracing::warn!("service {service_name}: {allowed} file descriptors are allowed, {wanted} may be needed");
+        }
         Ok(Self {
             outside: Outside {
                 source,

@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) report: Report,
     /// Signalled when the last session has ended.
     pub(crate) idle: Notify,
+    /// Signalled when log lines could not be written.
+    pub(crate) log_waits: Notify,
 }
 
 impl Life {
@@ -158,6 +160,19 @@ impl Life {
     /// Waits for the end of the last session, once it happens after this call.
     pub(crate) async fn idle(&self) {
         self.0.idle.notified().await;
+    }
+
+    /// When the process is about to wait: tells master what has changed.
+    pub(crate) fn end_turn(&self) {
+        self.0.report.flush();
+        if self.0.log.is_pending() || self.0.log.is_lost() {
+            self.0.log_waits.notify_one();
+        }
+    }
+
+    /// Waits until log lines wait.
+    pub(crate) async fn log_waits(&self) {
+        self.0.log_waits.notified().await;
     }
 
     fn tell(&self, edges: &[Edge]) {

@@ -105,3 +105,15 @@ fn after_reload_new_processes_come_beside_those_that_finish() {
     assert_eq!(pool.on_end(10, BAD, now), [], "an old one that ends badly holds nobody back");
     assert_eq!(pool.wakeable(), Some(11));
 }
+
+#[test]
+fn killed_processes_come_again_but_not_for_ever() {
+    let (mut pool, now) = (pool(Some(1), 2), Instant::now());
+    for pid in 1..5 {
+        pool.started(pid, 0, now);
+        assert_eq!(pool.on_end(pid, End::Signal(9), now), []);
+        assert!(pool.watches());
+    }
+    pool.started(5, 0, now);
+    assert_eq!(pool.on_end(5, End::Signal(9), now), [Action::Throttle]);
+}
