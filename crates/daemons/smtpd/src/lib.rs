@@ -113,6 +113,11 @@ impl Service for Smtpd {
 }
 
 impl Smtpd {
+    /// The limits of a session that begins now.
+    fn limits(&self) -> settings::Limits {
+        self.settings.limits(self.life.stress())
+    }
+
     /// What the queue may still grow by; `None` where that cannot be told.
     fn free_space(&self) -> Option<u64> {
         privsep::free_space(std::path::Path::new(".")).ok()

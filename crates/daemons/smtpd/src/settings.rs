@@ -1,6 +1,7 @@
 //! Parameters in the form in which sessions need them: words become types, numbers reply codes.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use config::Source;
 use config::params::SmtpdAccess;
@@ -32,6 +33,33 @@ pub(crate) struct Settings {
     /// The name in master.cf, for limits by client.
     pub(crate) service_name: String,
     pub(crate) timezone: jiff::tz::TimeZone,
+    calm: Limits,
+    stressed: Limits,
+}
+
+/// What is shorter and smaller while the service is under stress. A session keeps the set that it began with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) smtpd_timeout: Duration,
+    pub(crate) smtpd_starttls_timeout: Duration,
+    pub(crate) smtpd_hard_error_limit: i64,
+    pub(crate) smtpd_junk_command_limit: i64,
+    pub(crate) smtpd_per_request_deadline: bool,
+    pub(crate) address_verify_poll_count: i64,
+}
+
+impl Limits {
+    fn new(params: &Params) -> Limits {
+        let smtpd = &params.smtpd;
+        Limits {
+            smtpd_timeout: smtpd.smtpd_timeout,
+            smtpd_starttls_timeout: smtpd.smtpd_starttls_timeout,
+            smtpd_hard_error_limit: smtpd.smtpd_hard_error_limit,
+            smtpd_junk_command_limit: smtpd.smtpd_junk_command_limit,
+            smtpd_per_request_deadline: smtpd.smtpd_per_request_deadline,
+            address_verify_poll_count: params.verify.address_verify_poll_count,
+        }
+    }
 }
 
 /// `receive_override_options`: what cleanup leaves out.
@@ -131,6 +159,12 @@ impl Settings {
             permit_actions: params.access.smtpd_log_access_permit_actions.clone(),
             service_name: service_name.to_owned(),
             timezone: jiff::tz::TimeZone::system(),
+            calm: Limits::new(params),
+            stressed: source
+                .clone()
+                .stress(true)
+                .get()
+                .map_or_else(|_| Limits::new(params), |params| Limits::new(&params)),
         }
     }
 
@@ -167,6 +201,11 @@ impl Settings {
             return address::domain::to_ascii(name).is_some();
         }
         address::domain::is_hostname(name)
+    }
+
+    /// The limits of a session that begins now.
+    pub(crate) fn limits(&self, stress: bool) -> Limits {
+        if stress { self.stressed } else { self.calm }
     }
 
     pub(crate) fn notifies(&self, class: &str) -> bool {

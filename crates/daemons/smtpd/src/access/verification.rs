@@ -34,7 +34,7 @@ impl Check<'_> {
     /// Asks until there is a result, or `address_verify_poll_count` times.
     async fn verified(&self, address: &[u8]) -> Option<(Status, String)> {
         let verify = &self.server.params.verify;
-        let most = verify.address_verify_poll_count.max(1);
+        let most = self.server.limits().address_verify_poll_count.max(1);
         for attempt in 1..=most {
             match self.server.verify.call(Request::Query(address.to_vec().into())).await {
                 Ok(Reply::Known(Status::Pending, _)) if attempt < most => {

@@ -18,7 +18,7 @@ impl Session {
     pub(super) async fn begin(server: Arc<Smtpd>, stream: service::Stream, preamble: &[u8]) -> Option<Session> {
         let stream = Stream::new(stream);
         let mut ends = stream.ends()?;
-        let mut conn = Conn::with_input(stream, Pace::Each(server.params.smtpd.smtpd_timeout), preamble);
+        let mut conn = Conn::with_input(stream, Pace::Each(server.limits().smtpd_timeout), preamble);
         if server.params.smtpd.smtpd_upstream_proxy_protocol.eq_ignore_ascii_case("haproxy") {
             match read_preamble(&server, &mut conn).await {
                 Ok(Origin::Client { source, destination }) => ends = Ends::Inet { client: source, server: destination },
@@ -98,7 +98,7 @@ async fn read_preamble(server: &Smtpd, conn: &mut Conn<Stream>) -> Result<Origin
             Ok(Parsed::Complete(origin, length)) => {
                 conn.consume(length);
                 conn.release();
-                conn.set_pace(Pace::Each(server.params.smtpd.smtpd_timeout));
+                conn.set_pace(Pace::Each(server.limits().smtpd_timeout));
                 return Ok(origin);
             }
             Ok(Parsed::Incomplete) => {}

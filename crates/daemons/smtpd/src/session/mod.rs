@@ -35,12 +35,15 @@ use self::stream::Stream;
 use self::transaction::Transaction;
 use crate::Smtpd;
 use crate::access::{Check, Deferral, Facts, Fault};
+use crate::settings::Limits;
 use crate::text::{escaped, printable};
 use crate::verb;
 
 /// A client's session.
 pub(crate) struct Session {
     pub(crate) server: Arc<Smtpd>,
+    /// The limits that held when the session began.
+    pub(crate) limits: Limits,
     pub(crate) conn: Conn<Stream>,
     pub(crate) peer: Peer,
     /// What the client called itself.
@@ -142,6 +145,7 @@ impl Session {
         Session {
             hidden: server.settings.hidden_keywords,
             history: History::new(&server.settings),
+            limits: server.limits(),
             server,
             conn,
             peer,
@@ -172,7 +176,7 @@ impl Session {
         }
         let mut line = Vec::new();
         loop {
-            if self.errors >= self.server.params.smtpd.smtpd_hard_error_limit {
+            if self.errors >= self.limits.smtpd_hard_error_limit {
                 let host = &self.server.params.identity.myhostname;
                 let reply = Reply::new(421, Some(Enhanced(4, 7, 0)), format!("{host} Error: too many errors"));
                 self.faults.push(Fault::Protocol);
@@ -218,14 +222,13 @@ impl Session {
     }
 
     /// The time limit of the next request.
-    fn new_request(&mut self) {
-        let smtpd = &self.server.params.smtpd;
-        let pace = if smtpd.smtpd_per_request_deadline {
-            Pace::Until(Instant::now() + smtpd.smtpd_timeout, smtpd.smtpd_min_data_rate)
+    pub(crate) fn new_request(&mut self) {
+        let time = self.limits.smtpd_timeout;
+        self.conn.set_pace(if self.limits.smtpd_per_request_deadline {
+            Pace::Until(Instant::now() + time, self.server.params.smtpd.smtpd_min_data_rate)
         } else {
-            Pace::Each(smtpd.smtpd_timeout)
-        };
-        self.conn.set_pace(pace);
+            Pace::Each(time)
+        });
     }
 
     /// One command line.
@@ -257,7 +260,7 @@ impl Session {
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
             self.junk += 1;
-            if self.junk > self.server.params.smtpd.smtpd_junk_command_limit {
+            if self.junk > self.limits.smtpd_junk_command_limit {
                 self.errors += 1;
             }
         }

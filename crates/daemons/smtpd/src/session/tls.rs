@@ -177,10 +177,10 @@ impl Session {
         let server = std::sync::Arc::clone(&self.server);
         let Some(tls) = &server.tls else { return Err(conn::Error::Lost) };
         let Some(acceptor) = &tls.server else { return Err(conn::Error::Lost) };
-        let pace = Pace::Each(self.server.params.smtpd.smtpd_timeout);
+        let pace = Pace::Each(self.limits.smtpd_timeout);
         let plain = std::mem::replace(&mut self.conn, Conn::new(Stream::Gone, pace));
         let Ok((stream, _drained)) = plain.into_drained() else { return Err(conn::Error::Lost) };
-        match acceptor.accept(stream, self.server.params.smtpd.smtpd_starttls_timeout).await {
+        match acceptor.accept(stream, self.limits.smtpd_starttls_timeout).await {
             Ok((stream, summary)) => {
                 if tls.log == Log::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);

@@ -6,8 +6,8 @@ use smtp_proto::{Enhanced, Reply, conn};
 use tracing::warn;
 
 use crate::access::Fault;
-use crate::session::content::{Framing, too_large};
-use crate::session::transaction::{Chunks, Transaction};
+use crate::session::content::{Framing, Trouble, too_large};
+use crate::session::transaction::{Chunks, Envelope, Transaction};
 use crate::session::{Next, Session};
 use crate::text::printable;
 
@@ -31,52 +31,53 @@ impl Session {
             warn!("{}: null BDAT request from {}", self.queue_id(), self.peer.namaddr);
             return Ok(Next::Error(Reply::fixed(551, Enhanced(5, 7, 1), "Null BDAT request")));
         }
-        let (mut envelope, mut chunks) = match std::mem::take(&mut self.transaction) {
-            Transaction::Open(envelope) if envelope.recipients.count > 0 => (envelope, None),
-            Transaction::Chunks(envelope, chunks) => (envelope, Some(chunks)),
-            other @ (Transaction::Idle | Transaction::Open(_)) => {
-                let reply = match other {
-                    Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
-                    Transaction::Idle | Transaction::Chunks(..) => {
-                        Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command")
-                    }
-                };
-                self.transaction = other;
-                return self.skip_chunk(chunk, reply).await;
-            }
-        };
-        if chunks.is_none() {
-            if let Err(reply) = self.check_data(&mut envelope).await {
+        match std::mem::take(&mut self.transaction) {
+            Transaction::Open(envelope) if envelope.recipients.count > 0 => self.first_chunk(envelope, chunk).await,
+            Transaction::Chunks(envelope, chunks) => self.chunk(envelope, chunks, chunk).await,
+            Transaction::Open(envelope) => {
                 self.transaction = Transaction::Open(envelope);
-                return self.skip_chunk(chunk, *reply).await;
+                self.skip_chunk(chunk, Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients")).await
             }
-            let content = self.begin_content(&mut envelope, Framing::Chunks).await;
-            chunks = Some(Chunks { content, total: 0 });
+            Transaction::Idle => {
+                self.skip_chunk(chunk, Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command")).await
+            }
         }
-        let mut chunks = chunks.unwrap_or_default();
+    }
+
+    async fn first_chunk(&mut self, mut envelope: Box<Envelope>, chunk: Chunk) -> Result<Next, conn::Error> {
+        if let Err(reply) = self.check_data(&mut envelope).await {
+            self.transaction = Transaction::Open(envelope);
+            return self.skip_chunk(chunk, *reply).await;
+        }
+        let content = self.begin_content(&mut envelope, Framing::Chunks).await;
+        self.chunk(envelope, Chunks { content, total: 0 }, chunk).await
+    }
+
+    async fn chunk(
+        &mut self,
+        mut envelope: Box<Envelope>,
+        mut chunks: Chunks,
+        chunk: Chunk,
+    ) -> Result<Next, conn::Error> {
         chunks.total = chunks.total.saturating_add(chunk.size);
         if let Some(next) = self.exceeds(chunks.total) {
             self.transaction = Transaction::Chunks(envelope, chunks);
             return Ok(next);
         }
         self.pace_content();
-        match self.receive_chunk(&mut envelope, &mut chunks.content, chunk.size, chunk.place).await {
-            Ok(()) if chunk.place == Place::Last => Ok(self.settle(envelope, chunks.content).await),
-            Ok(()) => {
-                let trouble = chunks.content.trouble;
-                self.progress = None;
-                self.transaction = Transaction::Chunks(envelope, chunks);
-                Ok(match trouble {
-                    Some(crate::session::content::Trouble::TooLarge) => Next::Error(too_large()),
-                    Some(crate::session::content::Trouble::Sink) => Next::Error(crate::sink::write_error()),
-                    None => Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), format!("Ok: {} bytes", chunk.size))),
-                })
-            }
-            Err(error) => {
-                self.transaction = Transaction::Chunks(envelope, chunks);
-                Err(error)
-            }
+        let received = self.receive_chunk(&mut envelope, &mut chunks.content, chunk.size, chunk.place).await;
+        if received.is_ok() && chunk.place == Place::Last {
+            return Ok(self.settle(envelope, chunks.content).await);
         }
+        let trouble = chunks.content.trouble;
+        self.transaction = Transaction::Chunks(envelope, chunks);
+        received?;
+        self.progress = None;
+        Ok(match trouble {
+            Some(Trouble::TooLarge) => Next::Error(too_large()),
+            Some(Trouble::Sink) => Next::Error(crate::sink::write_error()),
+            None => Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), format!("Ok: {} bytes", chunk.size))),
+        })
     }
 
     /// Far beyond the limit there is no point in reading on.

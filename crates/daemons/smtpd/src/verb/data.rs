@@ -65,6 +65,7 @@ impl Session {
 
     /// Content may take long, but has to keep coming.
     pub(super) fn pace_content(&mut self) {
+        self.new_request();
         self.progress = Some(0);
     }
 }

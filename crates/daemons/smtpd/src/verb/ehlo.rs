@@ -56,40 +56,63 @@ impl Session {
     /// The lines of the reply to EHLO.
     fn offer(&self) -> String {
         let smtpd = &self.server.params.smtpd;
-        let hidden = self.hidden;
-        let mut lines = vec![self.server.params.identity.myhostname.clone()];
-        let mut concealed = Keywords::NONE;
-        let mut offer = |keyword: Keyword, line: Option<String>| {
-            if let Some(line) = line {
-                if hidden.has(keyword) {
-                    concealed.insert(keyword);
-                } else {
-                    lines.push(line);
-                }
-            }
+        let mut offer = Offer {
+            lines: vec![self.server.params.identity.myhostname.clone()],
+            hidden: self.hidden,
+            concealed: Keywords::NONE,
         };
-        let plain = |keyword: Keyword| Some(keyword.name().to_owned());
-        offer(Keyword::Pipelining, plain(Keyword::Pipelining));
         let size = self.server.params.queue.message_size_limit;
-        offer(Keyword::Size, Some(if size > 0 { format!("SIZE {size}") } else { "SIZE".to_owned() }));
-        offer(Keyword::Vrfy, plain(Keyword::Vrfy).filter(|_| !smtpd.disable_vrfy_command));
-        offer(Keyword::Etrn, plain(Keyword::Etrn));
-        offer(Keyword::Starttls, plain(Keyword::Starttls).filter(|_| self.offers_tls()));
+        offer.word(Keyword::Pipelining, true);
+        offer.line(Keyword::Size, if size > 0 { format!("SIZE {size}") } else { "SIZE".to_owned() });
+        offer.word(Keyword::Vrfy, !smtpd.disable_vrfy_command);
+        offer.word(Keyword::Etrn, true);
+        offer.word(Keyword::Starttls, self.offers_tls());
         for line in self.login_offers() {
-            offer(Keyword::Auth, Some(line));
+            offer.line(Keyword::Auth, line);
         }
-        let xclient = "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT";
-        offer(Keyword::Xclient, self.rights.xclient.then(|| xclient.to_owned()));
-        let xforward = "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT";
-        offer(Keyword::Xforward, self.rights.xforward.then(|| xforward.to_owned()));
-        offer(Keyword::EnhancedStatusCodes, plain(Keyword::EnhancedStatusCodes));
-        offer(Keyword::EightBitMime, plain(Keyword::EightBitMime));
-        offer(Keyword::Dsn, plain(Keyword::Dsn));
-        offer(Keyword::SmtpUtf8, plain(Keyword::SmtpUtf8).filter(|_| self.server.settings.smtputf8));
-        offer(Keyword::Chunking, plain(Keyword::Chunking));
-        if !concealed.is_empty() && !hidden.has(Keyword::SilentDiscard) {
-            tracing::info!("discarding EHLO keywords: {concealed}");
+        if self.may_verp {
+            offer.lines.push("XVERP".to_owned());
         }
-        lines.join("\n")
+        if self.rights.xclient {
+            offer.line(
+                Keyword::Xclient,
+                "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT".to_owned(),
+            );
+        }
+        if self.rights.xforward {
+            offer.line(Keyword::Xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT".to_owned());
+        }
+        offer.word(Keyword::EnhancedStatusCodes, true);
+        offer.word(Keyword::EightBitMime, true);
+        offer.word(Keyword::Dsn, true);
+        offer.word(Keyword::SmtpUtf8, self.server.settings.smtputf8);
+        offer.word(Keyword::Chunking, true);
+        if !offer.concealed.is_empty() && !self.hidden.has(Keyword::SilentDiscard) {
+            tracing::info!("discarding EHLO keywords: {}", offer.concealed);
+        }
+        offer.lines.join("\n")
+    }
+}
+
+/// The lines of an offer, and what is kept from this client.
+struct Offer {
+    lines: Vec<String>,
+    hidden: Keywords,
+    concealed: Keywords,
+}
+
+impl Offer {
+    fn word(&mut self, keyword: Keyword, there: bool) {
+        if there {
+            self.line(keyword, keyword.name().to_owned());
+        }
+    }
+
+    fn line(&mut self, keyword: Keyword, line: String) {
+        if self.hidden.has(keyword) {
+            self.concealed.insert(keyword);
+        } else {
+            self.lines.push(line);
+        }
     }
 }
