@@ -11,7 +11,7 @@ use smtp_proto::reply::{Answer, Assembler, Line};
 use smtp_proto::{Conn, conn};
 use table::Maps;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::failure::Failure;
 use crate::flavor::Flavor;
@@ -224,7 +224,11 @@ impl Dialogue {
         let mut lines = answer.text.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
             let replaced = match self.dialect.reply_filter.lookup(line).await {
-                Ok(Some(text)) => text,
+                Ok(Some(text)) => {
+                    let (old, new) = (String::from_utf8_lossy(line), String::from_utf8_lossy(&text));
+                    info!("{}: replacing server reply \"{old}\" with \"{new}\"", self.peer.relay());
+                    text
+                }
                 Ok(None) | Err(_) => line.to_vec(),
             };
             if let Some(answer) = assembler.add(&replaced) {

@@ -95,7 +95,9 @@ impl Error {
         let said = match failure {
             Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
             Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
-            Failure::Filtered => return format!("DNS reply filter drops all results for name={name} type={kind}"),
+            Failure::Filtered => {
+                return format!("Error looking up name={name} type={kind}: DNS reply filter drops all results");
+            }
             Failure::BadName => return format!("Name service error for {name}: invalid host or domain name"),
             Failure::Malformed => "Malformed or unexpected name server reply",
             Failure::NotFound => "Host not found",
