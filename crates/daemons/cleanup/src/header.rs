@@ -154,8 +154,7 @@ impl Message {
         let id_was_seen = has(Kind::MessageId);
         let visible = [Kind::To, Kind::Cc, Kind::ResentTo, Kind::ResentCc].into_iter().any(has);
         if missing_id {
-            let date = date::message_id_date(self.began);
-            let value = format!("<{date}.{}@{}>", self.id, settings.myhostname);
+            let value = self.message_id();
             self.put_header(format!("{prefix}Message-Id: {value}").as_bytes());
             let name = if resent { "resent-message-id" } else { "message-id" };
             self.log_message_id(name, value.as_bytes());
@@ -175,6 +174,15 @@ impl Message {
         if adds && !undisclosed.is_empty() && !visible {
             self.put_header(undisclosed.as_bytes());
         }
+    }
+
+    /// An id for the message. Queue ids of the long form do not repeat, so that they need no date.
+    fn message_id(&self) -> String {
+        let myhostname = &self.desk.settings.myhostname;
+        if self.desk.spool.layout().long_ids() {
+            return format!("<{}@{myhostname}>", self.id);
+        }
+        format!("<{}.{}@{myhostname}>", date::message_id_date(self.began), self.id)
     }
 
     /// The sender as a `From:` header shows it.
