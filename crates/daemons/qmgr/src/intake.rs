@@ -55,6 +55,7 @@ impl Engine {
                 );
                 let number = self.enter(active);
                 self.resolve(number, recipients);
+                self.settle_if_done(number);
             }
             Admission::Passed => {}
             Admission::Busy(id) => info!("{id}: skipped, still being delivered"),
@@ -83,7 +84,9 @@ impl Engine {
         let known: Option<Vec<Route>> =
             recipients.iter().map(|recipient| self.cache.find(purpose, &address(recipient), now)).collect();
         if let Some(routes) = known {
-            return self.place(number, recipients.into_iter().zip(routes).collect());
+            self.place(number, recipients.into_iter().zip(routes).collect());
+            // A file may come with all recipients done: a crash came between the last mark and the removal.
+            return self.settle_if_done(number);
         }
         active.busy = true;
         let requests: Vec<Request> = recipients
