@@ -55,7 +55,6 @@ impl Engine {
                 );
                 let number = self.enter(active);
                 self.resolve(number, recipients);
-                self.settle_if_done(number);
             }
             Admission::Passed => {}
             Admission::Busy(id) => info!("{id}: skipped, still being delivered"),
