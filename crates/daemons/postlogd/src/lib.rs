@@ -16,6 +16,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Postlogd {
     out: Mutex<Out>,
+    /// Lines that are written together.
+    lines: Mutex<Vec<u8>>,
 }
 
 /// Where lines go.
@@ -46,32 +48,30 @@ impl Service for Postlogd {
     }
 
     fn start(_: params::Layout, out: Out, _: Life) -> Result<Self, Fatal> {
-        Ok(Self { out: Mutex::new(out) })
+        Ok(Self { out: Mutex::new(out), lines: Mutex::new(Vec::new()) })
     }
 
     async fn serve(self: std::sync::Arc<Self>, _: service::Client) {}
 
     fn datagram(&self, bytes: &[u8]) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // There is nowhere to say that the log cannot be written.
-        let _ = out.write(bytes);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        add(&mut lines, bytes);
     }
 
-    fn changed(&self) -> bool {
-        false
+    fn datagrams_end(&self) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lines.is_empty() {
+            // There is nowhere to say that the log cannot be written.
+            let _ = out.write(&lines);
+            lines.clear();
+        }
     }
 }
 
 impl Out {
-    /// Writes a line, or several; adds the newline that a foreign sender left out.
+    /// Writes lines.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let whole;
-        let bytes = if bytes.ends_with(b"\n") {
-            bytes
-        } else {
-            whole = [bytes, b"\n"].concat();
-            &whole
-        };
         match self {
             Self::File(file) => file.write_all(bytes),
             Self::Stdout => {
@@ -80,6 +80,14 @@ impl Out {
                 out.flush()
             }
         }
+    }
+}
+
+/// Adds a line, or several, and the newline that a foreign sender left out.
+fn add(lines: &mut Vec<u8>, bytes: &[u8]) {
+    lines.extend_from_slice(bytes);
+    if !bytes.ends_with(b"\n") {
+        lines.push(b'\n');
     }
 }
 
@@ -128,8 +136,10 @@ mod tests {
     fn lines_are_written_as_they_come() {
         let file = tempfile::tempfile().unwrap();
         let mut out = Out::File(file.try_clone().unwrap());
-        out.write(b"Nov 21 10:00:00 host postfix/smtpd[1]: one\n").unwrap();
-        out.write(b"two").unwrap();
+        let mut lines = Vec::new();
+        add(&mut lines, b"Nov 21 10:00:00 host postfix/smtpd[1]: one\n");
+        add(&mut lines, b"two");
+        out.write(&lines).unwrap();
         let (mut file, mut text) = (file, String::new());
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();

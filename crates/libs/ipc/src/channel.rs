@@ -119,6 +119,10 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     /// # Errors
     /// [`Error::Timeout`] or [`Error::Io`].
     pub async fn flush(&mut self) -> Result<(), Error> {
+        if self.outgoing.bytes.len() > self.outgoing.written {
+            // What was logged before comes first (maillog's barrier), since the peer may log what it does now.
+            tracing::info!(target: "maillog::barrier", "");
+        }
         while let Some(rest @ [_, ..]) = self.outgoing.bytes.get(self.outgoing.written..) {
             match timeout(self.deadline, self.stream.write(rest)).await {
                 Ok(Ok(0)) => return Err(Error::Closed),

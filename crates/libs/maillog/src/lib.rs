@@ -2,7 +2,7 @@
 //!
 //! Programs use the macros of `tracing`; this crate is the one subscriber. Levels become Postfix's prefixes (`warning:`,
 //! `error:`), [`fatal!`] and [`panicked!`] give the other two. A line leaves the process when it is written, so that the
-//! order in the log is causal; nothing ever waits for a reader that is slow, unless the program has the time
+//! order in the log is causal (or, with [`Log::batch`], before anything that lets another process act); nothing ever waits for a reader that is slow, unless the program has the time
 //! ([`Patience::Wait`]). Lines that tools parse are types of [`line`].
 
 pub mod line;
@@ -17,6 +17,10 @@ pub use subscriber::{Echo, Log, Patience, Verbosity};
 pub use target::{Facility, LogFile, Place, Settings};
 #[doc(hidden)]
 pub use tracing;
+
+/// Whoever is about to let another process act writes an event of level info for this target: lines that were logged before
+/// leave the process first.
+pub const BARRIER: &str = "maillog::barrier";
 
 /// Starts logging: to syslog as `postfix/PROGRAM`, until [`Log::configure`] says more. To be called once, first of all.
 #[must_use]

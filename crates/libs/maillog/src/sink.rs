@@ -13,6 +13,10 @@ use std::time::Duration;
 const EXPENDABLE: usize = 128 * 1024;
 /// All lines are dropped beyond this.
 const MOST: usize = 512 * 1024;
+/// Lines of one turn are kept up to this many bytes.
+const BATCH: usize = 16 * 1024;
+/// Lines that go to postlogd in one datagram.
+const TOGETHER: usize = 32 * 1024;
 /// How long a program that may wait does so for one line.
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -28,10 +32,21 @@ pub(crate) struct Line<'a> {
     pub(crate) file: &'a [u8],
 }
 
+/// When lines are written, and whether a slow reader is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// At once, waiting a little.
+    Wait,
+    /// At once, or later if the reader is slow.
+    Now,
+    /// At the end of a turn.
+    Batch,
+}
+
 /// A place for lines, open.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    wait: bool,
+    pace: Pace,
     outlet: Outlet,
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
@@ -50,19 +65,19 @@ enum Outlet {
 
 impl Sink {
     /// Syslog, connected now if it is there.
-    pub(crate) fn syslog(wait: bool) -> Self {
-        Self::new(wait, Outlet::Syslog(connect(Path::new(SYSLOG), wait).ok()))
+    pub(crate) fn syslog(pace: Pace) -> Self {
+        Self::new(pace, Outlet::Syslog(connect(Path::new(SYSLOG), pace).ok()))
     }
 
-    fn new(wait: bool, outlet: Outlet) -> Self {
-        Self { wait, outlet, waiting: VecDeque::new(), bytes: 0, dropped: 0, lost: false }
+    fn new(pace: Pace, outlet: Outlet) -> Self {
+        Self { pace, outlet, waiting: VecDeque::new(), bytes: 0, dropped: 0, lost: false }
     }
 
     /// Goes to another place; where that cannot be opened, to the next best one.
     pub(crate) fn redirect(&mut self, place: &Place) {
         let outlet = match place {
-            Place::Syslog => connect(Path::new(SYSLOG), self.wait).ok().map(|socket| Outlet::Syslog(Some(socket))),
-            Place::Postlog { socket, fallback } => match (connect(socket, self.wait), fallback) {
+            Place::Syslog => connect(Path::new(SYSLOG), self.pace).ok().map(|socket| Outlet::Syslog(Some(socket))),
+            Place::Postlog { socket, fallback } => match (connect(socket, self.pace), fallback) {
                 (Ok(socket), _) => Some(Outlet::Postlog(socket)),
                 (Err(_), Some(file)) if file.path == Path::new("/dev/stdout") => Some(Outlet::Stdout),
                 (Err(_), Some(file)) => open(file).ok().map(Outlet::File),
@@ -77,17 +92,25 @@ impl Sink {
         }
     }
 
+    /// Keeps lines from now on, until `flush` or one that matters.
+    pub(crate) fn batch(&mut self) {
+        self.pace = Pace::Batch;
+    }
+
     /// Writes a line, or keeps it until `flush`.
     pub(crate) fn write(&mut self, line: &Line<'_>) {
         let bytes = match self.outlet {
             Outlet::Syslog(_) => line.syslog,
             Outlet::Postlog(_) | Outlet::File(_) | Outlet::Stdout => line.file,
         };
-        if !self.waiting.is_empty() {
-            self.flush();
-        }
-        if self.waiting.is_empty() && self.send(bytes).is_ok() {
-            return;
+        let keeps = self.pace == Pace::Batch && line.severity.is_expendable() && self.bytes < BATCH;
+        if !keeps {
+            if !self.waiting.is_empty() {
+                self.flush();
+            }
+            if self.waiting.is_empty() && self.send(bytes).is_ok() {
+                return;
+            }
         }
         let room = if line.severity.is_expendable() { EXPENDABLE } else { MOST };
         if self.bytes + bytes.len() > room {
@@ -100,13 +123,32 @@ impl Sink {
 
     /// Writes what waits, as far as it goes without waiting.
     pub(crate) fn flush(&mut self) {
-        while let Some(line) = self.waiting.pop_front() {
-            if self.send(&line).is_err() {
-                self.waiting.push_front(line);
+        while let Some(first) = self.waiting.front() {
+            // What is a line to syslog may be several to all others.
+            let (count, bytes) = match self.outlet {
+                Outlet::Syslog(_) => (1, first.clone()),
+                Outlet::Postlog(_) | Outlet::File(_) | Outlet::Stdout => self.several(),
+            };
+            if self.send(&bytes).is_err() {
                 return;
             }
-            self.bytes -= line.len();
+            self.bytes -= bytes.len();
+            self.waiting.drain(..count);
         }
+    }
+
+    /// As many of the first lines as go together, at least one.
+    fn several(&self) -> (usize, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let mut count = 0;
+        for line in &self.waiting {
+            if count > 0 && bytes.len() + line.len() > TOGETHER {
+                break;
+            }
+            bytes.extend_from_slice(line);
+            count += 1;
+        }
+        (count, bytes)
     }
 
     /// Whether lines wait.
@@ -139,10 +181,10 @@ impl Sink {
                     Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => return Err(()),
                     // The log daemon may have been restarted since.
                     Some(Err(_)) => {
-                        *socket = connect(Path::new(SYSLOG), self.wait).ok();
+                        *socket = connect(Path::new(SYSLOG), self.pace).ok();
                         self.lost = socket.is_none();
                     }
-                    None => *socket = connect(Path::new(SYSLOG), self.wait).ok(),
+                    None => *socket = connect(Path::new(SYSLOG), self.pace).ok(),
                 }
                 // Without a log daemon lines go nowhere, as with syslog(3).
                 socket.as_ref().map_or(Ok(()), |open| send(open, bytes).or(Ok(())))
@@ -161,10 +203,10 @@ fn send(socket: &UnixDatagram, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn connect(path: &Path, wait: bool) -> io::Result<UnixDatagram> {
+fn connect(path: &Path, pace: Pace) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
-    if wait {
+    if pace == Pace::Wait {
         socket.set_write_timeout(Some(WAIT))?;
     } else {
         socket.set_nonblocking(true)?;

@@ -1,7 +1,7 @@
 //! The one tracing subscriber of a program: makes the line and hands it to the sink.
 
 use crate::clock::Clock;
-use crate::sink::{Line, Sink};
+use crate::sink::{Line, Pace, Sink};
 use crate::target::{Facility, LogFile, Place, Settings, Severity};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -82,7 +82,7 @@ impl Log {
                 .map_or_else(|_| String::new(), |name| short(&name)),
             echo,
             clock: Clock::new(),
-            sink: Sink::syslog(patience == Patience::Wait),
+            sink: Sink::syslog(if patience == Patience::Wait { Pace::Wait } else { Pace::Now }),
             syslog: Vec::new(),
             file: Vec::new(),
         };
@@ -126,6 +126,12 @@ impl Log {
 
     fn is_verbose(&self) -> bool {
         self.verbose.load(Ordering::Relaxed)
+    }
+
+    /// Keeps info lines until [`Self::flush`], which the program calls when it is about to wait. An event for the target
+    /// [`BARRIER`](crate::BARRIER) does it earlier, so that the order in the log stays causal.
+    pub fn batch(&self) {
+        self.lock().sink.batch();
     }
 
     /// Writes lines that had to wait, as far as possible now.
@@ -230,6 +236,9 @@ impl Subscriber for Lines {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() == crate::BARRIER {
+            return self.0.lock().sink.flush();
+        }
         let mut text = Text(String::new());
         event.record(&mut text);
         self.0.lock().write(severity(event.metadata()), &text.0);

@@ -71,6 +71,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         log_waits: Notify::new(),
     });
     let runtime = runtime(&life, jailed)?;
+    life.log().batch();
     let lived = runtime.block_on(async {
         let service = Arc::new(S::start(params, opened, life.clone())?);
         let daemon = Daemon { service, life };
@@ -321,6 +322,7 @@ impl<S: Service> Daemon<S> {
                     Err(_) => break,
                 }
             }
+            self.service.datagrams_end();
             // A reader of datagrams is idle only when none came for a while.
             self.life.touch();
             tokio::task::yield_now().await;

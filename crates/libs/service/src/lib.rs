@@ -133,6 +133,9 @@ pub trait Service: Send + Sync + Sized + 'static {
         let _ = bytes;
     }
 
+    /// No more datagrams are at hand.
+    fn datagrams_end(&self) {}
+
     /// Runs beside the sessions, from the start on.
     fn run(self: Arc<Self>) -> impl Future<Output = ()> + Send {
         async {}

@@ -162,8 +162,9 @@ impl Life {
         self.0.idle.notified().await;
     }
 
-    /// When the process is about to wait: tells master what has changed.
+    /// When the process is about to wait: writes the log, and tells master what has changed.
     pub(crate) fn end_turn(&self) {
+        self.0.log.flush();
         self.0.report.flush();
         if self.0.log.is_pending() || self.0.log.is_lost() {
             self.0.log_waits.notify_one();

@@ -97,3 +97,31 @@ fn numbers_of_errors_are_not_shown() {
     );
     assert_eq!(printable("a (os error x) b"), "a (os error x) b");
 }
+
+#[test]
+fn lines_of_a_turn_go_together_but_before_what_others_see() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("postlog");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let receive = || {
+        let mut lines = [0; 4096];
+        socket.recv(&mut lines).ok().map(|length| String::from_utf8(lines[..length].to_vec()).unwrap().lines().count())
+    };
+    let log = Log::new("smtpd", Echo::Off, Patience::Buffer, Verbosity::Normal);
+    log.configure(&settings(Place::Postlog { socket: path, fallback: None }));
+    log.batch();
+    tracing::subscriber::with_default(log.subscriber(), || {
+        info!("one");
+        info!("two");
+        assert_eq!(receive(), None);
+        info!(target: "maillog::barrier", "");
+        assert_eq!(receive(), Some(2));
+        info!("three");
+        warn!("four");
+        assert_eq!((receive(), receive()), (Some(1), Some(1)));
+        info!("five");
+        log.flush();
+        assert_eq!((receive(), receive()), (Some(1), None));
+    });
+}
