@@ -10,6 +10,7 @@ use command::{Context, Fatal, Program};
 use config::params;
 use queue_file::maildrop::{self, Refusal};
 use queue_file::{Layout, QueueName, Spool, Time};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -53,7 +54,9 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() };
     let limit = params.queue.message_size_limit;
-    match maildrop::receive(std::io::stdin().lock(), &mut file.file(), time, limit) {
+    let mut origin = Vec::with_capacity(64 * 1024);
+    maildrop::put_origin(&mut origin, time, submitter());
+    match maildrop::receive(std::io::stdin().lock(), &mut file.file(), origin, limit) {
         Ok(()) => {}
         // The caller has changed its mind, and has said why if there is a reason.
         Err(Refusal::Incomplete) => return Ok(EX_TEMPFAIL.into()),
@@ -63,6 +66,12 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     file.commit_readable()?;
     wake(&params);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The user, where the owner of the file does not tell because the mail system runs under the same one.
+fn submitter() -> Option<u32> {
+    let owner = std::fs::metadata(QueueName::Maildrop.as_str()).ok()?.uid();
+    Some(privsep::real_uid()).filter(|uid| *uid == owner)
 }
 
 /// Tells pickup. While the mail system is down, it finds the file when it is up again.

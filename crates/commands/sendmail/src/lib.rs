@@ -1,8 +1,10 @@
 //! sendmail(1): the Sendmail-compatible command, under its names `sendmail`, `mailq` and `newaliases`.
 //!
-//! It has no rights of its own: messages go through postdrop(1), other wishes to the program that fulfils them. Whatever
+//! It has no rights of its own: messages go by the submission socket or through postdrop(1), other wishes to the program
+//! that fulfils them. Whatever
 //! goes wrong ends with status 75, so that programs try again.
 
+mod channel;
 mod message;
 mod options;
 mod submit;

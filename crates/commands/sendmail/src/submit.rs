@@ -1,16 +1,15 @@
-//! Hands a message to the maildrop queue through postdrop(1), and waits until it is there.
+//! Makes a maildrop message of standard input and the options, and hands it in.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use command::Fatal;
+use config::params::Sendmail;
 use privsep::User;
-use queue_file::Time;
 use queue_file::record::{self, Type};
 
 use crate::Params;
+use crate::channel::{Outlet, Ways};
 use crate::message::{self, Error, LineEnds, Reading, addresses, put_recipient};
 use crate::options::{Context, Extract, Mode, Options};
 
@@ -33,26 +32,25 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
         put_recipient(&mut records, recipient, options.notify);
     }
     record::put(&mut records, Type::Message, b"");
-    let program = Path::new(&params.layout.command_directory).join("postdrop");
-    let mut child = Command::new(&program)
-        .arg("-r")
-        .env("MAIL_CONFIG", config_directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|error| fatal(&format!("unable to execute {} -r: {error}", program.display())))?;
-    let written = match child.stdin.take() {
-        Some(mut pipe) => write(&mut pipe, records, options, params, &given),
-        None => Ok(()),
-    };
-    let status = child.wait().map_err(|error| fatal(&format!("wait for postdrop: {error}")))?;
-    match written {
-        Err(Error::TooLarge) => Err(fatal("message file too big")),
-        Err(Error::NoRecipients) => Err(fatal("No recipient addresses found in message header")),
-        Err(Error::Read(error)) => Err(fatal(&format!("error reading input: {error}"))),
-        Ok(()) | Err(Error::Write(_)) if status.success() => Ok(()),
-        Ok(()) => Err(fatal(&format!("{} -r: {status}", program.display()))),
-        Err(Error::Write(error)) => Err(fatal(&format!("{} -r: {error}, {status}", program.display()))),
+    let ways = ways(params, config_directory);
+    write(ways.begin(), records, options, params, &given).map_err(|error| match error {
+        Error::TooLarge => fatal("message file too big"),
+        Error::NoRecipients => fatal("No recipient addresses found in message header"),
+        Error::Read(error) => fatal(&format!("error reading input: {error}")),
+        Error::Write(error) => fatal(&error.to_string()),
+    })
+}
+
+/// Users who are restricted go to postdrop, which judges them.
+fn ways(params: &Params, config: &Path) -> Ways {
+    let Sendmail { authorized_submit_users, local_login_sender_maps, .. } = &params.sendmail;
+    let anyone = authorized_submit_users.as_slice() == ["static:anyone"];
+    let unrestricted = anyone && local_login_sender_maps.as_slice() == ["static:*"];
+    Ways {
+        socket: unrestricted.then(|| Ways::socket(&params.layout.queue_directory)),
+        deadline: params.ipc.ipc_timeout,
+        postdrop: Path::new(&params.layout.command_directory).join("postdrop"),
+        config: config.to_owned(),
     }
 }
 
@@ -71,9 +69,6 @@ fn recipients(argument: &[u8]) -> Vec<Vec<u8>> {
 
 fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u8]) -> Result<Vec<u8>, Fatal> {
     let mut out = Vec::with_capacity(1024);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    record::put_time(&mut out, Time { seconds, microseconds: now.subsec_micros() });
     if let Some(delimiters) = &options.verp {
         record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
     }
@@ -131,7 +126,7 @@ fn full_name(options: &Options, user: Option<&User>) -> Option<String> {
 }
 
 fn write(
-    pipe: &mut impl Write,
+    mut outlet: Outlet,
     records: Vec<u8>,
     options: &Options,
     params: &Params,
@@ -144,9 +139,9 @@ fn write(
             record::put_line(&mut out, &line, usize::MAX);
         }
     } else {
-        pipe.write_all(&out).map_err(Error::Write)?;
+        outlet.write_all(&out).map_err(Error::Write)?;
         out.clear();
-        found = message::copy(&mut input(), pipe, reading(options, params))?;
+        found = message::copy(&mut input(), &mut outlet, reading(options, params))?;
         if given.is_empty() && found.is_empty() {
             return Err(Error::NoRecipients);
         }
@@ -156,7 +151,7 @@ fn write(
         put_recipient(&mut out, recipient, options.notify);
     }
     record::put(&mut out, Type::End, b"");
-    pipe.write_all(&out).map_err(Error::Write)
+    outlet.write_all(&out).and_then(|()| outlet.finish()).map_err(Error::Write)
 }
 
 fn input() -> impl BufRead {

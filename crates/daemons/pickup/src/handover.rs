@@ -38,8 +38,6 @@ pub(crate) struct Counter {
     pub(crate) content_filter: String,
     pub(crate) myhostname: String,
     pub(crate) mail_name: String,
-    /// Whose files were in the queue before.
-    pub(crate) own_uid: u32,
 }
 
 impl Counter {
@@ -61,7 +59,7 @@ impl Counter {
             Reply::Unavailable(reason) => return Ok(Verdict::Refused { cause: Cause::Write, reason }),
             Reply::Finished { .. } => return Err(ipc::Error::Malformed("answer without a message")),
         };
-        let is_requeued = letter.uid == self.own_uid;
+        let is_requeued = letter.requeued;
         let sender = Sender::new(letter.sender.clone());
         let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
         info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use queue_file::maildrop;
 use queue_file::record::{self, Pointers, Records, Type};
 use queue_file::{Buffered, Content, Error, QueueId, QueueName, Source, Spool};
 
@@ -17,8 +18,10 @@ const O_NONBLOCK: i32 = 0o4000;
 pub(crate) struct Letter {
     /// The file.
     pub(crate) file: Arc<File>,
-    /// Who owns it, and so has sent it.
+    /// Who has sent it.
     pub(crate) uid: u32,
+    /// Whether it was in the queue before.
+    pub(crate) requeued: bool,
     /// The envelope records for cleanup.
     pub(crate) envelope: Vec<u8>,
     /// The sender, in internal form.
@@ -39,7 +42,7 @@ pub(crate) enum Look {
 }
 
 /// Opens and reads the envelope of a file.
-pub(crate) fn look(spool: &Spool, id: &QueueId) -> io::Result<Look> {
+pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look> {
     let path = spool.path(QueueName::Maildrop, id);
     let file = match open(&path) {
         Ok(file) => Arc::new(file),
@@ -54,8 +57,12 @@ pub(crate) fn look(spool: &Spool, id: &QueueId) -> io::Result<Look> {
         return Ok(Look::NotYet);
     }
     match envelope(Buffered::small(&*file)) {
-        Ok((envelope, sender, data_offset)) => {
-            Ok(Look::Ready(Letter { uid: found.uid(), envelope, sender, data_offset, file }))
+        Ok(Envelope { records, sender, data_offset, submitter }) => {
+            // Only we can have noted who a file of ours is from.
+            let submitter = submitter.filter(|_| found.uid() == own_uid);
+            let requeued = submitter.is_none() && found.uid() == own_uid;
+            let uid = submitter.unwrap_or(found.uid());
+            Ok(Look::Ready(Letter { uid, requeued, envelope: records, sender, data_offset, file }))
         }
         Err(error) if error.is_malformed() => Ok(Look::Corrupt(error.to_string())),
         Err(error) => Err(io::Error::other(error)),
@@ -73,9 +80,19 @@ impl Letter {
     }
 }
 
-/// The records that cleanup gets, the sender, and where the content begins.
-fn envelope(source: impl Source) -> Result<(Vec<u8>, Vec<u8>, u64), Error> {
+/// What a file says of its message.
+#[derive(Debug, PartialEq, Eq)]
+struct Envelope {
+    /// What cleanup gets.
+    records: Vec<u8>,
+    sender: Vec<u8>,
+    data_offset: u64,
+    submitter: Option<u32>,
+}
+
+fn envelope(source: impl Source) -> Result<Envelope, Error> {
     let mut out = Vec::with_capacity(1024);
+    let mut submitter = None;
     let mut sender = None;
     let mut data_offset = None;
     let mut in_content = false;
@@ -95,7 +112,10 @@ fn envelope(source: impl Source) -> Result<(Vec<u8>, Vec<u8>, u64), Error> {
             in_content = kind != Type::Extracted;
         } else if kind == Type::End {
             let sender = sender.ok_or(missing(Type::Sender))?;
-            return Ok((out, sender, data_offset.ok_or(missing(Type::Message))?));
+            let data_offset = data_offset.ok_or(missing(Type::Message))?;
+            return Ok(Envelope { records: out, sender, data_offset, submitter });
+        } else if let Some(uid) = maildrop::submitter(&record) {
+            submitter = Some(uid);
         } else if passes(kind) {
             if kind == Type::Sender {
                 sender = Some(record.data.to_vec());
@@ -146,6 +166,7 @@ mod tests {
             (Type::Size, b"1 2 3"),
             (Type::Time, b"5 6"),
             (Type::Filter, b"smtp:old"),
+            (Type::Attribute, b"submission_uid=1000"),
             (Type::Sender, b"me"),
             (Type::Recipient, b"you"),
             (Type::Message, b""),
@@ -155,14 +176,14 @@ mod tests {
             (Type::Recipient, b"more"),
             (Type::End, b""),
         ]);
-        let (records, sender, offset) = envelope(&file[..]).unwrap();
+        let Envelope { records, sender, data_offset: offset, submitter } = envelope(&file[..]).unwrap();
         let expected = bytes(&[
             (Type::Time, b"5 6"),
             (Type::Sender, b"me"),
             (Type::Recipient, b"you"),
             (Type::Recipient, b"more"),
         ]);
-        assert_eq!((records, sender), (expected, b"me".to_vec()));
+        assert_eq!((records, sender, submitter), (expected, b"me".to_vec(), Some(1000)));
         assert!(file[usize::try_from(offset).unwrap()..].starts_with(b"L\x04part"));
     }
 

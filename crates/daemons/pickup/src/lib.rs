@@ -5,9 +5,11 @@
 
 mod handover;
 mod letter;
+mod submission;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use ipc::cleanup::{Handling, Origin, Switch};
@@ -20,6 +22,9 @@ use crate::letter::Look;
 
 /// Messages on their way to cleanup at once.
 const AT_ONCE: usize = 8;
+
+/// How long a program may pause while it hands in a message by the socket.
+const SUBMISSION_PAUSE: Duration = Duration::from_secs(300);
 
 config::bundle! {
     /// The parameters of pickup(8).
@@ -36,6 +41,10 @@ config::bundle! {
 pub struct Pickup {
     spool: Spool,
     counter: Counter,
+    submission: submission::Desk,
+    /// Whose files were in the queue before, or came by the socket.
+    own_uid: u32,
+    wakeup: PathBuf,
 }
 
 impl Service for Pickup {
@@ -60,12 +69,24 @@ impl Service for Pickup {
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
             mail_name: params.identity.mail_name.clone(),
-            own_uid: privsep::real_uid(),
         };
-        Ok(Self { spool: Spool::new("", layout), counter })
+        let spool = Spool::new("", layout.with_long_ids(params.queue.enable_long_queue_ids));
+        let deadline = params.ipc.ipc_timeout.min(SUBMISSION_PAUSE);
+        Ok(Self {
+            submission: submission::Desk::new(spool.clone(), params.queue.message_size_limit, deadline),
+            spool,
+            counter,
+            own_uid: privsep::real_uid(),
+            wakeup: PathBuf::from("public").join(&params.ipc.pickup_service_name),
+        })
     }
 
-    async fn serve(self: Arc<Self>, _: Client) {}
+    async fn serve(self: Arc<Self>, client: Client) {
+        if self.submission.serve(client).await {
+            // What cannot be told is found by the timer.
+            let _ = ipc::trigger::wake(&self.wakeup, &[ipc::trigger::WAKEUP]);
+        }
+    }
 
     async fn wake(self: Arc<Self>, _: Vec<u8>) {
         // What comes in while the queue is being emptied is found by the next round.
@@ -84,8 +105,8 @@ impl Pickup {
 
     /// Takes one message; whether it is gone from the maildrop.
     async fn take(&self, id: &QueueId) -> bool {
-        let (spool, of) = (self.spool.clone(), id.clone());
-        let fate = match service::disk(move || letter::look(&spool, &of)).await {
+        let (spool, of, own_uid) = (self.spool.clone(), id.clone(), self.own_uid);
+        let fate = match service::disk(move || letter::look(&spool, &of, own_uid)).await {
             Ok(Look::Ready(letter)) => self.counter.hand_over(id, letter).await,
             Ok(Look::NotYet) => Fate::Keep,
             Ok(Look::Corrupt(reason)) => {

@@ -41,7 +41,8 @@ impl QueueId {
     /// The id of a file name, if it may be one. The underscore is for the logs of flush(8), named after domains.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let valid = !name.is_empty() && name.len() <= LONGEST && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let valid =
+            !name.is_empty() && name.len() <= LONGEST && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         valid.then(|| Self(name.into()))
     }
 

@@ -11,6 +11,25 @@ use std::io::{self, Read, Write};
 const ATTRIBUTES: [&[u8]; 7] =
     [b"encoding", b"envelope_id", b"ret_flags", b"notify_flags", b"dsn_orig_rcpt", b"trace_flags", b"rewrite_context"];
 
+/// The attribute that says who has submitted a message whose file belongs to the mail system. In a file of anybody else it
+/// means nothing.
+const SUBMISSION_UID: &str = "submission_uid";
+
+/// Begins a file: when it came, and from whom where its owner does not tell.
+pub fn put_origin(out: &mut Vec<u8>, time: Time, submitter: Option<u32>) {
+    record::put_time(out, time);
+    if let Some(uid) = submitter {
+        record::put_attribute(out, SUBMISSION_UID, uid.to_string().as_bytes());
+    }
+}
+
+/// Who has submitted the message, where a record says so.
+#[must_use]
+pub fn submitter(record: &Record<'_>) -> Option<u32> {
+    let value = record.data.strip_prefix(SUBMISSION_UID.as_bytes())?.strip_prefix(b"=")?;
+    (record.kind == Type::Attribute).then(|| std::str::from_utf8(value).ok()?.parse().ok())?
+}
+
 /// How much larger the envelope makes a file than its content.
 const ENVELOPE_ALLOWANCE: u64 = 1024 * 1024;
 
@@ -43,14 +62,13 @@ enum Segment {
     Done,
 }
 
-/// Copies a message from `input` to `out`; `limit` is the largest content (0 for none).
+/// Copies a message from `input` to `out`, behind its origin; `limit` is the largest content (0 for none).
 ///
 /// # Errors
 /// [`Refusal`]; what was written then is no message.
-pub fn receive(input: impl Read, out: &mut impl Write, time: Time, limit: u64) -> Result<(), Refusal> {
+pub fn receive(input: impl Read, out: &mut impl Write, origin: Vec<u8>, limit: u64) -> Result<(), Refusal> {
     let mut records = Records::new(Stream::new(input), 0, Pointers::Show);
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    record::put_time(&mut buffer, time);
+    let mut buffer = origin;
     let mut segment = Segment::Envelope;
     let mut size = 0_u64;
     let limit = if limit == 0 { u64::MAX } else { limit.saturating_add(ENVELOPE_ALLOWANCE) };
@@ -70,6 +88,27 @@ pub fn receive(input: impl Read, out: &mut impl Write, time: Time, limit: u64) -
         }
     }
     Ok(())
+}
+
+/// Checks a file that was written as it came: from `offset` on it must be a whole message, without a time and with none
+/// but the attributes that users may set.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn inspect(source: impl Source, offset: u64) -> Result<(), Refusal> {
+    let mut records = Records::new(source, offset, Pointers::Show);
+    let mut segment = Segment::Envelope;
+    while segment != Segment::Done {
+        let record = records.next().map_err(Refusal::Malformed)?.ok_or(Refusal::Incomplete)?;
+        segment = step(segment, &record)?;
+        if !passes(&record) {
+            return Err(Refusal::Unexpected(record.kind));
+        }
+    }
+    match records.next().map_err(Refusal::Malformed)? {
+        None => Ok(()),
+        Some(record) => Err(Refusal::Unexpected(record.kind)),
+    }
 }
 
 fn step(segment: Segment, record: &Record<'_>) -> Result<Segment, Refusal> {
@@ -153,7 +192,9 @@ mod tests {
 
     fn taken(bytes: &[u8], limit: u64) -> Result<Vec<u8>, String> {
         let mut out = Vec::new();
-        receive(bytes, &mut out, NOW, limit).map(|()| out).map_err(|error| error.to_string())
+        let mut origin = Vec::new();
+        put_origin(&mut origin, NOW, None);
+        receive(bytes, &mut out, origin, limit).map(|()| out).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -173,6 +214,20 @@ mod tests {
         let large = message(|bytes| put(bytes, Type::Line, &vec![b'x'; 2_000_000]));
         assert_eq!(taken(&large, 1000).unwrap_err(), "message file too big");
         assert!(taken(&large, 0).is_ok());
+    }
+
+    #[test]
+    fn what_was_written_as_it_came_is_checked_strictly() {
+        let good = taken(&message(|_| ()), 0).unwrap();
+        assert!(inspect(&good[..], 5).is_ok());
+        for (bytes, offset) in [
+            (good.clone(), 0),
+            (message(|_| ()), 5),
+            (good[..good.len() - 1].to_vec(), 5),
+            ([good, vec![b'E', 0]].concat(), 5),
+        ] {
+            assert!(inspect(&bytes[..], offset).is_err());
+        }
     }
 
     proptest! {
