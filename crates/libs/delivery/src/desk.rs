@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use address::Address;
 use ipc::bounce::Bounce;
 use ipc::deliver::Request;
+use ipc::flush::{self, Flush};
 use ipc::verify::{self, Verify};
 use ipc::{Caller, bounce};
 use queue_file::{Layout, QueueId, QueueName, Spool};
@@ -20,6 +21,7 @@ config::bundle! {
         queue: config::params::Queue,
         ipc: config::params::Ipc,
         verify: config::params::Verify,
+        flush: config::params::Flush,
     }
 }
 
@@ -38,6 +40,10 @@ pub struct Policy {
     pub trace_service_name: String,
     /// The service that learns what probes found.
     pub address_verify_service_name: String,
+    /// The service that knows which mail waits for which site.
+    pub flush_service_name: String,
+    /// Whether it knows of any site.
+    pub fast_flush: bool,
     /// How long any of them may take.
     pub ipc_timeout: Duration,
     /// Where queue files lie, from the working directory on.
@@ -55,6 +61,8 @@ impl Default for Policy {
             defer_service_name: "defer".to_owned(),
             trace_service_name: "trace".to_owned(),
             address_verify_service_name: "verify".to_owned(),
+            flush_service_name: "flush".to_owned(),
+            fast_flush: false,
             ipc_timeout: Duration::from_secs(3600),
             spool: Spool::new("", Layout::default()),
             filter: StatusFilter::none(),
@@ -64,7 +72,7 @@ impl Default for Policy {
 
 impl From<&Params> for Policy {
     fn from(params: &Params) -> Self {
-        let Params { identity, queue, ipc, verify } = params;
+        let Params { identity, queue, ipc, verify, flush } = params;
         let hashed = queue.hash_queue_names.iter().map(String::as_str);
         let layout = Layout::new(hashed, u32::try_from(queue.hash_queue_depth).unwrap_or(1));
         Self {
@@ -74,6 +82,8 @@ impl From<&Params> for Policy {
             defer_service_name: ipc.defer_service_name.clone(),
             trace_service_name: ipc.trace_service_name.clone(),
             address_verify_service_name: verify.address_verify_service_name.clone(),
+            flush_service_name: ipc.flush_service_name.clone(),
+            fast_flush: !flush.fast_flush_domains.is_empty(),
             ipc_timeout: ipc.ipc_timeout,
             spool: Spool::new("", layout),
             filter: StatusFilter::none(),
@@ -94,6 +104,11 @@ impl Policy {
         PathBuf::from("private").join(service)
     }
 
+    /// The socket of flush, which commands may talk to as well.
+    pub(crate) fn flush_socket(&self) -> PathBuf {
+        PathBuf::from("public").join(&self.flush_service_name)
+    }
+
     /// The queue file that a request names.
     pub(crate) fn queue_file(&self, request: &Request) -> PathBuf {
         match (QueueName::parse(&request.queue_name), QueueId::parse(&request.queue_id)) {
@@ -112,6 +127,7 @@ pub struct Desk {
     defer: Caller<Bounce>,
     trace: Caller<Bounce>,
     verify: Caller<Verify>,
+    flush: Caller<Flush>,
 }
 
 impl Desk {
@@ -124,6 +140,7 @@ impl Desk {
             defer: ask(&policy.defer_service_name),
             trace: ask(&policy.trace_service_name),
             verify: Caller::new(Policy::socket(&policy.address_verify_service_name), policy.ipc_timeout),
+            flush: Caller::new(policy.flush_socket(), policy.ipc_timeout),
             policy,
         }
     }
@@ -141,6 +158,7 @@ impl Desk {
             Step::Bounce(request) => done(&self.bounce.call(request).await),
             Step::Defer(request) => done(&self.defer.call(request).await),
             Step::Trace(request) => done(&self.trace.call(request).await),
+            Step::Flush(request) => noted(&self.flush.call(request).await),
         }
     }
 }
@@ -155,6 +173,14 @@ pub(crate) fn done(reply: &Result<bounce::Reply, ipc::Error>) -> bool {
             false
         }
     }
+}
+
+/// Whatever flush says: mail is in the queue with or without it.
+pub(crate) fn noted(reply: &Result<flush::Reply, ipc::Error>) -> bool {
+    if let Err(error) = reply {
+        tracing::warn!("{error}");
+    }
+    true
 }
 
 /// Microseconds since the epoch.

@@ -57,6 +57,8 @@ pub enum Step {
     Defer(ipc::bounce::Request),
     /// Ask the trace service.
     Trace(ipc::bounce::Request),
+    /// Tell flush for which site the message waits; nothing depends on it.
+    Flush(ipc::flush::Request),
 }
 
 /// The steps for one recipient, and how it ends when all of them went well.
@@ -159,6 +161,7 @@ impl Case<'_> {
         let detail = Detail { status, action: "delayed".into(), ..detail };
         let mut steps = vec![Step::Defer(self.append(&detail))];
         steps.append(&mut self.reported(&detail));
+        steps.extend(self.waits_for_site(policy));
         Plan {
             steps,
             line: self.line(&detail, word, policy),
@@ -168,6 +171,13 @@ impl Case<'_> {
                 self.request.queue_id, policy.defer_service_name, policy.trace_service_name
             )),
         }
+    }
+
+    /// The note that lets `postqueue -s` and ETRN find the message.
+    fn waits_for_site(&self, policy: &Policy) -> Option<Step> {
+        let at = self.recipient.address.iter().rposition(|byte| *byte == b'@').filter(|_| policy.fast_flush)?;
+        let site = std::str::from_utf8(self.recipient.address.get(at + 1..)?).ok()?.to_owned();
+        Some(Step::Flush(ipc::flush::Request::Add { site, queue_id: self.request.queue_id.clone() }))
     }
 
     /// An address probe: the result goes to verify, and the probe ends.

@@ -7,12 +7,13 @@ use dsn::Outcome;
 use ipc::blocking::{Caller, Channel};
 use ipc::bounce::Bounce;
 use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request};
+use ipc::flush::Flush;
 use ipc::verify::{self, Verify};
 use service::solo::{Life, Next, Stream};
 use tracing::{info, warn};
 
 use crate::agent::unopened;
-use crate::desk::{done, now};
+use crate::desk::{done, noted, now};
 use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
 use crate::{Policy, QueueFile};
 
@@ -30,6 +31,7 @@ pub struct Desk {
     defer: Caller<Bounce>,
     trace: Caller<Bounce>,
     verify: Caller<Verify>,
+    flush: Caller<Flush>,
 }
 
 impl Desk {
@@ -42,6 +44,7 @@ impl Desk {
             defer: ask(&policy.defer_service_name),
             trace: ask(&policy.trace_service_name),
             verify: Caller::new(Policy::socket(&policy.address_verify_service_name), policy.ipc_timeout),
+            flush: Caller::new(policy.flush_socket(), policy.ipc_timeout),
             policy,
         }
     }
@@ -52,6 +55,7 @@ impl Desk {
             Step::Bounce(request) => done(&self.bounce.call(request)),
             Step::Defer(request) => done(&self.defer.call(request)),
             Step::Trace(request) => done(&self.trace.call(request)),
+            Step::Flush(request) => noted(&self.flush.call(request)),
         }
     }
 

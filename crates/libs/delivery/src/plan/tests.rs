@@ -50,6 +50,7 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::Bounce(_) => "bounce",
             Step::Defer(_) => "defer",
             Step::Trace(_) => "trace",
+            Step::Flush(_) => "flush",
         })
         .collect()
 }
@@ -88,4 +89,14 @@ fn the_owner_of_a_list_is_told_at_once() {
     };
     assert_eq!(notice.sender, "owner@x");
     assert_eq!(entry.action, "failed");
+}
+
+#[test]
+fn a_delay_is_noted_by_site_where_sites_are_known() {
+    let (request, recipient) = (request(Mode::Deliver), recipient(0));
+    let attempt = Attempt::by("none");
+    let case = Case { request: &request, recipient: &recipient, attempt: &attempt, now: 1_000_000 };
+    let policy = Policy { fast_flush: true, ..Policy::default() };
+    let plan = case.plan(Detail::new(Status::temporary(1, 1), "text").outcome(), &policy);
+    assert_eq!(names(&plan), ["defer", "flush"]);
 }
