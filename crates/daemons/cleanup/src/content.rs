@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use ipc::cleanup::{Handling, Switch};
-use mime::{Encoding, End, Event, Fault, Kind, Parts, Place, Walker};
+use mime::{Downgrade, Encoding, End, Event, Fault, Kind, Parts, Place, Walker};
 use queue_file::record::{self, Type};
 use table::checks::Part;
 
@@ -14,7 +14,7 @@ use crate::Desk;
 use crate::checks::Judgement;
 use crate::fate::Refusal;
 use crate::message::{Message, Stage};
-use crate::settings::Strictness;
+use crate::settings::{Conversion, Strictness, UnendedHeader};
 
 /// Where the content is.
 pub(crate) struct Content {
@@ -25,6 +25,8 @@ pub(crate) struct Content {
     cut: bool,
     /// Whether the body is copied without a look.
     copies: bool,
+    /// Makes 7-bit text of what comes in.
+    conversion: Option<Downgrade>,
     /// How much of this part `body_checks` may still see.
     unchecked: u64,
     pub(crate) header: HeaderState,
@@ -54,7 +56,12 @@ impl Content {
             walker: Walker::new(parts, settings.mime.limits),
             carry: Vec::new(),
             cut: false,
-            copies: parts == Parts::Message && !wants(Part::Body) && !settings.headers.are_pedantic(),
+            copies: parts == Parts::Message
+                && !wants(Part::Body)
+                && !settings.headers.are_pedantic()
+                && settings.mime.conversion == Conversion::None,
+            conversion: (settings.mime.conversion == Conversion::ToSevenBit)
+                .then(|| Downgrade::new(settings.mime.limits)),
             unchecked: settings.limits.body_checks,
             header: HeaderState::default(),
         }
@@ -130,6 +137,11 @@ impl Message {
         if (!last.is_empty() || self.content.cut) && !self.is_over() {
             self.line(&last, End::Line).await;
         }
+        if let Some(mut conversion) = self.content.conversion.take() {
+            let mut rest = Vec::new();
+            conversion.finish(&mut rest);
+            self.walk_all(&rest).await;
+        }
         if !self.is_over() {
             let events = self.content.walker.finish();
             for event in events {
@@ -201,12 +213,33 @@ impl Message {
     async fn piece(&mut self, piece: &[u8], end: End) {
         self.content.cut = end == End::Cut;
         let piece = self.purified(piece);
-        let events = self.content.walker.line(&piece, end);
-        for event in events {
-            self.event(event).await;
+        match &mut self.content.conversion {
+            None => self.walk(&piece, end).await,
+            Some(conversion) => {
+                let mut converted = Vec::with_capacity(piece.len());
+                conversion.line(&piece, end, &mut converted);
+                self.walk_all(&converted).await;
+            }
         }
         if !self.content.copies {
             self.relieve().await;
+        }
+    }
+
+    /// Takes what conversion has made: any number of lines, the last one perhaps cut.
+    async fn walk_all(&mut self, text: &[u8]) {
+        for line in text.split_inclusive(|&b| b == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(line) => self.walk(line, End::Line).await,
+                None => self.walk(line, End::Cut).await,
+            }
+        }
+    }
+
+    async fn walk(&mut self, piece: &[u8], end: End) {
+        let events = self.content.walker.line(piece, end);
+        for event in events {
+            self.event(event).await;
         }
     }
 
@@ -245,10 +278,21 @@ impl Message {
                     self.complete_header();
                 }
             }
-            Event::Separator => self.put_text(b"", End::Line),
+            Event::Separator => self.end_header_early(),
             Event::Body(line, end) => self.take_body(line, end).await,
             Event::Fault(fault) => self.take_fault(fault),
         }
+    }
+
+    /// The header ended without the empty line that belongs there.
+    fn end_header_early(&mut self) {
+        const WHAT: &str = "message header was not terminated by empty line";
+        match self.desk.settings.mime.unended_header {
+            UnendedHeader::Fix => {}
+            UnendedHeader::Tell => self.put_header(format!("MIME-Error: {WHAT}").as_bytes()),
+            UnendedHeader::Reject => return self.refuse_mime(WHAT, b""),
+        }
+        self.put_text(b"", End::Line);
     }
 
     fn take_fault(&mut self, fault: Fault) {

@@ -52,6 +52,38 @@ pub(crate) struct MimeSettings {
     pub(crate) parts: bool,
     pub(crate) detect_encoding: bool,
     pub(crate) strict: Strict,
+    pub(crate) conversion: Conversion,
+    pub(crate) unended_header: UnendedHeader,
+}
+
+/// `force_mime_input_conversion`
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    /// 8-bit text that declares itself becomes 7-bit.
+    ToSevenBit,
+    /// The text stays as it is.
+    None,
+}
+
+/// `non_empty_end_of_header_action`
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnendedHeader {
+    /// The empty line is added.
+    Fix,
+    /// And a header that says so.
+    Tell,
+    /// The message is refused.
+    Reject,
+}
+
+impl UnendedHeader {
+    fn parse(text: &str) -> Self {
+        match text {
+            "add_header" => Self::Tell,
+            "reject" => Self::Reject,
+            _ => Self::Fix,
+        }
+    }
 }
 
 /// What 8-bit and MIME faults are refused.
@@ -124,6 +156,8 @@ impl Settings {
                     body: Strictness::of(cleanup.strict_8bitmime_body || cleanup.strict_8bitmime),
                     encoding_domain: Strictness::of(cleanup.strict_mime_encoding_domain),
                 },
+                conversion: if cleanup.force_mime_input_conversion { Conversion::ToSevenBit } else { Conversion::None },
+                unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action),
             },
             headers: HeaderSettings::new(cleanup),
             enable_original_recipient: cleanup.enable_original_recipient,

@@ -280,6 +280,38 @@ async fn checks_refuse_change_hold_and_discard() {
 }
 
 #[tokio::test]
+async fn a_header_without_an_end_gets_one() {
+    let text = "From: a@b.c\nMessage-Id: <x>\nDate: y\nno header\n";
+    for (action, added) in
+        [("fix_quietly", "\n"), ("add_header", "MIME-Error: message header was not terminated by empty line\n\n")]
+    {
+        let lab = Lab::new(&format!("non_empty_end_of_header_action = {action}"));
+        let queued = lab.mail("a@b.c", &["d@e.f"], text).await;
+        assert_eq!(queued.text, text.replace("no header", &format!("{added}no header")));
+    }
+    let lab = Lab::new("non_empty_end_of_header_action = reject");
+    assert!(matches!(
+        lab.mail("a@b.c", &["d@e.f"], text).await.verdict,
+        Verdict::Refused { cause: Cause::Content, .. }
+    ));
+}
+
+#[tokio::test]
+async fn eight_bit_text_is_converted_where_that_is_forced() {
+    let lab = Lab::new("force_mime_input_conversion = yes");
+    let text = "From: a@b.c\nMessage-Id: <x>\nDate: y\nContent-Transfer-Encoding: 8bit\n\n\u{e4}\nlast";
+    for size in [1, 1000] {
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let queued = lab.send(LOCAL, &envelope("a@b.c", &["d@e.f"]), &chunks).await;
+        assert!(
+            queued.text.ends_with("Content-Transfer-Encoding: quoted-printable\n\n=C3=A4\nlast\n"),
+            "{}",
+            queued.text
+        );
+    }
+}
+
+#[tokio::test]
 async fn limits_refuse() {
     let lab = Lab::new("message_size_limit = 2000\nhopcount_limit = 3");
     let cause = |queued: Queued| match queued.verdict {
