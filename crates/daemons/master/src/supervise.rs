@@ -7,6 +7,7 @@ use crate::pool::Action;
 use crate::process::{self, Told};
 use crate::service::Service;
 use crate::settings::Settings;
+use config::master_cf::Kind;
 use ipc::master::{Link, Order, Status};
 use maillog::Log;
 use privsep::{Ended, Signal, Signals};
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How long processes may take to end after SIGTERM.
-const LAST_WORDS: Duration = Duration::from_millis(1500);
+const LAST_WORDS: Duration = Duration::from_millis(1200);
 /// How often lines that the log did not take are tried again.
 const LOG_AGAIN: Duration = Duration::from_millis(20);
 /// What the wake-up timer sends.
@@ -334,24 +335,40 @@ impl Supervisor {
     fn end(&mut self, signal: Signal, signals: &mut Signals) -> ExitCode {
         tracing::info!("terminating on signal {}", signal as i32);
         self.manager.tell("STOPPING=1");
-        let pids: Vec<u32> = self.children.keys().copied().collect();
-        Self::terminate(&pids);
+        let (last, first): (Vec<u32>, Vec<u32>) = self.children.keys().partition(|pid| self.takes_lines(**pid));
+        Self::terminate(&first);
+        self.wait_for_end(&first, signals);
+        // Those to whom the others have sent their last lines read them first.
+        self.drain(&last);
+        self.wait_for_end(&last, signals);
+        self.log.flush();
+        if self.mode == Mode::Init { ExitCode::from(128 + 15) } else { ExitCode::SUCCESS }
+    }
+
+    /// Whether a process is one of a datagram service: the log's.
+    fn takes_lines(&self, pid: u32) -> bool {
+        let service = self.children.get(&pid).and_then(|child| self.services.get(&child.service));
+        service.is_some_and(|service| service.entry.kind == Kind::UnixDgram)
+    }
+
+    /// Waits for the end of these, and then makes it.
+    fn wait_for_end(&mut self, pids: &[u32], signals: &mut Signals) {
         let deadline = Instant::now() + LAST_WORDS;
-        while !self.children.is_empty() {
+        loop {
             while let Some(ended) = privsep::reap() {
                 self.children.remove(&ended.pid);
             }
-            if self.children.is_empty() || Instant::now() >= deadline {
+            let remain = pids.iter().any(|pid| self.children.contains_key(pid));
+            if !remain || Instant::now() >= deadline {
                 break;
             }
+            // At worst the deadline comes sooner.
             let _ = privsep::wait_readable(&[signals.as_fd()], Some(deadline));
             while signals.take().is_some() {}
         }
-        for pid in self.children.keys() {
+        for pid in pids.iter().filter(|pid| self.children.contains_key(pid)) {
             let _ = privsep::kill(*pid, Signal::SIGKILL);
         }
-        self.log.flush();
-        if self.mode == Mode::Init { ExitCode::from(128 + 15) } else { ExitCode::SUCCESS }
     }
 }
 

@@ -140,10 +140,14 @@ impl<S: Service> Daemon<S> {
         tokio::spawn(Arc::clone(&self.service).run());
         let waker = Waker::new();
         tokio::spawn(self.clone().wake_ups(waker.clone()));
+        let mut datagrams = Vec::new();
         for listener in listeners {
             match self.life.kind() {
                 Kind::Fifo => drop(tokio::spawn(self.clone().read_fifo(watch(listener)?, waker.clone()))),
-                Kind::UnixDgram => drop(tokio::spawn(self.clone().read_datagrams(watch(listener)?))),
+                Kind::UnixDgram => {
+                    datagrams.push(listener.try_clone()?);
+                    drop(tokio::spawn(self.clone().read_datagrams(watch(listener)?)));
+                }
                 Kind::Inet | Kind::Unix | Kind::Pass => {
                     drop(tokio::spawn(self.clone().accept(listener, waker.clone())))
                 }
@@ -155,6 +159,7 @@ impl<S: Service> Daemon<S> {
             tokio::spawn(obey(channel, self.life.clone(), waker));
         }
         self.outlive_sessions(max_idle).await;
+        self.read_last(&datagrams);
         Arc::clone(&self.service).finish().await;
         self.life.log().flush();
         Ok(())
@@ -326,6 +331,17 @@ impl<S: Service> Daemon<S> {
             // A reader of datagrams is idle only when none came for a while.
             self.life.touch();
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes the datagrams that came before the end; there may be no successor.
+    fn read_last(&self, sockets: &[OwnedFd]) {
+        let mut buffer = vec![0; 64 * 1024];
+        for socket in sockets {
+            while let Ok(count) = privsep::read(socket, &mut buffer) {
+                self.service.datagram(buffer.get(..count).unwrap_or_default());
+            }
+            self.service.datagrams_end();
         }
     }
 }
