@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use testkit::client::Client;
 use testkit::instance::{Instance, Setup};
 
-fn started(mail: &mut Instance) -> String {
-    let output = mail.run("postfix", ["start"], "").expect("postfix start");
+/// What a refused start says, to the terminal and to the log.
+fn refused_start(mail: &mut Instance) -> Result<String> {
+    let output = mail.run("postfix", ["start"], "")?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "started: {said}");
-    said + &mail.log()
+    Ok(said + &mail.log())
 }
 
 #[test]
@@ -20,7 +21,7 @@ fn a_wrong_main_cf_line_is_named() -> Result<()> {
     let text = fs::read_to_string(&path)?;
     let line = text.lines().count() + 1;
     fs::write(&path, text + "this is no setting\n")?;
-    let said = started(&mut mail);
+    let said = refused_start(&mut mail)?;
     assert!(said.contains("main.cf") && said.contains(&format!("line {line}")), "{said}");
     Ok(())
 }
@@ -28,7 +29,7 @@ fn a_wrong_main_cf_line_is_named() -> Result<()> {
 #[test]
 fn a_wrong_value_is_named() -> Result<()> {
     let mut mail = Setup::new().main("queue_directory", "relative").create()?;
-    let said = started(&mut mail);
+    let said = refused_start(&mut mail)?;
     assert!(said.contains("queue_directory"), "{said}");
     Ok(())
 }
@@ -41,7 +42,7 @@ fn a_wrong_master_cf_line_is_named() -> Result<()> {
         let text = fs::read_to_string(&path)?;
         let line = text.lines().count() + 1;
         fs::write(&path, format!("{text}{bad}\n"))?;
-        let said = started(&mut mail);
+        let said = refused_start(&mut mail)?;
         assert!(said.contains("master.cf") && said.contains(&format!("line {line}")), "{bad}: {said}");
     }
     Ok(())

@@ -43,11 +43,11 @@ fn every_promise_is_on_disk_before_it_is_made() -> Result<()> {
     tracer.wait()?;
     let calls = parse(&fs::read_to_string(&trace)?);
     for id in ids.local.iter().chain(&ids.deferred) {
-        promised_after_sync(&calls, id);
+        promised_after_sync(&calls, id)?;
     }
-    mailbox_synced(&calls, &mail.user, ids.local.len());
+    mailbox_synced(&calls, &mail.user, ids.local.len())?;
     for id in &ids.deferred {
-        defer_log_synced(&calls, id);
+        defer_log_synced(&calls, id)?;
     }
     mail.stop()
 }
@@ -128,37 +128,42 @@ fn is_sync(call: &Call) -> bool {
 }
 
 /// The queue file is written, marked ready and synchronised before the 250 leaves.
-fn promised_after_sync(calls: &[Call], id: &str) {
+fn promised_after_sync(calls: &[Call], id: &str) -> Result<()> {
     let promise = format!("queued as {id}");
-    let reply = position(calls, |call| is_write(call) && call.text.contains(&promise)).expect("the reply in the trace");
-    let before = &calls[..reply];
+    let reply =
+        position(calls, |call| is_write(call) && call.text.contains(&promise)).context("the reply in the trace")?;
+    let (before, _) = calls.split_at(reply);
     let ours = |call: &Call| call.file.ends_with(&format!("/{id}"));
     let ready = last(before, |call| call.name == "fchmod" && ours(call) && call.text.contains("0700"))
-        .expect("fchmod before the reply");
-    let written = last(&before[..ready], |call| is_write(call) && ours(call)).expect("a write before the fchmod");
-    let sync = last(before, |call| is_sync(call) && ours(call)).expect("fsync before the reply");
+        .context("fchmod before the reply")?;
+    let written =
+        last(before.split_at(ready).0, |call| is_write(call) && ours(call)).context("a write before the fchmod")?;
+    let sync = last(before, |call| is_sync(call) && ours(call)).context("fsync before the reply")?;
     assert!(written < ready && ready < sync, "{id}: write {written}, fchmod {ready}, fsync {sync}, reply {reply}");
     assert!(
-        !before[sync..].iter().any(|call| is_write(call) && ours(call) && call.name != "pwrite64"),
+        !before.iter().skip(sync).any(|call| is_write(call) && ours(call) && call.name != "pwrite64"),
         "{id}: written after fsync"
     );
+    Ok(())
 }
 
 /// Each write to the mbox is followed by its fsync before the log says sent.
-fn mailbox_synced(calls: &[Call], user: &str, messages: usize) {
+fn mailbox_synced(calls: &[Call], user: &str, messages: usize) -> Result<()> {
     let mbox = format!("/mail/{user}");
     let synced = calls.iter().filter(|call| is_sync(call) && call.file.ends_with(&mbox)).count();
     assert!(synced >= messages, "{synced} fsyncs of the mailbox for {messages} messages");
-    let last_write = last(calls, |call| is_write(call) && call.file.ends_with(&mbox)).expect("mail in the mailbox");
-    let last_sync = last(calls, |call| is_sync(call) && call.file.ends_with(&mbox)).expect("an fsync");
+    let last_write = last(calls, |call| is_write(call) && call.file.ends_with(&mbox)).context("mail in the mailbox")?;
+    let last_sync = last(calls, |call| is_sync(call) && call.file.ends_with(&mbox)).context("an fsync")?;
     assert!(last_write < last_sync);
+    Ok(())
 }
 
 /// The defer log is on disk before its message's delivery is over for qmgr.
-fn defer_log_synced(calls: &[Call], id: &str) {
+fn defer_log_synced(calls: &[Call], id: &str) -> Result<()> {
     let log = format!("/{id}");
     let ours = |call: &Call| call.file.contains("/defer/") && call.file.ends_with(&log);
-    let write = position(calls, |call| is_write(call) && ours(call)).expect("an entry in the defer log");
-    let sync = position(calls, |call| is_sync(call) && ours(call)).expect("its fsync");
+    let write = position(calls, |call| is_write(call) && ours(call)).context("an entry in the defer log")?;
+    let sync = position(calls, |call| is_sync(call) && ours(call)).context("its fsync")?;
     assert!(write < sync, "{id}: write {write}, fsync {sync}");
+    Ok(())
 }

@@ -91,7 +91,7 @@ fn postfix_lists_and_delivers_what_postern_queued() -> Result<()> {
     other.text("/usr/sbin/postqueue", &["-f"])?;
     let result = mail.wait("delivery by Postfix", || {
         let _ = other.run("/usr/sbin/postqueue", &["-f"], "");
-        hop.messages().len() >= queued.len() + 1
+        hop.messages().len() > queued.len()
     });
     other.text(POSTFIX, &["stop"])?;
     result?;
@@ -128,7 +128,7 @@ fn postern_lists_and_delivers_what_postfix_queued() -> Result<()> {
     assert!(mail.run("postsuper", ["-H", "ALL"], "")?.status.success());
     mail.wait("delivery by Postern", || {
         let _ = mail.run("postqueue", ["-f"], "");
-        hop.messages().len() >= queued.len() + 1
+        hop.messages().len() > queued.len()
     })?;
     assert!(hop.messages().concat().contains("Subject: dropped"));
     mail.wait("empty queue", || mail.queue_is_empty())?;

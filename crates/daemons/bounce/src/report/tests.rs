@@ -1,3 +1,5 @@
+//! Notices as their readers get them.
+
 use super::*;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

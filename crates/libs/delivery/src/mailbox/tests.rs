@@ -1,3 +1,5 @@
+//! Mailboxes written, locked and refused.
+
 use super::*;
 use crate::content::content_of;
 use crate::content::tests::file;
@@ -14,7 +16,8 @@ fn locking(kinds: &[LockKind]) -> Locking {
 
 fn append(path: &Path, locking: &Locking, limit: u64) -> Result<(), Error> {
     let (_kept, file) = file(MESSAGE);
-    let destination = Destination { path, owner: None, locking, limit, failure: Status::permanent(2, 0) };
+    let destination =
+        Destination { path, owner: None, locking, dotlock: Dotlock::Required, limit, failure: Status::permanent(2, 0) };
     deliver_mbox(&destination, &mut content_of(&file, 0), &Layout::mbox(b"From x\n".to_vec()), |_| Ok(()))
 }
 

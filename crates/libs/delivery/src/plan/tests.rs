@@ -1,3 +1,5 @@
+//! What becomes of each outcome.
+
 use super::*;
 use ipc::deliver::{Client, Message, Times};
 
