@@ -55,9 +55,11 @@ struct Link {
 
 /// `cargo xtask install`.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<()> {
-    let (root, profile) = options(arguments)?;
-    build::programs(&profile)?;
-    install(&root, &profile)
+    let options = options(arguments)?;
+    if !options.built {
+        build::programs(&options.profile)?;
+    }
+    install(&options.root, &options.profile)
 }
 
 /// Installs what has been built.
@@ -80,20 +82,30 @@ pub(crate) fn install(root: &Path, profile: &Profile) -> Result<()> {
     Ok(())
 }
 
-fn options(arguments: Vec<OsString>) -> Result<(PathBuf, Profile)> {
+/// What was asked for.
+struct Options {
+    root: PathBuf,
+    profile: Profile,
+    /// Nothing is built: what has been is installed.
+    built: bool,
+}
+
+fn options(arguments: Vec<OsString>) -> Result<Options> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut root, mut profile) = (None, Profile::release());
+    let (mut root, mut profile, mut built) = (None, Profile::release(), false);
     while let Some(argument) = parser.next()? {
         if argument == lexopt::Arg::Long("root") {
             root = Some(PathBuf::from(parser.value()?));
         } else if argument == lexopt::Arg::Long("profile") {
             profile = Profile(parser.value()?.to_string_lossy().into_owned());
+        } else if argument == lexopt::Arg::Long("built") {
+            built = true;
         } else {
             return Err(argument.unexpected().into());
         }
     }
     let Some(root) = root else { bail!("install needs --root DIR") };
-    Ok((std::path::absolute(root)?, profile))
+    Ok(Options { root: std::path::absolute(root)?, profile, built })
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {

@@ -19,7 +19,7 @@ usage: cargo xtask TASK
   test [ARGUMENTS]         every test of the project (ARGUMENTS go to cargo test)
   check                    all that CI does, in CI's order
   tidy                     the checks that no linter has
-  install --root DIR [--profile NAME]
+  install --root DIR [--profile NAME] [--built]
                            commands, daemons, sample files, with owners and modes when root
   lab [--record]           the acceptance cases that have passed before, where the suite is found (MAIL_LAB)";
 
@@ -45,6 +45,7 @@ fn run() -> Result<()> {
         Some("tidy") => tidy::run(),
         Some("install") => install::run(rest),
         Some("lab") => lab::run(&rest),
+        Some("as-nobody") => unprivileged::act(&rest),
         _ => bail!("no such task\n{USAGE}"),
     }
 }
