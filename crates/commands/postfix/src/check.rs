@@ -35,7 +35,7 @@ pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
 
 /// What is odd; each thing is one line of the log.
 pub(crate) fn warn(instance: &Instance) {
-    for line in parameters(instance).into_iter().chain(files(instance)) {
+    for line in parameters(instance).into_iter().chain(foreign_tables(instance)).chain(files(instance)) {
         tracing::warn!("{line}");
     }
 }
@@ -51,6 +51,27 @@ fn parameters(instance: &Instance) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Tables that Postfix keeps in Berkeley DB files: what is changed here is not seen there.
+fn foreign_tables(instance: &Instance) -> Vec<String> {
+    let source = &instance.source;
+    let mut specs = BTreeSet::new();
+    for name in source.main_cf().names() {
+        let value = source.expanded(name).ok().flatten().unwrap_or_default();
+        let words = value.split([',', ' ', '\t', '\n', '{', '}']);
+        specs.extend(words.filter(|word| has_foreign_file(word)).map(str::to_owned));
+    }
+    specs.into_iter().map(|spec| format!("table {spec} has a Berkeley DB file, which is read but not changed: run postmap or postalias after changes, and again with Postfix before going back to it")).collect()
+}
+
+/// Whether a table of this kind and name has a file of Postfix's.
+fn has_foreign_file(spec: &str) -> bool {
+    spec.rsplit_once(':').is_some_and(|(kind, path)| {
+        (kind.ends_with("hash") || kind.ends_with("btree"))
+            && path.starts_with('/')
+            && Path::new(&format!("{path}.db")).is_file()
+    })
 }
 
 /// Files with a wrong owner, group or permission, and files that should not be there.
@@ -92,7 +113,8 @@ fn files(instance: &Instance) -> Vec<String> {
 
 /// Whose files should be.
 struct Names {
-    root: u32,
+    /// The owner of an ordinary user's instance, which has that user only; what is root's is as good there.
+    alone: Option<u32>,
     owner: (u32, String),
     group: (u32, String),
 }
@@ -100,15 +122,14 @@ struct Names {
 impl Names {
     fn of(instance: &Instance) -> Option<Self> {
         let owner = instance.owner().ok().flatten()?;
-        // An ordinary user's instance has one user.
-        let root = if privsep::is_root() { 0 } else { owner.uid };
+        let alone = (!privsep::is_root()).then_some(owner.uid);
         let gid = match instance.group().ok().flatten() {
             Some(group) if privsep::is_root() => group.gid,
             Some(_) | None if !privsep::is_root() => u32::MAX,
             Some(_) | None => return None,
         };
         Some(Self {
-            root,
+            alone,
             owner: (owner.uid, instance.layout.mail_owner.clone()),
             group: (gid, instance.layout.setgid_group.clone()),
         })
@@ -144,7 +165,8 @@ impl Look {
         if !is_door && let Ok(target) = fs::metadata(path) {
             self.writable(path, &target, forbidden);
         }
-        if kind.is_symlink() && fs::read_link(path).is_ok_and(|target| target.components().count() > 1) {
+        let is_far = || fs::read_link(path).is_ok_and(|target| target.components().count() > 1);
+        if kind.is_symlink() && self.names.alone.is_none() && is_far() {
             self.lines.push(format!("symlink leaves directory: {}", path.display()));
         }
         if kind.is_dir() && depth > 0 {
@@ -156,10 +178,16 @@ impl Look {
 
     fn owner(&mut self, path: &Path, owner: Owner) {
         let (uid, name) = match owner {
-            Owner::Root | Owner::RootAndDrop => (self.names.root, "root"),
+            Owner::Root | Owner::RootAndDrop => (0, "root"),
             Owner::Mail | Owner::MailAndDrop => (self.names.owner.0, self.names.owner.1.as_str()),
         };
-        if fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != uid) {
+        // A link of an ordinary user's instance (to programs elsewhere, say) is judged by where it leads.
+        let meta = match self.names.alone {
+            Some(_) => fs::metadata(path),
+            None => fs::symlink_metadata(path),
+        };
+        let is_right = |found: u32| found == uid || self.names.alone.is_some_and(|own| [0, own].contains(&found));
+        if meta.is_ok_and(|meta| !is_right(meta.uid())) {
             self.lines.push(format!("not owned by {name}: {}", path.display()));
         }
     }
@@ -221,4 +249,27 @@ fn children(path: &Path) -> Vec<PathBuf> {
         fs::read_dir(path).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_postfix_are_found_by_their_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("aliases");
+        let name = path.display();
+        fs::write(directory.path().join("aliases.db"), "").unwrap();
+        let table = [
+            (format!("hash:{name}"), true),
+            (format!("proxy:btree:{name}"), true),
+            (format!("lmdb:{name}"), false),
+            (format!("hash:{name}2"), false),
+            (name.to_string(), false),
+        ];
+        for (spec, expected) in table {
+            assert_eq!(has_foreign_file(&spec), expected, "{spec}");
+        }
+    }
 }

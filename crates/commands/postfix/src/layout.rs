@@ -90,8 +90,8 @@ pub(crate) fn set_permissions(instance: &Instance) -> Result<(), Fatal> {
 
 fn apply(instance: &Instance, item: &Item) -> Result<(), Fatal> {
     if privsep::is_root() {
-        let owner = instance.owner()?.ok_or_else(|| unknown("mail_owner", &instance.layout.mail_owner))?;
-        let group = instance.group()?.ok_or_else(|| unknown("setgid_group", &instance.layout.setgid_group))?;
+        let owner = instance.owner()?.ok_or_else(|| unknown(instance, "mail_owner"))?;
+        let group = instance.group()?.ok_or_else(|| unknown(instance, "setgid_group"))?;
         let (uid, gid) = match item.owner {
             Owner::Root => (0, 0),
             Owner::Mail => (owner.uid, 0),
@@ -105,8 +105,13 @@ fn apply(instance: &Instance, item: &Item) -> Result<(), Fatal> {
         .map_err(|error| failed("change permissions of", &item.path, &error))
 }
 
-fn unknown(parameter: &str, name: &str) -> Fatal {
-    Fatal::new(format!("parameter {parameter}: {name} is unknown on this host"))
+fn unknown(instance: &Instance, parameter: &str) -> Fatal {
+    let file = instance.directory.join("main.cf");
+    let (kind, name) = match parameter {
+        "mail_owner" => ("user", &instance.layout.mail_owner),
+        _ => ("group", &instance.layout.setgid_group),
+    };
+    Fatal::new(format!("file {}: parameter {parameter}: unknown {kind} name value: {name}", file.display()))
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Fatal {

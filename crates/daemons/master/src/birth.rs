@@ -4,7 +4,7 @@ use crate::Fatal;
 use crate::lock;
 use crate::notify::Manager;
 use crate::options::{Mode, Options};
-use crate::settings::Settings;
+use crate::settings::{Settings, Way};
 use crate::supervise::Supervisor;
 use maillog::{Echo, Log};
 use privsep::{Begun, Signal, Signals, Streams};
@@ -19,7 +19,7 @@ const DESCRIPTORS: u64 = 65536;
 /// `-t`: successful if master does not run.
 pub(crate) fn test(options: &Options, log: &Log) -> Result<ExitCode, Fatal> {
     let settings = settings(options)?;
-    log.configure(&settings.log()?);
+    log.configure(&settings.log(Way::Direct)?);
     let path = Path::new(&settings.params.layout.queue_directory).join(pid_file(&settings));
     let is_free =
         lock::is_free(&path).map_err(|error| Fatal::new(format!("open lock file {}: {error}", path.display())))?;
@@ -30,7 +30,7 @@ pub(crate) fn test(options: &Options, log: &Log) -> Result<ExitCode, Fatal> {
 pub(crate) fn live(options: &Options, begun: Option<Begun>, log: &Log) -> Result<ExitCode, Fatal> {
     privsep::mask_files(0o077);
     let settings = settings(options)?;
-    log.configure(&settings.log()?);
+    log.configure(&settings.log(Way::Direct)?);
     let queue = &settings.params.layout.queue_directory;
     std::env::set_current_dir(queue).map_err(|error| Fatal::new(format!("chdir {queue}: {error}")))?;
     let locks = Locks::take(&settings)?;
@@ -45,6 +45,7 @@ pub(crate) fn live(options: &Options, begun: Option<Begun>, log: &Log) -> Result
     let mut supervisor = Supervisor::new(settings, options, log.clone(), Manager::new());
     supervisor.open(Instant::now())?;
     let settings = supervisor.settings();
+    log.configure(&settings.log(Way::Service)?);
     let version = &settings.params.identity.mail_version;
     tracing::info!("daemon started -- version {version}, configuration {}", settings.directory.display());
     supervisor.manager().tell("READY=1");

@@ -51,7 +51,11 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
     let directory = if entry.private { "private" } else { "public" };
     let path = Path::new(directory).join(&entry.name);
     Ok(match entry.kind {
-        Kind::Inet => ports(entry, settings)?.into_iter().map(Place::Port).collect(),
+        Kind::Inet => {
+            let file = settings.directory.join("master.cf");
+            let located = |problem| Fatal::new(format!("{}: line {}: {problem}", file.display(), entry.line));
+            ports(entry, settings).map_err(located)?.into_iter().map(Place::Port).collect()
+        }
         // Mail may be submitted by everyone, where they cannot reach `public`.
         Kind::Unix if entry.name == "pickup" => vec![Place::Stream(path), Place::Stream(ipc::submit::SOCKET.into())],
         Kind::Unix | Kind::Pass => vec![Place::Stream(path)],
@@ -61,22 +65,21 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
 }
 
 /// `port`, `host:port` or `[host]:port`, in numbers or names.
-fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, Fatal> {
+fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> {
     let (host, service) = match entry.name.rsplit_once(':') {
         Some((host, service)) => (host.trim_start_matches('[').trim_end_matches(']'), service),
         None => ("", entry.name.as_str()),
     };
     let port = port(service, &settings.params.daemon.known_tcp_ports)
-        .ok_or_else(|| Fatal::new(format!("{}: unknown service: {service}/tcp", entry.name)))?;
+        .ok_or_else(|| format!("unknown service: {service}/tcp"))?;
     if host.is_empty() {
         return Ok(settings.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
     }
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| Fatal::new(format!("{}: host not found: {host}: {error}", entry.name)))?;
+    let found =
+        (host, port).to_socket_addrs().map_err(|_| format!("bad hostname or network address: {}", entry.name))?;
     let mut addresses = Vec::new();
     for address in found {
         if !addresses.contains(&address) {

@@ -2,7 +2,7 @@
 
 use crate::Fatal;
 use crate::service::Service;
-use crate::settings::Settings;
+use crate::settings::{Settings, Way};
 use crate::supervise::Supervisor;
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ impl Supervisor {
             tracing::warn!("to change queue_directory, stop and start Postfix");
             new.queue_directory.clone_from(&old.queue_directory);
         }
-        match settings.log() {
+        match settings.log(Way::Service) {
             Ok(log) => self.log.configure(&log),
             Err(Fatal(reason)) => tracing::warn!("{reason}"),
         }

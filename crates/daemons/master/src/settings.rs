@@ -48,7 +48,7 @@ impl Settings {
         };
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
         services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
-        let owner = if privsep::is_root() { Some(owner(&params.layout.mail_owner)?) } else { None };
+        let owner = if privsep::is_root() { Some(owner(directory, &params.layout.mail_owner)?) } else { None };
         let addresses = source.listen_addresses();
         Ok(Self { directory: directory.to_owned(), source, params, services, addresses, owner })
     }
@@ -82,18 +82,27 @@ impl Settings {
         self.params.daemon.service_throttle_time
     }
 
-    /// The log's settings: master writes the file itself.
-    pub(crate) fn log(&self) -> Result<maillog::Settings, Fatal> {
+    /// The log's settings: master writes the file itself until the service for it listens.
+    pub(crate) fn log(&self, way: Way) -> Result<maillog::Settings, Fatal> {
         let Params { layout, identity, .. } = &self.params;
         let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
             Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
         })?;
-        let place = match layout.maillog_file.as_str() {
-            "" => Place::Syslog,
-            "/dev/stdout" => Place::Stdout,
-            path => {
-                let mode = u32::from_str_radix(&layout.maillog_file_permissions, 8).unwrap_or(0o600);
-                Place::File(LogFile { path: path.into(), mode })
+        let path = layout.maillog_file.as_str();
+        let place = if path.is_empty() {
+            Place::Syslog
+        } else {
+            let file = LogFile::allowed(path, &layout.maillog_file_permissions, &layout.maillog_file_prefixes);
+            let file = file.ok_or_else(|| {
+                Fatal::new(format!("maillog_file value '{path}' does not match any prefix in maillog_file_prefixes"))
+            })?;
+            match way {
+                Way::Service => {
+                    let socket = Path::new("public").join(&layout.postlog_service_name);
+                    Place::Postlog { socket, fallback: Some(file) }
+                }
+                Way::Direct if path == "/dev/stdout" => Place::Stdout,
+                Way::Direct => Place::File(file),
             }
         };
         Ok(maillog::Settings {
@@ -105,11 +114,22 @@ impl Settings {
     }
 }
 
-fn owner(name: &str) -> Result<User, Fatal> {
+/// How lines reach `maillog_file`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Written by master.
+    Direct,
+    /// Through the service that the others use, so that the order is that of events.
+    Service,
+}
+
+fn owner(directory: &Path, name: &str) -> Result<User, Fatal> {
+    let main_cf = directory.join("main.cf");
+    let file = main_cf.display();
     let user = User::by_name(name)?
-        .ok_or_else(|| Fatal::new(format!("file main.cf: parameter mail_owner: user {name} is unknown")))?;
+        .ok_or_else(|| Fatal::new(format!("file {file}: parameter mail_owner: unknown user name value: {name}")))?;
     if user.uid == 0 {
-        return Err(Fatal::new(format!("file main.cf: parameter mail_owner: user {name} has the rights of root")));
+        return Err(Fatal::new(format!("file {file}: parameter mail_owner: user {name} has privileged user ID")));
     }
     Ok(user)
 }

@@ -6,7 +6,7 @@ use crate::options::{Mode, Options};
 use crate::pool::Action;
 use crate::process::{self, Told};
 use crate::service::Service;
-use crate::settings::Settings;
+use crate::settings::{Settings, Way};
 use config::master_cf::Kind;
 use ipc::master::{Link, Order, Status};
 use maillog::Log;
@@ -333,9 +333,12 @@ impl Supervisor {
 
     /// Ends everything.
     fn end(&mut self, signal: Signal, signals: &mut Signals) -> ExitCode {
+        let (last, first): (Vec<u32>, Vec<u32>) = self.children.keys().partition(|pid| self.takes_lines(**pid));
+        if let (true, Ok(settings)) = (last.is_empty(), self.settings.log(Way::Direct)) {
+            self.log.configure(&settings);
+        }
         tracing::info!("terminating on signal {}", signal as i32);
         self.manager.tell("STOPPING=1");
-        let (last, first): (Vec<u32>, Vec<u32>) = self.children.keys().partition(|pid| self.takes_lines(**pid));
         Self::terminate(&first);
         self.wait_for_end(&first, signals);
         // Those to whom the others have sent their last lines read them first.

@@ -169,8 +169,10 @@ impl Context {
             Place::Syslog
         } else {
             let socket = Path::new(&layout.queue_directory).join("public").join(&layout.postlog_service_name);
-            let mode = u32::from_str_radix(&layout.maillog_file_permissions, 8).unwrap_or(0o600);
-            let file = LogFile { path: layout.maillog_file.into(), mode };
+            let (path, permissions) = (&layout.maillog_file, &layout.maillog_file_permissions);
+            let file = LogFile::allowed(path, permissions, &layout.maillog_file_prefixes).ok_or_else(|| {
+                Fatal::new(format!("maillog_file value '{path}' does not match any prefix in maillog_file_prefixes"))
+            })?;
             let fallback = (self.program.writes_log_file && !privsep::has_gained_rights()).then_some(file);
             Place::Postlog { socket, fallback }
         };

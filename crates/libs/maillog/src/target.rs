@@ -1,6 +1,6 @@
 //! Where lines go, as the parameters say.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 /// What `main.cf` says about logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,17 @@ pub struct LogFile {
     pub path: PathBuf,
     /// `maillog_file_permissions`, for a file that has to be made.
     pub mode: u32,
+}
+
+impl LogFile {
+    /// A file that `maillog_file_prefixes` allows: one of them, or below one.
+    #[must_use]
+    pub fn allowed(path: &str, permissions: &str, prefixes: &[String]) -> Option<Self> {
+        let is_plain = Path::new(path).components().all(|part| !matches!(part, Component::ParentDir));
+        let is_below = prefixes.iter().any(|prefix| Path::new(path).starts_with(prefix));
+        let mode = u32::from_str_radix(permissions, 8).unwrap_or(0o600);
+        (path.starts_with('/') && is_plain && is_below).then(|| Self { path: path.into(), mode })
+    }
 }
 
 /// A syslog facility.
@@ -139,5 +150,20 @@ mod tests {
             assert_eq!(Facility::by_name(name).unwrap().with(severity), number, "{name}");
         }
         assert_eq!(Facility::by_name("nowhere"), None);
+    }
+
+    #[test]
+    fn log_file_is_where_it_may_be() {
+        let prefixes = ["/var".to_owned(), "/dev/stdout".to_owned()];
+        let table = [
+            ("/var/log/maillog", true),
+            ("/dev/stdout", true),
+            ("/variable/log", false),
+            ("/var/../etc/passwd", false),
+            ("log", false),
+        ];
+        for (path, allowed) in table {
+            assert_eq!(LogFile::allowed(path, "0644", &prefixes).is_some(), allowed, "{path}");
+        }
     }
 }

@@ -125,7 +125,10 @@ impl Birth {
         let layout = &self.params.layout;
         let user = if self.arguments.unprivileged && privsep::is_root() {
             let name = &layout.mail_owner;
-            let unknown = || Fatal::new(format!("parameter mail_owner: unknown user name value: {name}"));
+            let file = self.outside.source.directory().join("main.cf");
+            let unknown = || {
+                Fatal::new(format!("file {}: parameter mail_owner: unknown user name value: {name}", file.display()))
+            };
             Some(User::by_name(name)?.ok_or_else(unknown)?)
         } else {
             None
