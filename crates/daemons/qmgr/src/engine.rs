@@ -16,7 +16,7 @@ use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::Arrival;
 use ipc::rewrite::{Reply, Rewrite};
-use queue_file::{Error, Position, QueueId, QueueName, Scan};
+use queue_file::{Error, Position, QueueId, QueueName, Scan, Spool};
 use service::Life;
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,6 +29,8 @@ use tracing::{info, warn};
 const BATCH: usize = 256;
 /// How often connections that idle are looked for.
 const SWEEP: Tick = 1000;
+/// How long a file is left alone after the system refused something.
+const TROUBLE: Duration = Duration::from_secs(60);
 
 /// A delivery: what an entry of the scheduler stands for.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub(crate) enum Event {
     Aftermath(Box<Active>, crate::settle::Logs),
     /// A message has left the active queue.
     Ended(QueueId, Fate),
+    /// A file with which something went wrong is to be deferred.
+    PutOff(QueueId),
     /// The earlier queue manager has ended: the queue is ours.
     Ours(std::io::Result<File>),
     /// Nothing to say.
@@ -79,6 +83,7 @@ pub(crate) struct Engine {
     pub(crate) rewrite: Caller<Rewrite>,
     pub(crate) office: Arc<Office>,
     pub(crate) scans: Scans,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) events: mpsc::UnboundedSender<Event>,
     /// Files on their way into the active queue.
     pub(crate) intake: Lane,
@@ -111,6 +116,7 @@ impl Engine {
             rewrite,
             office: Arc::new(Office::new(&settings, Arc::clone(&spool))),
             scans: Scans::default(),
+            spool: Arc::clone(&spool),
             intake: Lane::start(Arc::clone(&spool), events.clone()),
             outlet: Lane::start(spool, events.clone()),
             events,
@@ -155,9 +161,9 @@ impl Engine {
         }
     }
 
-    /// Whether the active queue is ours.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.ours.is_some() && !self.draining
+    /// Whether new files may be admitted: the active queue is ours, and all that was in it is known.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ours.is_some() && !self.draining && self.scans.knows_active()
     }
 
     /// Whether the process is about to end.
@@ -216,6 +222,10 @@ impl Engine {
                 });
             }
             Event::Ended(id, fate) => self.ended(&id, fate),
+            Event::PutOff(id) => self.outlet.put(move |spool| {
+                let fate = crate::settle::defer(spool, &id, None, disk::now() / 1_000_000);
+                Event::Ended(id, fate)
+            }),
             Event::Ours(Ok(directory)) => {
                 self.ours = Some(directory);
                 self.scans.at_start();
@@ -297,9 +307,19 @@ impl Engine {
             Fate::Deferred | Fate::Gone => {}
             Fate::Failed(error) => {
                 warn!("{id}: {error}");
-                self.scans.ask(QueueName::Active, Rules::default());
+                self.put_off(id.clone());
             }
         }
+    }
+
+    /// Defers a file in the active queue that something went wrong with, after a while.
+    pub(crate) fn put_off(&mut self, id: QueueId) {
+        self.underway += 1;
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(TROUBLE).await;
+            let _ = events.send(Event::PutOff(id));
+        });
     }
 
     /// Warns about a destination that takes up the active queue.

@@ -32,7 +32,7 @@ impl Engine {
     /// Admits what cleanup has committed, as far as there is room; the rest stays for the next scan.
     pub(crate) fn arrived(&mut self, arrivals: Vec<Arrival>) {
         for arrival in arrivals {
-            if self.room() == 0 || !self.is_ours() {
+            if self.room() == 0 || !self.is_open() {
                 self.scans.ask(QueueName::Incoming, Rules::default());
                 continue;
             }
@@ -67,7 +67,10 @@ impl Engine {
                     QueueName::Corrupt
                 );
             }
-            Admission::Failed(id, error) => warn!("{id}: {error}"),
+            Admission::Failed(id, error) => {
+                warn!("{id}: {error}");
+                self.put_off(id);
+            }
         }
     }
 

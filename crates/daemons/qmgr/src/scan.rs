@@ -57,6 +57,19 @@ impl Scans {
         }
     }
 
+    /// Whether all that was in the active queue at the start has been seen. Until then nothing else may enter it, or
+    /// the scan would find that too.
+    pub(crate) fn knows_active(&self) -> bool {
+        !self.progress.iter().any(|progress| {
+            progress.queue == QueueName::Active && (progress.wanted.is_some() || progress.current.is_some())
+        })
+    }
+
+    /// Whether there is nothing to scan.
+    fn is_idle(&self) -> bool {
+        self.progress.iter().all(|progress| progress.wanted.is_none() && progress.current.is_none())
+    }
+
     /// Whether a scan is on the disk at this moment.
     pub(crate) fn is_scanning(&self) -> bool {
         self.progress.iter().any(|progress| matches!(progress.current, Some((None, _))))
@@ -66,15 +79,17 @@ impl Scans {
 impl Engine {
     /// Goes on with scans as far as there is room.
     pub(crate) fn scan_on(&mut self) {
+        if self.scans.is_idle() {
+            return;
+        }
         for index in 0..self.scans.progress.len() {
             let room = self.room();
             let usual = self.rules();
-            let spool = self.settings.spool();
             let Some(progress) = self.scans.progress.get_mut(index) else { return };
             if progress.current.is_none()
                 && let Some(rules) = progress.wanted.take()
             {
-                progress.current = Some((Some(spool.scan(progress.queue)), rules));
+                progress.current = Some((Some(self.spool.scan(progress.queue)), rules));
             }
             let Some((waiting, asked)) = &mut progress.current else { continue };
             if room == 0 {
@@ -83,7 +98,12 @@ impl Engine {
                 }
                 return;
             }
-            let Some(mut scan) = waiting.take() else { continue };
+            let Some(mut scan) = waiting.take() else {
+                if progress.queue == QueueName::Active {
+                    return;
+                }
+                continue;
+            };
             let queue = progress.queue;
             let rules = Rules { ignore_times: asked.ignore_times, flush: asked.flush, ..usual };
             let most = room.min(STEP);
@@ -91,6 +111,11 @@ impl Engine {
                 let (admitted, looked_at) = disk::admit_some(spool, queue, &mut scan, most, rules);
                 Event::Scanned { queue, admitted, rest: (looked_at > 0).then_some(scan) }
             });
+            if queue == QueueName::Active {
+                return;
+            }
         }
+        // New and old mail take turns where room is short.
+        self.scans.progress.swap(1, 2);
     }
 }

@@ -148,7 +148,8 @@ fn removed(result: Result<(), Error>) -> Fate {
     }
 }
 
-fn defer(spool: &Spool, id: &QueueId, disarm: Option<u64>, next: i64) -> Fate {
+/// Moves a file to the deferred queue.
+pub(crate) fn defer(spool: &Spool, id: &QueueId, disarm: Option<u64>, next: i64) -> Fate {
     let disarmed = disarm.map_or(Ok(()), |offset| disk::disarm_warning(spool, id, offset));
     match disarmed.and_then(|()| disk::defer(spool, id, next)) {
         Ok(()) => Fate::Deferred,
