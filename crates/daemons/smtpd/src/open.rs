@@ -49,8 +49,10 @@ pub(crate) struct Tables {
     pub(crate) command_filter: Maps,
     pub(crate) reject_footer_maps: Maps,
     pub(crate) reject_filter_maps: Maps,
-    /// The tables of `local_header_rewrite_clients`, and its restrictions.
+    /// What `local_header_rewrite_clients` permits.
     pub(crate) rewrite_clients: std::sync::Arc<[crate::access::Restriction]>,
+    /// The tables of `local_header_rewrite_clients`: an address in one of them is enough.
+    pub(crate) rewrite_client_maps: Maps,
 }
 
 impl Opened {
@@ -166,6 +168,10 @@ impl Tables {
             reject_footer_maps: maps("smtpd_reject_footer_maps", &smtpd.smtpd_reject_footer_maps),
             reject_filter_maps: maps("smtpd_reject_filter_maps", &smtpd.smtpd_reject_filter_maps),
             rewrite_clients: rewrite_clients(params, environment),
+            rewrite_client_maps: {
+                let words = params.rewrite.local_header_rewrite_clients.iter().filter(|word| word.contains(':'));
+                Maps::open("local_header_rewrite_clients", &words.collect::<Vec<_>>(), environment)
+            },
         }
     }
 
@@ -173,6 +179,7 @@ impl Tables {
     pub(crate) fn changed(&self) -> bool {
         let lists = [&self.mynetworks, &self.xclient_hosts, &self.xforward_hosts, &self.limit_exceptions];
         let maps = [
+            &self.rewrite_client_maps,
             &self.local_recipient_maps,
             &self.virtual_alias_maps,
             &self.virtual_mailbox_maps,
@@ -190,13 +197,14 @@ impl Tables {
     }
 }
 
-/// `local_header_rewrite_clients` has words of its own; a bare table in it is an access table on the client.
+/// The restrictions among the words of `local_header_rewrite_clients`; `check_address_map` only introduces tables.
 fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc<[crate::access::Restriction]> {
     let policy = policy::Defaults::default();
     let parser = Parser { environment, policy: &policy, classes: &[] };
-    let name = "local_header_rewrite_clients";
-    let list = parser.list(name, &params.rewrite.local_header_rewrite_clients, Some(Target::Itself(Host::Client)));
-    list.iter().cloned().collect()
+    let is_restriction = |word: &&String| !word.contains(':') && !word.eq_ignore_ascii_case("check_address_map");
+    let words: Vec<String> =
+        params.rewrite.local_header_rewrite_clients.iter().filter(is_restriction).cloned().collect();
+    parser.list("local_header_rewrite_clients", &words, None).iter().cloned().collect()
 }
 
 #[cfg(test)]

@@ -107,6 +107,10 @@ impl Session {
         if self.forward.domain.is_some() {
             return self.forward.domain == Some(crate::verb::xforward::Domain::Local);
         }
+        let maps = &self.server.tables.rewrite_client_maps;
+        if matches!(maps.lookup(self.peer.address.as_bytes()).await, Ok(Some(_))) {
+            return true;
+        }
         let list = std::sync::Arc::clone(&self.server.tables.rewrite_clients);
         let mut actions = Actions::default();
         let mut check = Check::new(&self.server, self.facts(None, None), &mut actions, Deferral::default());
