@@ -11,16 +11,18 @@ use crate::errand::{Errand, and};
 use crate::state::{State, Via};
 use crate::token::Token;
 
-/// How deep an expansion may go.
-const LEVELS: u32 = 100;
+/// How often an expansion may lead to another address of ours.
+const LEVELS: u32 = 24;
 
 impl Errand<'_, '_> {
     /// Delivers to an address of this host.
     pub(crate) fn recipient(&mut self, mut state: State) -> Settled {
         let shown = ::address::Address::from(&state.recipient.address[..]).to_string();
+        self.take_apart(&mut state);
         if state.level > LEVELS {
-            warn!("alias database loop for {shown}");
-            return self.fail(&state, Status::permanent(4, 6), format!("alias database loop for {shown}"));
+            let text = format!("alias database loop for {}", String::from_utf8_lossy(&state.local));
+            warn!("{text}");
+            return self.fail(&state, Status::permanent(4, 6), text);
         }
         if self.loops.contains(&state.recipient.address) {
             return self.fail(&state, Status::permanent(4, 6), format!("mail forwarding loop for {shown}"));
@@ -28,7 +30,6 @@ impl Errand<'_, '_> {
         if state.delivered.is_none() || !self.office.params.local.frozen_delivered_to {
             state.delivered = Some(state.recipient.address.to_vec());
         }
-        self.take_apart(&mut state);
         state.level += 1;
         self.switch(&state)
     }
@@ -45,7 +46,8 @@ impl Errand<'_, '_> {
         let (user, extension) = split_extension_with(&state.local, delimiters, owner_request);
         let (user, mut extension) = (user.to_vec(), extension.map(<[u8]>::to_vec));
         if extension.as_ref().is_some_and(|extension| extension.contains(&b'/')) {
-            warn!("{}: address with illegal extension: {address}", self.request().queue_id);
+            let local = String::from_utf8_lossy(&state.local);
+            warn!("{}: address with illegal extension: {local}", self.request().queue_id);
             extension = None;
         }
         (state.user, state.extension) = (user, extension);
@@ -118,8 +120,12 @@ impl Errand<'_, '_> {
         self.indirect(&state)
     }
 
-    /// What a user's `.forward` sends to others becomes a message of its own, with its own record of what happens.
+    /// What a user's `.forward` sends to others becomes a message of its own, with its own record of what happens, and so
+    /// does what goes to the members of a list with an owner, who hears of failures.
     fn leaves_user(&self, state: &State) -> bool {
+        if state.owner.is_some() {
+            return true;
+        }
         let Via::Forward(owner) = &state.via else { return false };
         let mut inner = state.clone();
         self.take_apart(&mut inner);
@@ -127,6 +133,8 @@ impl Errand<'_, '_> {
     }
 
     fn resolved(&mut self, state: &State, address: &[u8]) -> Result<Resolved, Settled> {
+        let nobody = self.office.params.common.identity.empty_address_recipient.as_bytes();
+        let address = if matches!(address, b"" | b"@") { nobody } else { address };
         let request = Request::RewriteAndResolve {
             context: Context::Local,
             sender: state.sender.clone(),

@@ -49,7 +49,7 @@ impl Errand<'_, '_> {
         };
         let layout = Layout::plain(self.head(state, Some(&Zoned::now()), Place::Command));
         match delivery::command::deliver(&command, &mut self.content(), &layout) {
-            Ok(()) => self.sent(state, format!("delivered to command: {line}")),
+            Ok(_) => self.sent(state, format!("delivered to command: {line}")),
             Err(detail) => {
                 let outcome: Outcome = detail.outcome();
                 self.report(state, outcome)

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use delivery::Settled;
 use delivery::copy::Layout;
-use delivery::mailbox::{self, Destination, Locking, Naming};
+use delivery::mailbox::{self, Destination, Dotlock, Naming};
 use dsn::Status;
 use jiff::Zoned;
 use privsep::become_user;
@@ -60,25 +60,24 @@ impl Errand<'_, '_> {
     pub(crate) fn to_maildir(&self, state: &State, path: &Path) -> Result<(), mailbox::Error> {
         let params = &self.office.params;
         let host = &params.common.identity.myhostname;
-        let naming = Naming { host, now: SystemTime::now(), limit: params.local.mailbox_size_limit };
+        let naming = Naming {
+            host,
+            now: SystemTime::now(),
+            limit: params.local.mailbox_size_limit,
+            failure: Status::permanent(2, 0),
+        };
         let layout = Layout::plain(self.head(state, None, Place::File));
         mailbox::deliver_maildir(path, naming, &mut self.content(), &layout)
     }
 
-    /// Appends to a file. Its directory may be one where the user cannot make a lock file.
+    /// Appends to a file.
     fn append(&self, state: &State, path: &Path) -> Result<(), mailbox::Error> {
-        let locking = match is_writable(path.parent()) {
-            true => self.office.locking.clone(),
-            false => self.office.locking.without_dotlock(),
-        };
-        self.append_with(state, path, &locking)
-    }
-
-    fn append_with(&self, state: &State, path: &Path, locking: &Locking) -> Result<(), mailbox::Error> {
         let destination = Destination {
             path,
             owner: None,
-            locking,
+            locking: &self.office.locking,
+            // Its directory may be one where the user cannot make a lock file.
+            dotlock: Dotlock::IfPossible,
             limit: self.office.params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),
         };
@@ -93,9 +92,4 @@ fn not_executable(found: &Metadata) -> Result<(), mailbox::Error> {
         return Err(mailbox::Error::refused(Status::permanent(7, 1), "file is executable".to_owned()));
     }
     Ok(())
-}
-
-/// Whether the present user may create files in a directory.
-fn is_writable(directory: Option<&Path>) -> bool {
-    directory.is_some_and(|directory| nix::unistd::eaccess(directory, nix::unistd::AccessFlags::W_OK).is_ok())
 }

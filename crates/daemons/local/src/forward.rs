@@ -67,7 +67,7 @@ impl Errand<'_, '_> {
                 Ok(text) => return Some(text),
                 Err(Problem::Missing) => {}
                 Err(Problem::Unsafe(why)) => {
-                    warn!("{path}: {why}");
+                    warn!("file {path} {why}");
                     return None;
                 }
                 Err(Problem::Unreadable(error)) => {
@@ -89,15 +89,15 @@ enum Problem {
 fn read(path: &Path, user: &User) -> Result<Vec<u8>, Problem> {
     let link = std::fs::symlink_metadata(path).map_err(missing)?;
     if !link.is_file() {
-        return Err(Problem::Unsafe("file is not a regular file".to_owned()));
+        return Err(Problem::Unsafe("is not a regular file".to_owned()));
     }
     let file = File::open(path).map_err(missing)?;
     let found = file.metadata().map_err(Problem::Unreadable)?;
     if found.uid() != 0 && found.uid() != user.uid {
-        return Err(Problem::Unsafe(format!("file has bad owner uid {}", found.uid())));
+        return Err(Problem::Unsafe(format!("has bad owner uid {}", found.uid())));
     }
     if found.mode() & 0o002 != 0 {
-        return Err(Problem::Unsafe("file is world writable".to_owned()));
+        return Err(Problem::Unsafe("is world writable".to_owned()));
     }
     let mut text = Vec::new();
     file.take(LIST_LIMIT).read_to_end(&mut text).map_err(Problem::Unreadable)?;

@@ -24,20 +24,15 @@ impl Errand<'_, '_> {
     pub(crate) fn include(&mut self, state: &State, path: &[u8]) -> Settled {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
         if !path.is_absolute() {
-            let text = format!(":include:{} uses a relative path", path.display());
-            return self.fail(state, Status::permanent(2, 4), text);
+            warn!(":include:{} uses a relative path", path.display());
+            return self.fail(state, Status::permanent(3, 5), CONFIGURATION);
         }
         let reader = self.acting(state);
-        let read = become_user(&reader, || read_list(path));
-        let (text, uid) = match read {
+        let (text, uid) = match become_user(&reader, || read_list(path)) {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) if is_passing(&error) => {
-                warn!("cannot open file {}: {}", path.display(), said(&error));
-                return self.fail(state, Status::temporary(3, 5), "mail system configuration error");
-            }
-            Ok(Err(error)) => {
-                warn!("cannot open file {}: {}", path.display(), said(&error));
-                return self.fail(state, Status::permanent(3, 5), "mail system configuration error");
+            Ok(Err(problem)) => {
+                warn!(":include: file {}{problem}", path.display());
+                return self.fail(state, problem.status(), CONFIGURATION);
             }
             Err(error) => {
                 warn!("{error}");
@@ -51,7 +46,7 @@ impl Errand<'_, '_> {
                 Ok(Some(user)) => inner.rights = Some(user),
                 Ok(None) => {
                     warn!("file {}: owner has no account: uid {uid}", path.display());
-                    return self.fail(state, Status::permanent(3, 5), "mail system configuration error");
+                    return self.fail(state, Status::permanent(3, 5), CONFIGURATION);
                 }
                 Err(error) => {
                     warn!("{error}");
@@ -76,23 +71,42 @@ impl Errand<'_, '_> {
     }
 }
 
+/// A fault that the administrator must mend; it is in the log.
+const CONFIGURATION: &str = "mail system configuration error";
+
+/// Why a list is not read. It follows the file's name in the log.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(": {}", said(.0))]
+    Unreadable(#[from] io::Error),
+    #[error(" is not a regular file")]
+    Irregular,
+    #[error(" is world writable")]
+    WorldWritable,
+}
+
+impl Problem {
+    /// What the system says may change; a list that is missing or unsafe is the administrator's fault.
+    fn status(&self) -> Status {
+        let lasting = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory];
+        match self {
+            Self::Unreadable(error) if !lasting.contains(&error.kind()) => Status::temporary(3, 5),
+            Self::Unreadable(_) | Self::Irregular | Self::WorldWritable => Status::permanent(3, 5),
+        }
+    }
+}
+
 /// The file and its owner. A file that anybody can write says nothing.
-pub(crate) fn read_list(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+fn read_list(path: &Path) -> Result<(Vec<u8>, u32), Problem> {
     let file = File::open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
-        return Err(io::Error::other("not a regular file"));
+        return Err(Problem::Irregular);
     }
     if found.mode() & 0o002 != 0 {
-        return Err(io::Error::other("file is world writable"));
+        return Err(Problem::WorldWritable);
     }
     let mut text = Vec::new();
     file.take(LIST_LIMIT).read_to_end(&mut text)?;
     Ok((text, found.uid()))
-}
-
-/// Whether trying again may help.
-fn is_passing(error: &io::Error) -> bool {
-    let lasting = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory];
-    error.raw_os_error().is_some() && !lasting.contains(&error.kind())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use delivery::Settled;
 use delivery::copy::Layout;
-use delivery::mailbox::{self, Destination, Owner};
+use delivery::mailbox::{self, Destination, Dotlock, Owner};
 use dsn::Status;
 use jiff::Zoned;
 use nix::errno::Errno;
@@ -124,6 +124,7 @@ impl Errand<'_, '_> {
             path,
             owner,
             locking: &self.office.locking,
+            dotlock: Dotlock::Required,
             limit: params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),
         };

@@ -3,7 +3,7 @@
 use delivery::{Policy, Settled};
 use ipc::blocking::Channel;
 use ipc::deliver::{Deliver, Remains, Reply, Request};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::errand::Errand;
 use crate::state::State;
@@ -14,10 +14,8 @@ impl Errand<'_, '_> {
         let (transport, nexthop) = destination.split_once(':').unwrap_or((destination, ""));
         let request = self.request();
         let nexthop = if nexthop.is_empty() { &request.nexthop } else { nexthop };
-        let mut recipient = state.recipient.clone();
-        if let Some(delivered) = &state.delivered {
-            recipient.address.clone_from(&bytes::Bytes::copy_from_slice(delivered));
-        }
+        let shown = address::Address::from(&state.recipient.address[..]);
+        info!("{}: passing <{shown}> to transport={transport}", request.queue_id);
         let passed = Request {
             number: 1,
             nexthop: nexthop.to_owned(),
@@ -27,6 +25,10 @@ impl Errand<'_, '_> {
         match self.ask(transport, &passed) {
             Ok(Remains::Nothing) => Settled::Finished,
             Ok(Remains::Some) => Settled::Remains,
+            Err(ipc::Error::Connect { source, .. }) => {
+                warn!("connect #1 to subsystem private/{transport}: {}", delivery::mailbox::said(&source));
+                self.defer(state, "mail transport unavailable")
+            }
             Err(error) => {
                 warn!("transport {transport}: {error}");
                 self.defer(state, "mail transport unavailable")

@@ -65,9 +65,7 @@ impl Counter {
         info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
         channel.send(&Request::Begin(self.handling))?;
         channel.send(&Request::Envelope(self.envelope(&letter, is_requeued)))?;
-        if !is_requeued {
-            channel.send_raw(&self.received(&queue_id, letter.uid))?;
-        }
+        channel.send_raw(&self.received(&queue_id, letter.uid))?;
         let mut content = letter.content();
         let mut more = true;
         while more {

@@ -173,7 +173,8 @@ impl Office {
         let words = match macros.expand() {
             Ok(words) => words,
             Err(error) => {
-                warn!("{error}");
+                let directory = &self.params.layout.config_directory;
+                warn!("file {directory}/master.cf: service {}: {error}", self.relay);
                 return Detail::new(Status::temporary(3, 5), "mail system configuration error").outcome();
             }
         };
@@ -197,9 +198,10 @@ impl Office {
         let layout = self.layout(&request.message.sender, recipients);
         let mut content = content_of(delivery.file(), request.message.data_offset);
         match delivery::command::deliver(&command, &mut content, &layout) {
-            Ok(()) => {
+            Ok(said) => {
+                let said = if said.is_empty() { said } else { format!(" ({said})") };
                 let action = if self.attributes.flags.has('X') { "delivered" } else { "relayed" };
-                let text = format!("delivered via {} service", self.relay);
+                let text = format!("delivered via {} service{said}", self.relay);
                 Outcome::Sent(Detail::new(Status::SENT, text).with_action(action))
             }
             Err(detail) => detail.outcome(),

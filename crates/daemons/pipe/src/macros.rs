@@ -121,7 +121,7 @@ fn mentions_recipient(argument: &str) -> Result<bool, String> {
     };
     config::expand_once(argument, &names).map_err(|error| error.to_string())?;
     match unknown.take() {
-        Some(name) => Err(format!("unknown macro name: {name}")),
+        Some(name) => Err(format!("unknown macro name: \"{name}\"")),
         None => Ok(found.get()),
     }
 }
@@ -212,6 +212,6 @@ mod tests {
     #[test]
     fn the_null_sender_has_a_name_and_unknown_macros_none() {
         assert_eq!(expanded("", &["$sender"], &["a"], "").unwrap(), ["MAILER-DAEMON"]);
-        assert_eq!(expanded("", &["$color"], &["a"], "").unwrap_err(), "unknown macro name: color");
+        assert_eq!(expanded("", &["$color"], &["a"], "").unwrap_err(), "unknown macro name: \"color\"");
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use address::Address;
 use delivery::copy::Layout;
 use delivery::head::Head;
-use delivery::mailbox::{self, Destination, Naming};
+use delivery::mailbox::{self, Destination, Dotlock, Naming};
 use delivery::solo::Delivery;
 use delivery::{Attempt, content_of};
 use dsn::{Detail, Outcome, Status};
@@ -134,7 +134,7 @@ impl Errand<'_, '_> {
                 Outcome::Deferred(Detail::new(Status::temporary(3, 0), format!("error reading message: {error}")))
             }
             mailbox::Error::Mailbox { status, reason, errno } => {
-                let User { name, uid, gid, .. } = &place.user;
+                let User { uid, gid, .. } = &place.user;
                 let prefix = if place.is_maildir {
                     if errno == Errno::EACCES {
                         warn!("maildir access problem for UID/GID={uid}/{gid}: {reason}");
@@ -142,7 +142,7 @@ impl Errand<'_, '_> {
                     }
                     "maildir delivery failed: ".to_owned()
                 } else {
-                    format!("cannot update mailbox {} for user {name}. ", place.path.display())
+                    format!("delivery failed to mailbox {}: ", place.path.display())
                 };
                 Detail::new(status, format!("{prefix}{reason}")).outcome()
             }
@@ -163,6 +163,7 @@ impl Errand<'_, '_> {
             host: &params.common.identity.myhostname,
             now: SystemTime::now(),
             limit: params.mailbox.virtual_mailbox_limit,
+            failure: Status::temporary(2, 0),
         };
         let layout = Layout::plain(self.head(recipient, Head::default()));
         let mut content = content_of(self.delivery.file(), self.delivery.request().message.data_offset);
@@ -176,6 +177,7 @@ impl Errand<'_, '_> {
             path: &place.path,
             owner: None,
             locking: &self.office.locking,
+            dotlock: Dotlock::Required,
             limit: params.mailbox.virtual_mailbox_limit,
             failure: Status::temporary(2, 0),
         };

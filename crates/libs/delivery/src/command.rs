@@ -29,11 +29,11 @@ const EXIT_CODES: [(i32, Status, &str); 15] = [
     (78, Status::permanent(3, 5), "local configuration error"),
 ];
 
-/// Runs a command with the message on its standard input.
+/// Runs a command with the message on its standard input; what it says is the result.
 ///
 /// # Errors
 /// The outcome of every recipient, if the command did not take the message.
-pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<(), Box<Detail>> {
+pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<String, Box<Detail>> {
     let mut unreadable = None;
     let finished = privsep::run(command, |input| {
         let mut out = io::BufWriter::with_capacity(16 * 1024, Forward(input));
@@ -81,7 +81,7 @@ fn name(command: &Command<'_>) -> String {
 }
 
 /// The outcome of a command that has ended.
-fn judge(finished: &Finished, name: &str) -> Result<(), Box<Detail>> {
+fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
     let output = clean(&finished.output);
     let Some(status) = finished.status else {
         let text = format!("Command time limit exceeded: \"{name}\"");
@@ -89,7 +89,7 @@ fn judge(finished: &Finished, name: &str) -> Result<(), Box<Detail>> {
     };
     if status.success() {
         return match &finished.input {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(output.trim_end().to_owned()),
             Err(error) => Err(failure(Status::temporary(3, 0), &format!("error writing message: {error}"), &output)),
         };
     }
@@ -137,15 +137,13 @@ fn not_started(error: &privsep::Error, command: &Command<'_>) -> Box<Detail> {
 /// Output as one line.
 fn clean(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    let text: String = text
-        .chars()
+    text.chars()
         .map(|c| match c {
             '\n' | '\r' | '\t' => ' ',
             c if c.is_control() => '?',
             c => c,
         })
-        .collect();
-    text.trim().to_owned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -161,10 +159,10 @@ mod tests {
         for (raw, output, status, reason) in [
             (67 << 8, "", "5.1.1", "user unknown"),
             (75 << 8, "", "4.3.0", "temporary failure"),
-            (77 << 8, "why\nso\n", "5.7.0", "permission denied. Command output: why so"),
+            (77 << 8, "why\nso\n", "5.7.0", "permission denied. Command output: why so "),
             (1 << 8, "", "5.3.0", "Command died with status 1: \"x\""),
             (9, "", "4.3.0", "Command died with signal 9: \"x\""),
-            (1 << 8, "4.2.2 mailbox full\n", "4.2.2", "mailbox full"),
+            (1 << 8, "4.2.2 mailbox full\n", "4.2.2", "mailbox full "),
             (75 << 8, "5.2.2 mailbox full", "5.2.2", "mailbox full"),
             (1 << 8, "2.0.0 fine", "5.3.0", "Command died with status 1: \"x\". Command output: 2.0.0 fine"),
         ] {
@@ -172,7 +170,7 @@ mod tests {
             assert_eq!((&*detail.status.to_string(), &*detail.reason), (status, reason));
             assert_eq!(detail.diagnostic.unwrap().kind, "x-unix");
         }
-        assert_eq!(judge(&finished(0, "chatter"), "x"), Ok(()));
+        assert_eq!(judge(&finished(0, "chatter\n"), "x"), Ok("chatter".to_owned()));
     }
 
     #[test]

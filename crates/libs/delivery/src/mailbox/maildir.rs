@@ -21,22 +21,24 @@ pub struct Naming<'a> {
     pub now: SystemTime,
     /// The largest size of a message file, 0 for none.
     pub limit: u64,
+    /// The code of a failure that has none by itself.
+    pub failure: Status,
 }
 
 /// Puts the message into the maildir, which is created if it can be. File and directory are synchronised to disk.
 ///
 /// # Errors
-/// See [`Error`]; what has no code of its own is 4.2.0.
+/// See [`Error`].
 pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout: &Layout) -> Result<(), Error> {
-    const FAILURE: Status = Status::temporary(2, 0);
+    let failure = naming.failure;
     let since = naming.now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}.P{}.{}", since.as_secs(), std::process::id(), naming.host);
     let temporary = Temporary(maildir.join("tmp").join(name));
     let refused =
-        |error: &io::Error| Error::system(FAILURE, &format!("create maildir file {}", temporary.0.display()), error);
+        |error: &io::Error| Error::system(failure, &format!("create maildir file {}", temporary.0.display()), error);
     let file = create(maildir, &temporary.0).map_err(|error| refused(&error))?;
     let found = file.metadata().map_err(|error| refused(&error))?;
-    write(&file, naming.limit, content, layout).map_err(|error| Error::of_copy(error, FAILURE))?;
+    write(&file, naming.limit, content, layout).map_err(|error| Error::of_copy(error, failure))?;
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
     let name = format!("{seconds}.V{:x}I{:x}M{micros}.{}", found.dev(), found.ino(), naming.host);
     let directory = maildir.join("new");
@@ -47,11 +49,11 @@ pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout
         }
         result => result,
     };
-    linked.map_err(|error| Error::system(FAILURE, &format!("create maildir file {}", last.display()), &error))?;
+    linked.map_err(|error| Error::system(failure, &format!("create maildir file {}", last.display()), &error))?;
     // The link, too, must survive a crash.
     File::open(&directory)
         .and_then(|directory| directory.sync_all())
-        .map_err(|error| Error::system(FAILURE, &format!("sync maildir {}", directory.display()), &error))
+        .map_err(|error| Error::system(failure, &format!("sync maildir {}", directory.display()), &error))
 }
 
 /// A file below `tmp`, gone when this is dropped.

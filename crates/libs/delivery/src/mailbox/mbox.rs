@@ -6,8 +6,8 @@ use std::path::Path;
 
 use dsn::Status;
 
-use super::lock::{LockKind, Locking};
-use super::{Error, Limited, regular};
+use super::lock::Locking;
+use super::{Error, Limited, regular, said};
 use crate::content::Content;
 use crate::copy::{self, Layout};
 
@@ -20,6 +20,15 @@ pub struct Owner {
     pub gid: u32,
 }
 
+/// Whether a `.lock` file, where such are asked for, can be done without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dotlock {
+    /// Without it nothing is delivered.
+    Required,
+    /// The user may not be able to make it.
+    IfPossible,
+}
+
 /// A file to append to, and under what conditions.
 #[derive(Debug)]
 pub struct Destination<'a> {
@@ -29,6 +38,8 @@ pub struct Destination<'a> {
     pub owner: Option<Owner>,
     /// How it is locked.
     pub locking: &'a Locking,
+    /// Whether a `.lock` file can be done without.
+    pub dotlock: Dotlock,
     /// Its largest size (`mailbox_size_limit`), 0 for none.
     pub limit: u64,
     /// The code of a failure that has none by itself.
@@ -45,9 +56,16 @@ pub fn deliver(
     layout: &Layout,
     accept: impl FnOnce(&Metadata) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let Destination { path, owner, locking, limit, failure } = *destination;
+    let Destination { path, owner, locking, dotlock, limit, failure } = *destination;
     let system = |doing: &str, error: &io::Error| Error::system(failure, doing, error);
-    let _dotlock = locking.dotlock(path).map_err(|error| refused_dotlock(path, failure, &error))?;
+    let _dotlock = match locking.dotlock(path) {
+        Ok(lock) => lock,
+        Err(error) if dotlock == Dotlock::IfPossible && error.kind() != io::ErrorKind::AlreadyExists => {
+            tracing::warn!("unable to create lock file {}.lock: {}", path.display(), said(&error));
+            None
+        }
+        Err(error) => return Err(refused_dotlock(path, failure, &error)),
+    };
     let file = regular::open_or_create(path, owner, failure)?;
     let found = file.metadata().map_err(|error| system("cannot look at file", &error))?;
     locking.lock(&file)?;
@@ -74,13 +92,4 @@ fn refused_dotlock(path: &Path, failure: Status, error: &io::Error) -> Error {
     let doing = format!("unable to create lock file {}.lock", path.display());
     let other = if error.kind() == io::ErrorKind::AlreadyExists { Status::temporary(2, 0) } else { failure };
     Error::system(other, &doing, error)
-}
-
-impl Locking {
-    /// The same without `.lock` files, for a file whose directory the user may not write to.
-    #[must_use]
-    pub fn without_dotlock(&self) -> Self {
-        let kinds = self.kinds.iter().copied().filter(|kind| *kind != LockKind::Dotlock).collect();
-        Self { kinds, ..self.clone() }
-    }
 }

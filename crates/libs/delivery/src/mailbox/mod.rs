@@ -7,7 +7,7 @@ mod regular;
 
 pub use lock::{Held, LockKind, Locking};
 pub use maildir::{Naming, deliver as deliver_maildir};
-pub use mbox::{Destination, Owner, deliver as deliver_mbox};
+pub use mbox::{Destination, Dotlock, Owner, deliver as deliver_mbox};
 
 use std::io::{self, Write};
 

@@ -86,7 +86,12 @@ fn a_maildir_is_made_and_gets_whole_messages() {
     let directory = tempfile::tempdir().unwrap();
     let maildir = directory.path().join("Maildir");
     let (_kept, file) = file(MESSAGE);
-    let naming = Naming { host: "h", now: UNIX_EPOCH + Duration::from_micros(5_000_042), limit: 0 };
+    let naming = Naming {
+        host: "h",
+        now: UNIX_EPOCH + Duration::from_micros(5_000_042),
+        limit: 0,
+        failure: Status::temporary(2, 0),
+    };
     deliver_maildir(&maildir, naming, &mut content_of(&file, 0), &Layout::plain(b"Return-Path: <>\n".to_vec()))
         .unwrap();
     assert_eq!(std::fs::read_dir(maildir.join("tmp")).unwrap().count(), 0);
@@ -101,7 +106,7 @@ fn a_maildir_is_made_and_gets_whole_messages() {
 fn a_message_that_is_corrupt_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let (_kept, file) = file(&[(Filter, b"half")]);
-    let naming = Naming { host: "h", now: UNIX_EPOCH, limit: 0 };
+    let naming = Naming { host: "h", now: UNIX_EPOCH, limit: 0, failure: Status::temporary(2, 0) };
     let result = deliver_maildir(directory.path(), naming, &mut content_of(&file, 0), &Layout::plain(Vec::new()));
     assert!(matches!(result, Err(Error::Message(_))));
     assert_eq!(std::fs::read_dir(directory.path().join("new")).unwrap().count(), 0);
