@@ -51,7 +51,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
     };
     let listeners = std::mem::take(&mut birth.listeners);
     let status = birth.status.take();
-    let client = birth.is_standalone().then(standalone::stream).transpose()?;
+    let mut client = birth.is_standalone().then(standalone::stream).transpose()?;
     let (jailed, outside) = birth.jail(S::MAY_GAIN_RIGHTS)?;
     let report = status.as_ref().map(StdUnixStream::try_clone).transpose()?;
     let slots = Slots::new(S::CLIENTS, S::LIFE_SPAN, limits.share, limits.max_use);
@@ -75,12 +75,15 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
     let lived = runtime.block_on(async {
         let service = Arc::new(S::start(params, opened, life.clone())?);
         let daemon = Daemon { service, life };
-        match client {
+        match client.as_mut().and_then(|client| client.stream.take()) {
             Some(client) => daemon.serve_one(client).await,
             None => daemon.serve_all(status, listeners, limits.max_idle).await,
         }
     });
     runtime.shutdown_timeout(DISK_END);
+    if let Some(client) = client {
+        client.finish();
+    }
     lived
 }
 
