@@ -129,7 +129,7 @@ impl Report<'_> {
             put(out, format_args!("References: {references}\nIn-Reply-To: {message_id}\n"));
         }
         out.extend_from_slice(b"MIME-Version: 1.0\n");
-        put(out, format_args!("Content-Type: multipart/report; report-type={}delivery-status;\n", self.global()));
+        out.extend_from_slice(b"Content-Type: multipart/report; report-type=delivery-status;\n");
         put(out, format_args!("\tboundary=\"{}\"\n", self.boundary(letter)));
         self.encoding(out);
         out.extend_from_slice(b"\nThis is a MIME-encapsulated message.\n");
