@@ -142,6 +142,53 @@ fn postfix(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// A spool that Postfix's tools may enter as the owner of the queue, with a configuration for them; nothing where
+/// there are no such tools, or where this is not root.
+fn spool_for_postfix() -> Option<(tempfile::TempDir, Spool, u32)> {
+    let owner = fs::metadata("/var/spool/postfix/active").ok()?.uid();
+    let (directory, spool) = spool();
+    if fs::metadata(directory.path()).ok()?.uid() != 0 {
+        return None;
+    }
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let root = directory.path().display();
+    fs::create_dir(directory.path().join("etc")).unwrap();
+    let text = format!("queue_directory = {root}\nenable_long_queue_ids = yes\n");
+    fs::write(directory.path().join("etc/main.cf"), text).unwrap();
+    for queue in QueueName::ALL {
+        std::os::unix::fs::chown(spool.directory(queue), Some(owner), None).unwrap();
+    }
+    Some((directory, spool, owner))
+}
+
+#[test]
+fn postsuper_finds_our_files_where_they_belong() {
+    let Some((directory, spool, owner)) = spool_for_postfix() else {
+        return eprintln!("no postsuper here: skipped");
+    };
+    let mut ids = Vec::new();
+    for long in [false, true] {
+        let spool = Spool { layout: spool.layout.with_long_ids(long), ..spool.clone() };
+        let new = spool.create(QueueName::Incoming).unwrap();
+        new.file().write_all(&message()).unwrap();
+        let id = new.commit().unwrap().into_id();
+        spool.rename(&id, QueueName::Incoming, QueueName::Deferred).unwrap();
+        let path = spool.path(QueueName::Deferred, &id);
+        for path in [path.parent().unwrap(), &path] {
+            std::os::unix::fs::chown(path, Some(owner), None).unwrap();
+        }
+        ids.push(id);
+    }
+    let etc = directory.path().join("etc").display().to_string();
+    if postfix("postsuper", &["-c", &etc, "-S"]).is_none() {
+        return eprintln!("no postsuper here: skipped");
+    }
+    let mut found: Vec<_> = spool.scan(QueueName::Deferred).map(|found| found.unwrap().id).collect();
+    found.sort();
+    ids.sort();
+    assert_eq!(found, ids);
+}
+
 #[test]
 fn postcat_reads_what_we_write() {
     let (_directory, spool) = spool();
