@@ -135,7 +135,7 @@ impl Notifier {
                 arrived,
                 encoding: notice.encoding.clone(),
                 script: if notice.smtputf8 & SMTPUTF8_REQUESTED == 0 { Script::Ascii } else { Script::Utf8 },
-                thread: if self.threaded { found.thread() } else { None },
+                message_id: if self.threaded { found.header_value("message-id") } else { None },
             },
             found,
             entries,

@@ -28,14 +28,6 @@ impl Found {
         flags.parse().unwrap_or(0) != 0
     }
 
-    /// The `References:` and `In-Reply-To:` of a notice about the message.
-    pub(crate) fn thread(&self) -> Option<(String, String)> {
-        let id = self.header_value("message-id").filter(|id| !id.is_empty())?;
-        let references = self.header_value("references").or_else(|| self.header_value("in-reply-to"));
-        let references = references.map_or_else(|| id.clone(), |earlier| format!("{earlier} {id}"));
-        Some((references, id))
-    }
-
     /// The value of a header.
     pub(crate) fn header_value(&self, name: &str) -> Option<String> {
         let mut lines = self.text.get(..self.header)?.split(|&b| b == b'\n').peekable();

@@ -62,8 +62,8 @@ pub(crate) struct Original {
     pub(crate) encoding: String,
     /// Whether it asked for SMTPUTF8.
     pub(crate) script: Script,
-    /// What a notice that refers to the message says: its `References:` and its `Message-ID:`.
-    pub(crate) thread: Option<(String, String)>,
+    /// Its `Message-ID:`, where notices refer to it.
+    pub(crate) message_id: Option<String>,
 }
 
 /// A notice about to be written.
@@ -124,10 +124,11 @@ impl Report<'_> {
         put(out, format_args!("\tid {}; {now}\nDate: {now}\n", letter.queue_id));
         put(out, format_args!("From: {}\nSubject: {subject}\nTo: ", self.template.from));
         out.extend_from_slice(&Address::from(letter.to).external());
-        put(out, format_args!("\nAuto-Submitted: {submitted}\n"));
-        if let Some((references, message_id)) = &self.original.thread {
-            put(out, format_args!("References: {references}\nIn-Reply-To: {message_id}\n"));
+        out.push(b'\n');
+        if let Some(id) = &self.original.message_id {
+            put(out, format_args!("References: {id}\nIn-Reply-To: {id}\n"));
         }
+        put(out, format_args!("Auto-Submitted: {submitted}\n"));
         out.extend_from_slice(b"MIME-Version: 1.0\n");
         out.extend_from_slice(b"Content-Type: multipart/report; report-type=delivery-status;\n");
         put(out, format_args!("\tboundary=\"{}\"\n", self.boundary(letter)));

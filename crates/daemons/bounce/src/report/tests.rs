@@ -20,7 +20,7 @@ fn original(script: Script) -> Original {
         arrived: Some(at(1_795_258_490)),
         encoding: String::new(),
         script,
-        thread: None,
+        message_id: None,
     }
 }
 
