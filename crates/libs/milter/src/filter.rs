@@ -1,6 +1,6 @@
 //! One filter's connection: negotiation, events, verdicts.
 
-use crate::packet::{self, Command, Options, Response, protocol};
+use crate::packet::{self, Command, Options, Response};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -25,6 +25,15 @@ impl From<packet::Malformed> for Error {
     }
 }
 
+/// A packet of the content: its letter, and all its bytes with the length.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'p> {
+    /// The event.
+    pub letter: u8,
+    /// What goes over the wire.
+    pub bytes: &'p [u8],
+}
+
 /// A negotiated connection.
 #[derive(Debug)]
 pub struct Filter<S> {
@@ -38,15 +47,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Filter<S> {
     ///
     /// # Errors
     /// Any [`Error`].
-    pub async fn negotiate(stream: S, deadline: Duration) -> Result<Self, Error> {
-        let offer = Options { version: packet::VERSION, actions: packet::ACTIONS, protocol: protocol::ALL };
+    pub async fn negotiate(stream: S, version: u32, deadline: Duration) -> Result<Self, Error> {
+        let offer = Options { version, actions: packet::ACTIONS, protocol: packet::offered(version) };
         let mut filter = Self { stream, options: offer, outgoing: Vec::new() };
         offer.write(&mut filter.outgoing);
         let Response::Options(options) = filter.receive(deadline).await? else { return Err(Error::Malformed) };
-        if !(2..=packet::VERSION).contains(&options.version) {
+        if !(2..=version).contains(&options.version) {
             return Err(Error::Malformed);
         }
-        filter.options = Options { protocol: options.protocol & protocol::ALL, ..options };
+        filter.options = Options { protocol: options.protocol & offer.protocol, ..options };
         Ok(filter)
     }
 
@@ -94,6 +103,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Filter<S> {
         self.answer(deadline).await
     }
 
+    /// Passes a packet of the content on, with the macros of its event, and gives the answer as it came: `None` where
+    /// none is awaited.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn pass(
+        &mut self,
+        packet: Raw<'_>,
+        macros: &[(String, String)],
+        deadline: Duration,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (unwanted, silent) = packet::content_flags(packet.letter);
+        if self.options.protocol & unwanted != 0 {
+            return Ok(None);
+        }
+        if !macros.is_empty() {
+            packet::write_macros(&mut self.outgoing, packet.letter, macros);
+        }
+        self.outgoing.extend_from_slice(packet.bytes);
+        if self.options.protocol & silent != 0 {
+            if self.outgoing.len() > packet::LIMIT {
+                self.flush(deadline).await?;
+            }
+            return Ok(None);
+        }
+        self.raw_answer(deadline).await.map(Some)
+    }
+
+    /// As [`Self::answer`], as it came.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn raw_answer(&mut self, deadline: Duration) -> Result<Vec<u8>, Error> {
+        loop {
+            self.flush(deadline).await?;
+            let packet = timeout(deadline, read(&mut self.stream)).await.map_err(|_| Error::Timeout)??;
+            if packet != b"p" {
+                return Ok(packet);
+            }
+        }
+    }
+
+    /// The message is given up. The filter hears of it before whatever comes next.
+    pub fn forget(&mut self) {
+        Command::Abort.write(&mut self.outgoing);
+    }
+
     /// The next response that is more than a sign of life; at the end of a message there are several.
     ///
     /// # Errors
@@ -137,6 +193,7 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::protocol;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -162,7 +219,7 @@ mod tests {
             }
             heard
         });
-        (Filter::negotiate(near, PATIENCE).await.unwrap(), serving)
+        (Filter::negotiate(near, packet::VERSION, PATIENCE).await.unwrap(), serving)
     }
 
     #[tokio::test]

@@ -221,6 +221,44 @@ impl Command {
     }
 }
 
+/// The protocol flags that are offered with a version.
+#[must_use]
+pub fn offered(version: u32) -> u32 {
+    match version {
+        0..=2 => 0x7f,
+        3..=5 => 0x3ff,
+        _ => protocol::ALL,
+    }
+}
+
+/// As [`Command::flags`], for the letters of the content.
+#[must_use]
+pub fn content_flags(letter: u8) -> (u32, u32) {
+    match letter {
+        b'L' => (protocol::NO_HEADERS, protocol::SILENT_HEADER),
+        b'N' => (protocol::NO_EOH, protocol::SILENT_EOH),
+        b'B' => (protocol::NO_BODY, protocol::SILENT_BODY),
+        _ => (0, 0),
+    }
+}
+
+/// Appends a packet that came from a filter, with its length.
+pub fn write_raw(out: &mut Vec<u8>, body: &[u8]) {
+    if let Some((letter, data)) = body.split_first() {
+        packet(out, *letter, |out| out.extend_from_slice(data));
+    }
+}
+
+/// The packets in a row of them, without their lengths; ends at what is no packet.
+pub fn split(mut packets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (size, rest) = packets.split_first_chunk::<4>()?;
+        let (body, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*size)).ok()?)?;
+        packets = rest;
+        (!body.is_empty()).then_some(body)
+    })
+}
+
 impl Options {
     /// Appends the packet that opens the negotiation.
     pub fn write(&self, out: &mut Vec<u8>) {

@@ -1,0 +1,457 @@
+//! The filters of a session, asked one after the other until one has something to say.
+
+use crate::endpoint::Endpoint;
+use crate::filter::{Error, Filter, Raw};
+use crate::packet::{self, Command, Response};
+use crate::spec::{Fallback, LATER, Spec};
+use config::params;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// What filters say to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    Continue,
+    /// An SMTP reply that refuses: `550 5.7.1 text`, or several lines of that form.
+    Reply(String),
+    /// Accept and throw away.
+    Discard,
+    /// Accept and put on hold.
+    Hold,
+    /// End the session.
+    Shutdown,
+}
+
+/// The words of a plain refusal.
+pub const REJECTED: &str = "550 5.7.1 Command rejected";
+
+/// A filter's connection, of whichever kind.
+trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug> Line for T {}
+
+/// The names of the macros that go with each event.
+#[derive(Debug, Clone, Default)]
+pub struct MacroNames {
+    connect: Vec<String>,
+    helo: Vec<String>,
+    mail: Vec<String>,
+    rcpt: Vec<String>,
+    data: Vec<String>,
+    end_of_header: Vec<String>,
+    end_of_message: Vec<String>,
+    unknown: Vec<String>,
+    /// `milter_macro_defaults`.
+    defaults: Vec<(String, String)>,
+}
+
+impl MacroNames {
+    /// From the `milter_*_macros` parameters.
+    #[must_use]
+    pub fn new(params: &params::Milter) -> Self {
+        let pair = |text: &String| {
+            let text = config::value::unbraced(text).unwrap_or(text);
+            let (name, value) = text.split_once('=')?;
+            Some((braced(name.trim()), value.trim().to_owned()))
+        };
+        Self {
+            connect: params.milter_connect_macros.clone(),
+            helo: params.milter_helo_macros.clone(),
+            mail: params.milter_mail_macros.clone(),
+            rcpt: params.milter_rcpt_macros.clone(),
+            data: params.milter_data_macros.clone(),
+            end_of_header: params.milter_end_of_header_macros.clone(),
+            end_of_message: params.milter_end_of_data_macros.clone(),
+            unknown: params.milter_unknown_command_macros.clone(),
+            defaults: params.milter_macro_defaults.iter().filter_map(pair).collect(),
+        }
+    }
+
+    fn of(&self, letter: u8) -> &[String] {
+        match letter {
+            b'C' => &self.connect,
+            b'H' => &self.helo,
+            b'M' => &self.mail,
+            b'R' => &self.rcpt,
+            b'T' => &self.data,
+            b'N' => &self.end_of_header,
+            b'E' => &self.end_of_message,
+            b'U' => &self.unknown,
+            _ => &[],
+        }
+    }
+
+    /// Names and values for an event; what has no value is left out.
+    #[must_use]
+    pub fn values(&self, letter: u8, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let default =
+            |name: &str| self.defaults.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let names = self.of(letter).iter();
+        names.filter_map(|name| Some((name.clone(), lookup(name).or_else(|| default(name))?))).collect()
+    }
+}
+
+/// A name as it goes over the wire: longer ones have braces.
+fn braced(name: &str) -> String {
+    if name.len() > 1 && !name.starts_with('{') { format!("{{{name}}}") } else { name.to_owned() }
+}
+
+/// The filters of one session.
+#[derive(Debug)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+/// A filter, with what it has said for good.
+#[derive(Debug)]
+struct Link {
+    spec: Arc<Spec>,
+    filter: Option<Filter<Box<dyn Line>>>,
+    standing: Option<Standing>,
+    /// It has heard of a message that is not at its end.
+    in_message: bool,
+}
+
+/// An answer that holds for what comes, too.
+#[derive(Debug, Clone)]
+struct Standing {
+    verdict: Verdict,
+    span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    Message,
+    Session,
+}
+
+impl Chain {
+    /// Filters that are connected at the first event.
+    #[must_use]
+    pub fn new(specs: &[Arc<Spec>]) -> Self {
+        let link = |spec: &Arc<Spec>| Link { spec: Arc::clone(spec), filter: None, standing: None, in_message: false };
+        Self { links: specs.iter().map(link).collect() }
+    }
+
+    /// Connects to all; who is not there counts as its default action says.
+    pub async fn open(&mut self) {
+        for link in &mut self.links {
+            link.open().await;
+        }
+    }
+
+    /// Tells an event; the first answer that is more than "continue" ends the round.
+    pub async fn tell(&mut self, command: &Command, macros: &[(String, String)]) -> Verdict {
+        for link in &mut self.links {
+            let verdict = link.tell(command, macros).await;
+            if verdict != Verdict::Continue {
+                return verdict;
+            }
+        }
+        Verdict::Continue
+    }
+
+    /// What was refused for the whole session, for commands that filters do not hear of.
+    #[must_use]
+    pub fn standing(&self) -> Verdict {
+        let lasting = |link: &Link| link.standing.clone().filter(|standing| standing.span == Span::Session);
+        let refusals = self.links.iter().filter_map(lasting).map(|standing| standing.verdict);
+        refusals.into_iter().find(|verdict| *verdict != Verdict::Continue).unwrap_or(Verdict::Continue)
+    }
+
+    /// Whether some filter wants to hear of recipients that are refused.
+    #[must_use]
+    pub fn wants_refused_recipients(&self) -> bool {
+        self.links.iter().any(Link::wants_refused_recipients)
+    }
+
+    /// Tells of a recipient that was refused; what filters say of it does not matter.
+    pub async fn tell_refused(&mut self, command: &Command, macros: &[(String, String)]) {
+        for link in self.links.iter_mut().filter(|link| link.wants_refused_recipients()) {
+            let _ = link.tell(command, macros).await;
+        }
+    }
+
+    /// The filters that want to see the content: their numbers here, and what of it they want.
+    #[must_use]
+    pub fn readers(&self) -> Vec<(u32, u32)> {
+        let reader = |(number, link): (usize, &Link)| {
+            let filter = link.filter.as_ref().filter(|_| link.standing.is_none())?;
+            Some((u32::try_from(number).ok()?, filter.options().protocol))
+        };
+        self.links.iter().enumerate().filter_map(reader).collect()
+    }
+
+    /// Passes packets of the content to one filter; gives its answers as they came. Ends early at an answer that is
+    /// more than "continue".
+    pub async fn pass(&mut self, number: u32, packets: &[u8], macros: Macros<'_>) -> Vec<u8> {
+        let mut answers = Vec::new();
+        if let Some(link) = usize::try_from(number).ok().and_then(|number| self.links.get_mut(number)) {
+            link.pass(packets, macros, &mut answers).await;
+        }
+        answers
+    }
+
+    /// The message is over, or given up.
+    pub fn forget_message(&mut self) {
+        for link in &mut self.links {
+            link.forget_message();
+        }
+    }
+
+    /// The session is over.
+    pub async fn quit(&mut self) {
+        for link in &mut self.links {
+            if let Some(mut filter) = link.filter.take() {
+                let _ = filter.tell(&Command::Quit, &[], link.spec.command_timeout).await;
+            }
+        }
+    }
+}
+
+/// Gives the macros of an event, by its letter.
+pub type Macros<'m> = &'m (dyn Fn(u8) -> Vec<(String, String)> + Send + Sync);
+
+impl Link {
+    async fn open(&mut self) {
+        let spec = Arc::clone(&self.spec);
+        let Some(endpoint) = &spec.endpoint else { return self.fail() };
+        let stream = match timeout(spec.connect_timeout, connect(endpoint)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::warn!("connect to Milter service {}: {}", spec.name, system_text(&error));
+                return self.fail();
+            }
+            Err(_) => {
+                tracing::warn!("connect to Milter service {}: Connection timed out", spec.name);
+                return self.fail();
+            }
+        };
+        match Filter::negotiate(stream, spec.version, spec.connect_timeout).await {
+            Ok(filter) => self.filter = Some(filter),
+            Err(error) => self.broken("SMFIC_OPTNEG", &error),
+        }
+    }
+
+    /// The default action holds from now on.
+    fn fail(&mut self) {
+        self.filter = None;
+        let verdict = match &self.spec.default {
+            Fallback::Accept => Verdict::Continue,
+            Fallback::Reply(text) => Verdict::Reply(text.clone()),
+            Fallback::Discard => Verdict::Discard,
+            Fallback::Quarantine => Verdict::Hold,
+            Fallback::Shutdown => Verdict::Shutdown,
+        };
+        self.standing = Some(Standing { verdict, span: Span::Session });
+    }
+
+    fn broken(&mut self, event: &str, error: &Error) {
+        let text = match error {
+            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => "Success".to_owned(),
+            Error::Io(error) => system_text(error),
+            Error::Timeout => "Connection timed out".to_owned(),
+            Error::Malformed => "malformed packet".to_owned(),
+        };
+        tracing::warn!("milter {}: can't read {event} reply packet header: {text}", self.spec.name);
+        self.fail();
+    }
+
+    async fn tell(&mut self, command: &Command, macros: &[(String, String)]) -> Verdict {
+        if let Some(standing) = &self.standing {
+            return match (&standing.verdict, command) {
+                // Nothing can be thrown away or held before there is a message.
+                (Verdict::Discard | Verdict::Hold, Command::Connect { .. } | Command::Helo(_)) => Verdict::Continue,
+                (verdict, _) => verdict.clone(),
+            };
+        }
+        let Some(filter) = &mut self.filter else { return Verdict::Continue };
+        self.in_message |= matches!(command, Command::Mail(_));
+        match filter.tell(command, macros, self.spec.command_timeout).await {
+            Ok(response) => self.conclude(command, response),
+            Err(error) => {
+                self.broken(name(command.letter()), &error);
+                Box::pin(self.tell(command, &[])).await
+            }
+        }
+    }
+
+    /// What an answer to a command means.
+    fn conclude(&mut self, command: &Command, response: Response) -> Verdict {
+        let early = matches!(command, Command::Connect { .. } | Command::Helo(_));
+        let span = if early { Span::Session } else { Span::Message };
+        let verdict = match plain(response) {
+            Some(Plain::Continue) => return Verdict::Continue,
+            Some(Plain::Accept) => {
+                self.standing = Some(Standing { verdict: Verdict::Continue, span });
+                return Verdict::Continue;
+            }
+            Some(Plain::Verdict(verdict)) => verdict,
+            None => {
+                tracing::warn!("milter {}: unexpected reply to {}", self.spec.name, name(command.letter()));
+                self.fail();
+                return self.standing.as_ref().map_or(Verdict::Continue, |standing| standing.verdict.clone());
+            }
+        };
+        if early || verdict == Verdict::Shutdown {
+            self.standing = Some(Standing { verdict: verdict.clone(), span: Span::Session });
+        } else if verdict == Verdict::Discard {
+            self.standing = Some(Standing { verdict: Verdict::Continue, span: Span::Message });
+        }
+        verdict
+    }
+
+    async fn pass(&mut self, packets: &[u8], macros: Macros<'_>, answers: &mut Vec<u8>) {
+        for body in packet::split(packets) {
+            let Some(letter) = body.first().copied() else { return };
+            let mut bytes = Vec::with_capacity(body.len() + 4);
+            packet::write_raw(&mut bytes, body);
+            if let Err(error) = self.pass_one(Raw { letter, bytes: &bytes }, macros, answers).await {
+                self.broken(name(letter), &error);
+                self.default_answer(answers);
+                return;
+            }
+            if !answers.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn pass_one(&mut self, packet: Raw<'_>, macros: Macros<'_>, answers: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(filter) = self.filter.as_mut() else {
+            self.default_answer(answers);
+            return Ok(());
+        };
+        let last = packet.letter == b'E';
+        let deadline = if last { self.spec.content_timeout } else { self.spec.command_timeout };
+        let Some(mut answer) = filter.pass(packet, &macros(packet.letter), deadline).await? else { return Ok(()) };
+        if !last {
+            if answer != b"c" {
+                packet::write_raw(answers, &answer);
+            }
+            return Ok(());
+        }
+        while !is_final(&answer) {
+            packet::write_raw(answers, &answer);
+            answer = filter.raw_answer(deadline).await?;
+        }
+        packet::write_raw(answers, &answer);
+        self.in_message = false;
+        Ok(())
+    }
+
+    /// What stands for the answer of a filter that is gone.
+    fn default_answer(&self, answers: &mut Vec<u8>) {
+        match &self.spec.default {
+            Fallback::Accept => packet::write_raw(answers, b"a"),
+            Fallback::Reply(text) => packet::write_raw(answers, format!("y{text}\0").as_bytes()),
+            Fallback::Discard => packet::write_raw(answers, b"d"),
+            Fallback::Quarantine => {
+                packet::write_raw(answers, b"qdefault_action\0");
+                packet::write_raw(answers, b"a");
+            }
+            Fallback::Shutdown => packet::write_raw(answers, b"4"),
+        }
+    }
+
+    fn wants_refused_recipients(&self) -> bool {
+        let flags = self.filter.as_ref().map_or(0, |filter| filter.options().protocol);
+        self.standing.is_none() && flags & packet::protocol::REJECTED_RCPT != 0
+    }
+
+    fn forget_message(&mut self) {
+        if std::mem::take(&mut self.in_message)
+            && let Some(filter) = &mut self.filter
+        {
+            filter.forget();
+        }
+        if self.standing.as_ref().is_some_and(|standing| standing.span == Span::Message) {
+            self.standing = None;
+        }
+    }
+}
+
+/// What an answer to an event may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plain {
+    /// Go on.
+    Continue,
+    /// Ask no more.
+    Accept,
+    /// More than that.
+    Verdict(Verdict),
+}
+
+/// The meaning of an answer, if it is none of those that change a message.
+#[must_use]
+pub fn plain(response: Response) -> Option<Plain> {
+    let refusal = |text: &str| Plain::Verdict(Verdict::Reply(text.to_owned()));
+    Some(match response {
+        Response::Continue | Response::Skip | Response::Progress => Plain::Continue,
+        Response::Accept => Plain::Accept,
+        Response::Reject => refusal(REJECTED),
+        Response::Tempfail | Response::ConnectionFailure => refusal(LATER),
+        Response::Discard => Plain::Verdict(Verdict::Discard),
+        Response::Shutdown => Plain::Verdict(Verdict::Shutdown),
+        Response::Reply(text) if is_reply(&text) => refusal(&String::from_utf8_lossy(&text)),
+        Response::Reply(_) => refusal(LATER),
+        Response::AddHeader(..)
+        | Response::InsertHeader(..)
+        | Response::ChangeHeader(..)
+        | Response::ChangeSender(_)
+        | Response::AddRecipient(_)
+        | Response::DeleteRecipient(_)
+        | Response::ReplaceBody(_)
+        | Response::Quarantine(_)
+        | Response::Options(_) => return None,
+    })
+}
+
+/// Whether a filter's own reply is one that refuses.
+fn is_reply(text: &[u8]) -> bool {
+    matches!(text, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..] | [b'4' | b'5', b'0'..=b'9', b'0'..=b'9'])
+}
+
+/// Whether an answer to the end of a message is the last one.
+fn is_final(answer: &[u8]) -> bool {
+    matches!(answer.first(), None | Some(b'c' | b'a' | b'r' | b't' | b'd' | b'y' | b'4' | b'f' | b's' | b'O'))
+}
+
+/// An event as logs name it.
+fn name(letter: u8) -> &'static str {
+    match letter {
+        b'C' => "SMFIC_CONNECT",
+        b'H' => "SMFIC_HELO",
+        b'M' => "SMFIC_MAIL",
+        b'R' => "SMFIC_RCPT",
+        b'T' => "SMFIC_DATA",
+        b'L' => "SMFIC_HEADER",
+        b'N' => "SMFIC_EOH",
+        b'B' => "SMFIC_BODY",
+        b'E' => "SMFIC_BODYEOB",
+        _ => "SMFIC_UNKNOWN",
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> std::io::Result<Box<dyn Line>> {
+    match endpoint {
+        Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Endpoint::Inet { host, port } => {
+            let bad = |_| std::io::Error::other(format!("bad port: {port}"));
+            let stream = TcpStream::connect((host.as_str(), port.parse::<u16>().map_err(bad)?)).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+/// The system's own words.
+fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

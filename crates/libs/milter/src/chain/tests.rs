@@ -1,0 +1,82 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+
+/// A filter that answers each event by its letter; 0 hangs up.
+async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filter");
+    let listener = UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while let Ok(size) = stream.read_u32().await {
+            let mut packet = vec![0; size as usize];
+            stream.read_exact(&mut packet).await.unwrap();
+            let mut out = Vec::new();
+            match packet[0] {
+                b'O' => packet::Options { version: 6, actions: 0, protocol: 0 }.write(&mut out),
+                b'D' | b'A' => {}
+                letter => match answer(letter) {
+                    b"" => return,
+                    answer => answer.split(|b| *b == b'|').for_each(|one| packet::write_raw(&mut out, one)),
+                },
+            }
+            stream.write_all(&out).await.unwrap();
+        }
+    });
+    let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
+    let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
+    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>());
+    chain.open().await;
+    (chain, folder)
+}
+
+#[tokio::test]
+async fn a_refused_session_stays_refused() {
+    let (mut chain, _folder) = chain("", |letter| if letter == b'H' { b"r" } else { b"c" }).await;
+    let refused = Verdict::Reply(REJECTED.to_owned());
+    assert_eq!(chain.standing(), Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Helo(b"x".to_vec()), &[]).await, refused);
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, refused);
+    assert_eq!((chain.standing(), chain.readers()), (refused, vec![]));
+}
+
+#[tokio::test]
+async fn a_message_that_was_accepted_is_not_shown() {
+    let (mut chain, _folder) = chain("", |letter| if letter == b'M' { b"a" } else { b"r" }).await;
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Continue);
+    assert_eq!(chain.readers(), vec![]);
+    chain.forget_message();
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Reply(REJECTED.to_owned()));
+    assert_eq!(chain.readers(), vec![(0, 0)]);
+}
+
+#[tokio::test]
+async fn the_default_action_stands_for_a_filter_that_is_gone() {
+    let main = "milter_default_action = tempfail\n";
+    let (mut chain, _folder) = chain(main, |letter| if letter == b'R' { b"" } else { b"c" }).await;
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Reply(LATER.to_owned()));
+    assert_eq!(chain.tell(&Command::Data, &[]).await, Verdict::Reply(LATER.to_owned()));
+}
+
+#[tokio::test]
+async fn content_is_passed_until_there_is_an_answer() {
+    let (mut chain, _folder) = chain("", |letter| match letter {
+        b'B' => b"s",
+        b'E' => b"p|hX\0y\0|a",
+        _ => b"c",
+    })
+    .await;
+    let mut packets = Vec::new();
+    Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
+    Command::Body(b"x".to_vec()).write(&mut packets);
+    Command::Body(b"y".to_vec()).write(&mut packets);
+    let answers = chain.pass(0, &packets, &|_| Vec::new()).await;
+    assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [b"s"]);
+    packets.clear();
+    Command::EndOfMessage.write(&mut packets);
+    let answers = chain.pass(0, &packets, &|_| Vec::new()).await;
+    assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [&b"hX\0y\0"[..], b"a"]);
+}
