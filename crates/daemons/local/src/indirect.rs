@@ -83,7 +83,7 @@ impl Errand<'_, '_> {
         let queue_id = match channel.expect().map_err(text)? {
             Reply::Ready(queue_id) => queue_id,
             Reply::Unavailable(reason) => return Err(reason),
-            Reply::Finished { .. } => return Err("answer without a message".to_owned()),
+            Reply::Finished { .. } | Reply::Filter { .. } => return Err("answer without a message".to_owned()),
         };
         channel.send(&Request::Begin(HANDLING)).map_err(text)?;
         channel.send(&Request::Envelope(self.envelope(forward).into())).map_err(text)?;
@@ -100,7 +100,7 @@ impl Errand<'_, '_> {
             Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(queue_id),
             Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => Err(format!("{cause:?} {reason}")),
             Reply::Unavailable(reason) => Err(reason),
-            Reply::Ready(_) => Err("no answer to a message".to_owned()),
+            Reply::Ready(_) | Reply::Filter { .. } => Err("no answer to a message".to_owned()),
         }
     }
 

@@ -57,7 +57,7 @@ impl Counter {
         let queue_id = match channel.expect().await? {
             Reply::Ready(queue_id) => queue_id,
             Reply::Unavailable(reason) => return Ok(Verdict::Refused { cause: Cause::Write, reason }),
-            Reply::Finished { .. } => return Err(ipc::Error::Malformed("answer without a message")),
+            Reply::Finished { .. } | Reply::Filter { .. } => return Err(ipc::Error::Malformed("answer without a message")),
         };
         let is_requeued = letter.requeued;
         let sender = Sender::new(letter.sender.clone());
@@ -85,7 +85,7 @@ impl Counter {
         match channel.expect().await? {
             Reply::Finished { verdict, .. } => Ok(verdict),
             Reply::Unavailable(reason) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
-            Reply::Ready(_) => Err(ipc::Error::Malformed("no answer to a message")),
+            Reply::Ready(_) | Reply::Filter { .. } => Err(ipc::Error::Malformed("no answer to a message")),
         }
     }
 

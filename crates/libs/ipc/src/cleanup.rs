@@ -7,6 +7,10 @@
 //! waiting; the socket's buffers are the only flow control, so that it waits when cleanup does not read.
 //!
 //! Content is the message text with lines ended by LF (CRLF and dots undone, chunks cut anywhere).
+//!
+//! A caller that has mail filters names them with `Filters` before `End`. Then cleanup, which alone knows what the content
+//! has become, asks through the caller: to each [`Reply::Filter`] the caller answers with raw frames that hold the
+//! filter's answers, as they came, and [`Request::Filtered`]. `Finished` follows when all filters have been asked.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,7 +21,9 @@ pub struct Cleanup;
 
 impl crate::Protocol for Cleanup {
     const NAME: &'static str = "cleanup";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+    /// A chunk of a body for a filter is the largest message.
+    const LIMIT: usize = 128 * 1024;
     const REPEATABLE: bool = false;
     type Request = Request;
     type Reply = Reply;
@@ -31,8 +37,12 @@ pub enum Request {
     /// Envelope records in queue-file form (type, length, data): `T`, `A`, `F`, `S`, then per recipient `O`, `A` and `R`.
     /// May be repeated; a record is never cut.
     Envelope(Bytes),
+    /// The filters that want to see the content, each by its number and the protocol flags that it has asked for.
+    Filters(Vec<(u32, u32)>),
     /// The content is complete: commit and answer.
     End,
+    /// A filter's answers have been sent, in raw frames.
+    Filtered,
     /// Forget what was sent; answered by [`Reply::Ready`].
     Abort,
 }
@@ -97,6 +107,13 @@ pub enum Reply {
         verdict: Verdict,
         /// The next id. Empty when the service retires and the caller must connect anew.
         next: String,
+    },
+    /// Packets for one filter, to be passed on one by one until it answers more than "continue".
+    Filter {
+        /// As in [`Request::Filters`].
+        number: u32,
+        /// Whole packets, each with its length.
+        packets: Bytes,
     },
     /// No file can be created now (disk full, say): the caller answers with a temporary failure.
     Unavailable(String),

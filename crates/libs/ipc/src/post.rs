@@ -44,7 +44,7 @@ impl Outbox {
         match channel.expect().await? {
             Reply::Ready(queue_id) => Ok(Letter { channel, queue_id }),
             Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
-            Reply::Finished { .. } => Err(Error::Malformed("answer without a message").into()),
+            Reply::Finished { .. } | Reply::Filter { .. } => Err(Error::Malformed("answer without a message").into()),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Letter {
                 Err(Unposted::Refused(format!("{cause:?} {reason}")))
             }
             Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
-            Reply::Ready(_) => Err(Error::Malformed("no answer to a message").into()),
+            Reply::Ready(_) | Reply::Filter { .. } => Err(Error::Malformed("no answer to a message").into()),
         }
     }
 

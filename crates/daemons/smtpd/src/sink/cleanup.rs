@@ -78,7 +78,7 @@ impl Pool {
                 warn!("cleanup service: {reason}");
                 Err(Broken)
             }
-            Ok((_, Answer::Finished { .. })) => Err(Broken),
+            Ok((_, Answer::Finished { .. } | Answer::Filter { .. })) => Err(Broken),
             Err(error) => {
                 warn!("problem talking to service cleanup: {error}");
                 Err(Broken)
@@ -250,7 +250,7 @@ impl Delivery {
                 self.pool.keep(self.line, next);
                 outcome(verdict)
             }
-            Ok(Answer::Ready(_) | Answer::Unavailable(_)) | Err(Broken) => {
+            Ok(Answer::Ready(_) | Answer::Unavailable(_) | Answer::Filter { .. }) | Err(Broken) => {
                 Outcome::Refused(write_error(), Some(Fault::Resource))
             }
         }
