@@ -301,6 +301,7 @@ impl<S: Service> Daemon<S> {
     async fn wake_ups(self, waker: Waker) {
         loop {
             let requests = waker.next().await;
+            let _busy = self.life.work();
             let work = tokio::spawn(Arc::clone(&self.service).wake(requests));
             if work.await.is_err_and(|error| error.is_panic()) {
                 self.life.retire();

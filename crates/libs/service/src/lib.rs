@@ -19,7 +19,7 @@ mod status;
 pub use arguments::Kind;
 pub use client::{Client, Stream};
 pub use life::Life;
-pub use slots::Slot;
+pub use slots::{Slot, Work};
 
 use config::{Group, Source};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The life of a process: its slots, its orders, its end.
 
 use crate::arguments::Kind;
-use crate::slots::{Edge, Slot, Slots};
+use crate::slots::{Edge, Slot, Slots, Work};
 use crate::status::Report;
 use ipc::master::Status;
 use privsep::Jailed;
@@ -118,11 +118,22 @@ impl Life {
         }
     }
 
-    /// Takes a slot for work that did not come as a client: the process does not end before it is dropped.
+    /// Takes a slot as a client does: the process does not end before it is dropped.
     pub fn hold(&self) -> Option<Slot> {
         let edges = self.slots().admit()?;
         self.tell(&edges);
         Some(Slot(self.clone()))
+    }
+
+    /// Begins work that did not come as a client, and takes no slot: the process does not end before it is over.
+    pub fn work(&self) -> Work {
+        self.slots().begin();
+        Work(self.clone())
+    }
+
+    pub(crate) fn end_work(&self) {
+        let edges = self.slots().end();
+        self.tell(&edges);
     }
 
     /// Whether a slot is free.

@@ -17,6 +17,17 @@ impl Drop for Slot {
     }
 }
 
+/// Work that no client brought; over when dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Work(pub(crate) Life);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.end_work();
+    }
+}
+
 /// What has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edge {
@@ -35,6 +46,8 @@ pub(crate) struct Slots {
     /// Sessions until retirement.
     uses: Option<u64>,
     active: usize,
+    /// Work that no client brought; it takes no slot, and the process does not end before it.
+    work: usize,
     was_busy: bool,
     draining: bool,
 }
@@ -50,7 +63,7 @@ impl Slots {
         let slots = u64::try_from(share.unwrap_or(100).max(1)).unwrap_or(u64::MAX);
         let uses = (span == LifeSpan::Usual && max_use > 0 && clients != Clients::Agent)
             .then(|| max_use.saturating_mul(slots));
-        Self { most, uses, active: 0, was_busy: false, draining: false }
+        Self { most, uses, active: 0, work: 0, was_busy: false, draining: false }
     }
 
     /// Takes a slot. `None` if there is none.
@@ -86,10 +99,21 @@ impl Slots {
         if was_full && !self.draining {
             edges.push(Edge::Available);
         }
-        if self.active == 0 {
+        if self.active() == 0 {
             edges.push(Edge::Idle);
         }
         edges
+    }
+
+    /// Begins work that no client brought.
+    pub(crate) fn begin(&mut self) {
+        self.work += 1;
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&mut self) -> Vec<Edge> {
+        self.work = self.work.saturating_sub(1);
+        if self.active() == 0 { vec![Edge::Idle] } else { Vec::new() }
     }
 
     /// From now on no slot is given.
@@ -105,8 +129,9 @@ impl Slots {
         self.draining
     }
 
+    /// What the process does not end before.
     pub(crate) fn active(&self) -> usize {
-        self.active
+        self.active + self.work
     }
 }
 
