@@ -78,7 +78,7 @@ fn an_unknown_user_of_a_local_domain_is_refused() -> Result<()> {
 
 #[test]
 fn mail_that_a_command_fails_for_good_is_returned() -> Result<()> {
-    let mail = Setup::new().main("transport_maps", "inline:{lost.example=error:nobody lives here}").start()?;
+    let mail = Setup::new().main("transport_maps", "inline:{ {lost.example = error:nobody lives here} }").start()?;
     let sender = format!("{}@mail.example.test", mail.user);
     // error: is refused at RCPT by smtpd, so it comes from sendmail.
     let sent = mail.run("sendmail", ["-i", "-f", &sender, "x@lost.example"], &message("returned"))?;
