@@ -35,6 +35,13 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     text
 }
 
+/// Whether a line looks like a header field: what browsers send, for one, that are made to talk to port 25.
+pub(crate) fn is_header(line: &[u8]) -> bool {
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
+    let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
 /// A time with an optional unit, in the words of main.cf; seconds without one.
 pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -53,6 +60,15 @@ pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_told_from_commands() {
+        for (line, expected) in
+            [("Host: x", true), ("X-Y :", true), ("MAIL FROM:<a>", false), (": x", false), ("", false)]
+        {
+            assert_eq!(is_header(line.as_bytes()), expected, "{line}");
+        }
+    }
 
     #[test]
     fn nothing_unprintable_is_shown() {

@@ -36,7 +36,7 @@ use self::transaction::Transaction;
 use crate::Smtpd;
 use crate::access::{Check, Deferral, Facts, Fault};
 use crate::settings::Limits;
-use crate::text::{escaped, printable};
+use crate::text::{escaped, is_header};
 use crate::verb;
 
 /// A client's session.
@@ -233,15 +233,16 @@ impl Session {
 
     /// One command line.
     async fn obey(&mut self, line: &[u8]) -> Result<Next, conn::Error> {
+        if self.server.params.identity.smtputf8_enable && std::str::from_utf8(line).is_err() {
+            self.history.heard(line);
+            return Ok(self.garbled("Error: bad UTF-8 syntax"));
+        }
         let filtered = self.filtered(line).await;
         let line = filtered.as_deref().unwrap_or(line);
         self.history.heard(line);
         let (word, arguments) = command::split(line);
         if word.is_empty() {
-            self.faults.push(Fault::Protocol);
-            self.stage = "UNKNOWN";
-            self.statistics.attempted(Verb::Unknown);
-            return Ok(Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: bad syntax")));
+            return Ok(self.garbled("Error: bad syntax"));
         }
         let mut verb = Verb::parse(word);
         if self.is_ignored(word) {
@@ -286,12 +287,18 @@ impl Session {
         self.server.params.smtpd.smtpd_noop_commands.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()))
     }
 
+    /// A line that does not count as a command.
+    fn garbled(&mut self, text: &'static str) -> Next {
+        self.faults.push(Fault::Protocol);
+        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), text))
+    }
+
     async fn unknown(&mut self, word: &[u8], line: &[u8]) -> Next {
         self.stage = "UNKNOWN";
         self.faults.push(Fault::Protocol);
         let forbidden = &self.server.tables.forbidden_commands;
-        if forbidden.matches_string(word).await.unwrap_or(false) {
-            warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, printable(line));
+        if is_header(line) || forbidden.matches_string(word).await.unwrap_or(false) {
+            warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
             return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
         }
         Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
