@@ -1,6 +1,6 @@
 //! postcat(1): shows queue files.
 //!
-//! Records are shown as they are, so that a file that nothing else can read can still be looked at; [`show`] has the
+//! Records are shown as they are, so that a file that nothing else can read can still be looked at; `show` has the
 //! words for them. What is not a queue file at all is named and passed over.
 
 mod show;

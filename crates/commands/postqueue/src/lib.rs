@@ -1,6 +1,6 @@
 //! postqueue(1): lists and flushes the queue, with the group's right to reach the services in `public`.
 //!
-//! Reading order: what is asked for (this file), who may ask ([`permission`]), the list's two forms ([`report`]).
+//! Reading order: what is asked for (this file), who may ask (`permission`), the list's two forms (`report`).
 
 mod permission;
 mod report;

@@ -1,7 +1,7 @@
 //! postsuper(1): maintains the queue, while the mail system runs or not.
 //!
-//! Reading order: what is asked for ([`options`]), single messages and all of a queue ([`act`]), the structure of directories
-//! and names ([`structure`]). Every operation is one rename, unlink or chmod, so that a running mail system
+//! Reading order: what is asked for (`options`), single messages and all of a queue (`act`), the structure of directories
+//! and names (`structure`). Every operation is one rename, unlink or chmod, so that a running mail system
 //! sees a file either where it was or where it goes; one that is gone meanwhile is not an error.
 
 mod act;

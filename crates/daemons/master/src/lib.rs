@@ -2,7 +2,7 @@
 //!
 //! It opens every listening socket, starts processes on demand, passes them the sockets and a status channel, restarts
 //! what fails (throttled), wakes services up, and reloads without dropping a connection. It never touches mail, and never
-//! reads a byte from a client. One thread, one poll; what to do about a service is decided in [`pool`], without a clock or
+//! reads a byte from a client. One thread, one poll; what to do about a service is decided in `pool`, without a clock or
 //! a process of its own.
 
 mod birth;

@@ -1,6 +1,6 @@
 //! qmgr(8): moves mail from queue to delivery agent.
 //!
-//! Mail comes from cleanup, or is found by a scan; its recipients get routes, the [`schedule`] says who is next, agents deliver,
+//! Mail comes from cleanup, or is found by a scan; its recipients get routes, the `schedule` says who is next, agents deliver,
 //! and what remains is deferred. Only the queue manager moves files between queues. It never reads the content of a
 //! message and never talks to the network.
 

@@ -1,7 +1,7 @@
 //! trivial-rewrite(8): rewrites addresses to their canonical form, and says where mail for them goes.
 //!
-//! Reading order: [`canonical`] is the pure rewriting; [`resolve`] peels an address down to where it must go;
-//! [`classes`] tells the five kinds of domain apart; [`routes`] holds the transports and next hops that parameters and tables
+//! Reading order: `canonical` is the pure rewriting; `resolve` peels an address down to where it must go;
+//! `classes` tells the five kinds of domain apart; `routes` holds the transports and next hops that parameters and tables
 //! name. A table that cannot be read makes the answer "try later", never another route.
 
 pub mod canonical;

@@ -3,7 +3,7 @@
 //! Programs use the macros of `tracing`; this crate is the one subscriber. Levels become Postfix's prefixes (`warning:`,
 //! `error:`), [`fatal!`] and [`panicked!`] give the other two. A line leaves the process when it is written, so that the
 //! order in the log is causal (or, with [`Log::batch`], before anything that lets another process act); nothing ever waits for a reader that is slow, unless the program has the time
-//! ([`Patience::Wait`]). Lines that tools parse are types of [`line`].
+//! ([`Patience::Wait`]). Lines that tools parse are types of [mod@line].
 
 pub mod line;
 
