@@ -25,3 +25,6 @@ pub use desk::{Desk, Params, Policy, external};
 pub use file::QueueFile;
 pub use filter::StatusFilter;
 pub use plan::{Attempt, Settled};
+
+#[cfg(test)]
+mod crash_rules;

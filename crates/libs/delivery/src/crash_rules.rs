@@ -2,9 +2,9 @@
 //!
 //! There is no bounce, defer or trace service in these tests, so that every outcome that needs one cannot be recorded.
 
+use crate::agent::{Agent, Delivery, Destination};
+use crate::{Attempt, Desk, Policy, agent, solo};
 use bytes::Bytes;
-use delivery::agent::{Agent, Delivery, Destination};
-use delivery::{Attempt, Desk, Policy, agent, solo};
 use dsn::{Detail, Outcome, Status};
 use ipc::blocking::Channel;
 use ipc::deliver::{Client, Deliver, Finished, Message, Mode, Recipient, Remains, Reply, Request, Times};
