@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Info lines are dropped beyond this many bytes that wait.
-const EXPENDABLE: usize = 128 * 1024;
+const EXPENDABLE: usize = 4 * 1024 * 1024;
 /// All lines are dropped beyond this.
-const MOST: usize = 512 * 1024;
+const MOST: usize = 8 * 1024 * 1024;
 /// Lines of one turn are kept up to this many bytes.
 const BATCH: usize = 16 * 1024;
 /// Lines that go to postlogd in one datagram.

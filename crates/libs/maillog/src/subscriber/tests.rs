@@ -44,7 +44,7 @@ fn nothing_waits_for_a_log_that_is_not_read() {
     log.configure(&settings(Place::Postlog { socket: path, fallback: None }));
     let text = "x".repeat(1000);
     tracing::subscriber::with_default(log.subscriber(), || {
-        for _ in 0..2000 {
+        for _ in 0..6000 {
             info!("{text}");
         }
         warn!("kept");
@@ -52,7 +52,7 @@ fn nothing_waits_for_a_log_that_is_not_read() {
     assert!(log.is_pending());
     socket.set_nonblocking(true).unwrap();
     let mut seen = Vec::new();
-    let mut line = [0; 2048];
+    let mut line = vec![0; 64 * 1024];
     while log.is_pending() {
         while let Ok(length) = socket.recv(&mut line) {
             seen.push(String::from_utf8(line[..length].to_vec()).unwrap());
