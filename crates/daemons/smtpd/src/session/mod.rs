@@ -237,6 +237,8 @@ impl Session {
             self.history.heard(line);
             return Ok(self.garbled("Error: bad UTF-8 syntax"));
         }
+        // A command ends at a NUL, as it does for Postfix.
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let filtered = self.filtered(line).await;
         let line = filtered.as_deref().unwrap_or(line);
         self.history.heard(line);
