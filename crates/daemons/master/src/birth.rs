@@ -36,6 +36,9 @@ pub(crate) fn live(options: &Options, begun: Option<Begun>, log: &Log) -> Result
     let locks = Locks::take(&settings)?;
     privsep::allow_descriptors(DESCRIPTORS)?;
     settings.warn();
+    for lack in privsep::kernel_lacks() {
+        tracing::warn!("this kernel has no {lack}: daemons run without that part of their confinement");
+    }
     let signals = Signals::new(&[Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT])?;
     if options.mode != Mode::Debug {
         let keep = if options.mode == Mode::Usual { Streams::Closed } else { Streams::Output };

@@ -7,6 +7,7 @@
 mod account;
 mod background;
 mod command;
+mod confine;
 mod descriptor;
 mod free_space;
 mod limit;
@@ -18,6 +19,7 @@ mod signal;
 pub use account::{Group, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
 pub use command::{Attached, Command, Finished, Line, attach, chosen_environment, run};
+pub use confine::{Lack, kernel_lacks};
 pub use descriptor::{
     Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
     try_receive_descriptor, wait_readable,

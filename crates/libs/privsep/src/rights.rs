@@ -1,6 +1,6 @@
 //! What a process may do, as values: privileged, jailed, or for a moment another user.
 
-use crate::{Error, User, is_root};
+use crate::{Error, User, confine, is_root};
 use nix::unistd::{Gid, Uid};
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -20,8 +20,10 @@ pub struct Jail {
     pub root: Option<PathBuf>,
     /// The user to become: `mail_owner`, for services with `unprivileged`.
     pub user: Option<User>,
-    /// Whether programs with set-id bits may still be executed.
+    /// Whether programs may still be executed, set-id ones included.
     pub may_gain_rights: bool,
+    /// The only directories in which it may write files, unless it may gain rights.
+    pub writable: Vec<PathBuf>,
 }
 
 impl Privileged {
@@ -36,6 +38,10 @@ impl Privileged {
     /// # Errors
     /// [`Error::Rights`]; the process must end then.
     pub fn jail(self, jail: &Jail) -> Result<Jailed, Error> {
+        if !jail.may_gain_rights {
+            nix::sys::prctl::set_no_new_privs().map_err(Error::rights("no_new_privs"))?;
+            confine::keep_to(&jail.writable)?;
+        }
         if is_root() {
             if !jail.may_gain_rights && jail.user.is_some() {
                 // Best effort: a container may have taken the right to do so already.
@@ -54,7 +60,7 @@ impl Privileged {
             }
         }
         if !jail.may_gain_rights {
-            nix::sys::prctl::set_no_new_privs().map_err(Error::rights("no_new_privs"))?;
+            confine::deny_calls()?;
         }
         Ok(Jailed(()))
     }
@@ -146,11 +152,51 @@ mod tests {
         assert_eq!(inside, (nobody.uid, nobody.gid));
         assert!(is_root());
         let directory = tempfile::tempdir().unwrap();
-        let jail = Jail { root: Some(directory.path().into()), user: Some(nobody.clone()), may_gain_rights: false };
+        let outside = tempfile::tempdir().unwrap();
+        for path in [directory.path(), outside.path()] {
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+            std::fs::create_dir(path.join("sub")).unwrap();
+        }
+        let jail = Jail {
+            root: Some(directory.path().into()),
+            user: Some(nobody.clone()),
+            may_gain_rights: false,
+            writable: vec![directory.path().into()],
+        };
         Privileged::mint().jail(&jail).unwrap();
         assert_eq!(nix::unistd::getuid().as_raw(), nobody.uid);
-        assert_eq!(std::fs::read_dir("/").unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir("/").unwrap().count(), 1);
+        std::fs::write("/new", "x").unwrap();
         assert!(nix::unistd::seteuid(Uid::from_raw(0)).is_err());
         assert!(nix::sys::prctl::get_no_new_privs().unwrap());
+        let refused = std::process::Command::new("/new").spawn().unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EPERM), "seccomp");
+    }
+
+    #[test]
+    #[ignore = "run as a child by writing_is_confined"]
+    fn child_writes_in_its_directory_only() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for name in ["a", "b"] {
+            std::fs::create_dir(inside.path().join(name)).unwrap();
+        }
+        let jail = Jail { writable: vec![inside.path().into()], ..Jail::default() };
+        Privileged::mint().jail(&jail).unwrap();
+        std::fs::write(inside.path().join("a/x"), "x").unwrap();
+        std::fs::rename(inside.path().join("a/x"), inside.path().join("b/x")).unwrap();
+        let refused = std::fs::write(outside.path().join("x"), "x");
+        let confined = !crate::kernel_lacks().contains(&crate::Lack::Landlock);
+        assert_eq!(refused.is_err(), confined);
+        // Clearing away what is outside is not possible from here.
+        std::mem::forget(outside);
+    }
+
+    #[test]
+    fn writing_is_confined() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "rights::tests::child_writes_in_its_directory_only", "--ignored", "--test-threads=1"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }

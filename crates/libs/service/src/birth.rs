@@ -133,9 +133,10 @@ impl Birth {
         } else {
             None
         };
-        let may_gain_rights = may_gain_rights || user.is_none();
+        let may_gain_rights = may_gain_rights || !self.arguments.unprivileged;
+        let writable = vec![layout.queue_directory.clone().into(), layout.data_directory.clone().into()];
         let root = self.arguments.chroot.then(|| PathBuf::from(&layout.queue_directory));
-        let jailed = self.privileged.jail(&Jail { root, user, may_gain_rights })?;
+        let jailed = self.privileged.jail(&Jail { root, user, may_gain_rights, writable })?;
         Ok((jailed, self.outside))
     }
 }
