@@ -8,6 +8,7 @@ mod permission;
 
 use command::{Context, Fatal, Program};
 use config::params;
+use nix::sys::signal::Signal;
 use queue_file::maildrop::{self, Refusal};
 use queue_file::{Layout, QueueName, Spool, Time};
 use std::os::unix::fs::MetadataExt;
@@ -39,6 +40,10 @@ pub fn run() -> ExitCode {
 
 fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     let usage = || Fatal::new("usage: postdrop [-c config_dir] [-rv]").with_status(EX_USAGE);
+    // Whoever interrupts the sender ends our input, and an input that ends early leaves no file.
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        privsep::ignore_signal(signal)?;
+    }
     let options = context.options("c:rv").map_err(|_| usage())?;
     if !options.operands.is_empty() {
         return Err(usage());

@@ -17,6 +17,7 @@ mod wrap;
 use std::sync::Arc;
 
 use ipc::bounce::{Reply, Request};
+use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool, log};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use tracing::warn;
@@ -35,6 +36,13 @@ config::bundle! {
     }
 }
 
+/// What is read before the jail.
+#[derive(Debug)]
+pub struct Opened {
+    templates: Templates,
+    time_zone: TimeZone,
+}
+
 /// The service, under one of its three names.
 #[derive(Debug)]
 pub struct Bounce {
@@ -50,13 +58,14 @@ impl Service for Bounce {
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
     type Params = Params;
-    type Opened = Templates;
+    type Opened = Opened;
 
-    fn open(params: &Params, outside: &Outside) -> Result<Templates, Fatal> {
-        Ok(Templates::read(&outside.source, &params.bounce.bounce_template_file))
+    fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
+        let templates = Templates::read(&outside.source, &params.bounce.bounce_template_file);
+        Ok(Opened { templates, time_zone: TimeZone::system() })
     }
 
-    fn start(params: Params, templates: Templates, life: Life) -> Result<Self, Fatal> {
+    fn start(params: Params, opened: Opened, life: Life) -> Result<Self, Fatal> {
         let name = life.service_name();
         let log = match name {
             _ if name == params.ipc.bounce_service_name => QueueName::Bounce,
@@ -66,7 +75,7 @@ impl Service for Bounce {
         };
         let hashed = params.queue.hash_queue_names.iter().map(String::as_str);
         let spool = Spool::new("", Layout::new(hashed, u32::try_from(params.queue.hash_queue_depth).unwrap_or(1)));
-        let notifier = Notifier::new(&params, templates, spool.clone());
+        let notifier = Notifier::new(&params, opened, spool.clone());
         Ok(Self { log, spool, notifier, params, life })
     }
 

@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use ipc::bounce::Notice;
 use ipc::cleanup::{Handling, Origin, Switch};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use queue_file::log::Entry;
 use queue_file::{QueueId, QueueName, Spool};
 use tracing::{info, warn};
 
-use crate::Params;
 use crate::letters::{Rules, Wanted, mentions};
 use crate::original::{self, Found};
 use crate::post::envelope;
 use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
 use crate::template::{Kind, Templates};
+use crate::{Opened, Params};
 use ipc::post::{Outbox, Unposted};
 
 /// The flag that a message asked for SMTPUTF8.
@@ -41,6 +42,7 @@ impl About {
 #[derive(Debug)]
 pub(crate) struct Notifier {
     templates: Templates,
+    time_zone: TimeZone,
     rules: Rules,
     host: Host,
     spool: Spool,
@@ -63,14 +65,15 @@ struct Case<'a> {
 }
 
 impl Notifier {
-    pub(crate) fn new(params: &Params, templates: Templates, spool: Spool) -> Self {
+    pub(crate) fn new(params: &Params, opened: Opened, spool: Spool) -> Self {
         let Params { bounce, identity, queue, ipc, cleanup } = params;
         let double_bounce_sender = match &identity.double_bounce_sender {
             full if full.contains('@') => full.clone(),
             local => format!("{local}@{}", identity.myhostname),
         };
         Self {
-            templates,
+            templates: opened.templates,
+            time_zone: opened.time_zone,
             rules: Rules {
                 classes: bounce.notify_classes.clone(),
                 bounce: bounce.bounce_notice_recipient.clone(),
@@ -123,7 +126,7 @@ impl Notifier {
         let notice = &about.notice;
         let found = self.read(notice).await;
         let arrived = found.message.as_ref().and_then(|message| Timestamp::from_second(message.arrived.seconds).ok());
-        let arrived = arrived.map(|arrived| arrived.to_zoned(jiff::tz::TimeZone::system()));
+        let arrived = arrived.map(|arrived| arrived.to_zoned(self.time_zone.clone()));
         let lifetime = self.maximal_queue_lifetime;
         Case {
             kind: if about.kind == Kind::Success && found.is_traced() { Kind::Verify } else { about.kind },
@@ -173,7 +176,7 @@ impl Notifier {
         if entries.is_empty() && case.entries.is_some() {
             return open.cancel().await;
         }
-        let now = Zoned::now();
+        let now = Timestamp::now().to_zoned(self.time_zone.clone());
         let report = Report {
             kind: case.kind,
             template: self.templates.of(case.kind),

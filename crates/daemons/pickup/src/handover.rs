@@ -7,7 +7,8 @@ use address::Sender;
 use bytes::Bytes;
 use ipc::Channel;
 use ipc::cleanup::{Cause, Cleanup, Handling, Reply, Request, Verdict};
-use jiff::Zoned;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use queue_file::QueueId;
 use queue_file::record::{self, Type};
 use tracing::{info, warn};
@@ -38,6 +39,7 @@ pub(crate) struct Counter {
     pub(crate) content_filter: String,
     pub(crate) myhostname: String,
     pub(crate) mail_name: String,
+    pub(crate) time_zone: TimeZone,
 }
 
 impl Counter {
@@ -57,7 +59,9 @@ impl Counter {
         let queue_id = match channel.expect().await? {
             Reply::Ready(queue_id) => queue_id,
             Reply::Unavailable(reason) => return Ok(Verdict::Refused { cause: Cause::Write, reason }),
-            Reply::Finished { .. } | Reply::Filter { .. } => return Err(ipc::Error::Malformed("answer without a message")),
+            Reply::Finished { .. } | Reply::Filter { .. } => {
+                return Err(ipc::Error::Malformed("answer without a message"));
+            }
         };
         let is_requeued = letter.requeued;
         let sender = Sender::new(letter.sender.clone());
@@ -102,7 +106,8 @@ impl Counter {
     }
 
     fn received(&self, queue_id: &str, uid: u32) -> Vec<u8> {
-        let date = Zoned::now().strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)").to_string();
+        let date =
+            Timestamp::now().to_zoned(self.time_zone.clone()).strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)").to_string();
         let Self { myhostname, mail_name, .. } = self;
         format!("Received: by {myhostname} ({mail_name}, from userid {uid})\n\tid {queue_id}; {date}\n").into_bytes()
     }

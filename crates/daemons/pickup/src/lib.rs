@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use ipc::cleanup::{Handling, Origin, Switch};
+use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use tracing::warn;
@@ -53,13 +54,13 @@ impl Service for Pickup {
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
     const TRIGGERED: bool = true;
     type Params = Params;
-    type Opened = ();
+    type Opened = TimeZone;
 
-    fn open(_: &Params, _: &Outside) -> Result<(), Fatal> {
-        Ok(())
+    fn open(_: &Params, _: &Outside) -> Result<TimeZone, Fatal> {
+        Ok(TimeZone::system())
     }
 
-    fn start(params: Params, (): (), _: Life) -> Result<Self, Fatal> {
+    fn start(params: Params, time_zone: TimeZone, _: Life) -> Result<Self, Fatal> {
         let hashed = params.queue.hash_queue_names.iter().map(String::as_str);
         let layout = Layout::new(hashed, u32::try_from(params.queue.hash_queue_depth).unwrap_or(1));
         let counter = Counter {
@@ -69,6 +70,7 @@ impl Service for Pickup {
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
             mail_name: params.identity.mail_name.clone(),
+            time_zone,
         };
         let spool = Spool::new("", layout.with_long_ids(params.queue.enable_long_queue_ids));
         let deadline = params.ipc.ipc_timeout.min(SUBMISSION_PAUSE);
