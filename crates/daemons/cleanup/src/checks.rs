@@ -1,7 +1,7 @@
 //! Carries out what header and body checks say, and logs it.
 
 use ipc::cleanup::Cause;
-use table::checks::{Action, Part};
+use table::checks::{Action, Checks, Part};
 
 use crate::fate::Refusal;
 use crate::message::Message;
@@ -30,6 +30,18 @@ impl Message {
             }
         };
         self.obey(action, class, text)
+    }
+
+    /// Checks a header that a mail filter has made.
+    pub(crate) async fn check_filtered(&mut self, checks: &Checks, text: &[u8]) -> Judgement {
+        let Ok(action) = checks.check(Part::Header, text).await else {
+            self.fate.refuse(Refusal::later());
+            return Judgement::Keep;
+        };
+        self.action_prefix = crate::filter::CHECKED;
+        let judgement = self.obey(action, "header", text);
+        self.action_prefix = "";
+        judgement
     }
 
     fn obey(&mut self, action: Action, class: &str, text: &[u8]) -> Judgement {
@@ -86,7 +98,7 @@ impl Message {
         let client = &self.envelope.client;
         let origin = if client.origin.is_empty() { "unknown" } else { &client.origin };
         let text: String = String::from_utf8_lossy(text).chars().take(200).collect();
-        let mut line = format!("{}: {action}: {class} {text} from {origin};", self.id);
+        let mut line = format!("{}: {}{action}: {class} {text} from {origin};", self.id, self.action_prefix);
         if let Some(sender) = &self.envelope.sender {
             line += &format!(" from=<{sender}>");
         }

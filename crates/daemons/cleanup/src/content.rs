@@ -41,6 +41,8 @@ pub(crate) struct HeaderState {
     /// Declared by `Content-Transfer-Encoding`.
     pub(crate) encoding: Option<&'static str>,
     pub(crate) utf8: bool,
+    /// How many headers we have added at the end.
+    pub(crate) automatic: usize,
 }
 
 impl Content {

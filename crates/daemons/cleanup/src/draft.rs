@@ -3,6 +3,8 @@
 //! Records gather in memory. A message of ordinary size goes to disk in one write together with its final `C` record; of a large one
 //! what has gathered is written from time to time, and `C` at the end. All disk work is on the pool.
 
+use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -24,6 +26,28 @@ pub(crate) struct Draft {
     data_offset: Option<u64>,
     /// The leading segment, kept when it was written before the end.
     leading: Vec<u8>,
+}
+
+/// What a message is to be instead.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    /// Records from the first one on, with a `C` record in its place.
+    pub(crate) start: Vec<u8>,
+    /// Where in it the content begins.
+    pub(crate) data_offset: u64,
+    /// What follows.
+    pub(crate) tail: Tail,
+}
+
+/// The records of a body.
+#[derive(Debug)]
+pub(crate) enum Tail {
+    /// Those that are there, between these offsets.
+    Kept {
+        from: u64,
+        to: u64,
+    },
+    New(Vec<u8>),
 }
 
 /// A file that is mail, with what qmgr is told of it.
@@ -82,6 +106,56 @@ impl Draft {
             self.file.file().write_all_at(&self.buffer, self.written)?;
             self.written += self.buffer.len() as u64;
             self.buffer.clear();
+            Ok(self)
+        })
+        .await
+    }
+
+    /// Puts what has gathered on disk, unless all there is of the message is in memory.
+    pub(crate) async fn settle(self) -> Result<Self, Error> {
+        if self.written == 0 { Ok(self) } else { self.write_out().await }
+    }
+
+    /// All records so far, if they are in memory.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        (self.written == 0).then_some(self.buffer.as_slice())
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.file.file()
+    }
+
+    /// Puts another message in the place of this one.
+    pub(crate) async fn replace(mut self, new: Replacement) -> Result<Self, Error> {
+        self.data_offset = Some(new.data_offset);
+        let Replacement { mut start, data_offset, tail } = new;
+        if self.written == 0 {
+            match tail {
+                Tail::New(body) => start.extend_from_slice(&body),
+                Tail::Kept { from, to } => {
+                    let place = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
+                    start.extend_from_slice(self.buffer.get(place).unwrap_or_default());
+                }
+            }
+            self.buffer = start;
+            return Ok(self);
+        }
+        self.leading = start.get(..usize::try_from(data_offset).unwrap_or(0)).unwrap_or_default().to_vec();
+        service::disk(move || {
+            let file = self.file.file();
+            let at = start.len() as u64;
+            self.written = match &tail {
+                Tail::New(body) => {
+                    file.write_all_at(body, at)?;
+                    at + body.len() as u64
+                }
+                Tail::Kept { from, to } => {
+                    shift(file, *from..*to, at)?;
+                    at + to.saturating_sub(*from)
+                }
+            };
+            file.write_all_at(&start, 0)?;
+            file.set_len(self.written)?;
             Ok(self)
         })
         .await
@@ -156,8 +230,43 @@ impl Draft {
     }
 }
 
+/// Moves a range of a file to another offset; the two may overlap.
+fn shift(file: &File, range: Range<u64>, to: u64) -> std::io::Result<()> {
+    let mut chunk = vec![0; GATHER];
+    let size = range.end.saturating_sub(range.start);
+    let mut done = 0;
+    while done < size && to != range.start {
+        let count = (size - done).min(GATHER as u64);
+        // What is moved towards the end is moved from its end on, so that nothing is overwritten before it was read.
+        let at = if to > range.start { size - done - count } else { done };
+        let part = chunk.get_mut(..usize::try_from(count).unwrap_or(0)).unwrap_or_default();
+        file.read_exact_at(part, range.start + at)?;
+        file.write_all_at(part, to + at)?;
+        done += count;
+    }
+    Ok(())
+}
+
 fn overwrite(bytes: &mut [u8], header: &[u8]) {
     if let Some(place) = bytes.get_mut(..header.len()) {
         place.copy_from_slice(header);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_moved_both_ways() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        for to in [0, 999, 1000, 1001, 70_000] {
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(&bytes, 0).unwrap();
+            shift(&file, 1000..190_000, to).unwrap();
+            let mut moved = vec![0; 189_000];
+            file.read_exact_at(&mut moved, to).unwrap();
+            assert!(moved == bytes[1000..190_000], "{to}");
+        }
     }
 }

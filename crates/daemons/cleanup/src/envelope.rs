@@ -115,15 +115,10 @@ impl Message {
         let value = rest.get(1..).unwrap_or_default();
         let text = || String::from_utf8_lossy(value).into_owned();
         let envelope = &mut self.envelope;
+        if envelope.pending.take_attribute(data) {
+            return Ok(());
+        }
         match name {
-            b"notify_flags" => {
-                envelope.pending.notify = notify(value);
-                return Ok(());
-            }
-            b"dsn_orig_rcpt" => {
-                envelope.pending.dsn_original = value.to_vec();
-                return Ok(());
-            }
             // Ours says when this file was made.
             b"create_time" => return Ok(()),
             b"rewrite_context" => {
@@ -134,6 +129,10 @@ impl Message {
             b"log_message_origin" => envelope.client.origin = text(),
             b"log_helo_name" => envelope.client.helo = text(),
             b"log_protocol_name" => envelope.client.protocol = text(),
+            b"client_name" => envelope.client.name = text(),
+            b"client_address" => envelope.client.address = text(),
+            b"client_port" => envelope.client.port = text(),
+            b"helo_name" => envelope.client.greeting = text(),
             _ => {}
         }
         self.keep(Type::Attribute, data);
@@ -152,6 +151,20 @@ impl Message {
         self.keep(Type::Sender, sender.as_bytes());
         self.envelope.sender = Some(Sender::new(sender.into_bytes()));
         Ok(())
+    }
+}
+
+impl Pending {
+    /// Takes an attribute of the recipient that comes next; whether it is one.
+    pub(crate) fn take_attribute(&mut self, data: &[u8]) -> bool {
+        if let Some(value) = data.strip_prefix(b"notify_flags=") {
+            self.notify = notify(value);
+        } else if let Some(value) = data.strip_prefix(b"dsn_orig_rcpt=") {
+            self.dsn_original = value.to_vec();
+        } else {
+            return false;
+        }
+        true
     }
 }
 

@@ -10,6 +10,7 @@ use queue_file::record::{self, Type};
 use queue_file::{NewFile, QueueName, Sizes};
 
 use crate::fate::Refusal;
+use crate::filter::Line;
 use crate::message::Message;
 
 /// Flags of the `C` record: SMTPUTF8 was asked for, and by what it is needed.
@@ -26,10 +27,20 @@ pub(crate) struct Finished {
 
 impl Message {
     /// Ends the message.
-    pub(crate) async fn finish(mut self) -> Finished {
+    #[cfg(test)]
+    pub(crate) async fn finish(self) -> Finished {
+        self.finish_with(None).await
+    }
+
+    /// Ends the message; its filters are asked through the caller.
+    pub(crate) async fn finish_with(mut self, line: Option<&mut Line>) -> Finished {
         self.end_content().await;
         if !self.is_over() {
             let result = self.add_copies().await;
+            self.fate.take(result);
+        }
+        if !self.is_over() && self.fate.refusal.is_none() {
+            let result = self.filter(line).await;
             self.fate.take(result);
         }
         let extracted_at = self.end_records();

@@ -153,6 +153,10 @@ impl Message {
         let missing_from = adds && lacks(Kind::From, Kind::ResentFrom);
         let id_was_seen = has(Kind::MessageId);
         let visible = [Kind::To, Kind::Cc, Kind::ResentTo, Kind::ResentCc].into_iter().any(has);
+        let undisclosed = &settings.headers.undisclosed_recipients;
+        let discloses = adds && !undisclosed.is_empty() && !visible;
+        self.content.header.automatic =
+            [missing_id, missing_date, missing_from, discloses].into_iter().filter(|added| *added).count();
         if missing_id {
             let value = self.message_id();
             self.put_header(format!("{prefix}Message-Id: {value}").as_bytes());
@@ -170,8 +174,7 @@ impl Message {
             let from = self.sender_value();
             self.put_header(&[prefix.as_bytes(), b"From: ", &from].concat());
         }
-        let undisclosed = &settings.headers.undisclosed_recipients;
-        if adds && !undisclosed.is_empty() && !visible {
+        if discloses {
             self.put_header(undisclosed.as_bytes());
         }
     }

@@ -1,8 +1,8 @@
 //! cleanup(8): completes messages and writes queue files.
 //!
 //! A message comes in as envelope records and content; it leaves as a queue file that is on disk before the answer says so.
-//! Reading order: [`session`] talks with the caller, [`message`] holds one message on its way, [`envelope`], [`recipient`] and
-//! [`content`] are its stages, [`draft`] is the file. Addresses pass through [`rewriting`], [`mapping`] and [`expand`]. The cost of
+//! Reading order: `session` talks with the caller, `message` holds one message on its way, `envelope`, `recipient` and
+//! `content` are its stages, `draft` is the file. Addresses pass through `rewriting`, `mapping` and `expand`. The cost of
 //! a message is linear in its size and in its recipients. What cannot be looked up defers the message; nothing is
 //! accepted that was not synchronised.
 
@@ -13,6 +13,7 @@ mod draft;
 mod envelope;
 mod expand;
 mod fate;
+mod filter;
 mod finish;
 mod handover;
 mod header;
@@ -30,6 +31,7 @@ use ipc::Caller;
 use queue_file::{Layout, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 
+use crate::filter::Filters;
 use crate::handover::Handover;
 use crate::rewriting::Rewriter;
 pub use crate::settings::Params;
@@ -48,6 +50,7 @@ pub(crate) struct Desk {
     rewriter: Rewriter,
     spool: Spool,
     handover: Handover,
+    filters: Filters,
     bounce: Caller<ipc::bounce::Bounce>,
     trace: Caller<ipc::bounce::Bounce>,
 }
@@ -79,6 +82,7 @@ impl Desk {
                 Caller::new(private(&ipc.rewrite_service_name), deadline),
                 &params.rewrite.remote_header_rewrite_domain,
             ),
+            filters: Filters::new(params),
             settings: opened.settings,
             tables: opened.tables,
             spool: Spool::new(root, layout),

@@ -38,6 +38,12 @@ pub(crate) struct Message {
     pub(crate) draft: Option<Draft>,
     /// Records for behind the content.
     pub(crate) extracted: Vec<u8>,
+    /// The caller's mail filters: numbers and protocol flags.
+    pub(crate) filters: Vec<(u32, u32)>,
+    /// Before the actions of checks in the log.
+    pub(crate) action_prefix: &'static str,
+    /// Recipients that filters of our own are shown.
+    pub(crate) given: Vec<Address>,
 }
 
 /// What the envelope says, as far as later stages want to know.
@@ -69,6 +75,25 @@ pub(crate) struct ClientWords {
     pub(crate) origin: String,
     pub(crate) helo: String,
     pub(crate) protocol: String,
+    /// Who was really connected, for mail filters.
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) port: String,
+    /// What that one said at HELO.
+    pub(crate) greeting: String,
+}
+
+impl ClientWords {
+    /// Name and address; of mail that was made here, our own.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        if self.name.is_empty() { ("localhost", "127.0.0.1") } else { (&self.name, &self.address) }
+    }
+
+    /// `name[address]`
+    pub(crate) fn namaddr(&self) -> String {
+        let (name, address) = self.ends();
+        format!("{name}[{address}]")
+    }
 }
 
 /// Recipients so far.
@@ -104,6 +129,9 @@ impl Message {
             fate: Fate { hold: handling.hold == Switch::On, ..Fate::default() },
             draft: Some(draft),
             extracted: Vec::new(),
+            filters: Vec::new(),
+            given: Vec::new(),
+            action_prefix: "",
             handling,
             desk,
         }

@@ -28,6 +28,9 @@ impl Message {
         };
         let mapped = self.mapped(rewritten).await?;
         self.recipients.last = Some(mapped.clone());
+        if self.has_own_filters() {
+            self.given.push(mapped.clone());
+        }
         if pending.notify != Notify::NEVER {
             self.recipients.qmgr_flags |= Sizes::notify(pending.notify.bits());
         }
@@ -132,16 +135,27 @@ impl Message {
         }
     }
 
+    /// By what a recipient is found to be there already.
+    fn recipient_key(&self, recipient: &Address, pending: &Pending) -> Vec<u8> {
+        if !self.desk.settings.enable_original_recipient {
+            return recipient.folded();
+        }
+        let parts: [&[u8]; 4] =
+            [&[pending.notify.bits()], &pending.dsn_original, &pending.original, recipient.as_bytes()];
+        Address::new(parts.join(&b'\n')).folded()
+    }
+
+    /// A recipient is no longer there.
+    pub(crate) fn forget_recipient(&mut self, recipient: &Address, pending: &Pending) {
+        let key = self.recipient_key(recipient, pending);
+        self.recipients.seen.remove(&key);
+        self.recipients.count = self.recipients.count.saturating_sub(1);
+    }
+
     /// Writes a recipient, unless the same one is there.
     fn put_recipient(&mut self, recipient: &Address, pending: &Pending) {
         let keeps_original = self.desk.settings.enable_original_recipient;
-        let key = if keeps_original {
-            let parts: [&[u8]; 4] =
-                [&[pending.notify.bits()], &pending.dsn_original, &pending.original, recipient.as_bytes()];
-            Address::new(parts.join(&b'\n')).folded()
-        } else {
-            recipient.folded()
-        };
+        let key = self.recipient_key(recipient, pending);
         let limit = self.desk.settings.duplicate_filter_limit;
         let seen = &mut self.recipients.seen;
         if limit > 0 && seen.len() >= limit && !seen.contains(&key) {

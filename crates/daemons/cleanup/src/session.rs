@@ -97,17 +97,19 @@ impl Session {
                 message.take_content(&content).await;
                 Ok(Next::Message)
             }
+            (Frame::Message(Request::Filters(filters)), Some(message)) => {
+                message.filters = filters;
+                Ok(Next::Message)
+            }
             (Frame::Message(Request::End), Some(_)) => self.end(life).await,
             (Frame::Message(Request::Abort), _) => self.abort().await,
-            (Frame::Message(Request::Begin(_) | Request::Envelope(_) | Request::End) | Frame::Raw(_), _) => {
-                Err(Error::Malformed("request out of order"))
-            }
+            (Frame::Message(_) | Frame::Raw(_), _) => Err(Error::Malformed("request out of order")),
         }
     }
 
     async fn end(&mut self, life: &Life) -> Result<Next, Error> {
         let Some(message) = self.message.take() else { return Ok(Next::End) };
-        let finished = message.finish().await;
+        let finished = Box::pin(message.finish_with(Some(&mut self.channel))).await;
         let mut next = String::new();
         if life.is_draining() {
             if let Some(Ok(file)) = finished.next {

@@ -16,6 +16,7 @@ config::bundle! {
         rewrite: params::Rewrite,
         queue: params::Queue,
         ipc: params::Ipc,
+        milter: params::Milter,
     }
 }
 
@@ -234,6 +235,8 @@ pub(crate) struct Tables {
     pub(crate) sender_bcc_maps: Maps,
     pub(crate) recipient_bcc_maps: Maps,
     pub(crate) checks: Checks,
+    /// For headers that mail filters make.
+    pub(crate) milter_checks: Checks,
 }
 
 impl Tables {
@@ -251,6 +254,12 @@ impl Tables {
             mapping: Mapping::open(cleanup, find, environment),
             sender_bcc_maps: maps("sender_bcc_maps", &cleanup.sender_bcc_maps),
             recipient_bcc_maps: maps("recipient_bcc_maps", &cleanup.recipient_bcc_maps),
+            milter_checks: Checks {
+                header_checks: maps("milter_header_checks", &params.milter.milter_header_checks),
+                mime_header_checks: maps("milter_header_checks", &[]),
+                nested_header_checks: maps("milter_header_checks", &[]),
+                body_checks: maps("milter_header_checks", &[]),
+            },
             checks: Checks {
                 header_checks: maps("header_checks", &cleanup.header_checks),
                 mime_header_checks: maps("mime_header_checks", &cleanup.mime_header_checks),
@@ -265,6 +274,7 @@ impl Tables {
             || self.sender_bcc_maps.changed()
             || self.recipient_bcc_maps.changed()
             || self.checks.changed()
+            || self.milter_checks.changed()
     }
 }
 

@@ -1,0 +1,128 @@
+//! Filters for mail that does not come by SMTP (`non_smtpd_milters`): a session is made up for them.
+
+use std::sync::Arc;
+
+use ::milter::chain::{Chain, Verdict};
+use ::milter::packet;
+use ::milter::packet::Command;
+
+use super::Way;
+use crate::fate::Refusal;
+use crate::message::Message;
+
+impl Message {
+    pub(super) async fn filter_locally(&mut self) -> Result<(), Refusal> {
+        let desk = Arc::clone(&self.desk);
+        let mut chain = Chain::new(&desk.filters.specs);
+        Box::pin(chain.open()).await;
+        let result = Box::pin(self.filter_with(&mut chain)).await;
+        chain.forget_message();
+        Box::pin(chain.quit()).await;
+        result
+    }
+
+    async fn filter_with(&mut self, chain: &mut Chain) -> Result<(), Refusal> {
+        for (event, command) in self.made_up() {
+            let mut facts = self.facts();
+            match &command {
+                Command::Mail(_) => facts.recipient = None,
+                Command::Rcpt(words) => facts.recipient = words.first().map(|word| text(word)),
+                Command::Connect { .. }
+                | Command::Helo(_)
+                | Command::Data
+                | Command::Header(..)
+                | Command::EndOfHeader
+                | Command::Body(_)
+                | Command::EndOfMessage
+                | Command::Unknown(_)
+                | Command::Abort
+                | Command::Quit => {}
+            }
+            let macros = self.desk.filters.names.values(command.letter(), &|name| facts.value(name));
+            let verdict = Box::pin(chain.tell(&command, &macros)).await;
+            if verdict != Verdict::Continue {
+                self.take_verdict(event, verdict);
+                if self.is_over() || self.fate.refusal.is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        let (facts, desk) = (self.facts(), Arc::clone(&self.desk));
+        let macros = move |letter| desk.filters.names.values(letter, &|name| facts.value(name));
+        let readers = chain.readers();
+        if readers.is_empty() {
+            return Ok(());
+        }
+        Box::pin(self.show(readers, Way::Own(chain, &macros))).await
+    }
+
+    /// The session as it might have been.
+    fn made_up(&self) -> Vec<(&'static str, Command)> {
+        let client = &self.envelope.client;
+        let (host, address) = client.ends();
+        let port = client.port.parse().unwrap_or(0);
+        let address = if address.contains(':') {
+            packet::Address::V6(address.to_owned(), port)
+        } else {
+            packet::Address::V4(address.to_owned(), port)
+        };
+        let helo = if client.greeting.is_empty() { host } else { &client.greeting };
+        let mut events = vec![
+            ("CONNECT", Command::Connect { host: host.as_bytes().to_vec(), address }),
+            ("HELO", Command::Helo(helo.as_bytes().to_vec())),
+            ("MAIL", Command::Mail(vec![self.sender().external()])),
+        ];
+        let recipients = self.given.iter().map(|recipient| ("RCPT", Command::Rcpt(vec![recipient.external()])));
+        events.extend(recipients);
+        events.push(("DATA", Command::Data));
+        events
+    }
+
+    fn facts(&self) -> Facts {
+        let (name, address) = self.envelope.client.ends();
+        let filters = &self.desk.filters;
+        Facts {
+            id: self.id.clone(),
+            host: self.desk.settings.myhostname.clone(),
+            daemon: filters.daemon_name.clone(),
+            version: filters.version.clone(),
+            client: (name.to_owned(), address.to_owned(), self.envelope.client.port.clone()),
+            sender: text(&self.sender().external()),
+            recipient: None,
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What macros may tell.
+struct Facts {
+    id: String,
+    host: String,
+    daemon: String,
+    version: String,
+    client: (String, String, String),
+    sender: String,
+    recipient: Option<String>,
+}
+
+impl Facts {
+    fn value(&self, name: &str) -> Option<String> {
+        let (client, address, port) = &self.client;
+        Some(match name {
+            "i" => self.id.clone(),
+            "j" => self.host.clone(),
+            "v" => self.version.clone(),
+            "{daemon_name}" => self.daemon.clone(),
+            "_" => format!("{client} [{address}]"),
+            "{client_name}" | "{client_ptr}" => client.clone(),
+            "{client_addr}" => address.clone(),
+            "{client_port}" if !port.is_empty() => port.clone(),
+            "{mail_addr}" => self.sender.clone(),
+            "{rcpt_addr}" => return self.recipient.clone(),
+            _ => return None,
+        })
+    }
+}
