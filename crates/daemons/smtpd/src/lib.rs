@@ -25,6 +25,7 @@ use crate::open::{Opened, Tables};
 use crate::recent::Recent;
 use crate::resolve::Resolver;
 use crate::session::Session;
+use crate::session::milter::Milters;
 use crate::session::sasl::Sasl;
 use crate::session::tls::Tls;
 use crate::settings::{Codes, Settings};
@@ -59,6 +60,7 @@ pub struct Smtpd {
     tables: Tables,
     dns: dns::Resolver,
     tls: Option<Tls>,
+    milters: Milters,
     sasl: Option<Sasl>,
     resolver: Resolver,
     listed: Recent<bool>,
@@ -79,13 +81,14 @@ impl Service for Smtpd {
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Smtpd, Fatal> {
-        let Opened { tables, rules, dns, settings, tls } = opened;
+        let Opened { tables, rules, dns, settings, tls, milters } = opened;
         let deadline = params.ipc.ipc_timeout;
         let private = |name: &str| format!("private/{name}");
         Ok(Smtpd {
             codes: Codes::new(&params.access),
             sasl: Sasl::new(&params),
             tls,
+            milters,
             settings,
             rules,
             tables,
@@ -108,7 +111,7 @@ impl Service for Smtpd {
     }
 
     fn changed(&self) -> bool {
-        self.tables.changed() || self.dns.changed()
+        self.tables.changed() || self.dns.changed() || self.milters.changed()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::Params;
 use crate::access::parse::Parser;
 use crate::access::policy;
 use crate::access::restriction::{Host, Rules, Target};
+use crate::session::milter::Milters;
 use crate::session::tls::Tls;
 use crate::settings::Settings;
 
@@ -19,6 +20,7 @@ pub struct Opened {
     pub(crate) dns: dns::Resolver,
     pub(crate) settings: Settings,
     pub(crate) tls: Option<Tls>,
+    pub(crate) milters: Milters,
 }
 
 /// Tables and lists.
@@ -68,7 +70,8 @@ impl Opened {
             ));
         }
         let tables = Tables::open(params, &settings, &environment);
-        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings, tls: Tls::open(params) })
+        let milters = Milters::open(params, &environment);
+        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings, tls: Tls::open(params), milters })
     }
 }
 

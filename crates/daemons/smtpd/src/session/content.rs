@@ -12,7 +12,7 @@ use super::transaction::Envelope;
 use super::{Next, Session};
 use crate::access::Check;
 use crate::settings::BareNewlines;
-use crate::sink::Outcome;
+use crate::sink::{Outcome, Relay};
 
 /// Content that was read, and how it fares.
 #[derive(Debug, Default)]
@@ -147,6 +147,7 @@ impl Session {
             sink.abandon();
         }
         self.progress = None;
+        self.forget_message();
         self.conn.release();
         self.history.forget();
         next
@@ -195,7 +196,15 @@ impl Session {
     async fn commit(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
         let Some(sink) = envelope.sink.take() else { return Next::Error(crate::sink::write_error()) };
         let id = envelope.queue_id.clone().unwrap_or_default();
-        match sink.finish(&envelope.actions).await {
+        let macros = match &self.milters {
+            Some(_) => Some(self.content_macros(envelope).await),
+            None => None,
+        };
+        let outcome = match (&mut self.milters, &macros) {
+            (Some(chain), Some(macros)) => sink.finish(&envelope.actions, Some(Relay { chain, macros })).await,
+            _ => sink.finish(&envelope.actions, None).await,
+        };
+        match outcome {
             Outcome::Queued => {
                 self.errors = 0;
                 let text = match content.framing {

@@ -52,7 +52,10 @@ impl Session {
         if let Some(next) = self.notice_impatience("CONNECT") {
             return self.follow(next).await;
         }
-        let banner = self.banner();
+        let banner = self.meet_milters().await;
+        if banner.code == 421 {
+            return self.follow(Next::Hangup(banner)).await;
+        }
         self.say(banner).await?;
         Ok(None)
     }

@@ -9,6 +9,7 @@ mod footer;
 mod greeting;
 mod limits;
 pub(crate) mod login;
+pub(crate) mod milter;
 pub(crate) mod notice;
 pub(crate) mod peer;
 mod received;
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     /// What AUTH may be tried with.
     pub(crate) mechanisms: Vec<String>,
     pub(crate) tls: Option<tls::Facts>,
+    /// The mail filters of this client.
+    pub(crate) milters: Option<Box<::milter::chain::Chain>>,
     pub(crate) transaction: Transaction,
     /// What XFORWARD said.
     pub(crate) forward: verb::xforward::Forward,
@@ -135,6 +138,7 @@ impl Session {
         };
         session.tell_end(end);
         session.drop_transaction();
+        session.leave_milters().await;
         session.notify().await;
         session.release_connection();
         info!("disconnect from {}{}", session.peer.namaddr, session.statistics);
@@ -155,6 +159,7 @@ impl Session {
             login: None,
             mechanisms: Vec::new(),
             tls: None,
+            milters: None,
             transaction: Transaction::Idle,
             forward: verb::xforward::Forward::default(),
             limited: None,
@@ -258,7 +263,7 @@ impl Session {
         if let Some(next) = self.check_pipelining(verb) {
             return Ok(next);
         }
-        if let Some(next) = self.needs_tls(verb) {
+        if let Some(next) = self.needs_tls(verb).or_else(|| self.refused_by_milters(verb)) {
             return Ok(next);
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
@@ -303,6 +308,9 @@ impl Session {
             warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
             return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
         }
+        if let Some(next) = self.show_unknown(line).await {
+            return next;
+        }
         Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
     }
 
@@ -322,7 +330,8 @@ impl Session {
             }
             Verb::Quit | Verb::Unknown => false,
         };
-        if !waits || self.impatient {
+        // A program on standard input that sends all at once waits for nobody.
+        if !waits || self.impatient || self.server.life.is_standalone() {
             return None;
         }
         self.notice_impatience(verb.name())
@@ -442,6 +451,7 @@ impl Session {
     /// Forgets the message at hand.
     pub(crate) fn drop_transaction(&mut self) {
         self.progress = None;
+        self.forget_message();
         match std::mem::take(&mut self.transaction) {
             Transaction::Idle => {}
             Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => {

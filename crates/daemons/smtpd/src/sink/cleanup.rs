@@ -13,7 +13,7 @@ use queue_file::record::{self, Type};
 use smtp_proto::{Enhanced, Reply};
 use tracing::warn;
 
-use super::{Broken, Outcome, write_error};
+use super::{Broken, Outcome, Relay, write_error};
 use crate::access::{Actions, Fault};
 
 type Line = Channel<Request, Answer>;
@@ -108,7 +108,7 @@ impl Pool {
         delivery.add_recipient(recipient.as_bytes(), b"", dsn::Notify::NEVER);
         let actions = Actions::default();
         if delivery.begin(&actions).await.is_ok() && delivery.content(text.as_bytes()).await.is_ok() {
-            let _ = Box::new(delivery).finish(&actions).await;
+            let _ = Box::new(delivery).finish(&actions, None).await;
         }
     }
 }
@@ -240,12 +240,12 @@ impl Delivery {
     }
 
     /// Commits. cleanup answers when the message is safe.
-    pub(crate) async fn finish(mut self: Box<Self>, actions: &Actions) -> Outcome {
+    pub(crate) async fn finish(mut self: Box<Self>, actions: &Actions, relay: Option<Relay<'_>>) -> Outcome {
         if actions.discard {
             self.abandon();
             return Outcome::Queued;
         }
-        match self.commit(actions).await {
+        match self.commit(actions, relay).await {
             Ok(Answer::Finished { verdict, next }) => {
                 self.pool.keep(self.line, next);
                 outcome(verdict)
@@ -256,7 +256,7 @@ impl Delivery {
         }
     }
 
-    async fn commit(&mut self, actions: &Actions) -> Result<Answer, Broken> {
+    async fn commit(&mut self, actions: &Actions, relay: Option<Relay<'_>>) -> Result<Answer, Broken> {
         // What the last restrictions have caused comes behind the content.
         if Late::of(actions) != self.late {
             if actions.hold && !self.late.hold {
@@ -265,8 +265,29 @@ impl Delivery {
             self.add_actions(actions);
             self.send_records()?;
         }
+        let readers = relay.as_ref().map(|relay| relay.chain.readers()).unwrap_or_default();
+        if let Some(relay) = relay.filter(|_| !readers.is_empty()) {
+            self.send(&Request::Filters(readers))?;
+            self.send(&Request::End)?;
+            return Box::pin(self.pass_on(relay)).await;
+        }
         self.send(&Request::End)?;
         self.line.expect().await.map_err(broken)
+    }
+
+    /// Passes packets to mail filters, and their answers back, until the message is done.
+    async fn pass_on(&mut self, relay: Relay<'_>) -> Result<Answer, Broken> {
+        let Relay { chain, macros } = relay;
+        loop {
+            match self.line.expect().await.map_err(broken)? {
+                Answer::Filter { number, packets } => {
+                    let answers = chain.pass(number, &packets, &|letter| macros.of(letter)).await;
+                    self.line.send_raw(&answers).map_err(broken)?;
+                    self.send(&Request::Filtered)?;
+                }
+                answer @ (Answer::Ready(_) | Answer::Finished { .. } | Answer::Unavailable(_)) => return Ok(answer),
+            }
+        }
     }
 
     /// Gives the message up. Its file is made anew, since its id was told.
@@ -349,6 +370,9 @@ fn refusal(cause: Cause, reason: &str) -> (Reply, Option<Fault>) {
 fn own_words(code: u16, status: Enhanced, reason: &str) -> Option<Reply> {
     if reason.is_empty() {
         return None;
+    }
+    if reason.as_bytes().get(3) == Some(&b'-') {
+        return Some(crate::session::milter::reply_of(reason));
     }
     if let Some(reply) = Reply::from_text(reason.as_bytes()).filter(|reply| reply.code >= 400) {
         return Some(reply);

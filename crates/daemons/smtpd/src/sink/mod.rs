@@ -25,6 +25,12 @@ pub(crate) enum Outcome {
     Refused(Reply, Option<Fault>),
 }
 
+/// The way to the mail filters of the session, which cleanup shows the content to.
+pub(crate) struct Relay<'r> {
+    pub(crate) chain: &'r mut milter::chain::Chain,
+    pub(crate) macros: &'r crate::session::milter::ContentMacros,
+}
+
 /// The next process does not take it.
 #[derive(Debug)]
 pub(crate) struct Broken;
@@ -60,9 +66,9 @@ impl Sink {
     }
 
     /// The content is complete.
-    pub(crate) async fn finish(self, actions: &Actions) -> Outcome {
+    pub(crate) async fn finish(self, actions: &Actions, relay: Option<Relay<'_>>) -> Outcome {
         match self {
-            Sink::Cleanup(delivery) => delivery.finish(actions).await,
+            Sink::Cleanup(delivery) => delivery.finish(actions, relay).await,
             Sink::Proxy(filter) => filter.finish().await,
         }
     }

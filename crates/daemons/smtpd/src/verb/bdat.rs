@@ -49,6 +49,10 @@ impl Session {
             self.transaction = Transaction::Open(envelope);
             return self.skip_chunk(chunk, *reply).await;
         }
+        if let Err(reply) = self.show_data(&mut envelope).await {
+            self.transaction = Transaction::Open(envelope);
+            return self.skip_chunk(chunk, reply).await;
+        }
         let content = self.begin_content(&mut envelope, Framing::Chunks).await;
         self.chunk(envelope, Chunks { content, total: 0 }, chunk).await
     }

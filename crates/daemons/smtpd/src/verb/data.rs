@@ -24,6 +24,10 @@ impl Session {
             self.transaction = Transaction::Open(envelope);
             return Ok(Next::Error(*reply));
         }
+        if let Err(reply) = self.show_data(&mut envelope).await {
+            self.transaction = Transaction::Open(envelope);
+            return Ok(Next::Error(reply));
+        }
         self.say(Reply::plain(354, "End data with <CR><LF>.<CR><LF>")).await?;
         self.pace_content();
         match self.receive(&mut envelope).await {

@@ -17,6 +17,9 @@ impl Session {
         if let Some(next) = self.introduce(arguments, Protocol::Smtp).await {
             return next;
         }
+        if let Some(next) = self.show_helo(arguments).await {
+            return next;
+        }
         Next::Reply(Reply::new(250, None, self.server.params.identity.myhostname.clone()))
     }
 
@@ -25,6 +28,9 @@ impl Session {
             return Next::Error(Reply::plain(501, "Syntax: EHLO hostname"));
         }
         if let Some(next) = self.introduce(arguments, Protocol::Esmtp).await {
+            return next;
+        }
+        if let Some(next) = self.show_helo(arguments).await {
             return next;
         }
         let offer = self.offer();

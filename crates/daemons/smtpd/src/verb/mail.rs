@@ -53,6 +53,10 @@ impl Session {
         if let Err(reply) = self.check_sender(&mut envelope).await {
             return Next::Error(*reply);
         }
+        if let Err(reply) = self.show_mail(&mut envelope, &argument).await {
+            self.forget_message();
+            return Next::Error(reply);
+        }
         if !self.server.params.smtpd.smtpd_delay_open_until_valid_rcpt
             && let Err(reply) = self.open_sink(&mut envelope).await
         {

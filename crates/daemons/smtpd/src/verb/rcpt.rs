@@ -67,7 +67,11 @@ impl Session {
             return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
         }
         if let Err(reply) = self.check_recipient(envelope, &recipient.address).await {
+            self.show_refused_recipient(envelope, &recipient.address, (&argument, &reply)).await;
             return Next::Error(*reply);
+        }
+        if let Err(reply) = self.show_recipient(envelope, &recipient.address, &argument).await {
+            return Next::Error(reply);
         }
         match self.accept(envelope, &recipient).await {
             Ok(()) => Next::Reply(Reply::fixed(250, Enhanced(2, 1, 5), "Ok")),

@@ -44,9 +44,12 @@ impl Session {
         let xclient = self.rights.xclient;
         self.find_rights().await;
         self.rights.xclient |= xclient;
-        match self.refused_client().await {
-            Some(reply) => Next::Error(reply),
-            None => Next::Reply(self.banner()),
+        if let Some(reply) = self.refused_client().await {
+            return Next::Error(reply);
+        }
+        match self.meet_milters().await {
+            banner if banner.is_positive() => Next::Reply(banner),
+            refusal => Next::Error(refusal),
         }
     }
 
