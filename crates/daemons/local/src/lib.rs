@@ -27,7 +27,7 @@ use service::Fatal;
 use service::solo::{Life, Solo, Stream};
 use table::{Environment, Maps};
 
-use delivery::mailbox::{LockKind, Locking};
+use delivery::mailbox::Locking;
 use delivery::{Policy, StatusFilter, solo};
 
 config::bundle! {
@@ -91,11 +91,15 @@ impl Solo for Local {
             StatusFilter::open("local_delivery_status_filter", &local.local_delivery_status_filter, &environment);
         let office = Office {
             tables,
-            locking: locking(&params)?,
+            locking: Locking::new(
+                &params.delivery.mailbox_delivery_lock,
+                &params.delivery,
+                params.common.queue.stale_lock_time,
+            )?,
             default_user: default_user(&params.layout.default_privs)?,
             rewrite: Caller::new(Policy::socket(&ipc.rewrite_service_name), ipc.ipc_timeout),
             relay: life.service_name.clone(),
-            exported: exported(&params.layout.export_environment),
+            exported: privsep::chosen_environment(&params.layout.export_environment),
             params,
         };
         Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
@@ -118,17 +122,6 @@ impl solo::Agent for Office {
     }
 }
 
-fn locking(params: &Params) -> Result<Locking, Fatal> {
-    let kinds: Result<Vec<LockKind>, _> =
-        params.delivery.mailbox_delivery_lock.iter().map(|name| name.parse()).collect();
-    Ok(Locking {
-        kinds: kinds.map_err(|error| Fatal::new(format!("mailbox_delivery_lock: {error}")))?,
-        attempts: u32::try_from(params.delivery.deliver_lock_attempts).unwrap_or(u32::MAX),
-        delay: params.delivery.deliver_lock_delay,
-        stale: params.common.queue.stale_lock_time,
-    })
-}
-
 /// The user of `default_privs`, who must not be root.
 fn default_user(name: &str) -> Result<User, Fatal> {
     let user = User::by_name(name)?
@@ -137,14 +130,4 @@ fn default_user(name: &str) -> Result<User, Fatal> {
         return Err(Fatal::new("file main.cf: parameter default_privs: user 0 is not allowed"));
     }
     Ok(user)
-}
-
-/// The part of our environment that commands may have: names, or `name=value`.
-fn exported(list: &[String]) -> Vec<(String, String)> {
-    list.iter()
-        .filter_map(|item| match item.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => std::env::var(item).ok().map(|value| (item.clone(), value)),
-        })
-        .collect()
 }

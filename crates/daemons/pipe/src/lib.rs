@@ -70,7 +70,7 @@ impl Solo for Pipe {
             user: user(&attributes, &params.layout.mail_owner)?,
             time_limit: times.time_limit,
             relay: life.service_name.clone(),
-            environment: exported(&params.layout.export_environment),
+            environment: privsep::chosen_environment(&params.layout.export_environment),
             attributes,
             params,
         };
@@ -100,16 +100,6 @@ fn user(attributes: &Attributes, mail_owner: &str) -> Result<User, Fatal> {
         }
     }
     Ok(user)
-}
-
-/// The part of our environment that the command may have: names, or `name=value`.
-fn exported(list: &[String]) -> Vec<(String, String)> {
-    list.iter()
-        .filter_map(|item| match item.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => std::env::var(item).ok().map(|value| (item.clone(), value)),
-        })
-        .collect()
 }
 
 impl solo::Agent for Office {

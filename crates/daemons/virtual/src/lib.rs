@@ -6,7 +6,7 @@
 mod lookup;
 mod store;
 
-use delivery::mailbox::{LockKind, Locking};
+use delivery::mailbox::Locking;
 use delivery::{Policy, StatusFilter, solo};
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
@@ -69,7 +69,9 @@ impl Solo for Virtual {
             &params.mailbox.virtual_delivery_status_filter,
             &environment,
         );
-        let office = Office { tables, locking: locking(&params)?, relay: life.service_name.clone(), params };
+        let stale = params.common.queue.stale_lock_time;
+        let locking = Locking::new(&params.mailbox.virtual_mailbox_lock, &params.delivery, stale)?;
+        let office = Office { tables, locking, relay: life.service_name.clone(), params };
         Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 
@@ -96,14 +98,4 @@ impl solo::Agent for Office {
 /// Tables that decide about users are read without a go-between.
 fn direct(list: &[String]) -> Vec<String> {
     list.iter().map(|spec| spec.strip_prefix("proxy:").unwrap_or(spec).to_owned()).collect()
-}
-
-fn locking(params: &Params) -> Result<Locking, Fatal> {
-    let kinds: Result<Vec<LockKind>, _> = params.mailbox.virtual_mailbox_lock.iter().map(|name| name.parse()).collect();
-    Ok(Locking {
-        kinds: kinds.map_err(|error| Fatal::new(format!("virtual_mailbox_lock: {error}")))?,
-        attempts: u32::try_from(params.delivery.deliver_lock_attempts).unwrap_or(u32::MAX),
-        delay: params.delivery.deliver_lock_delay,
-        stale: params.common.queue.stale_lock_time,
-    })
 }

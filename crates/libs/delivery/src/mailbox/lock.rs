@@ -75,6 +75,19 @@ pub struct Held {
 }
 
 impl Locking {
+    /// From the names of locks, and the parameters that all mailboxes share.
+    ///
+    /// # Errors
+    /// A lock that does not exist.
+    pub fn new(kinds: &[String], params: &config::params::Delivery, stale: Duration) -> Result<Self, UnknownLock> {
+        Ok(Self {
+            kinds: kinds.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+            attempts: u32::try_from(params.deliver_lock_attempts).unwrap_or(u32::MAX),
+            delay: params.deliver_lock_delay,
+            stale,
+        })
+    }
+
     /// Locks a mailbox, which is made if it is not there.
     ///
     /// # Errors
