@@ -8,7 +8,7 @@ use ::milter::chain::{Chain, MacroNames, Verdict};
 use ::milter::packet::{self, Command};
 use ::milter::spec::Spec;
 use smtp_proto::command::PathArgument;
-use smtp_proto::{Enhanced, Reply, Verb, parameter};
+use smtp_proto::{Enhanced, Reply, Verb, conn, parameter};
 use table::{Environment, Maps};
 use tracing::warn;
 
@@ -214,6 +214,16 @@ impl Session {
         }
     }
 
+    /// The client says QUIT: filters hear of it before it gets its reply, and it gets the replies that wait before that.
+    pub(crate) async fn quit_milters(&mut self) -> Result<(), conn::Error> {
+        if self.milters.is_some() {
+            self.conn.flush().await?;
+            self.drop_transaction();
+            self.leave_milters().await;
+        }
+        Ok(())
+    }
+
     /// The session is over.
     pub(crate) async fn leave_milters(&mut self) {
         if let Some(mut chain) = self.milters.take() {
@@ -364,7 +374,7 @@ fn resolved_word(status: NameStatus) -> &'static str {
 /// The arguments of MAIL or RCPT as filters see them.
 fn words(address: &[u8], given: &PathArgument<'_>) -> Vec<Vec<u8>> {
     let path = format!("<{}>", external(address)).into_bytes();
-    let parameters = parameter::parameters(given.parameters).into_iter().map(|parameter| parameter.text.to_vec());
+    let parameters = parameter::parameters(given.parameters).map(|parameter| parameter.text.to_vec());
     std::iter::once(path).chain(parameters).collect()
 }
 

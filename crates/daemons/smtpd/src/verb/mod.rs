@@ -28,7 +28,10 @@ pub(crate) async fn obey(session: &mut Session, verb: Verb, arguments: &[u8]) ->
         Verb::Bdat => return session.bdat(arguments).await,
         Verb::Rset => session.rset(arguments),
         Verb::Noop => session.noop(),
-        Verb::Quit => session.quit(),
+        Verb::Quit => {
+            session.quit_milters().await?;
+            session.quit()
+        }
         Verb::Help => session.help(),
         Verb::Vrfy => session.vrfy(arguments).await,
         Verb::Etrn => session.etrn(arguments).await,
