@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::handover::{Counter, Fate};
 use crate::letter::Look;
+use crate::submission::Audience;
 
 /// Messages on their way to cleanup at once.
 const AT_ONCE: usize = 8;
@@ -34,6 +35,7 @@ config::bundle! {
         queue: config::params::Queue,
         ipc: config::params::Ipc,
         cleanup: config::params::Cleanup,
+        sendmail: config::params::Sendmail,
     }
 }
 
@@ -75,7 +77,12 @@ impl Service for Pickup {
         let spool = Spool::new("", layout.with_long_ids(params.queue.enable_long_queue_ids));
         let deadline = params.ipc.ipc_timeout.min(SUBMISSION_PAUSE);
         Ok(Self {
-            submission: submission::Desk::new(spool.clone(), params.queue.message_size_limit, deadline),
+            submission: submission::Desk::new(
+                spool.clone(),
+                audience(&params),
+                params.queue.message_size_limit,
+                deadline,
+            ),
             spool,
             counter,
             own_uid: privsep::real_uid(),
@@ -137,6 +144,13 @@ impl Pickup {
             }
         }
     }
+}
+
+/// Who may use the submission socket.
+fn audience(params: &Params) -> Audience {
+    let anyone = params.sendmail.authorized_submit_users.as_slice() == ["static:anyone"];
+    let any_sender = params.sendmail.local_login_sender_maps.as_slice() == ["static:*"];
+    if anyone && any_sender { Audience::Everyone } else { Audience::System }
 }
 
 fn handling(params: &Params) -> Handling {

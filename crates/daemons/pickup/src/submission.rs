@@ -21,10 +21,20 @@ const AT_ONCE: usize = 200;
 /// How much larger the envelope makes a file than its content.
 const ENVELOPE_ALLOWANCE: u64 = 1024 * 1024;
 
+/// Who may use the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everyone.
+    Everyone,
+    /// Only root and the mail system: users are restricted, and postdrop(1) judges them, since names are not asked in here.
+    System,
+}
+
 /// Takes messages.
 #[derive(Debug)]
 pub(crate) struct Desk {
     spool: Spool,
+    audience: Audience,
     /// The largest message, 0 for none.
     limit: u64,
     deadline: Duration,
@@ -32,8 +42,8 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(spool: Spool, limit: u64, deadline: Duration) -> Self {
-        Self { spool, limit, deadline, places: Semaphore::new(AT_ONCE) }
+    pub(crate) fn new(spool: Spool, audience: Audience, limit: u64, deadline: Duration) -> Self {
+        Self { spool, audience, limit, deadline, places: Semaphore::new(AT_ONCE) }
     }
 
     /// Serves a connection, which brings one message; whether one came.
@@ -64,17 +74,25 @@ impl Desk {
             Frame::Message(Request::Begin) => {}
             Frame::Message(Request::End) | Frame::Raw(_) => return Err(Error::Malformed("no beginning")),
         }
-        let reply = match self.take(uid, &mut channel).await? {
-            Ok(id) => Reply::Queued(id),
-            Err(refusal) => {
-                let temporary = matches!(refusal, Refusal::Write(_));
-                Reply::Refused { reason: refusal.to_string(), temporary }
+        let reply = if self.admits(uid) {
+            match self.take(uid, &mut channel).await? {
+                Ok(id) => Reply::Queued(id),
+                Err(refusal) => {
+                    let temporary = matches!(refusal, Refusal::Write(_));
+                    Reply::Refused { reason: refusal.to_string(), temporary }
+                }
             }
+        } else {
+            Reply::Denied
         };
         let taken = matches!(reply, Reply::Queued(_));
         channel.send(&reply)?;
         channel.flush().await?;
         Ok(taken)
+    }
+
+    fn admits(&self, uid: u32) -> bool {
+        self.audience == Audience::Everyone || uid == 0 || uid == privsep::real_uid()
     }
 
     async fn next(&self, channel: &mut Channel<Reply, Request>) -> Result<Frame<Request>, Error> {
@@ -142,6 +160,19 @@ mod tests {
     use super::*;
     use queue_file::Layout;
     use queue_file::record::{Type, put};
+
+    #[test]
+    fn where_users_are_restricted_the_socket_is_closed_to_them() {
+        for (audience, uid, admitted) in [
+            (Audience::Everyone, 1000, true),
+            (Audience::System, 0, true),
+            (Audience::System, privsep::real_uid(), true),
+            (Audience::System, privsep::real_uid() + 1, false),
+        ] {
+            let desk = Desk::new(Spool::new("", Layout::default()), audience, 0, Duration::from_secs(1));
+            assert_eq!(desk.admits(uid), admitted, "{audience:?} {uid}");
+        }
+    }
 
     #[test]
     fn only_whole_messages_become_files() {
