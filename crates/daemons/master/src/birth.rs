@@ -27,7 +27,7 @@ pub(crate) fn test(options: &Options, log: &Log) -> Result<ExitCode, Fatal> {
 }
 
 /// Lives, from the parameters to the end.
-pub(crate) fn live(options: &Options, begun: Option<Begun>, log: &Log) -> Result<ExitCode, Fatal> {
+pub(crate) fn live(options: &Options, begun: &mut Option<Begun>, log: &Log) -> Result<ExitCode, Fatal> {
     privsep::mask_files(0o077);
     let settings = settings(options)?;
     log.configure(&settings.log(Way::Direct)?);
@@ -52,7 +52,7 @@ pub(crate) fn live(options: &Options, begun: Option<Begun>, log: &Log) -> Result
     let version = &settings.params.identity.mail_version;
     tracing::info!("daemon started -- version {version}, configuration {}", settings.directory.display());
     supervisor.manager().tell("READY=1");
-    if let Some(begun) = begun {
+    if let Some(begun) = begun.take() {
         begun.tell();
     }
     let code = supervisor.supervise(signals)?;

@@ -50,7 +50,8 @@ impl Fatal {
 #[must_use]
 pub fn run() -> ExitCode {
     let options = Options::parse(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
-    let begun = match &options {
+    // Until it tells, or is gone, the process in front waits: the reason of a failure is logged before that.
+    let mut begun = match &options {
         Ok(Options { wait: true, .. }) => match privsep::background(BEGINNING) {
             Ok(Background::Front(true)) => return ExitCode::SUCCESS,
             Ok(Background::Front(false)) | Err(_) => return ExitCode::FAILURE,
@@ -63,7 +64,7 @@ pub fn run() -> ExitCode {
     let log = maillog::init("master", Echo::Stderr, Patience::Buffer, verbosity);
     let lived = options.and_then(|options| match options.mode {
         Mode::Test => birth::test(&options, &log),
-        Mode::Usual | Mode::Foreground | Mode::Init | Mode::Debug => birth::live(&options, begun, &log),
+        Mode::Usual | Mode::Foreground | Mode::Init | Mode::Debug => birth::live(&options, &mut begun, &log),
     });
     let code = lived.unwrap_or_else(|Fatal(reason)| {
         maillog::fatal!("{reason}");
