@@ -43,7 +43,7 @@ enum Before {
     BareLf,
 }
 
-/// More CRs in a row than this are text; it keeps the undecided rest short.
+/// Of more CRs in a row than this, the first are text; it keeps the undecided rest short, wherever the pieces end.
 const CR_RUN: usize = 256;
 
 impl Decoder {
@@ -81,12 +81,11 @@ impl Decoder {
             }
             let Some(end) = memchr(b'\n', rest) else {
                 let text = without_crs(rest);
-                let keep = if rest.len() - text.len() > CR_RUN { rest } else { text };
-                if !keep.is_empty() {
+                if !text.is_empty() {
                     self.before = Before::Text;
                 }
-                output.extend_from_slice(keep);
-                return Progress { consumed: at + keep.len(), end: false };
+                output.extend_from_slice(text);
+                return Progress { consumed: at + text.len(), end: false };
             };
             let line = rest.get(..end).unwrap_or_default();
             let text = without_crs(line);
@@ -107,7 +106,7 @@ impl Decoder {
         let after = rest.get(1..).unwrap_or_default();
         let crs = after.iter().take_while(|byte| **byte == b'\r').count();
         match after.get(crs) {
-            None if crs > CR_RUN => Dot::Stuffed,
+            _ if crs > CR_RUN => Dot::Stuffed,
             None => Dot::Undecided,
             Some(b'\n') => {
                 let (bare, length) = (crs == 0, crs + 2);
@@ -130,8 +129,10 @@ enum Dot {
     Stuffed,
 }
 
+/// `text` without the CRs at its end that belong to the line end.
 fn without_crs(text: &[u8]) -> &[u8] {
     let length = text.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
+    let length = length.max(text.len().saturating_sub(CR_RUN));
     text.get(..length).unwrap_or(text)
 }
 
@@ -225,6 +226,18 @@ mod tests {
                 let (output, after) = decode(policy, wire.as_bytes(), piece);
                 assert_eq!(String::from_utf8_lossy(&output), text, "{why}, by {piece}");
                 assert_eq!(after.as_deref(), rest.map(str::as_bytes), "{why}, by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_runs_of_cr_are_read_the_same_in_any_pieces() {
+        let run = "\r".repeat(CR_RUN + 2);
+        for wire in [format!("a{run}\nb\r\n.\r\n"), format!(".{run}\nb\r\n.\r\n"), format!("a\n.{run}x\r\n.\r\n")] {
+            let whole = decode(BareNewline::Normalize, wire.as_bytes(), wire.len());
+            assert_eq!(whole.1.as_deref(), Some(&b""[..]));
+            for piece in [1, 2, 7, CR_RUN, CR_RUN + 1] {
+                assert_eq!(decode(BareNewline::Normalize, wire.as_bytes(), piece), whole, "by {piece}");
             }
         }
     }
