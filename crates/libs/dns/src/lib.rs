@@ -19,3 +19,4 @@ pub use hosts::Hosts;
 pub use record::{Answer, Data, Kind, Record, is_hostname};
 pub use resolv_conf::ResolvConf;
 pub use resolver::{Families, Resolver, reverse_name};
+pub use wire::read_reply;

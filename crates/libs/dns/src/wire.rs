@@ -46,6 +46,21 @@ pub(crate) fn reply_to(query: &Message, bytes: &[u8]) -> Option<Result<Message, 
     (is_reply && same_question).then_some(Ok(reply))
 }
 
+/// What a reply that stands alone says of `name`, whatever query it was for.
+///
+/// # Errors
+/// It is no reply about the name, or has no such records; one that only leads to another name counts as the latter.
+pub fn read_reply(name: &str, kind: Kind, bytes: &[u8]) -> Result<Answer, Error> {
+    let failed = |failure| Error::new(failure, name, kind);
+    let mut query = query(name, kind).ok_or_else(|| failed(Failure::BadName))?;
+    query.metadata.id = bytes.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
+    let Some(Ok(reply)) = reply_to(&query, bytes) else { return Err(failed(Failure::Malformed)) };
+    match records(&reply, name, kind)? {
+        Said::Answer(answer) => Ok(answer),
+        Said::Alias(_) => Err(failed(Failure::NoData)),
+    }
+}
+
 /// Whether the server could not or would not find out, so that another may.
 pub(crate) fn is_troubled(reply: &Reply) -> bool {
     matches!(reply.metadata.response_code, ResponseCode::ServFail | ResponseCode::Refused | ResponseCode::NotImp)

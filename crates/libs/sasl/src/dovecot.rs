@@ -220,8 +220,11 @@ async fn open(endpoint: &Endpoint) -> Result<Box<dyn Stream>, Error> {
     }
 }
 
-/// The reply to request `number`; nothing for lines about others.
-fn step(line: &str, number: u32) -> Result<Option<Step>, Error> {
+/// What a line of the server says of request `number`; nothing for lines about others.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn step(line: &str, number: u32) -> Result<Option<Step>, Error> {
     let mut words = line.split('\t');
     let kind = words.next().unwrap_or_default();
     if !["OK", "FAIL", "CONT"].contains(&kind) {
