@@ -1,3 +1,5 @@
+//! A chain against scripted filters.
+
 use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
