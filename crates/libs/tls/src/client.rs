@@ -173,7 +173,8 @@ mod tests {
 
     async fn handshake(client: &Client, policy: &Policy) -> (Summary, Summary) {
         let identity = Identity::read(&file("cert.pem"), &file("key.pem")).unwrap();
-        let server = Server::new(identity, Authorities::none(), ClientCertificate::Asked, &policy.protocols).unwrap();
+        let server =
+            Server::new(identity, Authorities::none(), ClientCertificate::Asked, &policy.protocols, None).unwrap();
         let (near, far) = tokio::io::duplex(16 * 1024);
         let serving = tokio::spawn(async move {
             let (mut stream, summary) = server.accept(far, PATIENCE).await.unwrap();

@@ -11,6 +11,7 @@ pub mod names;
 pub mod protocols;
 pub mod server;
 pub mod summary;
+pub mod ticket;
 mod verifier;
 
 /// Whatever can go wrong before or in a handshake.

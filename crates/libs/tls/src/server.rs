@@ -4,6 +4,7 @@ use crate::Error;
 use crate::material::{Authorities, Identity};
 use crate::protocols::Protocols;
 use crate::summary::Summary;
+use crate::ticket::Ring;
 use crate::verifier::{Finding, Strictness, Verifier, is_trusted, trust};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -42,7 +43,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Makes the set-up from what was read outside the jail.
+    /// Makes the set-up from what was read outside the jail. Without `tickets` no session is resumed.
     ///
     /// # Errors
     /// [`Error::Setup`]: the key does not fit the certificate, or no protocol version is left.
@@ -51,6 +52,7 @@ impl Server {
         authorities: Authorities,
         certificate: ClientCertificate,
         protocols: &Protocols,
+        tickets: Option<Ring>,
     ) -> Result<Self, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -69,7 +71,10 @@ impl Server {
         };
         let mut config = builder.with_single_cert(identity.chain, identity.key)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        match tickets {
+            Some(ring) => config.ticketer = Arc::new(ring),
+            None => config.send_tls13_tickets = 0,
+        }
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), authorities, provider })
     }
 
