@@ -1,2 +1,6 @@
-//! tlsmgr(8): keeps TLS ticket keys and session caches.
-fn main() {}
+//! tlsmgr(8): keeps the keys of TLS session tickets.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run::<tlsmgr::Tlsmgr>()
+}
