@@ -71,7 +71,14 @@ impl Opened {
         }
         let tables = Tables::open(params, &settings, &environment);
         let milters = Milters::open(params, &environment);
-        Ok(Opened { tables, rules, dns: dns::Resolver::system(), settings, tls: Tls::open(params), milters })
+        Ok(Opened {
+            tables,
+            rules,
+            dns: dns::Resolver::system(),
+            settings,
+            tls: Tls::open(params, &outside.service_name),
+            milters,
+        })
     }
 }
 

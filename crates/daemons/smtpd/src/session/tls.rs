@@ -7,13 +7,18 @@ use ::tls::material::{Authorities, Identity};
 use ::tls::protocols::Protocols;
 use ::tls::server::{ClientCertificate, Server};
 use ::tls::summary::{Summary, Trust};
+use ::tls::ticket::Ring;
 use smtp_proto::Conn;
 use smtp_proto::conn::{self, Pace};
 use tracing::{info, warn};
 
 use super::Session;
 use super::stream::Stream;
+use super::tickets::Tickets;
 use crate::Params;
+
+/// A client does not wait longer than this for ticket keys.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What is set up for the process.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Tls {
     asks: bool,
     digest: Algorithm,
     log: Log,
+    /// `None`: sessions are not resumed.
+    tickets: Option<Tickets>,
 }
 
 /// Whether handshakes are logged (`smtpd_tls_loglevel`).
@@ -102,7 +109,7 @@ fn received(summary: &Summary, asks: bool) -> String {
 
 impl Tls {
     /// Loads certificates, before the jail. `None`: no TLS here.
-    pub(crate) fn open(params: &Params) -> Option<Tls> {
+    pub(crate) fn open(params: &Params, service_name: &str) -> Option<Tls> {
         let tls = &params.tls;
         let level = match tls.smtpd_tls_security_level.to_ascii_lowercase().as_str() {
             "encrypt" => Level::Encrypt,
@@ -116,7 +123,10 @@ impl Tls {
                 Level::Encrypt
             }
         };
-        let server = match server(params, level) {
+        let timeout = tls.smtpd_tls_session_cache_timeout;
+        let lifetime = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
+        let ring = (lifetime > 0).then(|| Ring::new(service_name, lifetime));
+        let server = match server(params, level, ring.clone()) {
             Ok(Some(server)) => Some(server),
             Ok(None) => {
                 warn!("No server certs available. TLS can't be enabled");
@@ -137,6 +147,10 @@ impl Tls {
             wrapped: tls.smtpd_tls_wrappermode,
             asks: tls.smtpd_tls_ask_ccert || tls.smtpd_tls_req_ccert,
             digest,
+            tickets: ring.map(|ring| {
+                let caller = ipc::Caller::new("private/tlsmgr", params.ipc.ipc_timeout.min(PATIENCE));
+                Tickets::new(ring, caller, timeout)
+            }),
             log: if matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0") { Log::Nothing } else { Log::Handshakes },
         })
     }
@@ -147,7 +161,7 @@ impl Tls {
     }
 }
 
-fn server(params: &Params, level: Level) -> Result<Option<Server>, String> {
+fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, String> {
     let tls = &params.tls;
     let (cert, key) = if let Some(chain) = tls.smtpd_tls_chain_files.first() {
         (chain.as_str(), chain.as_str())
@@ -168,7 +182,7 @@ fn server(params: &Params, level: Level) -> Result<Option<Server>, String> {
         (false, true) => ClientCertificate::Asked,
         (false, false) => ClientCertificate::Ignored,
     };
-    Server::new(identity, authorities, certificate, &protocols).map(Some).map_err(|error| error.to_string())
+    Server::new(identity, authorities, certificate, &protocols, tickets).map(Some).map_err(|error| error.to_string())
 }
 
 impl Session {
@@ -180,6 +194,9 @@ impl Session {
         let pace = Pace::Each(self.limits.smtpd_timeout);
         let plain = std::mem::replace(&mut self.conn, Conn::new(Stream::Gone, pace));
         let Ok((stream, _drained)) = plain.into_drained() else { return Err(conn::Error::Lost) };
+        if let Some(tickets) = &tls.tickets {
+            tickets.refresh().await;
+        }
         match acceptor.accept(stream, self.limits.smtpd_starttls_timeout).await {
             Ok((stream, summary)) => {
                 if tls.log == Log::Handshakes {
