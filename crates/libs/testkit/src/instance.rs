@@ -443,6 +443,17 @@ fn count_files(folder: &Path) -> usize {
     files
 }
 
+/// The user and group that an ordinary instance runs as.
+///
+/// # Errors
+/// That user has no account.
+pub fn account() -> Result<(Uid, Gid)> {
+    let own = Uid::effective();
+    let user = if own.is_root() { User::from_name("nobody") } else { User::from_uid(own) };
+    let user = user?.context("no account for the instance")?;
+    Ok((user.uid, user.gid))
+}
+
 /// A TCP port that was free a moment ago.
 ///
 /// # Errors
