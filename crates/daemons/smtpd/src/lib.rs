@@ -111,7 +111,7 @@ impl Service for Smtpd {
     }
 
     fn changed(&self) -> bool {
-        self.tables.changed() || self.dns.changed() || self.milters.changed()
+        self.tables.changed() || self.rules.changed() || self.dns.changed() || self.milters.changed()
     }
 }
 

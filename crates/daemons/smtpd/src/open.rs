@@ -187,7 +187,18 @@ impl Tables {
 
     /// Whether a file behind any of them is no longer what was read.
     pub(crate) fn changed(&self) -> bool {
-        let lists = [&self.mynetworks, &self.xclient_hosts, &self.xforward_hosts, &self.limit_exceptions];
+        let lists = [
+            &self.mynetworks,
+            &self.permit_mx_backup_networks,
+            &self.xclient_hosts,
+            &self.xforward_hosts,
+            &self.verp_clients,
+            &self.limit_exceptions,
+            &self.bare_newline_exclusions,
+            &self.sasl_exceptions_networks,
+            &self.sasl_mechanism_filter,
+            &self.forbidden_commands,
+        ];
         let maps = [
             &self.rewrite_client_maps,
             &self.local_recipient_maps,
@@ -198,8 +209,12 @@ impl Tables {
             &self.sender_canonical_maps,
             &self.recipient_canonical_maps,
             &self.smtpd_sender_login_maps,
+            &self.rbl_reply_maps,
             &self.relay_clientcerts,
+            &self.hidden_keywords,
             &self.command_filter,
+            &self.reject_footer_maps,
+            &self.reject_filter_maps,
         ];
         self.address_find.local.changed()
             || lists.iter().any(|list| list.changed())

@@ -137,7 +137,45 @@ pub(crate) struct Rules {
     pub(crate) classes: HashMap<String, Restrictions>,
 }
 
+impl Restriction {
+    /// Whether a file behind its table is no longer what was read.
+    fn changed(&self) -> bool {
+        match self {
+            Self::Access(_, maps) => maps.changed(),
+            Self::WarnIfReject(restriction) => restriction.changed(),
+            Self::Permit
+            | Self::Reject
+            | Self::Defer
+            | Self::DeferIfPermit
+            | Self::DeferIfReject
+            | Self::Sleep(_)
+            | Self::Class(_)
+            | Self::Policy(_)
+            | Self::Dnsbl(_)
+            | Self::Client(_)
+            | Self::Helo(_)
+            | Self::Envelope(_)
+            | Self::Unknown(_) => false,
+        }
+    }
+}
+
 impl Rules {
+    /// Whether a file behind any access table is no longer what was read.
+    pub(crate) fn changed(&self) -> bool {
+        let lists = [
+            &self.client,
+            &self.helo,
+            &self.sender,
+            &self.relay,
+            &self.recipient,
+            &self.data,
+            &self.end_of_data,
+            &self.etrn,
+        ];
+        lists.into_iter().chain(self.classes.values()).any(|list| list.iter().any(Restriction::changed))
+    }
+
     /// Whether `smtpd_relay_restrictions` or `smtpd_recipient_restrictions` keep strangers from relaying.
     pub(crate) fn refuse_relaying(&self) -> bool {
         self.refuses(&self.relay, 0) || self.refuses(&self.recipient, 0)
