@@ -1,7 +1,8 @@
-//! Where messages go: to cleanup, or through a before-queue filter.
+//! Where messages go: to cleanup, through a before-queue filter, or to the maildrop.
 
 pub(crate) mod cleanup;
 pub(crate) mod proxy;
+pub(crate) mod submission;
 
 use smtp_proto::{Enhanced, Reply};
 
@@ -12,6 +13,7 @@ use crate::access::{Actions, Fault};
 pub(crate) enum Sink {
     Cleanup(Box<cleanup::Delivery>),
     Proxy(Box<proxy::Filter>),
+    Submission(Box<submission::Post>),
 }
 
 /// What became of it.
@@ -46,6 +48,10 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.begin(actions).await,
             Sink::Proxy(filter) => filter.begin().await,
+            Sink::Submission(post) => {
+                post.begin();
+                Ok(())
+            }
         }
     }
 
@@ -54,13 +60,14 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.content(text).await,
             Sink::Proxy(filter) => filter.content(text).await,
+            Sink::Submission(post) => post.content(text).await,
         }
     }
 
     /// What to reply when the sink is broken: it may have said why.
     pub(crate) async fn trouble(&mut self) -> Reply {
         match self {
-            Sink::Cleanup(_) => write_error(),
+            Sink::Cleanup(_) | Sink::Submission(_) => write_error(),
             Sink::Proxy(filter) => filter.trouble(),
         }
     }
@@ -70,6 +77,7 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.finish(actions, relay).await,
             Sink::Proxy(filter) => filter.finish().await,
+            Sink::Submission(post) => post.finish().await,
         }
     }
 
@@ -78,6 +86,8 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.abandon(),
             Sink::Proxy(filter) => filter.abandon(),
+            // Without its end nothing comes of it.
+            Sink::Submission(post) => drop(post),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::mail::unsupported;
 use crate::access::{Check, Fault};
 use crate::session::transaction::{Envelope, Transaction};
 use crate::session::{Next, Session, faults_of};
-use crate::sink::{Broken, Sink, proxy, write_error};
+use crate::sink::{Broken, Sink, proxy, submission, write_error};
 use crate::text::external;
 
 /// What RCPT says.
@@ -161,6 +161,9 @@ impl Session {
                 delivery.add_recipient(&recipient.address, &recipient.original.decoded(), recipient.notify)
             }
             Some(Sink::Proxy(filter)) => filter.recipient(&recipient.line).await?,
+            Some(Sink::Submission(post)) => {
+                post.add_recipient(&recipient.address, &recipient.original.decoded(), recipient.notify);
+            }
             None => return Err(write_error()),
         }
         envelope.recipients.count += 1;
@@ -169,7 +172,9 @@ impl Session {
 
     /// Opens the way that the message will take, and logs its id with the client.
     pub(super) async fn open_sink(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
-        let opened = if self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
+        let opened = if self.server.life.is_standalone() {
+            self.open_submission(envelope).await
+        } else if self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
             self.open_cleanup(envelope).await
         } else {
             self.open_filter(envelope).await
@@ -193,6 +198,13 @@ impl Session {
         self.describe(&mut delivery, envelope).await;
         envelope.queue_id = Some(delivery.id.clone());
         Ok(Sink::Cleanup(Box::new(delivery)))
+    }
+
+    async fn open_submission(&self, envelope: &Envelope) -> Result<Sink, Broken> {
+        let ipc = &self.server.params.ipc;
+        let limit = usize::try_from(ipc.line_length_limit).unwrap_or(2048);
+        let post = submission::Post::open(envelope, ipc.ipc_timeout, limit).await?;
+        Ok(Sink::Submission(Box::new(post)))
     }
 
     async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Broken> {
