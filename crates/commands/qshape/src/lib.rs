@@ -1,7 +1,7 @@
 //! qshape(1): shows how old the mail for each domain is, as a table of domains by age.
 //!
-//! Reading order: what is asked for and which files are read (this file), what is counted ([`shape`]), the table
-//! ([`table`]).
+//! Reading order: what is asked for and which files are read (this file), what is counted (`shape`), the table
+//! (`table`).
 
 mod shape;
 mod table;
