@@ -13,6 +13,8 @@ use super::*;
 use crate::draft::Draft;
 use crate::message::Message;
 
+mod filters;
+
 /// Mail of a local client, all processing on.
 const LOCAL: Handling = Handling {
     origin: Origin::Smtpd,

@@ -1,0 +1,122 @@
+//! Messages that mail filters change.
+
+use super::*;
+use ::milter::packet::{Options, write_raw};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Mail that was made here, which filters of our own see.
+const MADE_HERE: Handling = Handling { origin: Origin::Pickup, ..LOCAL };
+
+/// What a filter has heard: each event's letter, and its data.
+type Heard = Arc<std::sync::Mutex<Vec<(char, Vec<u8>)>>>;
+
+/// A filter that says this at the end of a message, and "continue" before that.
+async fn filter(answers: Vec<Vec<u8>>) -> (tempfile::TempDir, String, Heard) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filter");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let heard = Heard::default();
+    let noted = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok(size) = stream.read_u32().await {
+                let mut packet = vec![0; size as usize];
+                stream.read_exact(&mut packet).await.unwrap();
+                let mut out = Vec::new();
+                match packet[0] {
+                    b'O' => Options { version: 6, actions: 0x1ff, protocol: 0 }.write(&mut out),
+                    b'D' | b'A' | b'Q' => {}
+                    b'E' => answers.iter().for_each(|answer| write_raw(&mut out, answer)),
+                    _ => write_raw(&mut out, b"c"),
+                }
+                noted.lock().unwrap().push((char::from(packet[0]), packet[1..].to_vec()));
+                stream.write_all(&out).await.unwrap();
+            }
+        }
+    });
+    let main = format!("non_smtpd_milters = unix:{}\n", path.display());
+    (folder, main, heard)
+}
+
+fn answers(list: &[&[u8]]) -> Vec<Vec<u8>> {
+    list.iter().map(|answer| answer.to_vec()).collect()
+}
+
+const TEXT: &str = "Received: here\nSubject: x\nTo: you\nX-Old: 1\nX-Old: 2\nMessage-Id: <i>\nDate: d\nFrom: f@g.h\n\n";
+
+#[tokio::test]
+async fn headers_are_changed_in_small_and_large_messages() {
+    let (_folder, main, heard) = filter(answers(&[
+        b"hX-Last\0z\0",
+        b"i\0\0\0\0X-First\0a\0",
+        b"m\0\0\0\x01Subject\0changed\0",
+        b"m\0\0\0\x02X-Old\0\0",
+        b"c",
+    ]))
+    .await;
+    let lab = Lab::new(&main);
+    for count in [1, 10_000] {
+        heard.lock().unwrap().clear();
+        let body = "some line of a body\n".repeat(count);
+        let text = format!("{TEXT}{body}");
+        let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
+        assert_eq!(queued.verdict, Verdict::Queued);
+        let (header, rest) = queued.text.split_once("\n\n").unwrap();
+        let expected = "X-First: a\nReceived: here\nSubject: changed\nTo: you@host.test\nX-Old: 1\n\
+                        Message-Id: <i>\nDate: d\nFrom: f@g.h\nX-Last: z";
+        assert_eq!(header, expected);
+        assert!(rest == body, "{count} lines");
+        let heard = heard.lock().unwrap();
+        let shown: Vec<u8> = heard.iter().filter(|(letter, _)| *letter == 'B').flat_map(|(_, d)| d.clone()).collect();
+        assert!(shown == body.replace('\n', "\r\n").into_bytes());
+        assert_eq!(heard.iter().find(|(letter, _)| *letter == 'L').unwrap().1, b"Subject\0x\0");
+        assert_eq!(heard.iter().find(|(letter, _)| *letter == 'R').unwrap().1, b"d@e.f\0");
+    }
+}
+
+#[tokio::test]
+async fn envelope_and_body_are_changed() {
+    let (_folder, main, _) = filter(answers(&[
+        b"e<new@b.c>\0",
+        b"-<gone@e.f>\0",
+        b"+<more@e.f>\0",
+        b"bnew\r\nbo",
+        b"bdy\r\n",
+        b"qsuspicious\0",
+        b"a",
+    ]))
+    .await;
+    let lab = Lab::new(&main);
+    for count in [1, 10_000] {
+        let text = format!("{TEXT}{}", "old\n".repeat(count));
+        let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f", "gone@e.f", "g@e.f"]), &[text.as_bytes()]).await;
+        assert_eq!((queued.verdict.clone(), queued.queue), (Verdict::Queued, Some(QueueName::Hold)));
+        assert_eq!(queued.envelope.sender, b"new@b.c");
+        assert_eq!(queued.recipients(), ["d@e.f", "g@e.f", "more@e.f"]);
+        assert_eq!(queued.envelope.sizes.unwrap().recipient_count, 3);
+        assert_eq!(queued.text.split_once("\n\n").unwrap().1, "new\nbody\n");
+    }
+}
+
+#[tokio::test]
+async fn verdicts_are_obeyed() {
+    let refused = |cause, reason: &str| Verdict::Refused { cause, reason: reason.to_owned() };
+    for (answer, main, verdict) in [
+        (&b"r"[..], "", refused(Cause::Content, "550 5.7.1 Command rejected")),
+        (b"t", "", refused(Cause::Defer, "451 4.7.1 Service unavailable - try again later")),
+        (b"y550 5.7.9 no\0", "", refused(Cause::Content, "550 5.7.9 no")),
+        (b"d", "", Verdict::Discarded),
+        (b"?", "", refused(Cause::Defer, "451 4.7.1 Service unavailable - try again later")),
+        (
+            b"hX-Bad\0yes\0",
+            "milter_header_checks = inline:{{X-Bad: yes = REJECT bad}}",
+            refused(Cause::Content, "5.7.1 bad"),
+        ),
+    ] {
+        let (_folder, own, _) = filter(answers(&[answer, b"c"])).await;
+        let lab = Lab::new(&format!("{own}{main}"));
+        let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+        assert_eq!(queued.verdict, verdict);
+        assert_eq!(lab.files(), 0);
+    }
+}
