@@ -127,6 +127,7 @@ fn chrooted_services_log_to_syslog() -> Result<()> {
     while !["cleanup[", "qmgr[", "removed"].iter().all(|word| seen.contains(word)) {
         let count = socket.recv(&mut bytes).with_context(|| seen.clone())?;
         let line = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned();
+        eprintln!("{:?} {line}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs());
         assert!(line.starts_with('<'), "no priority: {line}");
         if line.contains(&id) {
             seen.push_str(&line);

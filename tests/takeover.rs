@@ -1,7 +1,9 @@
 //! Both ways with the distribution's Postfix: each lists and delivers the queue that the other has written.
 
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use testkit::client::{Client, NextHop};
@@ -71,7 +73,7 @@ impl Other {
 
 #[test]
 fn postfix_lists_and_delivers_what_postern_queued() -> Result<()> {
-    let Some((mut mail, other, port)) = both("postfix_lists_and_delivers_what_postern_queued")? else { return Ok(()) };
+    let Some((mut mail, other, hops)) = both("postfix_lists_and_delivers_what_postern_queued")? else { return Ok(()) };
     mail.start()?;
     let queued = fill(&mail, |arguments, text| mail.run("sendmail", arguments.iter().copied(), text))?;
     mail.stop()?;
@@ -79,30 +81,19 @@ fn postfix_lists_and_delivers_what_postern_queued() -> Result<()> {
     let dropped = mail.run("sendmail", ["-i", "-f", "a@example.net", "d@remote.example"], "Subject: dropped\n\nx\n")?;
     assert!(dropped.status.success(), "{}", String::from_utf8_lossy(&dropped.stderr));
 
-    let listed = other.text("/usr/sbin/postqueue", &["-p"])?;
-    for id in &queued {
-        assert!(listed.contains(id.as_str()), "{id} not in {listed}");
-        let shown = other.text("/usr/sbin/postcat", &["-q", id])?;
-        assert!(shown.contains("sender: ") && shown.contains("Subject: queued"), "{shown}");
-    }
-    let hop = open_hop(&mail, &other, port)?;
+    listed_alike(&mail, &other, &queued)?;
+    let hop = hops.reopen(&mail, &other)?;
     other.text(POSTFIX, &["start"])?;
-    other.text("/usr/sbin/postsuper", &["-H", "ALL"])?;
-    other.text("/usr/sbin/postqueue", &["-f"])?;
-    let result = mail.wait("delivery by Postfix", || {
-        let _ = other.run("/usr/sbin/postqueue", &["-f"], "");
-        hop.messages().len() > queued.len()
-    });
+    let result =
+        released(&mail, &hop, &queued, |program, arguments| other.run(&format!("/usr/sbin/{program}"), arguments, ""));
     other.text(POSTFIX, &["stop"])?;
     result?;
-    assert!(hop.messages().concat().contains("Subject: dropped"));
-    assert!(mail.queue_is_empty(), "{}", mail.log());
-    Ok(())
+    delivered_once(&hop, &hops, &queued)
 }
 
 #[test]
 fn postern_lists_and_delivers_what_postfix_queued() -> Result<()> {
-    let Some((mut mail, other, port)) = both("postern_lists_and_delivers_what_postfix_queued")? else { return Ok(()) };
+    let Some((mut mail, other, hops)) = both("postern_lists_and_delivers_what_postfix_queued")? else { return Ok(()) };
     other.text(POSTFIX, &["start"])?;
     mail.wait("greeting of Postfix", || Client::connect(mail.port).is_ok())?;
     let queued = fill(&mail, |arguments, text| other.run("/usr/sbin/sendmail", arguments, text));
@@ -115,73 +106,158 @@ fn postern_lists_and_delivers_what_postfix_queued() -> Result<()> {
     )?;
     assert!(dropped.status.success(), "{}", String::from_utf8_lossy(&dropped.stderr));
 
-    let listed = mail.run("postqueue", ["-p"], "")?;
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    for id in &queued {
-        assert!(listed.contains(id.as_str()), "{id} not in {listed}");
-        let shown = mail.run("postcat", ["-q", id], "")?;
-        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        assert!(shown.contains("sender: ") && shown.contains("Subject: queued"), "{shown}");
-    }
-    let hop = open_hop(&mail, &other, port)?;
+    listed_alike(&mail, &other, &queued)?;
+    let hop = hops.reopen(&mail, &other)?;
     mail.start()?;
-    assert!(mail.run("postsuper", ["-H", "ALL"], "")?.status.success());
-    mail.wait("delivery by Postern", || {
-        let _ = mail.run("postqueue", ["-f"], "");
-        hop.messages().len() > queued.len()
-    })?;
-    assert!(hop.messages().concat().contains("Subject: dropped"));
-    mail.wait("empty queue", || mail.queue_is_empty())?;
-    mail.stop()
+    released(&mail, &hop, &queued, |program, arguments| mail.run(program, arguments, ""))?;
+    mail.stop()?;
+    delivered_once(&hop, &hops, &queued)
 }
 
-/// An instance with the rights of root whose next hop refuses connections, and Postfix beside it.
-fn both(test: &str) -> Result<Option<(Instance, Other, u16)>> {
+/// What was queued, by id.
+struct Queued {
+    deferred: Vec<String>,
+    held: String,
+    active: String,
+}
+
+impl Queued {
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.deferred.iter().chain([&self.held, &self.active])
+    }
+}
+
+/// Where mail goes: one hop that refuses connections, one that never greets, one that takes all it gets.
+struct Hops {
+    refusing: u16,
+    silent: TcpListener,
+    good: NextHop,
+}
+
+impl Hops {
+    /// From now on everything goes to a hop that takes it; both configurations learn of it.
+    fn reopen(&self, mail: &Instance, other: &Other) -> Result<NextHop> {
+        let hop = NextHop::open()?;
+        for file in [mail.root.join("etc/main.cf"), other.etc.join("main.cf")] {
+            for old in [self.refusing, self.silent.local_addr()?.port()] {
+                replace(&file, &format!("]:{old}"), &format!("]:{}", hop.port))?;
+            }
+        }
+        Ok(hop)
+    }
+}
+
+/// An instance with the rights of root, and Postfix beside it.
+fn both(test: &str) -> Result<Option<(Instance, Other, Hops)>> {
     if !tests::is_root(test) || !tests::has_peer(test, POSTFIX) {
         return Ok(None);
     }
-    let port = testkit::instance::free_port()?;
-    let mail = Setup::new().rights(Rights::Root).main("relayhost", format!("[127.0.0.1]:{port}")).create()?;
+    let hops = Hops {
+        refusing: testkit::instance::free_port()?,
+        silent: TcpListener::bind("127.0.0.1:0")?,
+        good: NextHop::open()?,
+    };
+    let mail = Setup::new()
+        .rights(Rights::Root)
+        .main("relayhost", format!("[127.0.0.1]:{}", hops.refusing))
+        .main(
+            "transport_maps",
+            format!(
+                "inline:{{good.example=smtp:[127.0.0.1]:{}, silent.example=smtp:[127.0.0.1]:{}}}",
+                hops.good.port,
+                hops.silent.local_addr()?.port()
+            ),
+        )
+        .create()?;
     let other = Other::beside(&mail)?;
-    Ok(Some((mail, other, port)))
+    Ok(Some((mail, other, hops)))
 }
 
-/// Deferred and held mail by SMTP and by sendmail; gives the ids.
-fn fill(mail: &Instance, sendmail: impl Fn(&[&str], &str) -> Result<Output>) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
+/// Deferred, held and active mail by SMTP and by sendmail; some recipients of the deferred have theirs already.
+fn fill(mail: &Instance, sendmail: impl Fn(&[&str], &str) -> Result<Output>) -> Result<Queued> {
+    let mut deferred = Vec::new();
     let mut client = Client::connect(mail.port)?;
     client.say("EHLO client.example", 250)?;
-    for number in 0..3 {
+    for number in 0..4 {
         let text =
             format!("From: a@example.net\nSubject: queued {number}\n\n{}", "A line.\n.dot\n".repeat(number * 3000));
-        let reply = client.deliver("a@example.net", &["b@remote.example", "c@remote.example"], &text)?;
-        ids.push(reply.queue_id().context("no id")?.to_owned());
+        let reply =
+            client.deliver("a@example.net", &["b@remote.example", "c@good.example", "d@remote.example"], &text)?;
+        deferred.push(reply.queue_id().context("no id")?.to_owned());
     }
-    for id in &ids {
+    for id in &deferred {
         mail.wait_log(&[id, "status=deferred"], 2)?;
+        mail.wait_log(&[id, "status=sent"], 1)?;
     }
     let sent = sendmail(&["-i", "-f", "a@example.net", "e@remote.example"], "Subject: queued by sendmail\n\nx\n")?;
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
     let lines = mail.wait_log(&["to=<e@remote.example>", "status=deferred"], 1)?;
     let id = lines.first().and_then(|line| line.split("]: ").nth(1)?.split(':').next()).context("id in the log")?;
-    ids.push(id.to_owned());
-    hold(mail, ids.first().context("an id")?)?;
-    Ok(ids)
+    deferred.push(id.to_owned());
+    let held = deferred.remove(0);
+    let done = mail.run("postsuper", ["-h", &held], "")?;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let reply = client.deliver("a@example.net", &["f@silent.example"], "Subject: queued active\n\nx\n")?;
+    let active = reply.queue_id().context("no id")?.to_owned();
+    mail.wait("active message", || mail.root.join("spool/active").join(&active).exists())?;
+    Ok(Queued { deferred, held, active })
 }
 
-fn hold(mail: &Instance, id: &str) -> Result<()> {
-    let held = mail.run("postsuper", ["-h", id], "")?;
-    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+/// Both list the same messages in the same words, and show the same content.
+fn listed_alike(mail: &Instance, other: &Other, queued: &Queued) -> Result<()> {
+    let ours = |program: &str, arguments: &[&str]| -> Result<String> {
+        let output = mail.run(program, arguments, "")?;
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let entries = |text: &str| text.split("\n\n").map(str::to_owned).collect::<BTreeSet<_>>();
+    let (our_list, their_list) = (ours("postqueue", &["-p"])?, other.text("/usr/sbin/postqueue", &["-p"])?);
+    assert_eq!(entries(&our_list), entries(&their_list));
+    assert!(our_list.contains(&format!("{}! ", queued.held)), "not held: {our_list}");
+    assert!(our_list.contains(&format!("{}* ", queued.active)), "not active: {our_list}");
+    for id in queued.all() {
+        assert!(our_list.contains(id.as_str()), "{id} not in {our_list}");
+        let shown = ours("postcat", &["-q", id])?;
+        assert!(shown.contains("sender: a@example.net\n") && shown.contains("Subject: queued"), "{shown}");
+        assert_eq!(shown, other.text("/usr/sbin/postcat", &["-q", id])?);
+    }
     Ok(())
 }
 
-/// A next hop that takes mail, on another port than the one that refused; both configurations learn of it.
-fn open_hop(mail: &Instance, other: &Other, port: u16) -> Result<NextHop> {
-    let hop = NextHop::open()?;
-    for file in [mail.root.join("etc/main.cf"), other.etc.join("main.cf")] {
-        replace(&file, &format!("]:{port}"), &format!("]:{}", hop.port))?;
+/// Releases and flushes all, by the commands of whoever runs, and waits for the hop to have it.
+fn released(
+    mail: &Instance,
+    hop: &NextHop,
+    queued: &Queued,
+    run: impl Fn(&str, &[&str]) -> Result<Output>,
+) -> Result<()> {
+    let done = run("postsuper", &["-H", "ALL"])?;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    mail.wait("delivery of all", || {
+        let _ = run("postqueue", &["-f"]);
+        hop.messages().len() > queued.all().count()
+    })?;
+    mail.wait("empty queue", || mail.queue_files() == 0)
+}
+
+/// Every recipient that waited has its message once, those that had theirs have no second.
+fn delivered_once(hop: &NextHop, hops: &Hops, queued: &Queued) -> Result<()> {
+    let messages = hop.messages();
+    let text = messages.concat();
+    assert_eq!(messages.len(), queued.all().count() + 1, "{text}");
+    for (recipient, count) in [("b@remote", 4), ("c@good", 0), ("d@remote", 5), ("e@remote", 1), ("f@silent", 1)] {
+        assert_eq!(text.matches(&format!("RCPT TO:<{recipient}.example>")).count(), count, "{recipient}");
     }
-    Ok(hop)
+    assert_eq!(hops.good.messages().len(), 4, "{}", hops.good.messages().concat());
+    for (number, subject) in ["queued 0", "queued 1", "queued 2", "queued 3"].iter().enumerate() {
+        let header = format!("\nSubject: {subject}\n");
+        let message = messages.iter().find(|message| message.contains(&header)).context("a message is missing")?;
+        assert_eq!(message.matches("\nA line.\n..dot").count(), number * 3000, "{subject}");
+    }
+    for subject in ["queued by sendmail", "queued active", "dropped"] {
+        assert!(text.contains(&format!("\nSubject: {subject}\n")), "{subject} is missing");
+    }
+    Ok(())
 }
 
 fn replace(file: &Path, old: &str, new: &str) -> Result<()> {
