@@ -71,7 +71,7 @@ fn read(spool: &Spool, queue: QueueName, id: QueueId, file: &File, meta: &Metada
     let mut message = Message::parse(Buffered::small(file), BATCH)?;
     let mut waiting = Vec::with_capacity(message.recipients.len());
     let mut logged = HashSet::new();
-    if queue == QueueName::Deferred || queue == QueueName::Active {
+    if matches!(queue, QueueName::Deferred | QueueName::Active | QueueName::Hold) {
         reasons(spool, &id, &mut waiting, &mut logged);
     }
     let mut more = message.more.take().map(|(position, _)| position);
