@@ -41,7 +41,7 @@ impl Session {
         text.push_str(&format!("by {} ({}) with {protocol} id {id}", identity.myhostname, identity.mail_name));
         match envelope.recipients.first.as_deref().filter(|_| envelope.recipients.count == 1) {
             Some(recipient) => text.push_str(&format!("\n\tfor <{}>; ", external(recipient))),
-            None => text.push_str("; "),
+            None => text.push_str(";\n\t"),
         }
         text.push_str(&date(envelope.arrived, &self.server.settings.timezone));
         text.push('\n');
