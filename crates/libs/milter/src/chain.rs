@@ -83,12 +83,11 @@ impl MacroNames {
         }
     }
 
-    /// Names and values for an event; what has no value is left out.
-    #[must_use]
-    pub fn values(&self, letter: u8, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    /// Names and values for an event; what has no value is left out. `requested` are the names that a filter has asked for.
+    fn values(&self, letter: u8, requested: Option<&[String]>, lookup: Macros<'_>) -> Vec<(String, String)> {
         let default =
             |name: &str| self.defaults.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let names = self.of(letter).iter();
+        let names = requested.unwrap_or_else(|| self.of(letter)).iter();
         names.filter_map(|name| Some((name.clone(), lookup(name).or_else(|| default(name))?))).collect()
     }
 }
@@ -102,6 +101,7 @@ fn braced(name: &str) -> String {
 #[derive(Debug)]
 pub struct Chain {
     links: Vec<Link>,
+    names: Arc<MacroNames>,
 }
 
 /// A filter, with what it has said for good.
@@ -130,9 +130,9 @@ enum Span {
 impl Chain {
     /// Filters that are connected at the first event.
     #[must_use]
-    pub fn new(specs: &[Arc<Spec>]) -> Self {
+    pub fn new(specs: &[Arc<Spec>], names: Arc<MacroNames>) -> Self {
         let link = |spec: &Arc<Spec>| Link { spec: Arc::clone(spec), filter: None, standing: None, in_message: false };
-        Self { links: specs.iter().map(link).collect() }
+        Self { links: specs.iter().map(link).collect(), names }
     }
 
     /// Connects to all; who is not there counts as its default action says.
@@ -143,9 +143,10 @@ impl Chain {
     }
 
     /// Tells an event; the first answer that is more than "continue" ends the round.
-    pub async fn tell(&mut self, command: &Command, macros: &[(String, String)]) -> Verdict {
+    pub async fn tell(&mut self, command: &Command, macros: Macros<'_>) -> Verdict {
         for link in &mut self.links {
-            let verdict = link.tell(command, macros).await;
+            let macros = link.macros(&self.names, command.letter(), macros);
+            let verdict = link.tell(command, &macros).await;
             if verdict != Verdict::Continue {
                 return verdict;
             }
@@ -168,9 +169,10 @@ impl Chain {
     }
 
     /// Tells of a recipient that was refused; what filters say of it does not matter.
-    pub async fn tell_refused(&mut self, command: &Command, macros: &[(String, String)]) {
+    pub async fn tell_refused(&mut self, command: &Command, macros: Macros<'_>) {
         for link in self.links.iter_mut().filter(|link| link.wants_refused_recipients()) {
-            let _ = link.tell(command, macros).await;
+            let macros = link.macros(&self.names, command.letter(), macros);
+            let _ = link.tell(command, &macros).await;
         }
     }
 
@@ -189,7 +191,7 @@ impl Chain {
     pub async fn pass(&mut self, number: u32, packets: &[u8], macros: Macros<'_>) -> Vec<u8> {
         let mut answers = Vec::new();
         if let Some(link) = usize::try_from(number).ok().and_then(|number| self.links.get_mut(number)) {
-            link.pass(packets, macros, &mut answers).await;
+            link.pass(packets, (&self.names, macros), &mut answers).await;
         }
         answers
     }
@@ -211,8 +213,8 @@ impl Chain {
     }
 }
 
-/// Gives the macros of an event, by its letter.
-pub type Macros<'m> = &'m (dyn Fn(u8) -> Vec<(String, String)> + Send + Sync);
+/// Gives the value of a macro by its name, as `i` or `{client_addr}`.
+pub type Macros<'m> = &'m (dyn Fn(&str) -> Option<String> + Send + Sync);
 
 impl Link {
     async fn open(&mut self) {
@@ -303,12 +305,21 @@ impl Link {
         verdict
     }
 
-    async fn pass(&mut self, packets: &[u8], macros: Macros<'_>, answers: &mut Vec<u8>) {
+    /// The macros of an event; nothing for a filter that is not asked.
+    fn macros(&self, names: &MacroNames, letter: u8, lookup: Macros<'_>) -> Vec<(String, String)> {
+        match &self.filter {
+            Some(filter) if self.standing.is_none() => names.values(letter, filter.requested(letter), lookup),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    async fn pass(&mut self, packets: &[u8], macros: (&MacroNames, Macros<'_>), answers: &mut Vec<u8>) {
         for body in packet::split(packets) {
             let Some(letter) = body.first().copied() else { return };
             let mut bytes = Vec::with_capacity(body.len() + 4);
             packet::write_raw(&mut bytes, body);
-            if let Err(error) = self.pass_one(Raw { letter, bytes: &bytes }, macros, answers).await {
+            let macros = self.macros(macros.0, letter, macros.1);
+            if let Err(error) = self.pass_one(Raw { letter, bytes: &bytes }, &macros, answers).await {
                 self.broken(name(letter), &error);
                 self.default_answer(answers);
                 return;
@@ -319,14 +330,19 @@ impl Link {
         }
     }
 
-    async fn pass_one(&mut self, packet: Raw<'_>, macros: Macros<'_>, answers: &mut Vec<u8>) -> Result<(), Error> {
+    async fn pass_one(
+        &mut self,
+        packet: Raw<'_>,
+        macros: &[(String, String)],
+        answers: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let Some(filter) = self.filter.as_mut() else {
             self.default_answer(answers);
             return Ok(());
         };
         let last = packet.letter == b'E';
         let deadline = if last { self.spec.content_timeout } else { self.spec.command_timeout };
-        let Some(mut answer) = filter.pass(packet, &macros(packet.letter), deadline).await? else { return Ok(()) };
+        let Some(mut answer) = filter.pass(packet, macros, deadline).await? else { return Ok(()) };
         if !last {
             if answer != b"c" {
                 packet::write_raw(answers, &answer);

@@ -39,6 +39,7 @@ pub struct Raw<'p> {
 pub struct Filter<S> {
     stream: S,
     options: Options,
+    requested: Vec<(u8, Vec<String>)>,
     outgoing: Vec<u8>,
 }
 
@@ -49,9 +50,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Filter<S> {
     /// Any [`Error`].
     pub async fn negotiate(stream: S, version: u32, deadline: Duration) -> Result<Self, Error> {
         let offer = Options { version, actions: packet::ACTIONS, protocol: packet::offered(version) };
-        let mut filter = Self { stream, options: offer, outgoing: Vec::new() };
+        let mut filter = Self { stream, options: offer, requested: Vec::new(), outgoing: Vec::new() };
         offer.write(&mut filter.outgoing);
-        let Response::Options(options) = filter.receive(deadline).await? else { return Err(Error::Malformed) };
+        let answer = filter.raw_answer(deadline).await?;
+        let Response::Options(options) = packet::parse(&answer)? else { return Err(Error::Malformed) };
+        filter.requested = packet::requested_macros(&answer);
         if !(2..=version).contains(&options.version) {
             return Err(Error::Malformed);
         }
@@ -63,6 +66,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Filter<S> {
     #[must_use]
     pub fn options(&self) -> Options {
         self.options
+    }
+
+    /// The macros that the filter has asked for with an event, if it has.
+    #[must_use]
+    pub fn requested(&self, letter: u8) -> Option<&[String]> {
+        self.requested.iter().find(|(event, _)| *event == letter).map(|(_, names)| names.as_slice())
     }
 
     /// Whether the filter wants this event.

@@ -316,6 +316,25 @@ pub fn parse(packet: &[u8]) -> Result<Response, Malformed> {
     })
 }
 
+/// The macros that a filter asks for in its answer to the negotiation, in the place of those that are configured: for
+/// each event, by its letter, their names.
+#[must_use]
+pub fn requested_macros(answer: &[u8]) -> Vec<(u8, Vec<String>)> {
+    const EVENTS: [u8; 7] = [b'C', b'H', b'M', b'R', b'T', b'E', b'N'];
+    let mut requested = Vec::new();
+    let mut rest = answer.get(13..).unwrap_or_default();
+    while let Ok((stage, after)) = number(rest) {
+        let Some(end) = after.iter().position(|byte| *byte == 0) else { break };
+        let (names, after) = after.split_at_checked(end).unwrap_or_default();
+        rest = after.get(1..).unwrap_or_default();
+        let Some(event) = usize::try_from(stage).ok().and_then(|stage| EVENTS.get(stage)) else { continue };
+        let names = String::from_utf8_lossy(names);
+        let names = names.split([' ', ',', '\t']).filter(|name| !name.is_empty());
+        requested.push((*event, names.map(str::to_owned).collect()));
+    }
+    requested
+}
+
 fn packet(out: &mut Vec<u8>, letter: u8, data: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0, 0, 0, 0, letter]);
@@ -398,10 +417,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn filters_may_ask_for_macros() {
+        let answer = [&b"O\0\0\0\x06"[..], &[0; 8], b"\0\0\0\x02i, {x}\0\0\0\0\x09y\0\0\0\0\x05\0\0"].concat();
+        let names = vec!["i".to_owned(), "{x}".to_owned()];
+        assert_eq!(requested_macros(&answer), [(b'M', names), (b'E', vec![])]);
+    }
+
     proptest! {
         #[test]
         fn any_packet_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = parse(&bytes);
+            let _ = requested_macros(&bytes);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::message::Message;
 impl Message {
     pub(super) async fn filter_locally(&mut self) -> Result<(), Refusal> {
         let desk = Arc::clone(&self.desk);
-        let mut chain = Chain::new(&desk.filters.specs);
+        let mut chain = Chain::new(&desk.filters.specs, Arc::clone(&desk.filters.names));
         Box::pin(chain.open()).await;
         let result = Box::pin(self.filter_with(&mut chain)).await;
         chain.forget_message();
@@ -38,8 +38,7 @@ impl Message {
                 | Command::Abort
                 | Command::Quit => {}
             }
-            let macros = self.desk.filters.names.values(command.letter(), &|name| facts.value(name));
-            let verdict = Box::pin(chain.tell(&command, &macros)).await;
+            let verdict = Box::pin(chain.tell(&command, &|name| facts.value(name))).await;
             if verdict != Verdict::Continue {
                 self.take_verdict(event, verdict);
                 if self.is_over() || self.fate.refusal.is_some() {
@@ -47,8 +46,8 @@ impl Message {
                 }
             }
         }
-        let (facts, desk) = (self.facts(), Arc::clone(&self.desk));
-        let macros = move |letter| desk.filters.names.values(letter, &|name| facts.value(name));
+        let facts = self.facts();
+        let macros = move |name: &str| facts.value(name);
         let readers = chain.readers();
         if readers.is_empty() {
             return Ok(());

@@ -31,7 +31,7 @@ pub(crate) type Line = Channel<Reply, Request>;
 /// What is set up for mail that does not come by SMTP.
 pub(crate) struct Filters {
     specs: Vec<Arc<Spec>>,
-    names: MacroNames,
+    names: Arc<MacroNames>,
     /// `milter_macro_daemon_name`
     daemon_name: String,
     /// `milter_macro_v`
@@ -42,7 +42,7 @@ impl Filters {
     pub(crate) fn new(params: &Params) -> Self {
         Self {
             specs: Spec::list(&params.milter.non_smtpd_milters, &params.milter).into_iter().map(Arc::new).collect(),
-            names: MacroNames::new(&params.milter),
+            names: Arc::new(MacroNames::new(&params.milter)),
             daemon_name: params.milter.milter_macro_daemon_name.clone(),
             version: params.milter.milter_macro_v.clone(),
         }

@@ -196,13 +196,16 @@ impl Session {
     async fn commit(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
         let Some(sink) = envelope.sink.take() else { return Next::Error(crate::sink::write_error()) };
         let id = envelope.queue_id.clone().unwrap_or_default();
-        let macros = match &self.milters {
-            Some(_) => Some(self.content_macros(envelope).await),
-            None => None,
-        };
-        let outcome = match (&mut self.milters, &macros) {
-            (Some(chain), Some(macros)) => sink.finish(&envelope.actions, Some(Relay { chain, macros })).await,
-            _ => sink.finish(&envelope.actions, None).await,
+        let outcome = match self.milters.take() {
+            Some(mut chain) => {
+                let about = self.told_of(envelope, None).await;
+                let macros = |name: &str| self.macro_value(name, &about);
+                let relay = Relay { chain: &mut chain, macros: &macros };
+                let outcome = sink.finish(&envelope.actions, Some(relay)).await;
+                self.milters = Some(chain);
+                outcome
+            }
+            None => sink.finish(&envelope.actions, None).await,
         };
         match outcome {
             Outcome::Queued => {

@@ -26,7 +26,7 @@ pub(crate) struct Milters {
     specs: Vec<Arc<Spec>>,
     /// `smtpd_milter_maps`
     maps: Maps,
-    names: MacroNames,
+    names: Arc<MacroNames>,
 }
 
 impl Milters {
@@ -35,7 +35,7 @@ impl Milters {
         Milters {
             specs: Spec::list(&smtpd.smtpd_milters, &params.milter).into_iter().map(Arc::new).collect(),
             maps: Maps::open("smtpd_milter_maps", &smtpd.smtpd_milter_maps, environment),
-            names: MacroNames::new(&params.milter),
+            names: Arc::new(MacroNames::new(&params.milter)),
         }
     }
 
@@ -46,7 +46,7 @@ impl Milters {
 
 /// What macros tell of the message.
 #[derive(Debug, Default)]
-struct About {
+pub(crate) struct About {
     queue_id: Option<String>,
     sender: Option<Party>,
     recipient: Option<Party>,
@@ -68,7 +68,7 @@ impl Session {
         if specs.is_empty() {
             return self.banner();
         }
-        let mut chain = Box::new(Chain::new(&specs));
+        let mut chain = Box::new(Chain::new(&specs, Arc::clone(&self.server.milters.names)));
         Box::pin(chain.open()).await;
         self.milters = Some(chain);
         let port = self.peer.port.parse().unwrap_or(0);
@@ -166,10 +166,9 @@ impl Session {
             mailer: Some("error".to_owned()),
         });
         let command = Command::Rcpt(words(address, given));
-        let macros = self.macros(command.letter(), &about);
-        if let Some(chain) = &mut self.milters {
-            Box::pin(chain.tell_refused(&command, &macros)).await;
-        }
+        let Some(mut chain) = self.milters.take() else { return };
+        Box::pin(chain.tell_refused(&command, &|name| self.macro_value(name, &about))).await;
+        self.milters = Some(chain);
     }
 
     /// The client wants to send content.
@@ -201,12 +200,6 @@ impl Session {
         }
     }
 
-    /// The macros that go with the end of the headers, and with the end of the message.
-    pub(crate) async fn content_macros(&self, envelope: &Envelope) -> ContentMacros {
-        let about = self.told_of(envelope, None).await;
-        ContentMacros { end_of_header: self.macros(b'N', &about), end_of_message: self.macros(b'E', &about) }
-    }
-
     /// The message is over, or given up.
     pub(crate) fn forget_message(&mut self) {
         if let Some(chain) = &mut self.milters {
@@ -233,11 +226,10 @@ impl Session {
     }
 
     async fn tell(&mut self, command: &Command, about: &About) -> Verdict {
-        let macros = self.macros(command.letter(), about);
-        match &mut self.milters {
-            Some(chain) => Box::pin(chain.tell(command, &macros)).await,
-            None => Verdict::Continue,
-        }
+        let Some(mut chain) = self.milters.take() else { return Verdict::Continue };
+        let verdict = Box::pin(chain.tell(command, &|name| self.macro_value(name, about))).await;
+        self.milters = Some(chain);
+        verdict
     }
 
     /// Logs a verdict, and notes it with the message. The reply, if it is a refusal.
@@ -268,7 +260,8 @@ impl Session {
         reply
     }
 
-    async fn told_of(&self, envelope: &Envelope, recipient: Option<&[u8]>) -> About {
+    /// What macros tell of a message.
+    pub(crate) async fn told_of(&self, envelope: &Envelope, recipient: Option<&[u8]>) -> About {
         let sender = envelope.sender.address.as_slice();
         About {
             queue_id: envelope.queue_id.clone(),
@@ -292,11 +285,7 @@ impl Session {
         party
     }
 
-    fn macros(&self, letter: u8, about: &About) -> Vec<(String, String)> {
-        self.server.milters.names.values(letter, &|name| self.macro_value(name, about))
-    }
-
-    fn macro_value(&self, name: &str, about: &About) -> Option<String> {
+    pub(crate) fn macro_value(&self, name: &str, about: &About) -> Option<String> {
         let peer = &self.peer;
         let params = &self.server.params;
         let (sender, recipient) = (about.sender.as_ref(), about.recipient.as_ref());
@@ -339,23 +328,6 @@ impl Session {
             _ => return None,
         };
         (!value.is_empty()).then_some(value)
-    }
-}
-
-/// Macros for events of the content.
-#[derive(Debug)]
-pub(crate) struct ContentMacros {
-    end_of_header: Vec<(String, String)>,
-    end_of_message: Vec<(String, String)>,
-}
-
-impl ContentMacros {
-    pub(crate) fn of(&self, letter: u8) -> Vec<(String, String)> {
-        match letter {
-            b'N' => self.end_of_header.clone(),
-            b'E' => self.end_of_message.clone(),
-            _ => Vec::new(),
-        }
     }
 }
 

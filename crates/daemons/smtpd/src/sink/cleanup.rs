@@ -281,7 +281,7 @@ impl Delivery {
         loop {
             match self.line.expect().await.map_err(broken)? {
                 Answer::Filter { number, packets } => {
-                    let answers = chain.pass(number, &packets, &|letter| macros.of(letter)).await;
+                    let answers = chain.pass(number, &packets, macros).await;
                     self.line.send_raw(&answers).map_err(broken)?;
                     self.send(&Request::Filtered)?;
                 }

@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
 /// The way to the mail filters of the session, which cleanup shows the content to.
 pub(crate) struct Relay<'r> {
     pub(crate) chain: &'r mut milter::chain::Chain,
-    pub(crate) macros: &'r crate::session::milter::ContentMacros,
+    pub(crate) macros: milter::chain::Macros<'r>,
 }
 
 /// The next process does not take it.

@@ -28,9 +28,13 @@ async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile:
     });
     let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
     let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
-    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>());
+    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), Arc::default());
     chain.open().await;
     (chain, folder)
+}
+
+fn none(_: &str) -> Option<String> {
+    None
 }
 
 #[tokio::test]
@@ -38,19 +42,19 @@ async fn a_refused_session_stays_refused() {
     let (mut chain, _folder) = chain("", |letter| if letter == b'H' { b"r" } else { b"c" }).await;
     let refused = Verdict::Reply(REJECTED.to_owned());
     assert_eq!(chain.standing(), Verdict::Continue);
-    assert_eq!(chain.tell(&Command::Helo(b"x".to_vec()), &[]).await, refused);
-    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, refused);
+    assert_eq!(chain.tell(&Command::Helo(b"x".to_vec()), &none).await, refused);
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, refused);
     assert_eq!((chain.standing(), chain.readers()), (refused, vec![]));
 }
 
 #[tokio::test]
 async fn a_message_that_was_accepted_is_not_shown() {
     let (mut chain, _folder) = chain("", |letter| if letter == b'M' { b"a" } else { b"r" }).await;
-    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, Verdict::Continue);
-    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Continue);
     assert_eq!(chain.readers(), vec![]);
     chain.forget_message();
-    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Reply(REJECTED.to_owned()));
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Reply(REJECTED.to_owned()));
     assert_eq!(chain.readers(), vec![(0, 0)]);
 }
 
@@ -58,9 +62,9 @@ async fn a_message_that_was_accepted_is_not_shown() {
 async fn the_default_action_stands_for_a_filter_that_is_gone() {
     let main = "milter_default_action = tempfail\n";
     let (mut chain, _folder) = chain(main, |letter| if letter == b'R' { b"" } else { b"c" }).await;
-    assert_eq!(chain.tell(&Command::Mail(vec![]), &[]).await, Verdict::Continue);
-    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &[]).await, Verdict::Reply(LATER.to_owned()));
-    assert_eq!(chain.tell(&Command::Data, &[]).await, Verdict::Reply(LATER.to_owned()));
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Reply(LATER.to_owned()));
+    assert_eq!(chain.tell(&Command::Data, &none).await, Verdict::Reply(LATER.to_owned()));
 }
 
 #[tokio::test]
@@ -75,10 +79,10 @@ async fn content_is_passed_until_there_is_an_answer() {
     Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
     Command::Body(b"x".to_vec()).write(&mut packets);
     Command::Body(b"y".to_vec()).write(&mut packets);
-    let answers = chain.pass(0, &packets, &|_| Vec::new()).await;
+    let answers = chain.pass(0, &packets, &none).await;
     assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [b"s"]);
     packets.clear();
     Command::EndOfMessage.write(&mut packets);
-    let answers = chain.pass(0, &packets, &|_| Vec::new()).await;
+    let answers = chain.pass(0, &packets, &none).await;
     assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [&b"hX\0y\0"[..], b"a"]);
 }
