@@ -68,6 +68,8 @@ fn instance(hop: &NextHop) -> Result<Instance> {
         .main("maximal_backoff_time", "2s")
         .main("transport_retry_time", "1s")
         .main("service_throttle_time", "1s")
+        // A killed local leaves its dotlock behind, which would count for 500 s.
+        .main("stale_lock_time", "3s")
         .start()
 }
 
