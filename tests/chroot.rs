@@ -103,7 +103,17 @@ fn chrooted_services_log_to_syslog() -> Result<()> {
     let path = mail.root.join("log");
     let socket = UnixDatagram::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
-    socket.set_read_timeout(Some(testkit::instance::PATIENCE))?;
+    // Read from the start on, as a syslogd does: what nobody reads makes a writer wait.
+    let (line, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count) = socket.recv(&mut bytes) {
+            let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned();
+            if line.send(text).is_err() {
+                return;
+            }
+        }
+    });
     // A /dev/log of the test's own, in a mount namespace of its own.
     let script = "[ -e /dev/log ] || : >/dev/log; mount --bind \"$0\" /dev/log && exec \"$@\"";
     let start = |action: &str| -> Result<()> {
@@ -122,12 +132,9 @@ fn chrooted_services_log_to_syslog() -> Result<()> {
         .queue_id()
         .context("id")?
         .to_owned();
-    let mut bytes = [0; 4096];
     let mut seen = String::new();
     while !["cleanup[", "qmgr[", "removed"].iter().all(|word| seen.contains(word)) {
-        let count = socket.recv(&mut bytes).with_context(|| seen.clone())?;
-        let line = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned();
-        eprintln!("{:?} {line}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs());
+        let line = lines.recv_timeout(testkit::instance::PATIENCE).with_context(|| seen.clone())?;
         assert!(line.starts_with('<'), "no priority: {line}");
         if line.contains(&id) {
             seen.push_str(&line);
