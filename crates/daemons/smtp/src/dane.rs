@@ -1,13 +1,13 @@
 //! DANE (RFC 7672): certificates announced by signed TLSA records.
 //!
 //! Nothing is believed that the resolver has not validated: the way to the host, its address, and the TLSA records all need
-//! the AD bit, which is only worth as much as the way to the resolver. Records for the server's own key or
-//! certificate (usage 3) are used; where a host has only others, its session is encrypted, and who it is stays unknown.
+//! the AD bit, which is only worth as much as the way to the resolver.
+//! What the records say is [`tls::dane`].
 
 use dns::{Answer, Data, Failure, Kind, Resolver};
 use dsn::{Detail, Status};
 use tls::client::{Level, Policy};
-use tls::fingerprint::Algorithm;
+use tls::dane::{self, Association};
 
 use crate::peer::Peer;
 
@@ -20,9 +20,6 @@ pub enum Dane {
     Only,
 }
 
-/// The server of usage 3.
-const DOMAIN_ISSUED: u8 = 3;
-
 /// The policy for a server, given what its TLSA records say.
 pub async fn policy(
     resolver: &Resolver,
@@ -34,7 +31,7 @@ pub async fn policy(
     let name = format!("_{}._tcp.{}", peer.port(), peer.name);
     let found = if is_authentic(resolver, domain, peer).await { announced(resolver, &name).await? } else { None };
     match (found, dane) {
-        (Some(answer), _) => Ok(announced_policy(&answer, policy)),
+        (Some(answer), _) => Ok(dane::policy(&associations(&answer), policy)),
         (None, Dane::Opportunistic) => Ok(Policy { level: Level::May, ..policy }),
         (None, Dane::Only) => Err(Detail::new(Status::temporary(7, 5), "no TLSA records found")),
     }
@@ -60,62 +57,12 @@ async fn announced(resolver: &Resolver, name: &str) -> Result<Option<std::sync::
     }
 }
 
-/// The stronger digest wins (RFC 7671 section 9).
-fn announced_policy(answer: &Answer, policy: Policy) -> Policy {
-    for (wanted, digest) in [(2, Algorithm::Sha512), (1, Algorithm::Sha256)] {
-        let fingerprints: Vec<_> =
-            answer.records.iter().filter_map(|record| fingerprint(&record.data, wanted)).collect();
-        if !fingerprints.is_empty() {
-            return Policy { level: Level::Fingerprint, fingerprints, digest, ..policy };
+fn associations(answer: &Answer) -> Vec<Association<'_>> {
+    let mut associations = Vec::new();
+    for record in &answer.records {
+        if let &Data::Tlsa { usage, selector, matching, ref data } = &record.data {
+            associations.push(Association { usage, selector, matching, data });
         }
     }
-    Policy { level: Level::Encrypt, ..policy }
-}
-
-/// A usable record's digest in the form of fingerprints.
-fn fingerprint(data: &Data, wanted: u8) -> Option<String> {
-    let Data::Tlsa { usage: DOMAIN_ISSUED, selector: 0 | 1, matching, data } = data else { return None };
-    let digest = || data.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":");
-    (*matching == wanted).then(digest)
-}
-
-#[cfg(test)]
-mod tests {
-    use dns::Record;
-    use tls::protocols::Protocols;
-
-    use super::*;
-
-    fn answer(records: &[(u8, u8, u8)]) -> Answer {
-        let record = |(usage, selector, matching): &(u8, u8, u8)| Record {
-            name: "_25._tcp.mx.test".into(),
-            ttl: 1,
-            data: Data::Tlsa { usage: *usage, selector: *selector, matching: *matching, data: vec![0xab, *matching] },
-        };
-        Answer { name: "x".into(), records: records.iter().map(record).collect(), authentic: true }
-    }
-
-    #[test]
-    fn records_of_the_server_itself_decide() {
-        let plain = Policy {
-            level: Level::May,
-            protocols: Protocols::parse(">=TLSv1").unwrap(),
-            names: Vec::new(),
-            fingerprints: Vec::new(),
-            digest: Algorithm::Md5,
-            server_name: String::new(),
-        };
-        for (records, level, fingerprints) in [
-            (&[(3, 1, 1), (2, 0, 1)][..], Level::Fingerprint, vec!["AB:01"]),
-            (&[(3, 1, 1), (3, 0, 2)], Level::Fingerprint, vec!["AB:02"]),
-            (&[(2, 0, 1), (0, 0, 1)], Level::Encrypt, vec![]),
-            (&[(3, 1, 0)], Level::Encrypt, vec![]),
-        ] {
-            let policy = announced_policy(&answer(records), plain.clone());
-            assert_eq!(
-                (policy.level, policy.fingerprints),
-                (level, fingerprints.into_iter().map(str::to_owned).collect())
-            );
-        }
-    }
+    associations
 }

@@ -6,10 +6,10 @@ use crate::material::{Authorities, Identity};
 use crate::protocols::Protocols;
 use crate::summary::{Summary, Trust};
 use crate::verifier::{Strictness, Verifier, trust};
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ProtocolVersion};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -67,6 +67,34 @@ pub struct Policy {
     pub server_name: String,
 }
 
+/// Whether sessions are resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sessions {
+    /// Every handshake is a full one.
+    Forgotten,
+    /// A session of the same [`Connector`] is taken up again, with what was found out of the peer then.
+    Kept,
+}
+
+/// A connection after the handshake.
+pub type Secured<S> = TlsStream<S>;
+
+/// Whether the server has given what it takes to resume the session; known after the first bytes from it.
+#[must_use]
+pub fn is_resumable<S>(stream: &Secured<S>) -> bool {
+    let (_, state) = stream.get_ref();
+    state.protocol_version() == Some(ProtocolVersion::TLSv1_2) || state.tls13_tickets_received() > 0
+}
+
+/// Handshakes under one policy.
+#[derive(Debug)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+    name: ServerName<'static>,
+    policy: Policy,
+}
+
 /// A client's set-up, shared by all its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -95,6 +123,14 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.connector(policy, Sessions::Forgotten)?.connect(stream, deadline).await
+    }
+
+    /// What makes the handshakes of one policy.
+    ///
+    /// # Errors
+    /// What rustls says of the set-up.
+    pub fn connector(&self, policy: &Policy, sessions: Sessions) -> Result<Connector, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let strictness =
             if policy.level >= Level::Fingerprint { Strictness::Strict } else { Strictness::Opportunistic };
@@ -112,13 +148,35 @@ impl Client {
             Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,
             None => builder.with_no_client_auth(),
         };
-        // A resumed session would skip the verifier.
-        config.resumption = Resumption::disabled();
+        if sessions == Sessions::Forgotten {
+            // A resumed session would skip the verifier.
+            config.resumption = Resumption::disabled();
+        }
         config.enable_sni = !policy.server_name.is_empty();
         let name =
             ServerName::try_from(policy.server_name.clone()).or_else(|_| ServerName::try_from("localhost".to_owned()));
         let name = name.map_err(|_| rustls::Error::General("server name".to_owned()))?;
-        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        Ok(Connector { config: Arc::new(config), verifier, name, policy: policy.clone() })
+    }
+}
+
+impl Connector {
+    /// What a handshake must achieve.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// As [`Client::connect`].
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn connect<S>(&self, stream: S, deadline: Duration) -> Result<(TlsStream<S>, Summary), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Self { config, verifier, name, policy } = self;
+        let connecting = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
         let stream = match timeout(deadline, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(Error::Handshake(error)),

@@ -5,6 +5,7 @@
 //! here logs or knows main.cf; what OpenSSL has and rustls has not is mapped or answered with a warning ([`protocols`]).
 
 pub mod client;
+pub mod dane;
 pub mod fingerprint;
 pub mod material;
 pub mod names;

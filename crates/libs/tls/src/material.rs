@@ -50,8 +50,16 @@ impl Authorities {
     /// # Errors
     /// The file or folder cannot be read. A malformed file of the folder is passed over, as OpenSSL does.
     pub fn read(file: &str, folder: &str) -> Result<Self, Error> {
+        Self::read_all(Some(file).filter(|file| !file.is_empty()), folder)
+    }
+
+    /// Reads any number of files, and every file of a folder (empty: none).
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_all<'a>(files: impl IntoIterator<Item = &'a str>, folder: &str) -> Result<Self, Error> {
         let mut listed = Vec::new();
-        if !file.is_empty() {
+        for file in files {
             listed.extend(certificates(Path::new(file))?);
         }
         if !folder.is_empty() {

@@ -1,7 +1,10 @@
 //! The names of a certificate, and whether one of them is wanted. See `smtp_tls_verify_cert_match`.
 
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::X509Name;
 
 /// What a certificate says of its owner and issuer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ impl Names {
     #[must_use]
     pub fn of(certificate: &[u8]) -> Self {
         let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Self::default() };
-        let common = |name: &x509_parser::x509::X509Name<'_>| {
+        let common = |name: &X509Name<'_>| {
             let text = name.iter_common_name().next().or_else(|| name.iter_organization().next());
             text.and_then(|attribute| attribute.as_str().ok()).unwrap_or_default().to_owned()
         };
@@ -42,6 +45,36 @@ impl Names {
         let names = if self.dns.is_empty() { common } else { &self.dns };
         names.iter().map(String::as_str).find(|name| wanted.iter().any(|pattern| matches(name, pattern)))
     }
+}
+
+/// The bits of a certificate's RSA key; 0 if it has another.
+pub(crate) fn rsa_bits(certificate: &[u8]) -> usize {
+    let parsed = X509Certificate::from_der(certificate).ok();
+    match parsed.as_ref().map(|(_, parsed)| parsed.public_key().parsed()) {
+        Some(Ok(PublicKey::RSA(key))) => key.key_size(),
+        _ => 0,
+    }
+}
+
+/// The full names of a certificate's owner and issuer, as `/C=DE/O=Example/CN=mx.example.org`.
+#[must_use]
+pub fn distinguished(certificate: &[u8]) -> (String, String) {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Default::default() };
+    (one_line(parsed.subject()), one_line(parsed.issuer()))
+}
+
+fn one_line(name: &X509Name<'_>) -> String {
+    let mut out = String::new();
+    for attribute in name.iter_attributes() {
+        let kind = attribute.attr_type();
+        let kind = oid2abbrev(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
+        let value = attribute.as_str().unwrap_or_default();
+        out.push('/');
+        out.push_str(&kind);
+        out.push('=');
+        out.extend(value.chars().map(|letter| if letter.is_control() { '?' } else { letter }));
+    }
+    out
 }
 
 /// Whether a certificate's name, which may begin with `*.`, fits a pattern.

@@ -1,7 +1,7 @@
 //! What a handshake agreed on, for the log, the `Received:` header and `permit_tls_clientcerts`.
 
-use crate::names::Names;
-use rustls::{CipherSuite, CommonState, ProtocolVersion, SignatureScheme};
+use crate::names::{self, Names};
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, SignatureScheme};
 use std::fmt;
 
 /// How far the peer's certificate is believed.
@@ -32,6 +32,10 @@ pub struct Summary {
     pub group: String,
     /// How the server signed, if known.
     pub signature: Option<SignatureScheme>,
+    /// Bits of the peer's key where it is an RSA key, else 0.
+    pub key_bits: usize,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
     /// The peer's certificate in DER.
     pub certificate: Option<Vec<u8>>,
     /// Its names.
@@ -52,6 +56,8 @@ impl Summary {
             bits,
             group: group.unwrap_or_default(),
             signature,
+            key_bits: certificate.as_deref().filter(|_| signature.is_some()).map_or(0, names::rsa_bits),
+            resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
             names: certificate.as_deref().map(Names::of).unwrap_or_default(),
             certificate,
         }
@@ -67,6 +73,9 @@ impl fmt::Display for Summary {
         }
         if let Some((name, digest)) = self.signature.and_then(signature) {
             write!(f, " server-signature {name}")?;
+            if self.key_bits > 0 {
+                write!(f, " ({} bits)", self.key_bits)?;
+            }
             if !digest.is_empty() {
                 write!(f, " server-digest {digest}")?;
             }
