@@ -37,7 +37,17 @@ pub(crate) fn cargo() -> Command {
 
 /// Builds every program of the suite.
 pub(crate) fn programs(profile: &Profile) -> Result<()> {
-    run(cargo().args(["build", "--workspace", "--bins", "--exclude", "xtask", "--profile", &profile.0]))
+    programs_with(profile, "")
+}
+
+/// The same with cargo features.
+pub(crate) fn programs_with(profile: &Profile, features: &str) -> Result<()> {
+    let mut command = cargo();
+    command.args(["build", "--workspace", "--bins", "--exclude", "xtask", "--profile", &profile.0]);
+    if !features.is_empty() {
+        command.args(["--features", features]);
+    }
+    run(&mut command)
 }
 
 /// Runs a program to its end; an exit status other than 0 is an error.

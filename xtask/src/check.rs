@@ -8,6 +8,8 @@ pub(crate) fn run() -> Result<()> {
     test::run(Vec::new())?;
     build::run(build::cargo().args(["fmt", "--all", "--check"]))?;
     build::run(build::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let tables = ["clippy", "--package", "table", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    build::run(build::cargo().args(tables))?;
     tidy::run()?;
     lab::run(&[])
 }

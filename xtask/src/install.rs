@@ -57,7 +57,7 @@ struct Link {
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<()> {
     let options = options(arguments)?;
     if !options.built {
-        build::programs(&options.profile)?;
+        build::programs_with(&options.profile, &options.features)?;
     }
     install(&options.root, &options.profile)
 }
@@ -86,18 +86,22 @@ pub(crate) fn install(root: &Path, profile: &Profile) -> Result<()> {
 struct Options {
     root: PathBuf,
     profile: Profile,
+    /// Cargo features, separated by commas.
+    features: String,
     /// Nothing is built: what has been is installed.
     built: bool,
 }
 
 fn options(arguments: Vec<OsString>) -> Result<Options> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut root, mut profile, mut built) = (None, Profile::release(), false);
+    let (mut root, mut profile, mut features, mut built) = (None, Profile::release(), String::new(), false);
     while let Some(argument) = parser.next()? {
         if argument == lexopt::Arg::Long("root") {
             root = Some(PathBuf::from(parser.value()?));
         } else if argument == lexopt::Arg::Long("profile") {
             profile = Profile(parser.value()?.to_string_lossy().into_owned());
+        } else if argument == lexopt::Arg::Long("features") {
+            features = parser.value()?.to_string_lossy().into_owned();
         } else if argument == lexopt::Arg::Long("built") {
             built = true;
         } else {
@@ -105,7 +109,7 @@ fn options(arguments: Vec<OsString>) -> Result<Options> {
         }
     }
     let Some(root) = root else { bail!("install needs --root DIR") };
-    Ok(Options { root: std::path::absolute(root)?, profile, built })
+    Ok(Options { root: std::path::absolute(root)?, profile, features, built })
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {

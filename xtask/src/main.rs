@@ -19,7 +19,7 @@ usage: cargo xtask TASK
   test [ARGUMENTS]         every test of the project (ARGUMENTS go to cargo test)
   check                    all that CI does, in CI's order
   tidy                     the checks that no linter has
-  install --root DIR [--profile NAME] [--built]
+  install --root DIR [--profile NAME] [--features NAMES] [--built]
                            commands, daemons, sample files, with owners and modes when root
   lab [--record]           the acceptance cases that have passed before, where the suite is found (MAIL_LAB)";
 

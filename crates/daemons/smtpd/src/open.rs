@@ -60,7 +60,7 @@ pub(crate) struct Tables {
 impl Opened {
     pub(crate) fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
         let source = &outside.source;
-        let environment = environment(params);
+        let environment = environment(source);
         let settings = Settings::new(params, source, &outside.service_name);
         let rules = rules(params, source, &environment)?;
         if !rules.refuse_relaying() {
@@ -82,16 +82,8 @@ impl Opened {
     }
 }
 
-fn environment(params: &Params) -> Environment {
-    Environment {
-        default_database_type: params.tables.default_database_type.clone(),
-        lmdb_map_size: usize::try_from(params.tables.lmdb_map_size).unwrap_or(usize::MAX),
-        queue_directory: std::path::PathBuf::new(),
-        proxymap_service_name: params.ipc.proxymap_service_name.clone(),
-        proxywrite_service_name: params.ipc.proxywrite_service_name.clone(),
-        ipc_timeout: params.ipc.ipc_timeout,
-        ..Environment::default()
-    }
+fn environment(source: &Source) -> Environment {
+    Environment { queue_directory: std::path::PathBuf::new(), ..Environment::of(source) }
 }
 
 fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<Rules, Fatal> {
@@ -251,7 +243,7 @@ mod tests {
             let text = format!("compatibility_level = 3.6\n{text}");
             let source = Source::parse(std::path::Path::new("/nonexistent"), &text).unwrap();
             let params: Params = source.get().unwrap();
-            let rules = rules(&params, &source, &environment(&params)).unwrap();
+            let rules = rules(&params, &source, &environment(&source)).unwrap();
             assert_eq!(rules.refuse_relaying(), expected, "{text}");
         }
     }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::Error;
+
 thread_local! {
     static RUNTIME: OnceCell<Option<Runtime>> = const { OnceCell::new() };
 }
@@ -28,6 +30,21 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             None => spin(future),
         }
     })
+}
+
+/// Waits likewise where a runtime may be running, which cannot wait for itself: then on a thread of its own.
+pub(crate) fn block_apart<T: Send>(
+    table: &str,
+    future: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<T, Error> {
+    if Handle::try_current().is_err() {
+        return block_on(future);
+    }
+    let ended = std::thread::scope(|scope| {
+        let waiting = std::thread::Builder::new().spawn_scoped(scope, || block_on(future));
+        waiting.ok().and_then(|waiting| waiting.join().ok())
+    });
+    ended.unwrap_or_else(|| Err(Error::temporary(table, "no thread to wait for the answer")))
 }
 
 fn spin<F: Future>(mut future: Pin<&mut F>) -> F::Output {

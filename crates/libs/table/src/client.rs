@@ -2,23 +2,66 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
+use crate::environment::Settings;
 use crate::source::{lines, trim};
 use crate::types::Watched;
-use crate::{Environment, Error, Parents, PatternList};
+use crate::{Environment, Error, Owner, Parents, PatternList};
 
-/// Parameters of one table, from a file in the format of main.cf.
+/// Parameters of one table: from a file in the format of main.cf, or, where the name is no path, those of main.cf
+/// that begin with the name and an underscore.
 pub(crate) struct Parameters {
     spec: String,
-    path: String,
-    values: HashMap<String, String>,
-    pub(crate) file: Watched,
+    origin: Origin,
+}
+
+/// Where parameters come from.
+pub(crate) enum Origin {
+    /// A file of their own.
+    File {
+        /// Its name.
+        path: String,
+        /// What it says.
+        values: HashMap<String, String>,
+        /// To see whether it changes.
+        file: Watched,
+    },
+    /// main.cf.
+    Main {
+        /// Prefix of the names.
+        name: String,
+        /// main.cf, where it is known.
+        settings: Settings,
+    },
+}
+
+impl Origin {
+    /// Whether the file is no longer the one that was read.
+    pub(crate) fn changed(&self) -> bool {
+        match self {
+            Self::File { file, .. } => file.changed(),
+            Self::Main { .. } => false,
+        }
+    }
+
+    /// Who may have written the parameters.
+    pub(crate) fn owner(&self) -> Owner {
+        match self {
+            Self::File { file, .. } => file.owner(),
+            Self::Main { .. } => Owner::Trusted,
+        }
+    }
 }
 
 impl Parameters {
-    pub(crate) fn read(kind: &str, path: &str) -> Result<Self, Error> {
-        let spec = format!("{kind}:{path}");
-        let (text, file) = Watched::read(Path::new(path)).map_err(|error| Error::file(&spec, "open", path, &error))?;
+    pub(crate) fn read(kind: &str, name: &str, environment: &Environment) -> Result<Self, Error> {
+        let spec = format!("{kind}:{name}");
+        if !name.starts_with(['/', '.']) {
+            let origin = Origin::Main { name: name.to_owned(), settings: environment.settings.clone() };
+            return Ok(Self { spec, origin });
+        }
+        let (text, file) = Watched::read(Path::new(name)).map_err(|error| Error::file(&spec, "open", name, &error))?;
         let mut values = HashMap::new();
         for line in lines(&text) {
             let text = String::from_utf8_lossy(trim(&line.text)).into_owned();
@@ -27,21 +70,39 @@ impl Parameters {
                     values.insert(name.trim().to_owned(), value.trim().to_owned());
                 }
                 None => {
-                    let reason = format!("{path}, line {}: missing '=' after attribute name: \"{text}\"", line.number);
+                    let reason = format!("{name}, line {}: missing '=' after attribute name: \"{text}\"", line.number);
                     return Err(Error::config(spec, reason));
                 }
             }
         }
-        Ok(Self { spec, path: path.to_owned(), values, file })
+        Ok(Self { spec, origin: Origin::File { path: name.to_owned(), values, file } })
+    }
+
+    /// The table, as `type:name`.
+    pub(crate) fn spec(&self) -> &str {
+        &self.spec
+    }
+
+    /// What is left to know once the values are read.
+    pub(crate) fn origin(self) -> Origin {
+        self.origin
+    }
+
+    /// The value of a parameter, if it is given.
+    pub(crate) fn given(&self, name: &str) -> Option<String> {
+        match &self.origin {
+            Origin::File { values, .. } => values.get(name).cloned(),
+            Origin::Main { name: prefix, settings } => settings.expanded(&format!("{prefix}_{name}")),
+        }
     }
 
     /// The value of a parameter, if it has one that is not empty.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.given(name).filter(|value| !value.is_empty())
     }
 
     /// The value of a parameter that the table cannot do without.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, Error> {
+    pub(crate) fn required(&self, name: &str) -> Result<String, Error> {
         self.text(name).ok_or_else(|| self.mistake(&format!("parameter \"{name}\" is not given")))
     }
 
@@ -55,15 +116,49 @@ impl Parameters {
         }
     }
 
+    /// A number of seconds.
+    pub(crate) fn seconds(&self, name: &str, default: u64) -> Result<Duration, Error> {
+        let text = self.text(name);
+        let Some(value) = text.as_deref() else { return Ok(Duration::from_secs(default)) };
+        let number = value.strip_suffix('s').unwrap_or(value).parse();
+        number
+            .map(Duration::from_secs)
+            .map_err(|_| self.mistake(&format!("bad numerical configuration: {name} = {value}")))
+    }
+
+    /// A template with `%s` and its kind.
+    pub(crate) fn template(&self, name: &str, text: &str) -> Result<Template, Error> {
+        Template::parse(text)
+            .map_err(|letter| self.mistake(&format!("bad {name} template: unknown expansion %{letter}")))
+    }
+
+    /// The query, or one made of the parameters that came before it. `%s` stands between single quotes.
+    pub(crate) fn sql(&self) -> Result<Template, Error> {
+        if let Some(query) = self.text("query") {
+            return self.template("query", &query);
+        }
+        if let Some(function) = self.text("select_function") {
+            return self.template("query", &format!("SELECT {function}('%s')"));
+        }
+        let (select_field, table) = (self.required("select_field")?, self.required("table")?);
+        let where_field = self.required("where_field")?;
+        let more = self.text("additional_conditions").unwrap_or_default();
+        self.template("query", &format!("SELECT {select_field} FROM {table} WHERE {where_field} = '%s' {more}"))
+    }
+
     /// The domains of keys that are looked up, if they are limited.
     pub(crate) fn domains(&self, environment: &Environment) -> Option<PatternList> {
         let domains = self.text("domain")?;
-        Some(PatternList::open(&format!("{} domain", self.spec), &[domains], Parents::Dotted, environment))
+        Some(PatternList::open(&format!("{} domain", self.spec), &[&domains], Parents::Dotted, environment))
     }
 
-    /// Something is wrong with the file.
+    /// Something is wrong with the parameters.
     pub(crate) fn mistake(&self, what: &str) -> Error {
-        Error::config(&self.spec, format!("{}: {what}", self.path))
+        let place = match &self.origin {
+            Origin::File { path, .. } => path,
+            Origin::Main { name, .. } => name,
+        };
+        Error::config(&self.spec, format!("{place}: {what}"))
     }
 }
 
@@ -164,43 +259,32 @@ impl Part {
 
 /// Which keys are asked for, and what becomes of the results.
 pub(crate) struct Shape {
-    pub(crate) query: Template,
     result_format: Template,
     domains: Option<PatternList>,
     expansion_limit: usize,
 }
 
 impl Shape {
-    /// Reads `result_format`, `domain` and `expansion_limit`; the query is the caller's.
-    pub(crate) fn read(query: &str, parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
-        let template = |name: &str, text: &str| {
-            Template::parse(text)
-                .map_err(|letter| parameters.mistake(&format!("bad {name} template: unknown expansion %{letter}")))
-        };
+    /// Reads `result_format`, `domain` and `expansion_limit`.
+    pub(crate) fn read(parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
+        // An old name, which the tables of LDAP still know.
+        let format = parameters.text("result_format").or_else(|| parameters.text("result_filter"));
         Ok(Self {
-            query: template("query", query)?,
-            result_format: template("result_format", parameters.text("result_format").unwrap_or("%s"))?,
+            result_format: parameters.template("result_format", format.as_deref().unwrap_or("%s"))?,
             domains: parameters.domains(environment),
             expansion_limit: parameters.number("expansion_limit", 0)?,
         })
     }
 
-    /// The query for a key; none for keys that are not to be asked for.
-    pub(crate) async fn query(&self, key: &str, quote: impl Fn(&str) -> String) -> Result<Option<String>, Error> {
-        if let Some(domains) = &self.domains {
-            let (Some(_), Some(domain)) = (Part::User.of(key), Part::Domain.of(key)) else {
-                return Ok(None);
-            };
-            if !domains.matches_string(domain.as_bytes()).await? {
-                return Ok(None);
-            }
+    /// Whether a key is to be asked for: its domain is listed, and it has what the format of results needs.
+    pub(crate) async fn admits(&self, key: &str) -> Result<bool, Error> {
+        if !is_listed(self.domains.as_ref(), key).await? {
+            return Ok(false);
         }
-        // A key without what the format of results needs is not asked for either.
-        let needs_key = self.result_format.0.iter().all(|piece| match piece {
+        Ok(self.result_format.0.iter().all(|piece| match piece {
             Piece::Part(Of::Key, part) => part.of(key).is_some(),
             Piece::Part(Of::Subject, _) | Piece::Text(_) => true,
-        });
-        Ok(if needs_key { self.query.expand(key, key, quote) } else { None })
+        }))
     }
 
     /// How many results are worth reading.
@@ -211,7 +295,11 @@ impl Shape {
     /// The value that results make together.
     pub(crate) fn value(&self, key: &str, results: &[Vec<u8>], spec: &str) -> Result<Option<Vec<u8>>, Error> {
         let mut values = Vec::new();
-        for result in results.iter().filter(|result| !result.is_empty()) {
+        for result in results {
+            if result.is_empty() {
+                tracing::warn!("table \"{spec}\": empty lookup result for: \"{key}\" -- ignored");
+                continue;
+            }
             let result = String::from_utf8_lossy(result);
             values.extend(self.result_format.expand(&result, key, str::to_owned));
         }
@@ -219,6 +307,15 @@ impl Shape {
             return Err(Error::temporary(spec, format!("Expansion limit exceeded for key: '{key}'")));
         }
         Ok((!values.is_empty()).then(|| values.join(",").into_bytes()))
+    }
+}
+
+/// Whether a key's domain is one of those that are looked up.
+pub(crate) async fn is_listed(domains: Option<&PatternList>, key: &str) -> Result<bool, Error> {
+    let Some(domains) = domains else { return Ok(true) };
+    match (Part::User.of(key), Part::Domain.of(key)) {
+        (Some(_), Some(domain)) => domains.matches_string(domain.as_bytes()).await,
+        _ => Ok(false),
     }
 }
 

@@ -37,7 +37,28 @@ pub struct Environment {
     pub terminator: Terminator,
     /// Connections to `proxy:` servers; shared by what is opened with clones of this environment.
     pub proxies: Proxies,
+    /// Parameters of tables that main.cf itself defines.
+    pub settings: Settings,
 }
+
+/// main.cf, for tables whose parameters it holds as `name_parameter`.
+#[derive(Debug, Clone, Default)]
+pub struct Settings(Option<Arc<config::Source>>);
+
+impl Settings {
+    pub(crate) fn expanded(&self, name: &str) -> Option<String> {
+        self.0.as_ref()?.expanded(name).ok().flatten()
+    }
+}
+
+// A main.cf is the same as long as the process lives.
+impl PartialEq for Settings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Settings {}
 
 /// Whether stored keys and values end with NUL. Look-ups try both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,6 +154,7 @@ impl Environment {
             values: default.values,
             terminator: default.terminator,
             proxies: default.proxies,
+            settings: Settings(Some(Arc::new(source.clone()))),
         }
     }
 }
@@ -161,6 +183,7 @@ impl Default for Environment {
             values: Values::Text,
             terminator: Terminator::Usual,
             proxies: Proxies::default(),
+            settings: Settings::default(),
         }
     }
 }

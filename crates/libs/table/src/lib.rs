@@ -12,6 +12,7 @@ mod client;
 pub mod environment;
 mod error;
 mod fold;
+mod link;
 mod local_domain;
 mod lookup;
 mod maps;
@@ -21,6 +22,10 @@ mod pattern_list;
 mod pattern_rules;
 mod replacement;
 mod rules;
+#[cfg(feature = "servers")]
+mod secure;
+#[cfg(feature = "servers")]
+mod servers;
 pub mod source;
 pub mod split;
 pub mod store;

@@ -3,26 +3,14 @@
 //! Each look-up takes an idle connection or makes one, so that look-ups do not wait for each other. A kept
 //! connection that breaks is replaced once; questions are harmless.
 
-use std::future::Future;
-use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::blocking::Inside;
-
-/// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// `host:port`.
-    Inet(String),
-    /// A socket in the file system, behind the jail if there is one.
-    Unix(PathBuf),
-}
+use crate::link::{Connection, Endpoint, in_time, malformed};
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +20,18 @@ pub(crate) enum Framing {
     /// With the line.
     Line,
     /// With the line, or, after a line that announces a value, with the value and a line for its end.
-    Memcache,
+    Memcache {
+        /// The longest line.
+        line: usize,
+    },
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-type Connection = BufReader<Box<dyn Stream>>;
 
 /// A server, with connections that are idle.
 pub(crate) struct Server {
     endpoint: Endpoint,
     framing: Framing,
     limit: usize,
+    deadline: Duration,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -53,7 +40,12 @@ const MOST_IDLE: usize = 4;
 
 impl Server {
     pub(crate) fn new(endpoint: Endpoint, framing: Framing, limit: usize) -> Self {
-        Self { endpoint, framing, limit, idle: Mutex::default() }
+        Self { endpoint, framing, limit, deadline: DEADLINE, idle: Mutex::default() }
+    }
+
+    /// The same, with less patience.
+    pub(crate) fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Sends a question, which is complete with its framing, and waits for the answer.
@@ -65,30 +57,18 @@ impl Server {
         {
             return Ok(answer);
         }
-        let connection = in_time(self.connect()).await?;
+        let connection = in_time(self.deadline, self.endpoint.connect()).await?;
         self.exchange(connection, question).await
     }
 
-    async fn connect(&self) -> io::Result<Connection> {
-        let stream: Box<dyn Stream> = match &self.endpoint {
-            Endpoint::Inet(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
-            }
-            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-        };
-        Ok(BufReader::new(stream))
-    }
-
     async fn exchange(&self, mut connection: Connection, question: &[u8]) -> io::Result<Vec<u8>> {
-        let answer = in_time(async {
+        let answer = in_time(self.deadline, async {
             connection.write_all(question).await?;
             connection.flush().await?;
             match self.framing {
                 Framing::Netstring => self.netstring(&mut connection).await,
-                Framing::Line => self.line(&mut connection).await,
-                Framing::Memcache => self.memcache(&mut connection).await,
+                Framing::Line => line(&mut connection, self.limit).await,
+                Framing::Memcache { line } => self.memcache(&mut connection, line).await,
             }
         });
         let answer = answer.await?;
@@ -99,22 +79,9 @@ impl Server {
         Ok(answer)
     }
 
-    async fn line(&self, connection: &mut Connection) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        let most = u64::try_from(self.limit).unwrap_or(u64::MAX);
-        connection.take(most).read_until(b'\n', &mut line).await?;
-        if line.pop() != Some(b'\n') {
-            return Err(malformed("incomplete answer"));
-        }
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Ok(line)
-    }
-
     /// The line, and below it the value.
-    async fn memcache(&self, connection: &mut Connection) -> io::Result<Vec<u8>> {
-        let mut answer = self.line(connection).await?;
+    async fn memcache(&self, connection: &mut Connection, longest: usize) -> io::Result<Vec<u8>> {
+        let mut answer = line(connection, longest).await?;
         if !answer.starts_with(b"VALUE ") {
             return Ok(answer);
         }
@@ -125,7 +92,7 @@ impl Server {
         }
         let mut value = vec![0; length];
         connection.read_exact(&mut value).await?;
-        if !self.line(connection).await?.is_empty() || self.line(connection).await? != b"END" {
+        if !line(connection, longest).await?.is_empty() || line(connection, longest).await? != b"END" {
             return Err(malformed("value without end"));
         }
         answer.push(b'\n');
@@ -154,10 +121,16 @@ impl Server {
     }
 }
 
-fn malformed(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, what)
-}
-
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(DEADLINE, work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+/// A line, without its end.
+async fn line(connection: &mut Connection, longest: usize) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let most = u64::try_from(longest).unwrap_or(u64::MAX);
+    connection.take(most).read_until(b'\n', &mut line).await?;
+    if line.pop() != Some(b'\n') {
+        return Err(malformed("incomplete answer"));
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(line)
 }

@@ -16,6 +16,8 @@ mod memcache;
 mod pcre;
 mod proxy;
 mod randmap;
+#[cfg(feature = "redis")]
+mod redis;
 mod regexp;
 mod socketmap;
 mod sqlite;
@@ -71,11 +73,13 @@ pub const TYPES: &[Type] = &[
     row("inline", "entries written in the configuration", inline::open),
     row("internal", "empty, in memory", internal::open).stored(internal::store),
     row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
-    row("memcache", "a memcached server, with another table behind it", memcache::open),
+    row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
     row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
     row("pipemap", "tables that look up each other's results", composed::open_pipe),
     row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
     row("randmap", "one of several values, by chance", randmap::open).patterns(),
+    #[cfg(feature = "redis")]
+    row("redis", "a Redis server", redis::open),
     row("regexp", "POSIX patterns, the first match counts", regexp::open).patterns(),
     row("socketmap", "a server that speaks sendmail's protocol", socketmap::open),
     row("sqlite", "queries of an SQLite file", sqlite::open),

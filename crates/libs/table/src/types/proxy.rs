@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ipc::Caller;
 use ipc::proxymap::{Action, Folding as Asked, Proxymap, Reply, Request};
 
-use crate::blocking::Inside;
+use crate::blocking::{Inside, block_apart};
 use crate::environment::{Folding, Trust};
 use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table, types};
@@ -73,6 +73,11 @@ impl Proxy {
         }
     }
 
+    /// Asks from a program that may have no runtime.
+    fn wait(&self, action: Action) -> Result<Reply, Error> {
+        block_apart(&self.table, self.ask(action))
+    }
+
     async fn find(&self, key: Vec<u8>) -> Answer {
         match self.ask(Action::Lookup(Bytes::from(key))).await? {
             Reply::Found(value) => Ok(Some(value.to_vec())),
@@ -123,21 +128,21 @@ impl Store for Remote {
             return Ok(Put::Duplicate);
         }
         let action = Action::Update(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
-        crate::block_on(self.proxy.ask(action)).map(|_| Put::Stored)
+        self.proxy.wait(action).map(|_| Put::Stored)
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<bool, Error> {
         let action = Action::Delete(Bytes::copy_from_slice(key));
-        Ok(crate::block_on(self.proxy.ask(action))? != Reply::NotFound)
+        Ok(self.proxy.wait(action)? != Reply::NotFound)
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        crate::block_on(self.proxy.find(key.to_vec()))
+        block_apart(&self.proxy.table, self.proxy.find(key.to_vec()))
     }
 
     fn next(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, Error> {
         let action = if after.is_some() && self.listed.as_deref() == after { Action::Next } else { Action::First };
-        let Reply::Entry(key, value) = crate::block_on(self.proxy.ask(action))? else {
+        let Reply::Entry(key, value) = self.proxy.wait(action)? else {
             return Ok(None);
         };
         self.listed = Some(key.to_vec());

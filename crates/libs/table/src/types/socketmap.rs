@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::environment::Trust;
 use crate::error::system_text;
-use crate::wire::{Endpoint, Framing, Server};
+use crate::link::Endpoint;
+use crate::wire::{Framing, Server};
 use crate::{Answer, Environment, Error, Lookup, Owner, Table};
 
 struct Socketmap {

@@ -6,36 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::sqlite::Database;
 use tokio::runtime::Handle;
 
-use super::Watched;
-use crate::client::{Parameters, Shape};
+use crate::client::{Origin, Parameters, Shape, Template};
 use crate::{Answer, Environment, Error, Lookup, Owner, Table};
 
 struct Sqlite {
     spec: String,
+    query: Template,
     shape: Shape,
     database: Arc<Mutex<Database>>,
-    file: Watched,
+    origin: Origin,
 }
 
 pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
     let spec = format!("sqlite:{path}");
-    let parameters = Parameters::read("sqlite", path)?;
+    let parameters = Parameters::read("sqlite", path, environment)?;
     let file = PathBuf::from(parameters.required("dbpath")?);
-    let shape = Shape::read(&query(&parameters)?, &parameters, environment)?;
+    let (query, shape) = (parameters.sql()?, Shape::read(&parameters, environment)?);
     let database = Database::open(Path::new(&file))
         .map_err(|error| Error::temporary(&spec, format!("open database {}: {error}", file.display())))?;
-    Ok(Box::new(Sqlite { spec, shape, database: Arc::new(Mutex::new(database)), file: parameters.file }))
-}
-
-/// The query, or one made of the parameters that came before it.
-fn query(parameters: &Parameters) -> Result<String, Error> {
-    if let Some(query) = parameters.text("query") {
-        return Ok(query.to_owned());
-    }
-    let (select_field, table) = (parameters.required("select_field")?, parameters.required("table")?);
-    let where_field = parameters.required("where_field")?;
-    let more = parameters.text("additional_conditions").unwrap_or_default();
-    Ok(format!("SELECT {select_field} FROM {table} WHERE {where_field} = '%s' {more}"))
+    Ok(Box::new(Sqlite { spec, query, shape, database: Arc::new(Mutex::new(database)), origin: parameters.origin() }))
 }
 
 impl Sqlite {
@@ -44,7 +33,10 @@ impl Sqlite {
             return Ok(None);
         };
         let quote = |part: &str| part.replace('\'', "''");
-        let Some(query) = self.shape.query(&key, quote).await? else {
+        if !self.shape.admits(&key).await? {
+            return Ok(None);
+        }
+        let Some(query) = self.query.expand(&key, &key, quote) else {
             return Ok(None);
         };
         let (database, most) = (Arc::clone(&self.database), self.shape.most());
@@ -68,10 +60,10 @@ impl Table for Sqlite {
     }
 
     fn changed(&self) -> bool {
-        self.file.changed()
+        self.origin.changed()
     }
 
     fn owner(&self) -> Owner {
-        self.file.owner()
+        self.origin.owner()
     }
 }

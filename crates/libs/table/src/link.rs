@@ -1,0 +1,57 @@
+//! Streams to the servers of tables.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// `host:port`.
+    Inet(String),
+    /// A socket in the file system, behind the jail if there is one.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection to a server.
+pub(crate) type Connection = BufReader<Box<dyn Stream>>;
+
+impl Endpoint {
+    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+        let stream: Box<dyn Stream> = match self {
+            Self::Inet(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        };
+        Ok(BufReader::new(stream))
+    }
+}
+
+/// A peer that does not keep to the protocol.
+pub(crate) fn malformed(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
+pub(crate) async fn in_time<T>(deadline: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(deadline, work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}

@@ -1,0 +1,11 @@
+//! Tables behind real servers, which are started on loopback in a folder of their own.
+//!
+//! A server that is not installed is left out by name; where `POSTERN_TEST_PEERS=required` that is a failure.
+
+#[cfg(test)]
+mod memcache;
+#[cfg(feature = "redis")]
+#[cfg(test)]
+mod redis;
+#[cfg(test)]
+mod running;
