@@ -38,6 +38,11 @@ impl Network {
         Ok(Self { address, length })
     }
 
+    /// The addresses that share so many leading bits with this one.
+    pub fn around(address: IpAddr, length: u8) -> Self {
+        Self { address: first_address(address, length), length }
+    }
+
     /// Whether the address is one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.address.is_ipv4() && first_address(address, self.length) == self.address
@@ -55,7 +60,7 @@ impl Network {
 }
 
 /// The address with all but its leading bits cleared.
-pub fn first_address(address: IpAddr, length: u8) -> IpAddr {
+fn first_address(address: IpAddr, length: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);

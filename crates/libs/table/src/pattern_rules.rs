@@ -1,11 +1,22 @@
 //! What `regexp:` and `pcre:` tables have in common: `/pattern/flags text`, `if`, `!`, `$1`.
 
+mod index;
+mod required;
+
+use std::cell::OnceCell;
+use std::ffi::{CStr, CString};
+
 use crate::environment::Trust;
 use crate::replacement::{Mistake, Replacement};
-use crate::rules::{self, Builder, Rule};
+use crate::rules::{self, Builder, Rule, Rules};
 use crate::source::{is_space, trim};
 use crate::types::Watched;
 use crate::{Environment, Error, Keys, Lookup, Owner, Table};
+
+use index::Index;
+use required::{Need, required};
+
+pub(crate) use required::Syntax;
 
 /// Where groups matched.
 pub(crate) type Span = Option<(usize, usize)>;
@@ -19,6 +30,9 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
 
     /// Compiles a pattern with the letters that follow it. `Err` is for the log.
     fn compile(pattern: &[u8], flags: &Flags, groups: Groups) -> Result<Self, String>;
+
+    /// How patterns with these flags are written, if that is known well enough to read them.
+    fn syntax(flags: &Flags) -> Option<Syntax>;
 
     /// Whether the letter is a flag.
     fn knows(flag: u8) -> bool;
@@ -50,55 +64,45 @@ impl Flags {
 /// What is looked up, in the forms that engines want.
 pub(crate) struct Subject<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) text: std::ffi::CString,
+    text: OnceCell<CString>,
 }
 
 impl<'a> Subject<'a> {
     fn new(key: &'a [u8]) -> Self {
         let bytes = memchr::memchr(0, key).and_then(|end| key.get(..end)).unwrap_or(key);
-        Self { bytes, text: std::ffi::CString::new(bytes).unwrap_or_default() }
+        Self { bytes, text: OnceCell::new() }
+    }
+
+    pub(crate) fn text(&self) -> &CStr {
+        self.text.get_or_init(|| CString::new(self.bytes).unwrap_or_default())
     }
 }
 
 struct Pattern<E> {
     engine: E,
     negated: bool,
+    /// How many places of groups the value wants to know.
+    spans: usize,
 }
 
 struct Patterns<E> {
     name: String,
-    rules: Vec<Rule<Pattern<E>, Replacement>>,
+    rules: Rules<Pattern<E>, Replacement>,
+    index: Index,
     file: Option<Watched>,
-    most_groups: usize,
 }
 
 /// Opens the table `kind:name`.
 pub(crate) fn open<E: Engine>(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
-    let text = rules::read(E::KIND, name, environment)?;
-    let mut reader = Reader::<E> { name, trust: environment.trust, builder: Builder::new(), line: 0 };
-    for line in &text.lines {
-        reader.line = line.number;
-        if let Err(warning) = reader.rule(trim(&line.text)) {
-            reader.warn(&warning);
-        }
-    }
-    let (rules, unclosed) = std::mem::replace(&mut reader.builder, Builder::new()).finish();
-    for line in unclosed {
-        reader.line = line;
-        reader.warn("IF has no matching ENDIF");
-    }
-    let groups = |rule: &Rule<Pattern<E>, Replacement>| match rule {
-        Rule::Match { value, .. } => value.groups().max().unwrap_or(0),
-        Rule::If { .. } => 0,
-    };
-    let most_groups = rules.iter().map(groups).max().unwrap_or(0);
-    Ok(Box::new(Patterns { name: name.to_owned(), rules, file: text.file, most_groups }))
+    Ok(Box::new(Patterns::<E>::read(name, environment)?))
 }
 
 struct Reader<'a, E> {
     name: &'a str,
     trust: Trust,
     builder: Builder<Pattern<E>, Replacement>,
+    /// What each rule requires.
+    needs: Vec<Vec<Need>>,
     line: usize,
 }
 
@@ -156,7 +160,9 @@ impl<E: Engine> Reader<'_, E> {
         if let Some(group) = replacement.groups().find(|group| *group == 0 || *group > engine.groups()) {
             return Err(format!("out of range replacement index \"{group}\": skipping this rule"));
         }
-        self.builder.push(Pattern { engine, negated: written.negated }, replacement, self.line);
+        let spans = replacement.groups().max().map_or(0, |group| group + 1);
+        self.needs.push(Self::needs(&written));
+        self.builder.push(Pattern { engine, negated: written.negated, spans }, replacement, self.line);
         Ok(())
     }
 
@@ -168,8 +174,17 @@ impl<E: Engine> Reader<'_, E> {
             self.warn("do not prepend whitespace to statements between IF and ENDIF");
         }
         let engine = E::compile(written.pattern, &written.flags, Groups::Unused)?;
-        self.builder.open(Pattern { engine, negated: written.negated }, self.line);
+        self.needs.push(Self::needs(&written));
+        self.builder.open(Pattern { engine, negated: written.negated, spans: 0 }, self.line);
         Ok(())
+    }
+
+    /// What a subject must have for the rule to apply.
+    fn needs(written: &Written<'_>) -> Vec<Need> {
+        match E::syntax(&written.flags) {
+            Some(syntax) if !written.negated => required(written.pattern, syntax),
+            _ => Vec::new(),
+        }
     }
 
     fn pattern(text: &[u8]) -> Result<Written<'_>, String> {
@@ -219,6 +234,42 @@ fn closing(text: &[u8], delimiter: u8) -> Option<usize> {
 }
 
 impl<E: Engine> Patterns<E> {
+    fn read(name: &str, environment: &Environment) -> Result<Self, Error> {
+        let text = rules::read(E::KIND, name, environment)?;
+        let mut reader =
+            Reader::<E> { name, trust: environment.trust, builder: Builder::new(), needs: Vec::new(), line: 0 };
+        for line in &text.lines {
+            reader.line = line.number;
+            if let Err(warning) = reader.rule(trim(&line.text)) {
+                reader.warn(&warning);
+            }
+        }
+        let (rules, unclosed) = std::mem::replace(&mut reader.builder, Builder::new()).finish();
+        for line in unclosed {
+            reader.line = line;
+            reader.warn("IF has no matching ENDIF");
+        }
+        let index = Index::new(&reader.needs);
+        Ok(Self { name: name.to_owned(), rules, index, file: text.file })
+    }
+
+    fn find(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let subject = Subject::new(key);
+        let found = self.index.found(subject.bytes);
+        self.first(self.index.candidates(&found), &subject)
+    }
+
+    fn first(&self, candidates: impl Iterator<Item = usize>, subject: &Subject<'_>) -> Option<Vec<u8>> {
+        let mut spans = Vec::new();
+        let value = self.rules.first(candidates, |rule| {
+            let (Rule::Match { pattern, line, .. } | Rule::If { pattern, line, .. }) = rule;
+            spans.clear();
+            spans.resize(pattern.spans, None);
+            self.matches(pattern, subject, &mut spans, *line)
+        })?;
+        Some(value.expand(subject.bytes, &spans))
+    }
+
     fn matches(&self, pattern: &Pattern<E>, subject: &Subject<'_>, spans: &mut [Span], line: usize) -> bool {
         match pattern.engine.matches(subject, spans) {
             Ok(matched) => matched != pattern.negated,
@@ -232,25 +283,7 @@ impl<E: Engine> Patterns<E> {
 
 impl<E: Engine> Table for Patterns<E> {
     fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        let subject = Subject::new(key);
-        let mut spans = vec![None; self.most_groups + 1];
-        let mut at = 0;
-        while let Some(rule) = self.rules.get(at) {
-            match rule {
-                Rule::Match { pattern, value, line } => {
-                    let wanted = value.groups().max().map_or(0, |group| group + 1);
-                    let spans = spans.get_mut(..wanted).unwrap_or_default();
-                    if self.matches(pattern, &subject, spans, *line) {
-                        return Lookup::found(value.expand(subject.bytes, spans));
-                    }
-                    at += 1;
-                }
-                Rule::If { pattern, end, line } => {
-                    at = if self.matches(pattern, &subject, &mut [], *line) { at + 1 } else { *end };
-                }
-            }
-        }
-        Lookup::nothing()
+        self.find(key).map_or_else(Lookup::nothing, Lookup::found)
     }
 
     fn keys(&self) -> Keys {

@@ -46,32 +46,78 @@ pub(crate) enum Rule<P, V> {
     If { pattern: P, end: usize, line: usize },
 }
 
+/// Rules in order, each with the place of the innermost `if` around it.
+pub(crate) struct Rules<P, V> {
+    list: Vec<(Rule<P, V>, Option<usize>)>,
+}
+
+impl<P, V> Rules<P, V> {
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule<P, V>> {
+        self.list.iter().map(|(rule, _)| rule)
+    }
+
+    /// The value of the first rule that counts and matches.
+    ///
+    /// Only the candidates are asked, whose places are in ascending order: no other rule matches.
+    pub(crate) fn first(
+        &self,
+        candidates: impl Iterator<Item = usize>,
+        mut matches: impl FnMut(&Rule<P, V>) -> bool,
+    ) -> Option<&V> {
+        // The conditions that hold here, with their ends.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        for at in candidates {
+            let (rule, inside) = self.list.get(at)?;
+            while open.last().is_some_and(|(_, end)| *end <= at) {
+                open.pop();
+            }
+            if *inside != open.last().map(|(at, _)| *at) || !matches(rule) {
+                continue;
+            }
+            match rule {
+                Rule::Match { value, .. } => return Some(value),
+                Rule::If { end, .. } => open.push((at, *end)),
+            }
+        }
+        None
+    }
+}
+
 /// Rules as they are read one by one.
 pub(crate) struct Builder<P, V> {
-    rules: Vec<Rule<P, V>>,
+    rules: Rules<P, V>,
     open: Vec<usize>,
 }
 
 impl<P, V> Builder<P, V> {
     pub(crate) fn new() -> Self {
-        Self { rules: Vec::new(), open: Vec::new() }
+        Self { rules: Rules { list: Vec::new() }, open: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, pattern: P, value: V, line: usize) {
-        self.rules.push(Rule::Match { pattern, value, line });
+        self.add(Rule::Match { pattern, value, line });
     }
 
     pub(crate) fn open(&mut self, pattern: P, line: usize) {
-        self.open.push(self.rules.len());
+        let at = self.rules.len();
         // Until its end is seen, it never ends: a condition that fails then ends the look-up.
-        self.rules.push(Rule::If { pattern, end: usize::MAX, line });
+        self.add(Rule::If { pattern, end: usize::MAX, line });
+        self.open.push(at);
+    }
+
+    fn add(&mut self, rule: Rule<P, V>) {
+        self.rules.list.push((rule, self.open.last().copied()));
     }
 
     /// Ends the innermost `if`, and tells whether there was one.
     pub(crate) fn close(&mut self) -> bool {
         let next = self.rules.len();
-        match self.open.pop().and_then(|at| self.rules.get_mut(at)) {
-            Some(Rule::If { end, .. }) => {
+        match self.open.pop().and_then(|at| self.rules.list.get_mut(at)) {
+            Some((Rule::If { end, .. }, _)) => {
                 *end = next;
                 true
             }
@@ -80,12 +126,22 @@ impl<P, V> Builder<P, V> {
     }
 
     /// The rules, and the lines of each `if` that does not end.
-    pub(crate) fn finish(self) -> (Vec<Rule<P, V>>, Vec<usize>) {
-        let lines = self.open.iter().rev().filter_map(|at| match self.rules.get(*at) {
-            Some(Rule::If { line, .. }) => Some(*line),
+    pub(crate) fn finish(self) -> (Rules<P, V>, Vec<usize>) {
+        let lines = self.open.iter().rev().filter_map(|at| match self.rules.list.get(*at) {
+            Some((Rule::If { line, .. }, _)) => Some(*line),
             _ => None,
         });
         let lines = lines.collect();
         (self.rules, lines)
     }
+}
+
+/// Both lists of places in one ascending order.
+pub(crate) fn merged<'a>(left: &'a [usize], right: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    std::iter::from_fn(move || match (left.peek(), right.peek()) {
+        (Some(l), Some(r)) if r < l => right.next().copied(),
+        (Some(_), _) => left.next().copied(),
+        (None, _) => right.next().copied(),
+    })
 }

@@ -1,6 +1,9 @@
 //! Tests of `regexp:` and `pcre:` tables.
-use crate::Environment;
-use crate::environment::Trust;
+use super::*;
+use engine::{pcre, posix};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 fn find(rules: &str, key: &str) -> Option<String> {
     let mut answers = ["regexp", "pcre"].map(|kind| {
@@ -62,5 +65,119 @@ fn pcre_has_more_flags() {
     {
         let found = table.lookup(key.as_bytes()).block().unwrap();
         assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{key}");
+    }
+}
+
+/// Patterns out of what matters to those who read them.
+fn pattern() -> impl Strategy<Value = String> {
+    const PARTS: &[&str] = &[
+        "a",
+        "b",
+        "c",
+        "A",
+        "ab",
+        "bc",
+        "ca",
+        ".",
+        "^",
+        "$",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{0,1}",
+        "{1,}",
+        "{,1}",
+        "{",
+        "(",
+        "(?:",
+        "(?!",
+        "(?i)",
+        "|",
+        ")",
+        ")",
+        "[",
+        "[^",
+        "]",
+        "[ab]",
+        "[]a]",
+        "[[:alpha:]]",
+        "[:",
+        "\\",
+        "\\b",
+        "\\w",
+        "\\Q",
+        "\\E",
+        "\\1",
+        "\\.",
+        "\\<",
+        "\\|",
+        "\\]",
+        "-",
+        ",",
+        "\u{e9}",
+    ];
+    let free = vec(select(PARTS), 1..9).prop_map(|parts| parts.concat());
+    let atom = select(&["a", "b", "c", "ab", "ca", ".", "[ab]", "\\w", "(b|ca)", "(a|bc|)", "(ab?c)", "^", "$"][..]);
+    let quantifier = select(&["", "", "", "*", "+", "?", "{2}", "{0,1}", "+?"][..]);
+    let likely = vec((atom, quantifier, select(&["", "", "", "|"][..])), 1..6)
+        .prop_map(|parts| parts.iter().map(|(atom, quantifier, bar)| format!("{atom}{quantifier}{bar}")).collect());
+    prop_oneof![free, likely]
+}
+
+fn subject() -> impl Strategy<Value = String> {
+    vec(select(&["a", "b", "c", "A", "B", "ab", "bc", "CA", ".", "-", "|", "]", "\\", "\u{e9}"][..]), 0..8)
+        .prop_map(|parts| parts.concat())
+}
+
+fn meets_all_needs<E: Engine>(pattern: &str, flags: &str, subject: &str) {
+    let flags = Flags(flags.as_bytes().to_vec());
+    let (Ok(engine), Some(syntax)) = (E::compile(pattern.as_bytes(), &flags, Groups::Unused), E::syntax(&flags)) else {
+        return;
+    };
+    let lower = subject.to_ascii_lowercase();
+    if engine.matches(&Subject::new(subject.as_bytes()), &mut []) == Ok(true) {
+        for need in required(pattern.as_bytes(), syntax) {
+            let has = |text: &Vec<u8>| memchr::memmem::find(lower.as_bytes(), text).is_some();
+            assert!(need.iter().any(has), "{} {pattern:?} {subject:?} {need:?}", E::KIND);
+        }
+    }
+}
+
+fn answers_as_one_by_one<E: Engine>(rules: &str, subject: &str) {
+    let table = Patterns::<E>::read(rules, &Environment::default()).unwrap();
+    let one_by_one = table.first(0..table.rules.len(), &Subject::new(subject.as_bytes()));
+    assert_eq!(table.find(subject.as_bytes()), one_by_one, "{} {rules} {subject:?}", E::KIND);
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let pattern = pattern().prop_map(|pattern| pattern.replace(['{', '}', ','], "x"));
+    (
+        select(&["", "", "", "if ", "endif"][..]),
+        select(&["", "", "", "!"][..]),
+        pattern,
+        select(&["", "", "i", "x", "m"][..]),
+    )
+        .prop_map(|(kind, not, pattern, flags)| match kind {
+            "" => format!("{{{not}/{pattern}/{flags} VALUE}}"),
+            "if " => format!("{{if {not}/{pattern}/{flags}}}"),
+            _ => "{endif}".to_owned(),
+        })
+}
+
+proptest! {
+    #[test]
+    fn what_matches_has_what_is_required(pattern in pattern(), subject in subject(), flags in select(&["", "i", "m"][..])) {
+        meets_all_needs::<posix::Regex>(&pattern, flags, &subject);
+        meets_all_needs::<pcre::Regex>(&pattern, flags, &subject);
+    }
+
+    #[test]
+    fn the_index_agrees_with_the_plain_search(rules in vec(rule(), 8..40), subject in subject()) {
+        let numbered: Vec<_> =
+            rules.iter().enumerate().map(|(at, rule)| rule.replace("VALUE", &format!("v{at}"))).collect();
+        let rules = format!("{{{}}}", numbered.join(", "));
+        answers_as_one_by_one::<posix::Regex>(&rules, &subject);
+        answers_as_one_by_one::<pcre::Regex>(&rules, &subject);
     }
 }

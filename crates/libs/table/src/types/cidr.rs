@@ -1,14 +1,14 @@
 //! `cidr:path`: networks and addresses in order; the first that contains the address counts.
 //!
-//! Runs of plain rules are indexed by prefix length, so that the cost of a look-up grows with the number of
-//! different lengths and not with that of rules.
+//! Rules are indexed by prefix length, so that the cost of a look-up grows with the number of different lengths and
+//! not with that of rules. Those with a `!` match nearly every address, and are asked one by one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Watched;
-use crate::network::{Network, first_address};
-use crate::rules::{self, Builder, Rule};
+use crate::network::Network;
+use crate::rules::{self, Builder, Rule, Rules, merged};
 use crate::source::{is_space, trim};
 use crate::{Environment, Error, Keys, Lookup, Owner, Table};
 
@@ -24,21 +24,22 @@ impl Pattern {
 }
 
 struct Cidr {
-    rules: Vec<Rule<Pattern, Vec<u8>>>,
-    /// By the rule that a run starts with.
-    runs: HashMap<usize, Run>,
+    rules: Rules<Pattern, Vec<u8>>,
+    index: Index,
     file: Option<Watched>,
 }
 
-/// Plain rules that follow each other.
-struct Run {
-    end: usize,
-    /// For each prefix length in use, the first rule of each network.
-    v4: Vec<(u8, HashMap<IpAddr, usize>)>,
-    v6: Vec<(u8, HashMap<IpAddr, usize>)>,
+/// Where rules for an address may be.
+#[derive(Default)]
+struct Index {
+    /// The rules of each network, in order.
+    networks: HashMap<Network, Vec<usize>>,
+    /// The prefix lengths in use.
+    v4: Vec<u8>,
+    v6: Vec<u8>,
+    /// Rules that are asked for every address.
+    always: Vec<usize>,
 }
-
-const SHORTEST_RUN: usize = 16;
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
     let text = rules::read("cidr", name, environment)?;
@@ -52,8 +53,8 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     for line in unclosed {
         tracing::warn!("cidr map {name}, line {line}: IF has no matching ENDIF");
     }
-    let runs = find_runs(&rules);
-    Ok(Box::new(Cidr { rules, runs, file: text.file }))
+    let index = Index::new(&rules);
+    Ok(Box::new(Cidr { rules, index, file: text.file }))
 }
 
 fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, text: &[u8], line: usize) -> Result<(), String> {
@@ -111,74 +112,47 @@ fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     (word, trim(rest))
 }
 
-fn find_runs(rules: &[Rule<Pattern, Vec<u8>>]) -> HashMap<usize, Run> {
-    // A condition may end within what looks like a run.
-    let mut breaks: Vec<usize> = Vec::new();
-    for rule in rules {
-        if let Rule::If { end, .. } = rule {
-            breaks.push(*end);
-        }
-    }
-    let mut runs = HashMap::new();
-    let mut start = 0;
-    while start < rules.len() {
-        let mut run = Run { end: start, v4: Vec::new(), v6: Vec::new() };
-        for (at, rule) in rules.iter().enumerate().skip(start) {
-            match rule {
-                Rule::Match { pattern, .. } if !pattern.negated && (at == start || !breaks.contains(&at)) => {
-                    run.add(pattern.network, at);
-                }
-                Rule::Match { .. } | Rule::If { .. } => break,
+impl Index {
+    fn new(rules: &Rules<Pattern, Vec<u8>>) -> Self {
+        let mut index = Self::default();
+        for (at, rule) in rules.iter().enumerate() {
+            let (Rule::Match { pattern, .. } | Rule::If { pattern, .. }) = rule;
+            if pattern.negated {
+                index.always.push(at);
+                continue;
             }
+            let network = pattern.network;
+            let lengths = if network.address().is_ipv4() { &mut index.v4 } else { &mut index.v6 };
+            if !lengths.contains(&network.length()) {
+                lengths.push(network.length());
+            }
+            index.networks.entry(network).or_default().push(at);
         }
-        let end = run.end;
-        if end - start >= SHORTEST_RUN {
-            runs.insert(start, run);
-        }
-        start = end.max(start + 1);
-    }
-    runs
-}
-
-impl Run {
-    fn add(&mut self, network: Network, at: usize) {
-        self.end = at + 1;
-        let lengths = if network.address().is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        let known = lengths.iter().position(|(length, _)| *length == network.length());
-        let at_length = known.unwrap_or_else(|| {
-            lengths.push((network.length(), HashMap::new()));
-            lengths.len() - 1
-        });
-        if let Some((_, networks)) = lengths.get_mut(at_length) {
-            networks.entry(network.address()).or_insert(at);
-        }
+        index
     }
 
-    fn first(&self, address: IpAddr) -> Option<usize> {
+    /// The rules without a `!` that have the address, in order.
+    fn having(&self, address: IpAddr) -> Vec<usize> {
         let lengths = if address.is_ipv4() { &self.v4 } else { &self.v6 };
-        let found = lengths.iter().filter_map(|(length, networks)| networks.get(&first_address(address, *length)));
-        found.min().copied()
+        let networks = lengths.iter().filter_map(|length| self.networks.get(&Network::around(address, *length)));
+        let mut found: Vec<usize> = networks.flatten().copied().collect();
+        found.sort_unstable();
+        found
     }
 }
 
 impl Cidr {
     fn find(&self, address: IpAddr) -> Option<&[u8]> {
-        let mut at = 0;
-        while let Some(rule) = self.rules.get(at) {
-            if let Some(run) = self.runs.get(&at) {
-                match run.first(address).and_then(|first| self.rules.get(first)) {
-                    Some(Rule::Match { value, .. }) => return Some(value),
-                    _ => at = run.end,
-                }
-                continue;
-            }
-            match rule {
-                Rule::Match { pattern, value, .. } if pattern.matches(address) => return Some(value),
-                Rule::If { pattern, end, .. } if !pattern.matches(address) => at = *end,
-                Rule::Match { .. } | Rule::If { .. } => at += 1,
-            }
-        }
-        None
+        let having = self.index.having(address);
+        self.first(merged(&having, &self.index.always), address)
+    }
+
+    fn first(&self, candidates: impl Iterator<Item = usize>, address: IpAddr) -> Option<&[u8]> {
+        let matches = |rule: &Rule<Pattern, Vec<u8>>| {
+            let (Rule::Match { pattern, .. } | Rule::If { pattern, .. }) = rule;
+            pattern.matches(address)
+        };
+        self.rules.first(candidates, matches).map(Vec::as_slice)
     }
 }
 

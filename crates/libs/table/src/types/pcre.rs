@@ -2,7 +2,7 @@
 
 use engine::pcre;
 
-use crate::pattern_rules::{self, Engine, Flags, Groups, Span, Subject};
+use crate::pattern_rules::{self, Engine, Flags, Groups, Span, Subject, Syntax};
 use crate::{Environment, Error, Table};
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
@@ -30,6 +30,10 @@ impl Engine for pcre::Regex {
         let flags = given.fold(usual, |flags, (_, flag)| flags.toggled(*flag));
         Self::new(pattern, flags)
             .map_err(|mistake| format!("error in regex at offset {}: {}", mistake.offset, mistake.text))
+    }
+
+    fn syntax(flags: &Flags) -> Option<Syntax> {
+        (!flags.has(b'x')).then_some(Syntax::Perl)
     }
 
     fn knows(flag: u8) -> bool {

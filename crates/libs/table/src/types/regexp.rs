@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use engine::posix;
 
-use crate::pattern_rules::{self, Engine, Flags, Groups, Span, Subject};
+use crate::pattern_rules::{self, Engine, Flags, Groups, Span, Subject, Syntax};
 use crate::{Environment, Error, Table};
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
@@ -26,6 +26,10 @@ impl Engine for posix::Regex {
         Self::new(&pattern, flags)
     }
 
+    fn syntax(flags: &Flags) -> Option<Syntax> {
+        (!flags.has(b'x')).then_some(Syntax::Posix)
+    }
+
     fn knows(flag: u8) -> bool {
         b"imx".contains(&flag)
     }
@@ -35,6 +39,6 @@ impl Engine for posix::Regex {
     }
 
     fn matches(&self, subject: &Subject<'_>, spans: &mut [Span]) -> Result<bool, String> {
-        Self::matches(self, &subject.text, spans)
+        Self::matches(self, subject.text(), spans)
     }
 }
