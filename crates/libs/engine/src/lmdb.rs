@@ -152,6 +152,19 @@ impl Database {
         }
     }
 
+    /// Makes room for so many bytes beside what the file holds, unless changes have begun.
+    ///
+    /// # Errors
+    ///
+    /// When there is no address space left.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Error> {
+        let wanted = self.env.taken()?.saturating_add(bytes);
+        while self.write.is_none() && self.map_size.max(self.env.map_size()?) < wanted {
+            self.grow()?;
+        }
+        Ok(())
+    }
+
     /// Forgets the changes since the last commit, and doubles the map.
     ///
     /// # Errors

@@ -88,12 +88,26 @@ impl Env {
     }
 
     pub(super) fn map_size(&self) -> Result<usize, Error> {
+        Ok(self.info()?.me_mapsize)
+    }
+
+    /// How much of the map pages take that are or were in use.
+    pub(super) fn taken(&self) -> Result<usize, Error> {
+        let mut stat = std::mem::MaybeUninit::uninit();
+        // SAFETY: the environment is open, and the library fills the structure.
+        check(unsafe { sys::mdb_env_stat(self.handle.0, stat.as_mut_ptr()) })?;
+        // SAFETY: filled, as the call succeeded.
+        let stat: sys::MDB_stat = unsafe { stat.assume_init() };
+        let page = usize::try_from(stat.ms_psize).unwrap_or(usize::MAX);
+        Ok(self.info()?.me_last_pgno.saturating_add(1).saturating_mul(page))
+    }
+
+    fn info(&self) -> Result<sys::MDB_envinfo, Error> {
         let mut info = std::mem::MaybeUninit::uninit();
         // SAFETY: the environment is open, and the library fills the structure.
         check(unsafe { sys::mdb_env_info(self.handle.0, info.as_mut_ptr()) })?;
         // SAFETY: filled, as the call succeeded.
-        let info = unsafe { info.assume_init() };
-        Ok(info.me_mapsize)
+        Ok(unsafe { info.assume_init() })
     }
 
     /// Changes the map; 0 takes the size that another process has set.

@@ -60,6 +60,20 @@ fn a_full_map_grows_and_readers_follow() {
 }
 
 #[test]
+fn room_that_is_reserved_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = Database::open(&directory.path().join("t.lmdb"), WRITE, 64 * 1024).unwrap();
+    for turn in 0..2 {
+        writer.reserve(1 << 20).unwrap();
+        writer.clear().unwrap();
+        for number in 0..5000_u32 {
+            writer.append(&number.to_be_bytes(), &[turn; 100]).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+}
+
+#[test]
 fn other_files_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.lmdb");
