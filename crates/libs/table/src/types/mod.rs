@@ -13,7 +13,11 @@ mod inline;
 mod internal;
 mod lmdb;
 mod memcache;
+#[cfg(feature = "pgsql")]
+mod octets;
 mod pcre;
+#[cfg(feature = "pgsql")]
+mod pgsql;
 mod proxy;
 mod randmap;
 #[cfg(feature = "redis")]
@@ -75,6 +79,8 @@ pub const TYPES: &[Type] = &[
     row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
     row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
     row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
+    #[cfg(feature = "pgsql")]
+    row("pgsql", "queries of PostgreSQL servers", pgsql::open),
     row("pipemap", "tables that look up each other's results", composed::open_pipe),
     row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
     row("randmap", "one of several values, by chance", randmap::open).patterns(),

@@ -4,6 +4,9 @@
 
 #[cfg(test)]
 mod memcache;
+#[cfg(feature = "pgsql")]
+#[cfg(test)]
+mod pgsql;
 #[cfg(feature = "redis")]
 #[cfg(test)]
 mod redis;

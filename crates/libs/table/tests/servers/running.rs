@@ -70,6 +70,14 @@ impl Place {
         command
     }
 
+    /// Runs a command to its end.
+    #[cfg(feature = "pgsql")]
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) {
+        let output = self.command(program, arguments).output().unwrap();
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&said));
+    }
+
     /// Starts a server, and waits until it is ready.
     pub(crate) fn start(&self, program: &str, arguments: &[&str], is_ready: impl Fn() -> bool) -> Running {
         let log = std::fs::File::create(self.path("log")).unwrap();
