@@ -13,7 +13,9 @@ mod inline;
 mod internal;
 mod lmdb;
 mod memcache;
-#[cfg(feature = "pgsql")]
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(any(feature = "mysql", feature = "pgsql"))]
 mod octets;
 mod pcre;
 #[cfg(feature = "pgsql")]
@@ -78,6 +80,8 @@ pub const TYPES: &[Type] = &[
     row("internal", "empty, in memory", internal::open).stored(internal::store),
     row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
     row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
+    #[cfg(feature = "mysql")]
+    row("mysql", "queries of MySQL or MariaDB servers", mysql::open),
     row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
     #[cfg(feature = "pgsql")]
     row("pgsql", "queries of PostgreSQL servers", pgsql::open),

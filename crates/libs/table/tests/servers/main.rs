@@ -4,6 +4,9 @@
 
 #[cfg(test)]
 mod memcache;
+#[cfg(feature = "mysql")]
+#[cfg(test)]
+mod mysql;
 #[cfg(feature = "pgsql")]
 #[cfg(test)]
 mod pgsql;

@@ -71,7 +71,7 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    #[cfg(feature = "pgsql")]
+    #[cfg(any(feature = "mysql", feature = "pgsql"))]
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) {
         let output = self.command(program, arguments).output().unwrap();
         let said = [output.stdout.as_slice(), &output.stderr].concat();
@@ -112,7 +112,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
         let start = Instant::now();
         while matches!(self.0.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
             std::thread::park_timeout(Duration::from_millis(10));
