@@ -19,7 +19,7 @@ use tables::{Step, Tables};
 config::bundle! {
     /// All that this daemon may know.
     pub struct Params {
-        tables: config::params::Tables,
+        approved: config::params::Proxymap,
         ipc: config::params::Ipc,
     }
 }
@@ -57,9 +57,9 @@ impl Service for Proxymap {
     fn start(params: Params, environment: Environment, life: Life) -> Result<Self, Fatal> {
         let is_writer = life.service_name() == params.ipc.proxywrite_service_name;
         let (role, maps) = if is_writer {
-            (Role::Write, &params.tables.proxy_write_maps)
+            (Role::Write, &params.approved.proxy_write_maps)
         } else {
-            (Role::Read, &params.tables.proxy_read_maps)
+            (Role::Read, &params.approved.proxy_read_maps)
         };
         let approved = Approved::read(maps);
         Ok(Self { role, approved, tables: Tables::new(environment), ipc_timeout: params.ipc.ipc_timeout, life })

@@ -15,6 +15,7 @@ pub mod master_cf;
 mod networks;
 pub mod params;
 mod row;
+mod row_index;
 mod source;
 pub mod value;
 

@@ -11,9 +11,9 @@ use crate::main_cf::MainCf;
 use crate::networks::{Style, patterns};
 use crate::params;
 use crate::row::{Row, Standing};
+use crate::row_index::RowIndex;
 use crate::value::{Context, Value, words};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -51,7 +51,7 @@ struct Rename {
 /// What is found out once.
 #[derive(Debug, Default)]
 struct Memory {
-    rows: OnceLock<HashMap<&'static str, &'static Row>>,
+    rows: OnceLock<RowIndex>,
     myhostname: OnceLock<String>,
     mydomain: OnceLock<String>,
     mynetworks: OnceLock<String>,
@@ -233,8 +233,7 @@ impl Source {
     /// The row of this name.
     #[must_use]
     pub fn row(&self, name: &str) -> Option<&'static Row> {
-        let index = || params::all().map(|row| (row.name, row)).collect();
-        self.memory.rows.get_or_init(index).get(name).copied()
+        self.memory.rows.get_or_init(|| RowIndex::of(params::all())).get(name)
     }
 
     /// One value, for the structs that `params!` makes.

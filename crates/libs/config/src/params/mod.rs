@@ -14,6 +14,7 @@ mod local;
 mod milter;
 mod pipe;
 mod postscreen;
+mod proxymap;
 mod qmgr;
 mod queue;
 mod rewrite;
@@ -45,6 +46,7 @@ pub use local::Local;
 pub use milter::Milter;
 pub use pipe::Pipe;
 pub use postscreen::{Postscreen, PostscreenTls};
+pub use proxymap::Proxymap;
 pub use qmgr::Qmgr;
 pub use queue::Queue;
 pub use rewrite::Rewrite;
@@ -84,6 +86,7 @@ const ROWS: &[fn() -> Vec<&'static Row>] = &[
     Local::rows,
     Virtual::rows,
     Pipe::rows,
+    Proxymap::rows,
     Tables::rows,
     Smtpd::rows,
     SmtpdAccess::rows,
