@@ -113,7 +113,7 @@ impl Bounce {
     async fn append(&self, queue_id: &str, entry: log::Entry) -> bool {
         let Some(id) = QueueId::parse(queue_id) else { return false };
         let (spool, queue) = (self.spool.clone(), self.log);
-        let appended = service::disk(move || log::append(&spool, queue, &id, &entry)).await;
+        let appended = service::file(move || log::append(&spool, queue, &id, &entry)).await;
         appended.inspect_err(|error| warn!("{queue_id}: {error}")).is_ok()
     }
 
@@ -143,7 +143,7 @@ impl Bounce {
 
     async fn forget(&self, id: &QueueId) {
         let (spool, queue, of) = (self.spool.clone(), self.log, id.clone());
-        if let Err(error) = service::disk(move || spool.remove(queue, &of)).await
+        if let Err(error) = service::file(move || spool.remove(queue, &of)).await
             && !error.is_gone()
         {
             warn!("{id}: {error}");

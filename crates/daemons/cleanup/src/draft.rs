@@ -102,7 +102,7 @@ impl Draft {
             let leading = self.data_offset.and_then(|end| self.buffer.get(..usize::try_from(end).ok()?));
             self.leading = leading.map(<[u8]>::to_vec).unwrap_or_default();
         }
-        service::disk(move || {
+        service::file(move || {
             self.file.file().write_all_at(&self.buffer, self.written)?;
             self.written += self.buffer.len() as u64;
             self.buffer.clear();
@@ -141,7 +141,7 @@ impl Draft {
             return Ok(self);
         }
         self.leading = start.get(..usize::try_from(data_offset).unwrap_or(0)).unwrap_or_default().to_vec();
-        service::disk(move || {
+        service::file(move || {
             let file = self.file.file();
             let at = start.len() as u64;
             self.written = match &tail {
@@ -165,21 +165,21 @@ impl Draft {
     pub(crate) async fn complete(mut self, sizes: Sizes) -> Result<Self, Error> {
         let header = self.set_sizes(sizes);
         let draft = self.write_out().await?;
-        service::disk(move || {
+        service::file(move || {
             draft.file.file().write_all_at(&header, 0)?;
             Ok(draft)
         })
         .await
     }
 
-    /// Makes it mail, in `queue`, and creates the next file while at it.
+    /// Makes it mail, in `queue`.
     pub(crate) async fn commit(
         mut self,
         spool: Arc<Spool>,
         queue: QueueName,
         sizes: Sizes,
         extracted_at: u64,
-    ) -> (Result<Done, Error>, Result<NewFile, Error>) {
+    ) -> Result<Done, Error> {
         let header = self.set_sizes(sizes);
         let extracted = extracted_at
             .checked_sub(self.written)
@@ -191,16 +191,13 @@ impl Draft {
             overwrite(&mut self.leading, &header);
             Some(Bytes::from(std::mem::take(&mut self.leading)))
         };
-        service::disk(move || {
-            let done = self.synchronise(&spool, queue, &header).map(|committed| Done {
-                committed,
-                leading: leading.filter(|_| extracted.is_some()).unwrap_or_default(),
-                extracted_at,
-                extracted: extracted.unwrap_or_default(),
-            });
-            (done, spool.create(QueueName::Incoming))
+        let committed = service::file(move || self.synchronise(&spool, queue, &header)).await?;
+        Ok(Done {
+            committed,
+            leading: leading.filter(|_| extracted.is_some()).unwrap_or_default(),
+            extracted_at,
+            extracted: extracted.unwrap_or_default(),
         })
-        .await
     }
 
     fn synchronise(mut self, spool: &Spool, queue: QueueName, header: &[u8]) -> Result<Committed, Error> {
@@ -226,7 +223,7 @@ impl Draft {
 
     /// Removes the file.
     pub(crate) async fn discard(self) {
-        service::disk(move || drop(self)).await;
+        service::file(move || drop(self)).await;
     }
 }
 

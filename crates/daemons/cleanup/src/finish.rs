@@ -7,7 +7,7 @@ use ipc::bounce::{Entry, Notice, Reply, Request};
 use ipc::cleanup::{Cause, Switch, Verdict};
 use maillog::line::{Delays, Delivery};
 use queue_file::record::{self, Type};
-use queue_file::{NewFile, QueueName, Sizes};
+use queue_file::{QueueName, Sizes};
 
 use crate::fate::Refusal;
 use crate::filter::Line;
@@ -19,21 +19,15 @@ const UTF8_HEADER: u32 = 2;
 const UTF8_SENDER: u32 = 4;
 const UTF8_RECIPIENT: u32 = 8;
 
-/// What remains of a message: the answer, and the next file if one was made on the way.
-pub(crate) struct Finished {
-    pub(crate) verdict: Verdict,
-    pub(crate) next: Option<Result<NewFile, queue_file::Error>>,
-}
-
 impl Message {
     /// Ends the message.
     #[cfg(test)]
-    pub(crate) async fn finish(self) -> Finished {
+    pub(crate) async fn finish(self) -> Verdict {
         self.finish_with(None).await
     }
 
     /// Ends the message; its filters are asked through the caller.
-    pub(crate) async fn finish_with(mut self, line: Option<&mut Line>) -> Finished {
+    pub(crate) async fn finish_with(mut self, line: Option<&mut Line>) -> Verdict {
         self.end_content().await;
         if !self.is_over() {
             let result = self.add_copies().await;
@@ -52,7 +46,7 @@ impl Message {
             None if self.fate.discard => {
                 tracing::info!("{}: removed (discarded)", self.id);
                 self.drop_draft().await;
-                Finished { verdict: Verdict::Discarded, next: None }
+                Verdict::Discarded
             }
             None => self.commit(extracted_at).await,
         }
@@ -124,14 +118,14 @@ impl Message {
         if asked { UTF8_REQUESTED | needed } else { 0 }
     }
 
-    async fn commit(mut self, extracted_at: u64) -> Finished {
+    async fn commit(mut self, extracted_at: u64) -> Verdict {
         let sizes = self.sizes(extracted_at);
         let queue = if self.fate.hold { QueueName::Hold } else { QueueName::Incoming };
         let Some(draft) = self.draft.take() else {
-            return Finished { verdict: Refusal::write().into_verdict(), next: None };
+            return Refusal::write().into_verdict();
         };
-        let (done, next) = draft.commit(Arc::new(self.desk.spool.clone()), queue, sizes, extracted_at).await;
-        let verdict = match done {
+        let done = draft.commit(Arc::new(self.desk.spool.clone()), queue, sizes, extracted_at).await;
+        match done {
             Ok(done) => {
                 if queue == QueueName::Incoming {
                     self.desk.handover.send(ipc::qmgr::Arrival {
@@ -148,12 +142,11 @@ impl Message {
                 self.write_error(&error);
                 Refusal::write().into_verdict()
             }
-        };
-        Finished { verdict, next: Some(next) }
+        }
     }
 
     /// Does not accept the message; returns it to its sender where the caller cannot.
-    async fn refuse(mut self, refusal: Refusal, extracted_at: u64) -> Finished {
+    async fn refuse(mut self, refusal: Refusal, extracted_at: u64) -> Verdict {
         let returns = self.handling.bounce == Switch::On && refusal.is_final() && self.envelope.sender.is_some();
         let verdict = if returns {
             match self.return_to_sender(&refusal, extracted_at).await {
@@ -164,7 +157,7 @@ impl Message {
             refusal.into_verdict()
         };
         self.drop_draft().await;
-        Finished { verdict, next: None }
+        verdict
     }
 
     async fn return_to_sender(&mut self, refusal: &Refusal, extracted_at: u64) -> Result<(), Refusal> {

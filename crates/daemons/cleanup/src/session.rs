@@ -20,7 +20,7 @@ pub(crate) async fn serve(desk: Arc<Desk>, client: Client, life: &Life) {
     };
     let deadline = desk.settings.deadline;
     let result = match Channel::accept::<ipc::cleanup::Cleanup>(stream, deadline).await {
-        Ok(channel) => Session { desk, channel, spare: None, message: None }.run(life).await,
+        Ok(channel) => Session { desk, channel, spare: None, reserve: None, message: None }.run(life).await,
         Err(error) => Err(error),
     };
     match result {
@@ -33,8 +33,10 @@ pub(crate) async fn serve(desk: Arc<Desk>, client: Client, life: &Life) {
 struct Session {
     desk: Arc<Desk>,
     channel: Channel<Reply, Request>,
-    /// The file for the next message.
+    /// The file for the next message, whose id the caller knows.
     spare: Option<Draft>,
+    /// The file for the one after it: made while nobody waits.
+    reserve: Option<NewFile>,
     message: Option<Message>,
 }
 
@@ -49,6 +51,9 @@ impl Session {
         let result = self.converse(life).await;
         if let Some(spare) = self.spare.take() {
             spare.discard().await;
+        }
+        if let Some(reserve) = self.reserve.take() {
+            service::file(move || drop(reserve)).await;
         }
         if let Some(mut message) = self.message.take() {
             message.drop_draft().await;
@@ -109,27 +114,24 @@ impl Session {
 
     async fn end(&mut self, life: &Life) -> Result<Next, Error> {
         let Some(message) = self.message.take() else { return Ok(Next::End) };
-        let finished = Box::pin(message.finish_with(Some(&mut self.channel))).await;
+        let verdict = Box::pin(message.finish_with(Some(&mut self.channel))).await;
         let mut next = String::new();
-        if life.is_draining() {
-            if let Some(Ok(file)) = finished.next {
-                Draft::new(file).discard().await;
-            }
-        } else {
-            let file = match finished.next {
-                Some(file) => file,
-                None => self.create().await,
-            };
-            match file {
+        if !life.is_draining() {
+            match self.next_file().await {
                 Ok(file) => next = self.set_spare(file),
                 // The caller connects anew, and hears of the trouble then.
                 Err(error) => tracing::warn!("create file incoming: {error}"),
             }
         }
         let ends = next.is_empty();
-        self.channel.send(&Reply::Finished { verdict: finished.verdict, next })?;
+        self.channel.send(&Reply::Finished { verdict, next })?;
         self.channel.flush().await?;
-        Ok(if ends { Next::End } else { Next::Message })
+        if ends {
+            return Ok(Next::End);
+        }
+        // Trouble here is trouble at the next message, if it lasts.
+        self.reserve = self.create().await.ok();
+        Ok(Next::Message)
     }
 
     async fn abort(&mut self) -> Result<Next, Error> {
@@ -158,9 +160,16 @@ impl Session {
         Ok(next)
     }
 
+    async fn next_file(&mut self) -> Result<NewFile, queue_file::Error> {
+        match self.reserve.take() {
+            Some(file) => Ok(file),
+            None => self.create().await,
+        }
+    }
+
     async fn create(&self) -> Result<NewFile, queue_file::Error> {
         let spool = self.desk.spool.clone();
-        service::disk(move || spool.create(QueueName::Incoming)).await
+        service::file(move || spool.create(QueueName::Incoming)).await
     }
 
     fn set_spare(&mut self, file: NewFile) -> String {

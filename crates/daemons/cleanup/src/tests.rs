@@ -83,7 +83,7 @@ impl Lab {
         for chunk in chunks {
             message.take_content(chunk).await;
         }
-        let verdict = message.finish().await.verdict;
+        let verdict = message.finish().await;
         let queues = [QueueName::Incoming, QueueName::Hold];
         let queue = queues.into_iter().find(|&queue| self.desk.spool.metadata(queue, &id).is_ok());
         let (mut envelope, mut text) = (queue_file::Message::default(), Vec::new());

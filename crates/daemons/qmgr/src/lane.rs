@@ -27,7 +27,7 @@ impl Lane {
                     return;
                 }
                 let spool = Arc::clone(&spool);
-                let done = service::disk(move || batch.into_iter().map(|job| job(&spool)).collect::<Vec<_>>()).await;
+                let done = service::file(move || batch.into_iter().map(|job| job(&spool)).collect::<Vec<_>>()).await;
                 for event in done {
                     let _ = events.send(event);
                 }

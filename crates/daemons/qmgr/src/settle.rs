@@ -92,11 +92,11 @@ impl Office {
         }
         let (spool, id) = (Arc::clone(&self.spool), active.id.clone());
         if !remains {
-            return removed(service::disk(move || spool.remove(QueueName::Active, &id)).await);
+            return removed(service::file(move || spool.remove(QueueName::Active, &id)).await);
         }
         let disarm = self.warn(active).await;
         let next = disk::now() / 1_000_000 + self.settings.backoff(age);
-        service::disk(move || defer(&spool, &id, disarm, next)).await
+        service::file(move || defer(&spool, &id, disarm, next)).await
     }
 
     fn failure(&self, active: &Active) -> Request {

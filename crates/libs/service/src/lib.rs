@@ -9,6 +9,7 @@ mod accept;
 mod arguments;
 mod birth;
 mod client;
+mod disk;
 mod life;
 mod panics;
 mod slots;
@@ -18,6 +19,7 @@ mod status;
 
 pub use arguments::Kind;
 pub use client::{Client, Stream};
+pub use disk::{disk, file};
 pub use life::Life;
 pub use slots::{Slot, Work};
 
@@ -157,18 +159,6 @@ pub trait Service: Send + Sync + Sized + 'static {
 #[must_use]
 pub fn run<S: Service>() -> ExitCode {
     birth::deliver(|birth| accept::live::<S>(birth), maillog::Patience::Buffer)
-}
-
-/// Does blocking work (disk, name service) on the one pool of the process. A panic in there goes on here.
-pub async fn disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and this task with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 /// Answers an internal connection (numbered requests, replies in any order) until its caller closes it or, once nothing is in
