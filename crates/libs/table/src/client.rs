@@ -228,6 +228,12 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// Whether it is the same for every key.
+    #[cfg(feature = "ldap")]
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|piece| matches!(piece, Piece::Text(_)))
+    }
+
     /// The text with its parts put in, each as `quote` writes it. None if a part is not there.
     pub(crate) fn expand(&self, subject: &str, key: &str, quote: impl Fn(&str) -> String) -> Option<String> {
         let mut text = String::new();

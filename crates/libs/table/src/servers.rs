@@ -74,9 +74,20 @@ pub(crate) trait Protocol: Send + Sync {
     ) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
 }
 
-/// How long things may take.
+/// In which order servers are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Those of this system first, else by chance; those that were set aside are left out.
+    Chance,
+    /// As they are listed; those that were set aside come last.
+    #[cfg(feature = "ldap")]
+    Listed,
+}
+
+/// Which servers are asked, and how long things may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    pub(crate) order: Order,
     /// To connect and to log in.
     pub(crate) connect: Duration,
     /// To answer.
@@ -91,6 +102,7 @@ impl Limits {
     /// Those of a table.
     pub(crate) fn read(parameters: &Parameters) -> Result<Self, Error> {
         Ok(Self {
+            order: Order::Chance,
             connect: Duration::from_secs(10),
             answer: Duration::from_secs(60),
             idle: parameters.seconds("idle_interval", 60)?,
@@ -149,18 +161,24 @@ impl<P: Protocol> Servers<P> {
         Err(Error::temporary(spec, last.map_or_else(|| "no server is available".to_owned(), |last| last.to_string())))
     }
 
-    /// The servers to ask: those with a connection at hand first, then those of this system, else by chance. Those
-    /// that were set aside are left out.
+    /// The servers to ask, those with a connection at hand first.
     fn candidates(&self) -> Vec<&Server<P>> {
         let (now, chance) = (Instant::now(), RandomState::new());
-        let mut ranked: Vec<_> = self.servers.iter().enumerate().collect();
-        ranked.retain(|(_, server)| server.state().aside.is_none_or(|until| until <= now));
-        ranked.sort_by_cached_key(|(at, server)| {
+        let mut ranked = Vec::new();
+        for (at, server) in self.servers.iter().enumerate() {
             let mut state = server.state();
             state.idle.retain(|(_, since)| since.elapsed() < self.limits.idle);
-            (state.idle.is_empty(), !server.is_local, chance.hash_one(at))
-        });
-        ranked.into_iter().map(|(_, server)| server).collect()
+            let is_aside = state.aside.is_some_and(|until| until > now);
+            let rank = match self.limits.order {
+                Order::Chance if is_aside => continue,
+                Order::Chance => (!server.is_local, chance.hash_one(at)),
+                #[cfg(feature = "ldap")]
+                Order::Listed => (is_aside, u64::try_from(at).unwrap_or(u64::MAX)),
+            };
+            ranked.push((state.idle.is_empty(), rank, server));
+        }
+        ranked.sort_by_key(|(is_new, rank, ..)| (*is_new, *rank));
+        ranked.into_iter().map(|(.., server)| server).collect()
     }
 
     async fn ask_one(&self, server: &Server<P>, question: &P::Question) -> Result<P::Reply, Failure> {

@@ -32,7 +32,7 @@ impl Protocol for Numbers {
 
 fn servers(count: usize, retry: Duration) -> Servers<Numbers> {
     let second = Duration::from_secs(1);
-    let limits = Limits { connect: second, answer: second, idle: 60 * second, retry };
+    let limits = Limits { order: Order::Chance, connect: second, answer: second, idle: 60 * second, retry };
     Servers::new(Numbers::default(), (0..count).map(|number| (number, false)).collect(), limits)
 }
 

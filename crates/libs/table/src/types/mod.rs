@@ -11,11 +11,13 @@ mod gathered;
 mod hash;
 mod inline;
 mod internal;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod lmdb;
 mod memcache;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(any(feature = "mysql", feature = "pgsql"))]
+#[cfg(any(feature = "ldap", feature = "mysql", feature = "pgsql"))]
 mod octets;
 mod pcre;
 #[cfg(feature = "pgsql")]
@@ -78,6 +80,8 @@ pub const TYPES: &[Type] = &[
     row("hash", "an indexed file, or a Berkeley DB hash", hash::open_hash).stored(hash::store),
     row("inline", "entries written in the configuration", inline::open),
     row("internal", "empty, in memory", internal::open).stored(internal::store),
+    #[cfg(feature = "ldap")]
+    row("ldap", "searches of LDAP servers", ldap::open),
     row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
     row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
     #[cfg(feature = "mysql")]

@@ -2,6 +2,9 @@
 //!
 //! A server that is not installed is left out by name; where `POSTERN_TEST_PEERS=required` that is a failure.
 
+#[cfg(feature = "ldap")]
+#[cfg(test)]
+mod ldap;
 #[cfg(test)]
 mod memcache;
 #[cfg(feature = "mysql")]

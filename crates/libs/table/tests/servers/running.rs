@@ -71,7 +71,7 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    #[cfg(any(feature = "mysql", feature = "pgsql"))]
+    #[cfg(any(feature = "ldap", feature = "mysql", feature = "pgsql"))]
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) {
         let output = self.command(program, arguments).output().unwrap();
         let said = [output.stdout.as_slice(), &output.stderr].concat();
