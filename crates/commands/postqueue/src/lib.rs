@@ -12,6 +12,7 @@ use ipc::flush::{Flush, Reply, Request};
 use ipc::showq::Showq;
 use queue_file::{Layout, QueueId, Spool, listing};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -107,21 +108,25 @@ fn ask(mut channel: Listing, report: &mut impl Report, out: &mut impl Write) -> 
     let mut current: Option<ipc::showq::Message> = None;
     loop {
         let reply = channel.receive()?.ok_or(ipc::Error::Closed)?;
-        if let ipc::showq::Reply::More(more) = reply {
-            if let Some(message) = &mut current {
-                message.recipients.extend(more);
+        let (messages, is_end) = match reply {
+            ipc::showq::Reply::More(more) => {
+                if let Some(message) = &mut current {
+                    message.recipients.extend(more);
+                }
+                continue;
             }
-            continue;
+            ipc::showq::Reply::Messages(messages) => (messages, false),
+            ipc::showq::Reply::End => (Vec::new(), true),
+        };
+        let earlier = current.take();
+        let mut complete: Vec<_> = earlier.into_iter().chain(messages).collect();
+        if !is_end {
+            // More of the last one may come.
+            current = complete.pop();
         }
-        if let Some(message) = current.take()
-            && let Err(error) = report.message(out, &message)
-        {
-            return Ok(Err(error));
-        }
-        match reply {
-            ipc::showq::Reply::Message(message) => current = Some(message),
-            ipc::showq::Reply::End => return Ok(Ok(())),
-            ipc::showq::Reply::More(_) => {}
+        let reported = complete.iter().try_for_each(|message| report.message(out, message));
+        if is_end || reported.is_err() {
+            return Ok(reported);
         }
     }
 }
@@ -129,12 +134,20 @@ fn ask(mut channel: Listing, report: &mut impl Report, out: &mut impl Write) -> 
 fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Result<io::Result<()>, Fatal> {
     let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
     let spool = Spool::new("", Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth));
-    for listed in listing::messages(&spool) {
-        if let Err(error) = report.message(out, &report::message(listed?)) {
-            return Ok(Err(error));
+    let mut reported = Ok(Ok(()));
+    listing::messages(&spool, |batch| {
+        for listed in batch {
+            reported = match listed {
+                Ok(listed) => Ok(report.message(out, &report::message(listed))),
+                Err(error) => Err(error.into()),
+            };
+            if !matches!(reported, Ok(Ok(()))) {
+                return ControlFlow::Break(());
+            }
         }
-    }
-    Ok(Ok(()))
+        ControlFlow::Continue(())
+    });
+    reported
 }
 
 const DOWN: &str = "Cannot flush mail queue - mail system is down";

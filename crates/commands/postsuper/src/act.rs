@@ -1,9 +1,11 @@
 //! What can be done to a message: delete, expire, hold, release, requeue.
 
 use crate::options::Options;
+use queue_file::sweep::{Found, sweep};
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::fs::{self, FileTimes, Permissions};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
 use tracing::{info, warn};
@@ -72,6 +74,15 @@ impl Act {
 }
 
 impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.requeued += other.requeued;
+        self.deleted += other.deleted;
+        self.expired += other.expired;
+        self.held += other.held;
+        self.released += other.released;
+        self.renamed += other.renamed;
+    }
+
     /// Says how much has been done of what was asked for.
     pub(crate) fn report(&self, options: &Options) {
         let expires = options.has(Act::Expire) || options.has(Act::ExpireAndRelease);
@@ -115,12 +126,25 @@ pub(crate) fn one(
 
 /// Does it to all messages of some queues.
 pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Counts) -> Result<(), Error> {
-    for queue in queues {
-        for found in spool.scan(*queue) {
-            apply(spool, act, *queue, &found?.id, counts)?;
+    let work = |found: Found| {
+        let mut counts = Counts::default();
+        let done = found.and_then(|(queue, id)| apply(spool, act, queue, &id, &mut counts));
+        Some(done.map(|_| counts))
+    };
+    let mut outcome = Ok(());
+    sweep(spool, queues, work, |batch| {
+        for done in batch {
+            match done {
+                Ok(done) => counts.add(&done),
+                Err(error) => {
+                    outcome = Err(error);
+                    return ControlFlow::Break(());
+                }
+            }
         }
-    }
-    Ok(())
+        ControlFlow::Continue(())
+    });
+    outcome
 }
 
 type Done = Vec<&'static str>;

@@ -4,14 +4,15 @@ use ipc::showq::{Message, Recipient, Reply, Request};
 use queue_file::listing::{self, Listed, Waiting};
 use queue_file::{Layout, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Messages read ahead of the caller.
-const AHEAD: usize = 64;
-/// Recipients of one frame.
-const RECIPIENTS: usize = 2000;
+/// Batches of messages read ahead of the caller.
+const AHEAD: usize = 4;
+/// Recipients of one frame; a message with more of them ends its frame.
+const RECIPIENTS: usize = 500;
 /// Bytes gathered before they are written.
 const GATHER: usize = 64 * 1024;
 
@@ -61,11 +62,11 @@ impl Showq {
         let (stream, _slot) = client.into_unix()?;
         let mut channel = ipc::Channel::accept::<ipc::showq::Showq>(stream, self.ipc_timeout).await?;
         let Some(Request::List) = channel.receive().await? else { return Ok(()) };
-        let (sender, mut messages) = mpsc::channel(AHEAD);
+        let (sender, mut batches) = mpsc::channel(AHEAD);
         let spool = self.spool.clone();
         let walk = tokio::task::spawn_blocking(move || walk(&spool, &sender));
-        while let Some(message) = messages.recv().await {
-            for reply in replies(message) {
+        while let Some(messages) = batches.recv().await {
+            for reply in replies(messages) {
                 channel.send(&reply)?;
             }
             if channel.unsent() >= GATHER {
@@ -79,32 +80,45 @@ impl Showq {
 }
 
 /// Reads the queue until the caller has seen enough.
-fn walk(spool: &Spool, sender: &mpsc::Sender<Listed>) {
-    for message in listing::messages(spool) {
-        match message {
-            Ok(message) => {
-                if sender.blocking_send(message).is_err() {
-                    return;
-                }
+fn walk(spool: &Spool, sender: &mpsc::Sender<Vec<Listed>>) {
+    listing::messages(spool, |batch| {
+        let mut messages = Vec::with_capacity(batch.len());
+        for message in batch {
+            match message {
+                Ok(message) => messages.push(message),
+                Err(error) => tracing::warn!("{error}"),
             }
-            Err(error) => tracing::warn!("{error}"),
         }
-    }
+        if sender.blocking_send(messages).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
 }
 
-/// A message in frames of bounded size.
-fn replies(listed: Listed) -> Vec<Reply> {
-    let mut parts = listed.recipients.chunks(RECIPIENTS).map(recipients);
-    let message = Message {
-        queue_name: listed.queue.to_string(),
-        queue_id: listed.id.to_string(),
-        arrived: listed.arrived,
-        size: listed.size,
-        expiring: listed.expiring,
-        sender: listed.sender.into(),
-        recipients: parts.next().unwrap_or_default(),
-    };
-    std::iter::once(Reply::Message(message)).chain(parts.map(Reply::More)).collect()
+/// Messages in frames of bounded size.
+fn replies(listed: Vec<Listed>) -> Vec<Reply> {
+    let (mut replies, mut messages, mut count) = (Vec::new(), Vec::with_capacity(listed.len()), 0);
+    for listed in listed {
+        let mut parts = listed.recipients.chunks(RECIPIENTS).map(recipients);
+        let first = parts.next().unwrap_or_default();
+        count += first.len();
+        messages.push(Message {
+            queue_name: listed.queue.to_string(),
+            queue_id: listed.id.to_string(),
+            arrived: listed.arrived,
+            size: listed.size,
+            expiring: listed.expiring,
+            sender: listed.sender.into(),
+            recipients: first,
+        });
+        if count >= RECIPIENTS {
+            replies.push(Reply::Messages(std::mem::take(&mut messages)));
+            count = 0;
+        }
+        replies.extend(parts.map(Reply::More));
+    }
+    if !messages.is_empty() {
+        replies.push(Reply::Messages(messages));
+    }
+    replies
 }
 
 fn recipients(waiting: &[Waiting]) -> Vec<Recipient> {

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The service; after the one request come [`Reply::Message`]s, each with its [`Reply::More`], then [`Reply::End`].
+/// The service; after the one request come [`Reply::Messages`], the last of them perhaps with [`Reply::More`], then [`Reply::End`].
 #[derive(Debug)]
 pub struct Showq;
 
 impl crate::Protocol for Showq {
     const NAME: &'static str = "showq";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const LIMIT: usize = 8 * 1024 * 1024;
     type Request = Request;
     type Reply = Reply;
@@ -25,8 +25,8 @@ pub enum Request {
 /// What the service answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// A message, with the first of its recipients.
-    Message(Message),
+    /// Messages; the last of them may have more recipients than are told here.
+    Messages(Vec<Message>),
     /// More recipients of the last message.
     More(Vec<Recipient>),
     /// There is no more.

@@ -70,21 +70,26 @@ impl QueueId {
     /// What the id's place in hashed directories is computed from: its first letters, or for the long
     /// form those of its microseconds.
     pub(crate) fn hash_key(&self) -> impl Iterator<Item = char> + use<> {
-        let key = match self.split_long() {
+        let mut key = [' '; 16];
+        let length = match self.split_long() {
             Some((time, _)) => {
                 let microseconds = time.get(SECONDS_DIGITS..).and_then(|digits| value(digits, 52)).unwrap_or(0);
-                format!("{microseconds:05X}")
+                copy(&format!("{microseconds:05X}"), &mut key)
             }
-            None => self.0.chars().take(16).collect(),
+            None => copy(&self.0, &mut key),
         };
-        let letters: Vec<char> = key.chars().collect();
-        letters.into_iter()
+        key.into_iter().take(length)
     }
 
     fn split_long(&self) -> Option<(&str, &str)> {
         let (time, inode) = self.0.rsplit_once(char::from(SEPARATOR))?;
         (time.len() >= SECONDS_DIGITS + MICROSECONDS_DIGITS).then_some((time, inode))
     }
+}
+
+/// The first letters of a text; how many they are.
+fn copy(text: &str, key: &mut [char]) -> usize {
+    key.iter_mut().zip(text.chars()).map(|(to, from)| *to = from).count()
 }
 
 /// Appends `value` in base 51 or 52, padded with zeros to `width`.

@@ -1,7 +1,7 @@
 //! The mail queue on disk: Postfix's files, in Postfix's directories, by Postfix's rules.
 //!
 //! Reading order: what a file is called ([`QueueId`], [`QueueName`]), what it is made of ([`record`], [`Sizes`]), what
-//! it says ([`Message`], [`Content`]), where it lies ([`Spool`], [`Scan`]), how it comes to be ([`NewFile`], [`Committed`]), and
+//! it says ([`Message`], [`Content`]), where it lies ([`Spool`], [`Scan`], [`sweep`]), how it comes to be ([`NewFile`], [`Committed`]), and
 //! what is noted about its recipients ([`log`]). Parsers are pure: they read from a [`Source`], which is bytes or a file.
 //!
 //! All that touches the disk blocks. A missing file is not an error of the mail system: an administrator may
@@ -20,6 +20,7 @@ mod scan;
 mod sizes;
 mod source;
 mod spool;
+pub mod sweep;
 
 pub use content::{Content, Piece};
 pub use id::QueueId;

@@ -1,8 +1,10 @@
 //! The queue as a list: what showq(8) tells, and postqueue(1) reads by itself while the mail system is down.
 
+use crate::sweep::sweep;
 use crate::{Buffered, Error, Message, QueueId, QueueName, Spool, log};
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 
 /// Mode bits of a file that is complete.
@@ -46,14 +48,14 @@ pub struct Waiting {
     pub reason: String,
 }
 
-/// Every message of every queue. A file that goes away or cannot be read meanwhile is passed over.
-pub fn messages(spool: &Spool) -> impl Iterator<Item = Result<Listed, Error>> + '_ {
-    ORDER.into_iter().flat_map(move |queue| {
-        spool.scan(queue).filter_map(move |found| match found {
-            Ok(found) => message(spool, queue, found.id).map(Ok),
-            Err(error) => Some(Err(error)),
-        })
-    })
+/// Gives the messages of every queue to `take`, many at a time, until that has had enough. A file that goes away or cannot be read
+/// meanwhile is passed over.
+pub fn messages(spool: &Spool, take: impl FnMut(Vec<Result<Listed, Error>>) -> ControlFlow<()>) {
+    let read = |found| match found {
+        Ok((queue, id)) => message(spool, queue, id).map(Ok),
+        Err(error) => Some(Err(error)),
+    };
+    sweep(spool, &ORDER, read, take);
 }
 
 /// A message, if it is one.

@@ -3,7 +3,7 @@
 //! A record is a line for people, then `name=value` lines, then an empty line. Logs of old releases have only the line
 //! for people. What is logged finishes a recipient, so it is on disk before anybody is told.
 
-use crate::spool::with_directories;
+use crate::spool::{open_quietly, with_directories};
 use crate::{Error, QueueId, QueueName, Spool};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -136,10 +136,28 @@ pub fn append(spool: &Spool, queue: QueueName, id: &QueueId, entry: &Entry) -> R
 ///
 /// # Errors
 /// What the system says; [`Error::is_gone`] if there is no log.
-pub fn read(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Entries<BufReader<File>>, Error> {
+pub fn read(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Entries<BufReader<Log>>, Error> {
     let path = spool.path(queue, id);
-    let file = File::open(&path).map_err(|e| Error::system("open log", &path, e))?;
-    Ok(Entries::new(BufReader::new(file)))
+    let file = open_quietly(OpenOptions::new().read(true), &path).map_err(|e| Error::system("open log", &path, e))?;
+    Ok(Entries::new(BufReader::new(Log { file, ended: false })))
+}
+
+/// A log on disk; a read that gives less than was asked for is the last.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    ended: bool,
+}
+
+impl Read for Log {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let count = self.file.read(buffer)?;
+        self.ended = count < buffer.len();
+        Ok(count)
+    }
 }
 
 /// The entries of a log, in order. Total: what is not understood is passed over.

@@ -48,6 +48,8 @@ pub struct Buffered<F> {
     file: F,
     buffer: Vec<u8>,
     start: u64,
+    /// Whether the file ends with the buffer.
+    ended: bool,
     chunk: usize,
 }
 
@@ -64,7 +66,7 @@ impl<F: Borrow<File>> Buffered<F> {
 
     /// Reads of `chunk` bytes.
     pub fn with_chunk(file: F, chunk: usize) -> Self {
-        Self { file, buffer: Vec::new(), start: 0, chunk: chunk.max(1) }
+        Self { file, buffer: Vec::new(), start: 0, ended: false, chunk: chunk.max(1) }
     }
 
     /// The file.
@@ -87,12 +89,20 @@ impl<F: Borrow<File>> Buffered<F> {
         self.buffer.drain(..self.buffer.len() - kept);
         self.start = offset;
         self.buffer.resize(least.max(self.chunk), 0);
+        self.ended = false;
         let mut have = kept;
         while have < least {
             let room = self.buffer.get_mut(have..).unwrap_or_default();
+            let wanted = room.len();
             match self.file.borrow().read_at(room, offset.saturating_add(have as u64)) {
-                Ok(0) => break,
-                Ok(count) => have += count,
+                Ok(count) => {
+                    have += count;
+                    if count < wanted {
+                        // A file on disk gives less only where it ends.
+                        self.ended = true;
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.buffer.truncate(have);
@@ -107,7 +117,7 @@ impl<F: Borrow<File>> Buffered<F> {
 
 impl<F: Borrow<File>> Source for Buffered<F> {
     fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
-        if self.available(offset).is_none_or(|bytes| bytes.len() < least) {
+        if self.available(offset).is_none_or(|bytes| bytes.len() < least && !self.ended) {
             self.fill(offset, least)?;
         }
         Ok(self.available(offset).unwrap_or_default())

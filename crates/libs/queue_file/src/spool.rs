@@ -5,9 +5,10 @@
 
 use crate::record::Type;
 use crate::{Error, NewFile, Problem, QueueId, QueueName, Scan};
+use nix::fcntl::OFlag;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How queue directories are laid out: from `hash_queue_names`, `hash_queue_depth`, `enable_long_queue_ids`.
@@ -112,7 +113,7 @@ impl Spool {
     /// What the system says; [`Error::is_gone`] if it is not there.
     pub fn open(&self, queue: QueueName, id: &QueueId) -> Result<File, Error> {
         let path = self.path(queue, id);
-        OpenOptions::new().read(true).write(true).open(&path).map_err(|e| Error::system("open file", &path, e))
+        open_quietly(OpenOptions::new().read(true).write(true), &path).map_err(|e| Error::system("open file", &path, e))
     }
 
     /// Opens a file for reading.
@@ -121,7 +122,7 @@ impl Spool {
     /// As [`Self::open`].
     pub fn open_read(&self, queue: QueueName, id: &QueueId) -> Result<File, Error> {
         let path = self.path(queue, id);
-        File::open(&path).map_err(|e| Error::system("open file", &path, e))
+        open_quietly(OpenOptions::new().read(true), &path).map_err(|e| Error::system("open file", &path, e))
     }
 
     /// What the file system says of a file.
@@ -179,6 +180,16 @@ impl Spool {
     /// What the system says.
     pub fn lock_shared(file: &File) -> io::Result<Lock> {
         judge(file.try_lock_shared())
+    }
+}
+
+/// Opens a file whose reading is not noted in its inode. The time of a deferred file is that of its next attempt, so that each
+/// reading would be.
+pub(crate) fn open_quietly(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    match options.custom_flags(OFlag::O_NOATIME.bits()).open(path) {
+        // That is for the owner.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.custom_flags(0).open(path),
+        result => result,
     }
 }
 
