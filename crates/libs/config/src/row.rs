@@ -41,6 +41,8 @@ pub enum Standing {
 pub struct Row {
     /// The name in main.cf.
     pub name: &'static str,
+    /// The name of its field in the code, mostly the same.
+    pub field: &'static str,
     /// What its value is.
     pub kind: Kind,
     /// The default in main.cf syntax.
@@ -96,6 +98,7 @@ macro_rules! params {
         impl $group {
             const ROWS: &[$crate::Row] = &[$($crate::Row {
                 name: $crate::params!(@name $field $($name)?),
+                field: stringify!($field),
                 kind: $crate::Kind::$kind,
                 default: $default,
                 min: $crate::params!(@bound $($low)?),

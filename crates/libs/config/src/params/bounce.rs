@@ -18,7 +18,7 @@ crate::params! {
         /// What the postmaster is told about.
         notify_classes: List = "resource, software";
         /// Whether failure logs can be read by old releases.
-        backwards_bounce_logfile_compatibility: Bool = "yes";
+        backwards_bounce_logfile_compatibility: Bool = "yes", inert;
         /// Whether notices refer to the message they are about.
         enable_threaded_bounces: Bool = "no";
         /// The characters that VERP puts around a recipient.

@@ -12,19 +12,19 @@ crate::params! {
         /// How many sessions a process serves, for each that it may serve at once, before it ends.
         max_use: Int = "100" in 1..;
         /// How long a daemon may be stuck before it is ended.
-        daemon_timeout: Duration = "18000s" in 1..;
+        daemon_timeout: Duration = "18000s" in 1.., inert;
         /// How long a service that fails at once stays stopped.
         service_throttle_time: Duration = "60s" in 1..;
         /// Services of master.cf that are not started.
         master_service_disable: List = "";
         /// How often making a process is tried.
-        fork_attempts: Int = "5" in 1..;
+        fork_attempts: Int = "5" in 1.., inert;
         /// How long to wait between such attempts.
-        fork_delay: Duration = "1s" in 1..;
+        fork_delay: Duration = "1s" in 1.., inert;
         /// How long new mail waits when it comes faster than it goes.
-        in_flow_delay: Duration = "1s" in 0..=10;
+        in_flow_delay: Duration = "1s" in 0..=10, inert;
         /// Whether a daemon ends when it cannot open a table, instead of failing lookups.
-        daemon_table_open_error_is_fatal: Bool = "no";
+        daemon_table_open_error_is_fatal: Bool = "no", inert;
         /// Whether warnings come with advice.
         helpful_warnings: Bool = "yes", inert;
         /// Whether finished queue files are kept aside for inspection.
@@ -38,7 +38,7 @@ crate::params! {
         /// Whether negative answers are taken to expire as they should.
         dns_ncache_ttl_fix_enable: Bool = "no", inert;
         /// The question by which support of DNSSEC is found out.
-        dnssec_probe: Text = "ns:.";
+        dnssec_probe: Text = "ns:.", inert;
         /// Whether a failed MX lookup counts as no MX record.
         ignore_mx_lookup_error: Bool = "no";
         /// Port numbers of services, so that the services file is not needed.

@@ -39,7 +39,7 @@ crate::params! {
         /// The release whose behaviour this is, and our own version.
         mail_version: Text = "3.12.0-postern-0.1.0" in 1..;
         /// The day of that release.
-        mail_release_date: Text = "20261121" in 1..;
+        mail_release_date: Text = "20261121" in 1.., inert;
         /// What the names of programs in the log begin with.
         syslog_name: Text = "${multi_instance_name?{$multi_instance_name}:{postfix}}" in 1..;
         /// The syslog facility.
@@ -59,7 +59,7 @@ crate::params! {
         /// The kinds of mail that are looked through for need of SMTPUTF8.
         smtputf8_autodetect_classes: List = "sendmail, verify" in 1..;
         /// Whether domain names are converted as in 2003 where that differs from 2008.
-        enable_idna2003_compatibility: Bool = "no";
+        enable_idna2003_compatibility: Bool = "no", inert;
         /// Whether mail that would be returned stays queued instead.
         soft_bounce: Bool = "no";
         /// The name of this instance, different from all others.
@@ -77,15 +77,15 @@ crate::params! {
         /// Who gets mail for the null address.
         empty_address_recipient: Text = "MAILER-DAEMON" in 1..;
         /// Whether the log uses allow and deny for lists.
-        respectful_logging: Bool = "${{$compatibility_level} <level {3.6} ? {no} : {yes}}";
+        respectful_logging: Bool = "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", inert;
         /// Whether addresses in the log are quoted as in headers.
-        info_log_address_format: Text = "external" in 1..;
+        info_log_address_format: Text = "external" in 1.., inert;
         /// Set by master(8) while a service is overloaded.
         stress: Text = "";
         /// The peers whose sessions are logged in detail.
-        debug_peer_list: List = "";
+        debug_peer_list: List = "", inert;
         /// How much more is logged about those peers.
-        debug_peer_level: Int = "2" in 1..;
+        debug_peer_level: Int = "2" in 1.., inert;
         /// The command that runs beside a daemon started with -D.
         debugger_command: Text = "", inert;
     }

@@ -8,11 +8,11 @@ crate::params! {
         /// How long an unused connection to a local service is kept.
         ipc_idle: Duration = "5s" in 1..;
         /// How long any connection to a local service is kept.
-        ipc_ttl: Duration = "1000s" in 1..;
+        ipc_ttl: Duration = "1000s" in 1.., inert;
         /// Longest line that goes into a queue file in one piece.
         line_length_limit: Int = "2048" in 512..;
         /// How long waking up a service may take.
-        trigger_timeout: Duration = "10s" in 1..;
+        trigger_timeout: Duration = "10s" in 1.., inert;
         /// How long a daemon that ends waits for its other work.
         application_event_drain_time: Duration = "100s" in 1..;
         /// The service that keeps failure logs and sends failure notices.
@@ -38,20 +38,20 @@ crate::params! {
         /// The service that lists the queue.
         showq_service_name: Text = "showq" in 1..;
         /// The service that postscreen(8) hands connections to.
-        smtpd_service_name: Text = "smtpd" in 1..;
+        smtpd_service_name: Text = "smtpd" in 1.., inert;
         /// The service that keeps TLS sessions and keys.
-        tlsmgr_service_name: Text = "tlsmgr" in 1..;
+        tlsmgr_service_name: Text = "tlsmgr" in 1.., inert;
         /// The service that speaks TLS for others.
-        tlsproxy_service_name: Text = "tlsproxy" in 1..;
+        tlsproxy_service_name: Text = "tlsproxy" in 1.., inert;
         /// The service that keeps logs of successful deliveries.
         trace_service_name: Text = "trace" in 1..;
         /// The service that keeps connections for later.
-        connection_cache_service_name: Text = "scache" in 1..;
+        connection_cache_service_name: Text = "scache" in 1.., inert;
         /// How long scache(8) keeps a connection at most.
-        connection_cache_ttl_limit: Duration = "2s" in 1..;
+        connection_cache_ttl_limit: Duration = "2s" in 1.., inert;
         /// How often scache(8) logs what it did.
-        connection_cache_status_update_time: Duration = "600s" in 1..;
+        connection_cache_status_update_time: Duration = "600s" in 1.., inert;
         /// How long a program waits for scache(8).
-        connection_cache_protocol_timeout: Duration = "5s" in 1..;
+        connection_cache_protocol_timeout: Duration = "5s" in 1.., inert;
     }
 }

@@ -32,7 +32,7 @@ crate::params! {
         /// Where the sendmail command is.
         sendmail_path: Text = "/usr/sbin/sendmail" in 1..;
         /// The openssl command that postfix tls runs.
-        openssl_path: Text = "openssl" in 1..;
+        openssl_path: Text = "openssl" in 1.., inert;
         /// The user that daemons run as, and that owns the queue.
         mail_owner: Text = "postfix" in 1..;
         /// The group of the commands that submit mail.
@@ -62,7 +62,7 @@ crate::params! {
         /// The service that takes lines for the log.
         postlog_service_name: Text = "postlog" in 1..;
         /// How long postlogd(8) may be stuck before it is ended.
-        postlogd_watchdog_timeout: Duration = "10s" in 10..;
+        postlogd_watchdog_timeout: Duration = "10s" in 10.., inert;
         /// The commands of postmulti(1) that need a running instance.
         postmulti_control_commands: List = "reload flush";
         /// The commands of postmulti(1) that start an instance.

@@ -18,7 +18,7 @@ crate::params! {
         /// As `smtp_body_checks`, for LMTP.
         lmtp_body_checks: TableList = "";
         /// As `smtp_cname_overrides_servername`, for LMTP.
-        lmtp_cname_overrides_servername: Bool = "no";
+        lmtp_cname_overrides_servername: Bool = "no", inert;
         /// As `smtp_connect_timeout`, for LMTP.
         lmtp_connect_timeout: Duration = "0s";
         /// As `smtp_connection_cache_destinations`, for LMTP.
@@ -48,7 +48,7 @@ crate::params! {
         /// As `smtp_dns_reply_filter`, for LMTP.
         lmtp_dns_reply_filter: TableList = "";
         /// As `smtp_dns_resolver_options`, for LMTP.
-        lmtp_dns_resolver_options: List = "";
+        lmtp_dns_resolver_options: List = "", inert;
         /// As `smtp_dns_support_level`, for LMTP.
         lmtp_dns_support_level: Text = "";
         /// As `smtp_fallback_relay`, for LMTP.
@@ -100,7 +100,7 @@ crate::params! {
         /// As `smtp_rset_timeout`, for LMTP.
         lmtp_rset_timeout: Duration = "20s" in 1..;
         /// As `smtp_send_dummy_mail_auth`, for LMTP.
-        lmtp_send_dummy_mail_auth: Bool = "no";
+        lmtp_send_dummy_mail_auth: Bool = "no", inert;
         /// As `smtp_send_xforward_command`, for LMTP.
         lmtp_send_xforward_command: Bool = "no";
         /// As `smtp_sender_dependent_authentication`, for LMTP.

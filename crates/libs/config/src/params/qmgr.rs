@@ -16,13 +16,13 @@ crate::params! {
         /// How many recipients of each message are in memory at least.
         qmgr_message_recipient_minimum: Int = "10" in 1..;
         /// Which percentage of a transport's capacity large messages may use.
-        qmgr_fudge_factor: Int = "100" in 10..=100;
+        qmgr_fudge_factor: Int = "100" in 10..=100, inert;
         /// How often a full active queue is warned about.
         qmgr_clog_warn_time: Duration = "300s";
         /// How long the queue manager may be stuck before it is ended.
-        qmgr_daemon_timeout: Duration = "1000s" in 1..;
+        qmgr_daemon_timeout: Duration = "1000s" in 1.., inert;
         /// How long the queue manager waits for other services.
-        qmgr_ipc_timeout: Duration = "60s" in 1..;
+        qmgr_ipc_timeout: Duration = "60s" in 1.., inert;
         /// How long to wait before a broken delivery agent is asked again.
         transport_retry_time: Duration = "60s" in 1..;
         /// The transports that deliver only on request.
@@ -46,11 +46,11 @@ crate::params! {
         /// How many recipients are in memory for one transport.
         default_recipient_limit: Int = "20000";
         /// How many recipients more messages that may overtake others get.
-        default_extra_recipient_limit: Int = "1000";
+        default_extra_recipient_limit: Int = "1000", inert;
         /// How many recipients are read at a time when some have been delivered.
         default_recipient_refill_limit: Int = "100" in 1..;
         /// After which time recipients are read anyhow.
-        default_recipient_refill_delay: Duration = "5s" in 1..;
+        default_recipient_refill_delay: Duration = "5s" in 1.., inert;
         /// How many deliveries earn a later message the right to overtake.
         default_delivery_slot_cost: Int = "5";
         /// How many deliveries it may borrow to overtake earlier.

@@ -14,7 +14,7 @@ crate::params! {
         /// How many bytes must be free for mail to be received; 0 does not look.
         queue_minfree: Size = "0";
         /// How many attributes a queue file may have.
-        queue_file_attribute_count_limit: Int = "100" in 1..;
+        queue_file_attribute_count_limit: Int = "100" in 1.., inert;
         /// Whether queue IDs carry the time and do not repeat.
         enable_long_queue_ids: Bool = "no";
         /// The largest message, envelope included.
@@ -22,7 +22,7 @@ crate::params! {
         /// After how long the sender is told that mail is still queued; 0 never.
         delay_warning_time: Duration = "0h";
         /// Whether the sender is told when such mail is delivered.
-        confirm_delay_cleared: Bool = "no";
+        confirm_delay_cleared: Bool = "no", inert;
         /// How many digits of a second delays are logged with.
         delay_logging_resolution_limit: Int = "2" in 0..=6;
         /// How old a lock file must be to be ignored.

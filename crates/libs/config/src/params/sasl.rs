@@ -10,7 +10,7 @@ crate::params! {
         /// The service name that it is told.
         smtpd_sasl_service: Text = "smtp" in 1..;
         /// The realm of users without one.
-        smtpd_sasl_local_domain: Text = "";
+        smtpd_sasl_local_domain: Text = "", inert;
         /// Mechanisms that are not offered without TLS.
         smtpd_sasl_security_options: List = "noanonymous";
         /// Mechanisms that are not offered with TLS.
@@ -26,7 +26,7 @@ crate::params! {
         /// Whether AUTH= is offered for some old clients.
         broken_sasl_auth_clients: Bool = "no";
         /// Where Cyrus-style configuration files are.
-        cyrus_sasl_config_path: List = "";
+        cyrus_sasl_config_path: List = "", inert;
     }
 }
 
@@ -36,9 +36,9 @@ crate::params! {
         /// Whether we authenticate to servers.
         smtp_sasl_auth_enable: Bool = "no";
         /// A table that remembers failed passwords.
-        smtp_sasl_auth_cache_name: TableList = "";
+        smtp_sasl_auth_cache_name: TableList = "", inert;
         /// How long they are remembered.
-        smtp_sasl_auth_cache_time: Duration = "90d";
+        smtp_sasl_auth_cache_time: Duration = "90d", inert;
         /// Whether mail waits when a server refuses our password.
         smtp_sasl_auth_soft_bounce: Bool = "yes";
         /// Which mechanisms are used.
@@ -48,7 +48,7 @@ crate::params! {
         /// What separates them.
         smtp_sasl_password_result_delimiter: Text = ":";
         /// Where the implementation finds its settings.
-        smtp_sasl_path: Text = "";
+        smtp_sasl_path: Text = "", inert;
         /// Mechanisms that are not used without TLS.
         smtp_sasl_security_options: List = "noplaintext, noanonymous";
         /// Mechanisms that are not used with TLS.
@@ -56,7 +56,7 @@ crate::params! {
         /// Mechanisms that are not used with servers whose certificate is trusted.
         smtp_sasl_tls_verified_security_options: List = "$smtp_sasl_tls_security_options";
         /// The kind of SASL client.
-        smtp_sasl_type: Text = "cyrus" in 1..;
+        smtp_sasl_type: Text = "cyrus" in 1.., inert;
         /// Whether an empty authorization identity is sent.
         send_cyrus_sasl_authzid: Bool = "no", inert;
     }
@@ -66,9 +66,9 @@ crate::params! {
     /// lmtp(8): authentication. The fields that lmtp(8) uses are those of `SmtpSasl`.
     LmtpSasl {
         /// As `smtp_sasl_auth_cache_name`, for LMTP.
-        lmtp_sasl_auth_cache_name: TableList = "";
+        lmtp_sasl_auth_cache_name: TableList = "", inert;
         /// As `smtp_sasl_auth_cache_time`, for LMTP.
-        lmtp_sasl_auth_cache_time: Duration = "90d";
+        lmtp_sasl_auth_cache_time: Duration = "90d", inert;
         /// As `smtp_sasl_auth_enable`, for LMTP.
         lmtp_sasl_auth_enable: Bool = "no";
         /// As `smtp_sasl_auth_soft_bounce`, for LMTP.
@@ -80,7 +80,7 @@ crate::params! {
         /// As `smtp_sasl_password_result_delimiter`, for LMTP.
         lmtp_sasl_password_result_delimiter: Text = ":";
         /// As `smtp_sasl_path`, for LMTP.
-        lmtp_sasl_path: Text = "";
+        lmtp_sasl_path: Text = "", inert;
         /// As `smtp_sasl_security_options`, for LMTP.
         lmtp_sasl_security_options: List = "noplaintext, noanonymous";
         /// As `smtp_sasl_tls_security_options`, for LMTP.
@@ -88,6 +88,6 @@ crate::params! {
         /// As `smtp_sasl_tls_verified_security_options`, for LMTP.
         lmtp_sasl_tls_verified_security_options: List = "$lmtp_sasl_tls_security_options";
         /// As `smtp_sasl_type`, for LMTP.
-        lmtp_sasl_type: Text = "cyrus" in 1..;
+        lmtp_sasl_type: Text = "cyrus" in 1.., inert;
     }
 }

@@ -46,12 +46,12 @@ crate::params! {
     /// qmqpd(8): mail in the protocol of qmail.
     Qmqpd {
         /// Clients that may send mail.
-        qmqpd_authorized_clients: List = "";
+        qmqpd_authorized_clients: List = "", inert;
         /// Whether the client's port is logged.
-        qmqpd_client_port_logging: Bool = "no";
+        qmqpd_client_port_logging: Bool = "no", inert;
         /// How long a refusal is delayed.
-        qmqpd_error_delay: Duration = "1s";
+        qmqpd_error_delay: Duration = "1s", inert;
         /// How long to wait for the client.
-        qmqpd_timeout: Duration = "300s" in 1..;
+        qmqpd_timeout: Duration = "300s" in 1.., inert;
     }
 }

@@ -28,7 +28,7 @@ crate::params! {
         /// As nested_header_checks, when mail is sent.
         smtp_nested_header_checks: TableList = "";
         /// Whether the name that an alias points to counts as the server's name.
-        smtp_cname_overrides_servername: Bool = "no";
+        smtp_cname_overrides_servername: Bool = "no", inert;
         /// How long connecting may take; 0 is what the system does.
         smtp_connect_timeout: Duration = "30s";
         /// How long to wait for the greeting and for the answer to HELO.
@@ -76,7 +76,7 @@ crate::params! {
         /// Tables that change answers of the name service for smtp(8).
         smtp_dns_reply_filter: TableList = "";
         /// Options of the resolver.
-        smtp_dns_resolver_options: List = "";
+        smtp_dns_resolver_options: List = "", inert;
         /// Whether the name service is asked, and with DNSSEC.
         smtp_dns_support_level: Text = "";
         /// How host names are looked up.
@@ -108,7 +108,7 @@ crate::params! {
         /// A table that changes answers of servers.
         smtp_reply_filter: TableList = "";
         /// Whether MAIL carries an empty AUTH.
-        smtp_send_dummy_mail_auth: Bool = "no";
+        smtp_send_dummy_mail_auth: Bool = "no", inert;
         /// Whether servers that know XFORWARD learn of the client.
         smtp_send_xforward_command: Bool = "no";
         /// Whether a server that greets with a refusal is passed over.

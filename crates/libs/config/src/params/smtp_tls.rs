@@ -8,7 +8,7 @@ crate::params! {
         /// The same and more, by next hop.
         smtp_tls_policy_maps: TableList = "";
         /// A former way to say so.
-        smtp_tls_per_site: Text = "";
+        smtp_tls_per_site: Text = "", inert;
         /// A former way to ask for TLS.
         smtp_use_tls: Bool = "no";
         /// A former way to demand TLS.
@@ -22,7 +22,7 @@ crate::params! {
         /// A directory of such certificates.
         smtp_tls_CApath: Text = "";
         /// Certificates or keys to trust instead of all authorities.
-        smtp_tls_trust_anchor_file: Text = "";
+        smtp_tls_trust_anchor_file: Text = "", inert;
         /// Our certificate.
         smtp_tls_cert_file: Text = "";
         /// The key of that certificate.
@@ -38,13 +38,13 @@ crate::params! {
         /// Files with keys and certificates, instead of the above.
         smtp_tls_chain_files: List = "";
         /// How strong ciphers must be where TLS is not demanded.
-        smtp_tls_ciphers: Text = "medium" in 1..;
+        smtp_tls_ciphers: Text = "medium" in 1.., inert;
         /// How strong ciphers must be where TLS is demanded.
-        smtp_tls_mandatory_ciphers: Text = "medium" in 1..;
+        smtp_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// Ciphers that are not used.
-        smtp_tls_exclude_ciphers: List = "";
+        smtp_tls_exclude_ciphers: List = "", inert;
         /// Ciphers that are not used where TLS is demanded.
-        smtp_tls_mandatory_exclude_ciphers: List = "";
+        smtp_tls_mandatory_exclude_ciphers: List = "", inert;
         /// TLS versions where TLS is not demanded.
         smtp_tls_protocols: List = ">=TLSv1";
         /// TLS versions where TLS is demanded.
@@ -58,31 +58,31 @@ crate::params! {
         /// What the name in a certificate must be, at level secure.
         smtp_tls_secure_cert_match: List = "nexthop, dot-nexthop" in 1..;
         /// How long a chain of certificates may be.
-        smtp_tls_scert_verifydepth: Int = "9";
+        smtp_tls_scert_verifydepth: Int = "9", inert;
         /// The server name that is sent in the handshake.
         smtp_tls_servername: Text = "";
         /// Where sessions are kept.
-        smtp_tls_session_cache_database: TableList = "";
+        smtp_tls_session_cache_database: TableList = "", inert;
         /// How long they are kept.
-        smtp_tls_session_cache_timeout: Duration = "3600s" in 0..=8640000;
+        smtp_tls_session_cache_timeout: Duration = "3600s" in 0..=8640000, inert;
         /// How much is logged about TLS.
         smtp_tls_loglevel: Text = "0";
         /// The same, by server.
-        smtp_tls_loglevel_maps: TableList = "";
+        smtp_tls_loglevel_maps: TableList = "", inert;
         /// Whether it is logged that a server offers TLS that is not used.
         smtp_tls_note_starttls_offer: Bool = "no";
         /// Whether answers that come too early are found out.
-        smtp_tls_block_early_mail_reply: Bool = "no";
+        smtp_tls_block_early_mail_reply: Bool = "no", inert;
         /// Whether TLS connections are kept for more deliveries.
         smtp_tls_connection_reuse: Bool = "no";
         /// What holds for hosts with DANE whose MX record is not signed.
-        smtp_tls_dane_insecure_mx_policy: Text = "dane";
+        smtp_tls_dane_insecure_mx_policy: Text = "dane", inert;
         /// Whether TLSA records are looked up for hosts that are not signed.
-        smtp_tls_force_insecure_host_tlsa_lookup: Bool = "no";
+        smtp_tls_force_insecure_host_tlsa_lookup: Bool = "no", inert;
         /// Whether servers may use a key without a certificate.
-        smtp_tls_enable_rpk: Bool = "no";
+        smtp_tls_enable_rpk: Bool = "no", inert;
         /// Whether server names must be among those of an MTA-STS policy.
-        smtp_tls_enforce_sts_mx_patterns: Bool = "yes";
+        smtp_tls_enforce_sts_mx_patterns: Bool = "yes", inert;
         /// How much of a handshake is kept for the log.
         smtp_tls_trace_size_limit: Size = "102400", inert;
         /// Whether deliveries are logged with how TLS was used.
@@ -91,12 +91,12 @@ crate::params! {
         smtp_requiretls_policy: TableList = "\
             inline:{{${domain_to_ascii{$mydomain}}=opportunistic}, \
             {.${domain_to_ascii{$mydomain}}=opportunistic}, {localhost=opportunistic}}, cidr:{{0.0.0.0/0 \
-            opportunistic}, {::/0 opportunistic}}, enforce";
+            opportunistic}, {::/0 opportunistic}}, enforce", inert;
         /// Whether results of handshakes are reported.
-        smtp_tlsrpt_enable: Bool = "no";
+        smtp_tlsrpt_enable: Bool = "no", inert;
         /// The socket of the collector of such reports.
-        smtp_tlsrpt_socket_name: Text = "";
+        smtp_tlsrpt_socket_name: Text = "", inert;
         /// Whether handshakes of resumed sessions are not reported.
-        smtp_tlsrpt_skip_reused_handshakes: Bool = "no";
+        smtp_tlsrpt_skip_reused_handshakes: Bool = "no", inert;
     }
 }

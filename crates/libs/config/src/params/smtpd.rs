@@ -27,7 +27,7 @@ crate::params! {
         /// How many recipients more are refused without being counted as errors.
         smtpd_recipient_overshoot_limit: Int = "1000" in 1..;
         /// How many lines of a session are kept for the postmaster.
-        smtpd_history_flush_threshold: Int = "100" in 1..;
+        smtpd_history_flush_threshold: Int = "100" in 1.., inert;
         /// Whether mail needs HELO or EHLO first.
         smtpd_helo_required: Bool = "no";
         /// Whether the client's name is looked up.
@@ -63,7 +63,7 @@ crate::params! {
         /// How long to wait for the filter.
         smtpd_proxy_timeout: Duration = "100s" in 1..;
         /// How the filter is spoken with.
-        smtpd_proxy_options: List = "";
+        smtpd_proxy_options: List = "", inert;
         /// The protocol of a proxy in front of us.
         smtpd_upstream_proxy_protocol: Text = "";
         /// How long to wait for what that proxy says.
@@ -103,7 +103,7 @@ crate::params! {
         /// The same, by client address.
         smtpd_milter_maps: TableList = "";
         /// Tables that change answers of the name service for smtpd(8).
-        smtpd_dns_reply_filter: TableList = "";
+        smtpd_dns_reply_filter: TableList = "", inert;
         /// Whether clients can authenticate.
         smtpd_sasl_auth_enable: Bool = "no";
         /// Whether Received leaves out who an authenticated client is.
@@ -113,12 +113,12 @@ crate::params! {
         /// Whether authentication needs TLS.
         smtpd_tls_auth_only: Bool = "no";
         /// Whether REQUIRETLS is offered.
-        requiretls_enable: Bool = "yes";
+        requiretls_enable: Bool = "yes", inert;
         /// Whether the need for TLS is kept in a header where the next hop lacks REQUIRETLS.
-        requiretls_esmtp_header: Bool = "yes";
+        requiretls_esmtp_header: Bool = "yes", inert;
         /// Whether notices about such mail leave out its content.
-        requiretls_redact_dsn: Bool = "yes";
+        requiretls_redact_dsn: Bool = "yes", inert;
         /// Whether the header TLS-Required: no is heeded.
-        tls_required_enable: Bool = "yes";
+        tls_required_enable: Bool = "yes", inert;
     }
 }

@@ -16,13 +16,13 @@ crate::params! {
         /// A directory of such certificates.
         smtpd_tls_CApath: Text = "";
         /// Whether sessions get an ID even when they are not kept.
-        smtpd_tls_always_issue_session_ids: Bool = "yes";
+        smtpd_tls_always_issue_session_ids: Bool = "yes", inert;
         /// Whether clients are asked for a certificate.
         smtpd_tls_ask_ccert: Bool = "no";
         /// Whether clients must have a trusted certificate.
         smtpd_tls_req_ccert: Bool = "no";
         /// How long a chain of client certificates may be.
-        smtpd_tls_ccert_verifydepth: Int = "9";
+        smtpd_tls_ccert_verifydepth: Int = "9", inert;
         /// Our certificate.
         smtpd_tls_cert_file: Text = "";
         /// The key of that certificate.
@@ -38,13 +38,13 @@ crate::params! {
         /// Files with keys and certificates, instead of the above.
         smtpd_tls_chain_files: List = "";
         /// How strong ciphers must be where TLS is not demanded.
-        smtpd_tls_ciphers: Text = "medium" in 1..;
+        smtpd_tls_ciphers: Text = "medium" in 1.., inert;
         /// How strong ciphers must be where TLS is demanded.
-        smtpd_tls_mandatory_ciphers: Text = "medium" in 1..;
+        smtpd_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// Ciphers that are not used.
-        smtpd_tls_exclude_ciphers: List = "";
+        smtpd_tls_exclude_ciphers: List = "", inert;
         /// Ciphers that are not used where TLS is demanded.
-        smtpd_tls_mandatory_exclude_ciphers: List = "";
+        smtpd_tls_mandatory_exclude_ciphers: List = "", inert;
         /// TLS versions where TLS is not demanded.
         smtpd_tls_protocols: List = ">=TLSv1";
         /// TLS versions where TLS is demanded.
@@ -58,15 +58,15 @@ crate::params! {
         /// How fingerprints are made.
         smtpd_tls_fingerprint_digest: Text = "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}" in 1..;
         /// Where sessions are kept.
-        smtpd_tls_session_cache_database: TableList = "";
+        smtpd_tls_session_cache_database: TableList = "", inert;
         /// How long they are kept.
         smtpd_tls_session_cache_timeout: Duration = "3600s" in 0..=8640000;
         /// How much is logged about TLS.
         smtpd_tls_loglevel: Text = "0";
         /// The same, by client.
-        smtpd_tls_loglevel_maps: TableList = "";
+        smtpd_tls_loglevel_maps: TableList = "", inert;
         /// Whether keys without a certificate are used.
-        smtpd_tls_enable_rpk: Bool = "no";
+        smtpd_tls_enable_rpk: Bool = "no", inert;
         /// How much of a handshake is kept for the log.
         smtpd_tls_trace_size_limit: Size = "102400", inert;
         /// Fingerprints of certificates whose clients may relay.

@@ -16,7 +16,7 @@ crate::params! {
         /// The largest answer of a socketmap server.
         socketmap_max_reply_size: Size = "100000";
         /// The largest question to a socketmap server.
-        socketmap_max_query_size: Size = "10000";
+        socketmap_max_query_size: Size = "10000", inert;
         /// What happens to hash and btree tables where there is no Berkeley DB.
         non_bdb_migration_level: Text = "disable", inert;
         /// Where root's tables may be made anew for that.
