@@ -7,6 +7,7 @@
 
 mod address;
 mod alias;
+mod biff;
 mod command;
 mod errand;
 mod expand;

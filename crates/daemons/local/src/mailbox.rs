@@ -14,6 +14,7 @@ use privsep::{User, become_user};
 use table::Maps;
 use tracing::warn;
 
+use crate::biff;
 use crate::errand::{Errand, Place};
 use crate::state::State;
 
@@ -106,7 +107,12 @@ impl Errand<'_, '_> {
         let (writer, owner) = if in_spool { spool_writer(spool, user) } else { (user.clone(), None) };
         let appended = become_user(&writer, || self.store_mbox(state, user, &path, owner));
         match appended {
-            Ok(Ok(())) => self.sent(state, "delivered to mailbox"),
+            Ok(Ok(offset)) => {
+                if self.office.params.local.biff {
+                    biff::announce(&user.name, offset);
+                }
+                self.sent(state, "delivered to mailbox")
+            }
             Ok(Err(error)) => {
                 let prefix = format!("cannot update mailbox {} for user {}. ", path.display(), user.name);
                 self.refused(state, error, &prefix)
@@ -118,7 +124,8 @@ impl Errand<'_, '_> {
         }
     }
 
-    fn store_mbox(&self, state: &State, user: &User, path: &Path, owner: Option<Owner>) -> Result<(), mailbox::Error> {
+    /// Appends to a mailbox, and gives the offset of the message.
+    fn store_mbox(&self, state: &State, user: &User, path: &Path, owner: Option<Owner>) -> Result<u64, mailbox::Error> {
         let params = &self.office.params;
         let destination = Destination {
             path,
@@ -130,8 +137,10 @@ impl Errand<'_, '_> {
         };
         let layout = Layout::mbox(self.head(state, Some(&Zoned::now()), Place::File));
         let strict = params.delivery.strict_mailbox_ownership;
+        let mut offset = 0;
         mailbox::deliver_mbox(&destination, &mut self.content(), &layout, |found| {
             let refuse = |status, text: String| Err(mailbox::Error::refused(status, text));
+            offset = found.len();
             if !found.is_file() {
                 let text = format!("destination {} is not a regular file", path.display());
                 return refuse(Status::permanent(2, 0), text);
@@ -143,7 +152,8 @@ impl Errand<'_, '_> {
                 return refuse(Status::temporary(2, 0), text);
             }
             Ok(())
-        })
+        })?;
+        Ok(offset)
     }
 
     fn store_maildir(&mut self, state: &State, user: &User, path: &Path) -> Settled {

@@ -35,6 +35,15 @@ pub enum Forwarding {
     Keep,
 }
 
+/// `smtp_send_dummy_mail_auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitter {
+    /// Servers that offer AUTH are told that nobody vouches for the sender.
+    Nobody,
+    /// Nothing is said.
+    Unsaid,
+}
+
 /// What makes an envelope out of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
@@ -42,6 +51,8 @@ pub struct Style {
     pub quoting: Quoting,
     /// Whether XFORWARD is used.
     pub forwarding: Forwarding,
+    /// What is said of who submitted the message.
+    pub submitter: Submitter,
     /// Where a probe ends (`smtp_address_verify_target`).
     pub probe: Goal,
 }
@@ -83,6 +94,9 @@ impl Style {
         }
         let mut mail = [b"MAIL FROM:<", sender.as_slice(), b">"].concat();
         mail_parameters(&request.message, offer, conversion, &mut mail);
+        if self.submitter == Submitter::Nobody && offer.has(Keyword::Auth) {
+            mail.extend_from_slice(b" AUTH=<>");
+        }
         let xforward = match self.forwarding {
             Forwarding::Send if offer.has(Keyword::Xforward) => xforward(request, &offer.xforward),
             Forwarding::Send | Forwarding::Keep => Vec::new(),

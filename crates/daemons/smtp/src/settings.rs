@@ -17,7 +17,7 @@ use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use crate::carrier::{Carrier, Demand, Finality, OutputConversion, Rules};
 use crate::content::Treatment;
 use crate::dialogue::{Dialect, Farewell, Greeting, HardGreeting};
-use crate::envelope::{Forwarding, Quoting, Style};
+use crate::envelope::{Forwarding, Quoting, Style, Submitter};
 use crate::flavor::Flavor;
 use crate::generic::Generic;
 use crate::order::{Favor, Ordering};
@@ -228,6 +228,7 @@ fn style(smtp: &params::Smtp) -> Style {
     Style {
         quoting: if smtp.smtp_quote_rfc821_envelope { Quoting::Proper } else { Quoting::None },
         forwarding: if smtp.smtp_send_xforward_command { Forwarding::Send } else { Forwarding::Keep },
+        submitter: if smtp.smtp_send_dummy_mail_auth { Submitter::Nobody } else { Submitter::Unsaid },
         probe: match smtp.smtp_address_verify_target.as_str() {
             "data" => Goal::ProbeData,
             _ => Goal::ProbeRcpt,

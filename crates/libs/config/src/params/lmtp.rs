@@ -100,7 +100,7 @@ crate::params! {
         /// As `smtp_rset_timeout`, for LMTP.
         lmtp_rset_timeout: Duration = "20s" in 1..;
         /// As `smtp_send_dummy_mail_auth`, for LMTP.
-        lmtp_send_dummy_mail_auth: Bool = "no", inert;
+        lmtp_send_dummy_mail_auth: Bool = "no";
         /// As `smtp_send_xforward_command`, for LMTP.
         lmtp_send_xforward_command: Bool = "no";
         /// As `smtp_sender_dependent_authentication`, for LMTP.

@@ -12,7 +12,7 @@ crate::params! {
         /// Where /file may stand.
         allow_mail_to_files: List = "alias, forward";
         /// Whether users who asked for it hear of new mail.
-        biff: Bool = "yes", inert;
+        biff: Bool = "yes";
         /// Where commands run.
         command_execution_directory: Raw = "";
         /// Characters that expansions in mailbox_command keep.

@@ -108,7 +108,7 @@ crate::params! {
         /// A table that changes answers of servers.
         smtp_reply_filter: TableList = "";
         /// Whether MAIL carries an empty AUTH.
-        smtp_send_dummy_mail_auth: Bool = "no", inert;
+        smtp_send_dummy_mail_auth: Bool = "no";
         /// Whether servers that know XFORWARD learn of the client.
         smtp_send_xforward_command: Bool = "no";
         /// Whether a server that greets with a refusal is passed over.
