@@ -5,6 +5,7 @@
 //! Only this library reads main.cf and master.cf. It never changes them, and it never logs.
 
 mod compatibility;
+mod drop_in;
 mod error;
 mod expand;
 mod group;
@@ -20,6 +21,7 @@ mod source;
 pub mod value;
 
 pub use compatibility::{Level, Malformed};
+pub use drop_in::drop_ins;
 pub use error::Error;
 pub use expand::{Failure, MAX_NESTING, Names, expand, expand_once, references};
 pub use group::{Group, Problem, Problems};

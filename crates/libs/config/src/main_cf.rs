@@ -3,13 +3,14 @@
 //! The file is read in one go and compared with what `fstat` said before and after, so a half-written file is
 //! not taken for a whole one and nobody need wait for it to settle.
 
+use crate::drop_in::drop_ins;
 use crate::error::Error;
 use crate::logical_lines::LogicalLines;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No configuration file is larger than this.
 const MAX_SIZE: u64 = 16 << 20;
@@ -23,6 +24,8 @@ pub struct Entry {
     pub value: String,
     /// The last physical line.
     pub line: usize,
+    /// The file, if it is not main.cf itself but one of those in `main.cf.d`.
+    pub file: Option<PathBuf>,
 }
 
 /// The entries of a main.cf, unexpanded.
@@ -33,12 +36,19 @@ pub struct MainCf {
 }
 
 impl MainCf {
-    /// Reads and parses the file.
+    /// Reads and parses the file, and those that add to it.
     ///
     /// # Errors
-    /// When it cannot be read, or a line is no `name = value`.
+    /// When one cannot be read, or a line is no `name = value`.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::parse(path, &read_whole(path)?)
+        let mut file = Self::parse(path, &read_whole(path)?)?;
+        for path in drop_ins(path)? {
+            let added = Self::parse(&path, &read_whole(&path)?)?;
+            let origin = |(name, entry)| (name, Entry { file: Some(path.clone()), ..entry });
+            file.entries.extend(added.entries.into_iter().map(origin));
+            file.warnings.extend(added.warnings);
+        }
+        Ok(file)
     }
 
     /// Parses a text; `path` is for messages.
@@ -58,7 +68,7 @@ impl MainCf {
                 problem,
                 text: line.text.clone(),
             })?;
-            let entry = Entry { value: value.to_owned(), line: line.last };
+            let entry = Entry { value: value.to_owned(), line: line.last, file: None };
             let earlier = file.entries.insert(name.to_owned(), entry);
             if let Some(earlier) = earlier.filter(|earlier| earlier.value != value) {
                 let place = format!("{}, line {}", path.display(), line.last);

@@ -3,6 +3,7 @@
 //! An entry has eight columns and the arguments of its command; `-` stands for a column's default. Arguments in braces
 //! are one word. What is wrong is said with file and line, and is fatal.
 
+use crate::drop_in::drop_ins;
 use crate::error::Error;
 use crate::logical_lines::LogicalLines;
 use crate::main_cf;
@@ -122,12 +123,23 @@ impl fmt::Display for Kind {
 }
 
 impl MasterCf {
-    /// Reads and parses the file.
+    /// Reads and parses the file, and those that add to it.
     ///
     /// # Errors
-    /// When it cannot be read, or an entry makes no sense.
+    /// When one cannot be read, or an entry makes no sense.
     pub fn read(path: &Path, defaults: Defaults) -> Result<Self, Error> {
-        Self::parse(path, &main_cf::read_whole(path)?, defaults)
+        let mut file = Self::parse(path, &main_cf::read_whole(path)?, defaults)?;
+        for path in drop_ins(path)? {
+            let added = Self::parse(&path, &main_cf::read_whole(&path)?, defaults)?;
+            for entry in added.entries {
+                match file.place(&entry) {
+                    Some(known) => *known = entry,
+                    None => file.entries.push(entry),
+                }
+            }
+            file.warnings.extend(added.warnings);
+        }
+        Ok(file)
     }
 
     /// Parses a text; `path` is for messages.
@@ -153,17 +165,22 @@ impl MasterCf {
     }
 
     fn add(&mut self, entry: Entry) {
-        let same = |known: &&mut Entry| known.name == entry.name && known.kind == entry.kind;
-        match self.entries.iter_mut().find(same) {
+        match self.place(&entry) {
             Some(known) => {
-                self.warnings.push(format!(
+                let warning = format!(
                     "duplicate master.cf entry for service \"{}\" ({}) -- using the last entry",
                     entry.name, entry.kind
-                ));
+                );
                 *known = entry;
+                self.warnings.push(warning);
             }
             None => self.entries.push(entry),
         }
+    }
+
+    /// The entry that another one replaces.
+    fn place(&mut self, entry: &Entry) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|known| known.name == entry.name && known.kind == entry.kind)
     }
 
     /// The service of this name and type.
