@@ -1,6 +1,6 @@
 //! Shows main.cf and master.cf.
 
-use crate::known::{Class, Known};
+use crate::known::{Class, Known, READ_ONLY};
 use crate::layout;
 use crate::options::{Mode, Options};
 use crate::screen::{Fatal, Screen, fatal};
@@ -17,8 +17,7 @@ pub(crate) fn main_cf(options: &Options, screen: &mut Screen) -> Result<(), Fata
     let services = services_if_any(&directory, screen)?;
     let mut known = Known::new(&source, &services);
     if !defaults {
-        known.add_user_names(screen);
-        known.warn_undefined(screen);
+        learn(&mut known, &source, screen)?;
     }
     let shown = Shown { options, source: &source, known: &known };
     if options.operands.is_empty() {
@@ -30,6 +29,27 @@ pub(crate) fn main_cf(options: &Options, screen: &mut Screen) -> Result<(), Fata
         known.warn_unused_in_main(&options.overrides, screen);
         known.warn_unused_in_master(screen);
     }
+    if options.has('n') {
+        known.warn_inert(screen);
+    }
+    Ok(())
+}
+
+/// Finds the names of the administrator's, and refuses what no program could start with.
+fn learn(known: &mut Known<'_>, source: &Source, screen: &mut Screen) -> Result<(), Fatal> {
+    if let Err(failure) = source.expand("${{$compatibility_level} <level {1} ? {} : {}}") {
+        screen.warn(&failure.to_string());
+        return fatal("macro processing error");
+    }
+    let style = source.expanded("mynetworks_style").ok().flatten().unwrap_or_default();
+    if !["class", "subnet", "host"].iter().any(|known| style.eq_ignore_ascii_case(known)) {
+        return fatal(format!("unknown mynetworks mask style value \"{style}\" in \"{style}\""));
+    }
+    known.add_user_names(screen);
+    if known.is_malformed() {
+        return fatal("macro processing error");
+    }
+    known.warn_undefined(screen);
     Ok(())
 }
 
@@ -39,8 +59,7 @@ pub(crate) fn master_cf(options: &Options, screen: &mut Screen) -> Result<(), Fa
     let source = read(&directory, options, screen)?;
     let services = service::read(&directory, screen)?;
     let mut known = Known::new(&source, &services);
-    known.add_user_names(screen);
-    known.warn_undefined(screen);
+    learn(&mut known, &source, screen)?;
     let patterns = patterns(options)?;
     let mut matched = vec![options.operands.is_empty(); patterns.len()];
     for service in &services {
@@ -119,7 +138,7 @@ impl Shown<'_> {
             let chosen = std::env::var_os("MAIL_CONFIG").is_some();
             chosen || self.options.config_directory.is_some()
         };
-        self.source.set(name).is_some() || (name == "config_directory" && chosen())
+        (self.source.set(name).is_some() && !READ_ONLY.contains(&name)) || (name == "config_directory" && chosen())
     }
 
     fn is_wanted(&self, class: Class) -> bool {
@@ -137,11 +156,23 @@ impl Shown<'_> {
         let raw = self.source.row(name).is_some_and(|row| row.kind == Kind::Raw);
         if self.options.has('x') && !raw {
             let value = expand(self.source, value, screen)?;
-            layout::name_value(screen, self.options, name, &value);
+            layout::name_value(screen, self.options, &self.label(name), &value);
         } else {
-            layout::name_value(screen, self.options, name, value);
+            layout::name_value(screen, self.options, &self.label(name), value);
         }
         Ok(())
+    }
+
+    /// A name, with `-v` behind the file and line that set it.
+    fn label(&self, name: &str) -> String {
+        match self.source.main_cf().get(name).filter(|_| self.options.has('v')) {
+            Some(entry) => {
+                let main_cf = self.source.directory().join("main.cf");
+                let file = entry.file.as_ref().unwrap_or(&main_cf);
+                format!("{}:{}: {name}", file.display(), entry.line)
+            }
+            None => name.to_owned(),
+        }
     }
 }
 
@@ -204,7 +235,7 @@ fn show_service(service: &Service, pattern: &Pattern, options: &Options, screen:
         for (name, value) in &found {
             layout::name_value(screen, options, &label(name), value);
         }
-        return !found.is_empty() || pattern.rest.is_none();
+        return !found.is_empty();
     }
     screen.line(&if options.has('j') { as_json(service) } else { entry(service, options.has('f')) });
     true

@@ -9,17 +9,26 @@ use std::collections::BTreeMap;
 
 /// Changes main.cf as the operands say.
 pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
-    let edits = edits(options)?;
-    let path = config::config_directory(options.config_directory.as_deref()).join("main.cf");
+    let edits = edits(options, screen)?;
+    let directory = config::config_directory(options.config_directory.as_deref());
+    let path = directory.join("main.cf");
     let (text, repeated) = edit(&read_raw(&path)?, options.action, &edits);
     for name in repeated {
         screen.warn(&format!("{}: multiple entries for \"{name}\"", path.display()));
     }
-    replace(&path, &text)
+    replace(&path, &text)?;
+    if let Ok(source) = config::Source::load(&directory) {
+        for (name, _) in &edits {
+            if let Some(file) = source.main_cf().get(name).and_then(|entry| entry.file.as_ref()) {
+                screen.warn(&format!("{}: \"{name}\" is set here too, and this counts", file.display()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The names of the operands with their values, in order; without values unless something is set.
-fn edits(options: &Options) -> Result<Vec<(String, String)>, Fatal> {
+fn edits(options: &Options, screen: &mut Screen) -> Result<Vec<(String, String)>, Fatal> {
     let mut edits: Vec<(String, String)> = Vec::new();
     for operand in &options.operands {
         plain(operand)?;
@@ -33,7 +42,12 @@ fn edits(options: &Options) -> Result<Vec<(String, String)>, Fatal> {
             }
             Action::Remove | Action::Comment | Action::Show => (operand.trim(), ""),
         };
-        edits.retain(|(known, _)| known != name);
+        if let Some(place) = edits.iter().position(|(known, _)| known == name) {
+            let (name, value) = edits.remove(place);
+            if options.action == Action::Edit {
+                screen.warn(&format!("ignoring earlier request: '{name} = {value}'"));
+            }
+        }
         edits.push((name.to_owned(), value.to_owned()));
     }
     Ok(edits)

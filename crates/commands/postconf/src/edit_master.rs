@@ -6,8 +6,9 @@ use crate::lines::{Fate, append, change};
 use crate::options::{Action, Mode, Options};
 use crate::rewrite::{raw, read_raw, replace};
 use crate::screen::{Fatal, Screen, fatal};
-use crate::service::{Pattern, Service, check};
+use crate::service::{self, Pattern, Service, check, normal};
 use config::master_cf::{COLUMNS, words};
+use config::split;
 
 /// One change.
 #[derive(Debug)]
@@ -29,8 +30,15 @@ enum Edit {
 /// Changes master.cf as the operands say.
 pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
     let edits: Vec<_> = options.operands.iter().map(|operand| parse(options, operand)).collect::<Result<_, _>>()?;
-    let path = config::config_directory(options.config_directory.as_deref()).join("master.cf");
+    let directory = config::config_directory(options.config_directory.as_deref());
+    let path = directory.join("master.cf");
     let mut text = read_raw(&path)?;
+    if options.mode != Mode::Entries {
+        service::read(&directory, screen)?;
+    }
+    for (operand, _) in options.operands.iter().zip(&edits).filter(|(_, (_, edit))| matches!(edit, Edit::Entry(_))) {
+        service::warn_of_braces(&words(operand.split_once('=').map_or("", |(_, entry)| entry)), screen);
+    }
     for ((pattern, edit), operand) in edits.iter().zip(&options.operands) {
         let (new, matched) = apply(&text, pattern, edit)?;
         text = new;
@@ -49,18 +57,27 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
 /// What an operand asks for, and of which services.
 fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
     plain(operand)?;
-    let (place, value) = match (options.action, operand.split_once('=')) {
-        (Action::Edit, Some((place, value))) => (place.trim(), value.trim()),
-        (Action::Edit, None) => {
-            return fatal(format!("missing '=' after attribute name: \"{operand}\""));
-        }
-        _ => (operand.trim(), ""),
+    let (place, value) = match options.action {
+        Action::Edit => match split(operand) {
+            Ok(pair) => pair,
+            Err(problem) => return fatal(format!("{problem}: \"{operand}\"")),
+        },
+        Action::Remove | Action::Comment | Action::Show => (operand.trim(), ""),
     };
     let pattern = Pattern::parse(place)?;
     let edit = match (options.mode, options.action, &pattern.rest) {
+        (Mode::Fields, _, Some(field)) if field == "*" => {
+            return fatal("-Fe does not accept wild-card field name");
+        }
+        (Mode::Fields, _, Some(field)) if field != "command" && value.contains([' ', '\t']) => {
+            return fatal("-Fe does not accept whitespace in non-command field");
+        }
         (Mode::Fields, _, Some(field)) => column(field, value)?,
         (Mode::Fields, _, None) => {
             return fatal("-Fe or -FX requires service_name/type/field_name");
+        }
+        (Mode::Parameters, _, Some(name)) if name == "*" => {
+            return fatal("-Pe does not accept wild-card parameter name");
         }
         (Mode::Parameters, Action::Edit, Some(_)) if value.contains([' ', '\t']) => {
             return fatal("-Pe does not accept whitespace in parameter value");
@@ -129,7 +146,7 @@ fn change_entry(mut service: Service, edit: &Edit, again: bool) -> Fate {
             let mut new = words(command).into_iter();
             service.columns.truncate(7);
             service.columns.extend(new.next());
-            service.arguments = new.collect();
+            service.arguments = new.map(|word| normal(&word)).collect();
         }
         Edit::Column(index, value) => {
             if let Some(column) = service.columns.get_mut(*index) {

@@ -4,12 +4,16 @@
 //! set but not known does nothing, and is probably a mistake.
 
 use crate::deprecated::alternative;
+use crate::dictionary::dictionaries;
 use crate::screen::Screen;
-use crate::service::Service;
+use crate::service::{Service, brace_problem};
 use config::params::{TransportLimits, TransportTime};
 use config::value::words;
-use config::{Group, Row, Source, Standing, references};
+use config::{Group, Kind, Row, Source, Standing, references};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What only a program knows of itself.
+pub(crate) const READ_ONLY: [&str; 3] = ["process_id", "process_name", "service_name"];
 
 /// Where the name of a parameter comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +31,25 @@ pub(crate) struct Known<'s> {
     names: BTreeMap<String, (Class, &'static str)>,
     undefined: Vec<String>,
     used_by_main: BTreeSet<String>,
+    is_malformed: bool,
 }
 
 impl<'s> Known<'s> {
     /// The built-in parameters, and those named after delivery agents and the like.
     pub(crate) fn new(source: &'s Source, services: &'s [Service]) -> Self {
         let mut names = BTreeMap::new();
-        for row in config::params::all() {
-            if row.standing != Standing::Hidden || source.set(row.name).is_some() {
-                names.insert(row.name.to_owned(), (Class::Builtin, row.default));
-            }
+        for row in config::params::all().filter(|row| row.standing != Standing::Hidden) {
+            names.insert(row.name.to_owned(), (Class::Builtin, row.default));
         }
-        for service in services.iter().filter(|service| service.kind() == "unix") {
+        for service in services {
             for row in families(service.program()) {
                 let name = row.name.replacen("transport", service.name(), 1);
                 let entry = names.entry(name).or_insert((Class::Service, row.default));
                 entry.0 = Class::Service;
             }
         }
-        Self { source, services, names, undefined: Vec::new(), used_by_main: BTreeSet::new() }
+        let (undefined, used_by_main) = (Vec::new(), BTreeSet::new());
+        Self { source, services, names, undefined, used_by_main, is_malformed: false }
     }
 
     /// Adds the names of the administrator's that count.
@@ -56,17 +60,73 @@ impl<'s> Known<'s> {
         let set: Vec<String> = self.names.keys().filter(|name| self.source.set(name).is_some()).cloned().collect();
         for name in set {
             let value = self.source.set(&name).unwrap_or_default().to_owned();
+            self.warn_of_shape(&value, screen);
+            self.check(&name, &value, self.source, screen);
             self.add_from_value(&value, "main.cf", &BTreeMap::new(), screen);
         }
+        self.add_former_names(screen);
         let classes = self.source.expanded("smtpd_restriction_classes").ok().flatten();
         self.add_classes(&classes.unwrap_or_default(), screen);
     }
 
+    /// A former name counts where it is part of the default of the name that replaced it.
+    fn add_former_names(&mut self, screen: &mut Screen) {
+        let hidden = |name: &str| self.source.row(name).is_some_and(|row| row.standing == Standing::Hidden);
+        if self.source.main_cf().names().any(hidden) {
+            for row in config::params::all().filter(|row| row.default.contains('$')) {
+                for name in references(row.default).unwrap_or_default() {
+                    self.add(&name, screen);
+                }
+            }
+        }
+    }
+
+    /// Finds out whether the value of a parameter can be expanded. One that cannot ends the command.
+    fn check(&mut self, name: &str, value: &str, source: &Source, screen: &mut Screen) {
+        if source.row(name).is_some_and(|row| row.kind == Kind::Raw) {
+            return;
+        }
+        if let Err(failure) = source.expand(value) {
+            screen.warn(&failure.to_string());
+            self.is_malformed = true;
+        }
+    }
+
+    /// Warns of comments behind a value, and of braces that do not match.
+    fn warn_of_shape(&self, value: &str, screen: &mut Screen) {
+        let path = self.source.directory().join("main.cf");
+        let is_separator = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | ',');
+        for word in words(value) {
+            if word.starts_with('#') {
+                let rest = value.split_once(&word).map_or("", |(_, rest)| rest);
+                let rest: String = rest.trim_start_matches(is_separator).chars().take(20).collect();
+                let place = path.display();
+                return screen.warn(&format!("{place}: #comment after other text is not allowed: {word} {rest}..."));
+            }
+            if let Some(problem) = brace_problem(brace_part(&word)) {
+                screen.warn(&format!("main.cf: {problem} in \"{}\"", brace_part(&word)));
+            }
+        }
+    }
+
+    /// Whether a value cannot be expanded; the reason has been told.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.is_malformed
+    }
+
     fn add_from_service(&mut self, service: &Service, screen: &mut Screen) {
         let own: BTreeMap<String, String> = service.parameters().into_iter().collect();
+        if own.is_empty() {
+            return;
+        }
+        let source = self.source.clone().with_overrides(&pairs(&own)).for_service(service.name());
         for (name, value) in &own {
+            if self.names.contains_key(name) {
+                self.check(name, value, &source, screen);
+            }
             self.add_from_value(value, "master.cf", &own, screen);
             if name == "smtpd_restriction_classes" {
+                self.used_by_main.extend(words(value));
                 self.add_classes(value, screen);
             }
         }
@@ -100,23 +160,23 @@ impl<'s> Known<'s> {
                 }
             }
         }
-        self.add_from_tables(value);
+        self.add_from_tables(value, own, screen);
     }
 
-    /// A table of some types has its settings in main.cf, under names that begin with its own.
-    fn add_from_tables(&mut self, value: &str) {
-        for word in words(value) {
-            let word = word.strip_prefix("proxy:").unwrap_or(&word);
-            let Some((kind, name)) = word.split_once(':') else {
-                continue;
-            };
-            if name.is_empty() || name.starts_with(['/', '.']) {
+    /// A table of some types has its settings in main.cf, under names that begin with its own, or in a file.
+    fn add_from_tables(&mut self, value: &str, own: &BTreeMap<String, String>, screen: &mut Screen) {
+        let value = self.source.clone().with_overrides(&pairs(own)).expand(value).unwrap_or_default();
+        for table in dictionaries(&value) {
+            if table.name.starts_with(['/', '.']) {
+                table.warn_of_file(screen);
                 continue;
             }
-            for suffix in table_settings(kind) {
-                let setting = format!("{name}_{suffix}");
-                if self.source.set(&setting).is_some() {
-                    self.names.entry(setting).or_insert((Class::User, ""));
+            for suffix in table.settings() {
+                let setting = format!("{}_{suffix}", table.name);
+                if own.contains_key(&setting) {
+                    self.used_by_main.insert(setting);
+                } else if self.source.set(&setting).is_some() {
+                    self.add(&setting, screen);
                 }
             }
         }
@@ -170,7 +230,10 @@ impl<'s> Known<'s> {
         let names: BTreeSet<&str> = self.source.main_cf().names().chain(given).collect();
         let path = self.source.directory().join("main.cf");
         for name in names {
-            if !self.names.contains_key(name) {
+            if READ_ONLY.contains(&name) {
+                let value = self.source.set(name).unwrap_or_default();
+                screen.warn(&format!("{}: read-only parameter assignment: {name}={value}", path.display()));
+            } else if !self.names.contains_key(name) {
                 let value = self.source.set(name).unwrap_or_default();
                 screen.warn(&format!("{}: unused parameter: {name}={value}", path.display()));
             } else if let Some(alternative) = alternative(name) {
@@ -179,6 +242,14 @@ impl<'s> Known<'s> {
                     path.display()
                 ));
             }
+        }
+    }
+
+    /// Warns of parameters that are set and do nothing here.
+    pub(crate) fn warn_inert(&self, screen: &mut Screen) {
+        let path = self.source.directory().join("main.cf");
+        for row in self.source.inert() {
+            screen.warn(&format!("{}: parameter {} is accepted but has no effect", path.display(), row.name));
         }
     }
 
@@ -191,10 +262,11 @@ impl<'s> Known<'s> {
                 |value: &str, name: &str| references(value).is_ok_and(|names| names.iter().any(|known| known == name));
             for (name, value) in &own {
                 let used = self.names.contains_key(name)
-                    || self.is_obsolete(name)
                     || self.used_by_main.contains(name)
                     || own.iter().any(|(_, value)| refers(value, name));
-                if !used {
+                if READ_ONLY.contains(&name.as_str()) {
+                    screen.warn(&format!("{}: read-only parameter assignment: {name}={value}", path.display()));
+                } else if !used {
                     screen.warn(&format!("{}: unused parameter: {name}={value}", path.display()));
                 }
             }
@@ -214,27 +286,14 @@ fn families(program: &str) -> Vec<&'static Row> {
     rows
 }
 
-/// The settings of tables of a type.
-fn table_settings(kind: &str) -> impl Iterator<Item = &'static str> {
-    let names = match kind {
-        "ldap" => LDAP,
-        "mysql" | "pgsql" => SQL,
-        "sqlite" => "dbpath domain expansion_limit query result_format",
-        "memcache" => MEMCACHE,
-        _ => "",
-    };
-    names.split_ascii_whitespace()
+fn pairs(own: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    own.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-const LDAP: &str = "bind bind_dn bind_pw cache cache_expiry cache_size chase_referrals debuglevel \
-    dereference domain expansion_limit leaf_result_attribute query_filter recursion_limit \
-    result_attribute result_filter result_format sasl_authz_id sasl_mechs sasl_minssf sasl_realm scope \
-    search_base server_host server_port size_limit special_result_attribute start_tls \
-    terminal_result_attribute timeout tls_ca_cert_dir tls_ca_cert_file tls_cert tls_cipher_suite \
-    tls_key tls_random_file tls_require_cert version";
-const SQL: &str = "additional_conditions charset dbname domain encoding expansion_limit hosts \
-    idle_interval option_file option_group password query require_result_set result_format \
-    retry_interval select_field select_function table tls_CAfile tls_CApath tls_cert_file tls_ciphers \
-    tls_key_file tls_verify_cert user where_field";
-const MEMCACHE: &str = "backup data_size_limit domain flags key_format line_size_limit max_try memcache \
-    retry_pause timeout ttl";
+/// The part of a word that is in braces, if any is.
+fn brace_part(word: &str) -> &str {
+    match word.split_once(":{") {
+        Some((kind, _)) if !kind.contains(['{', '$']) => word.get(kind.len() + 1..).unwrap_or_default(),
+        _ => word,
+    }
+}

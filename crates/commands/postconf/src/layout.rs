@@ -67,14 +67,22 @@ pub(crate) fn command(start: String, arguments: &[String], fold: bool) -> String
     let mut rest = arguments.iter();
     let mut last = String::new();
     if fold {
+        let mut options = 0;
         while let Some(option) = rest.as_slice().first().filter(|word| word.starts_with('-')) {
             text.push('\n');
             text.push_str(INDENT);
             text.push_str(option);
             rest.next();
+            options += 1;
             if option == "-o" {
                 text.extend(rest.next().map(|value| format!(" {value}")));
             }
+        }
+        if let Some(first) = rest.as_slice().first().filter(|_| options > 0) {
+            text.push('\n');
+            text.push_str(INDENT);
+            text.push_str(first);
+            rest.next();
         }
         if let Some((before, line)) = text.rsplit_once('\n') {
             last = line.to_owned();

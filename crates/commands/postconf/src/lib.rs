@@ -6,6 +6,7 @@
 
 mod builtin;
 mod deprecated;
+mod dictionary;
 mod display;
 mod edit_main;
 mod edit_master;

@@ -12,6 +12,11 @@ const USAGE: &str = "usage: postconf [-a (server SASL types)] [-A (client SASL t
     [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] \
     [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]";
 
+/// All letters, in the order of messages.
+const LETTERS: &str = "aAbcCdefFhHjlmMnopPqtTvxX#";
+/// Letters that list what there is, whatever the configuration says.
+const LISTS: &str = "aAblmtT";
+
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -149,13 +154,24 @@ impl Options {
 
     /// Finds out what is to be done, and refuses what does not go together.
     fn settle(&mut self) -> Result<(), Fatal> {
+        if self.has('b') && self.has('t') {
+            return fatal("specify one of -b and -t");
+        }
+        self.one_of("aAbFlmMpPtT")?;
         let assigns = self.operands.iter().any(|operand| operand.contains('='));
-        if assigns && !self.has('d') && !self.has('n') {
+        if assigns && !LISTS.chars().any(|list| self.has(list)) {
             self.letters.insert('e');
         }
-        self.one_of("FMaAblmpPtT")?;
-        self.one_of("deXn#")?;
-        self.one_of("hHj")?;
+        self.mode_and_action();
+        if !LISTS.chars().any(|list| self.has(list)) {
+            for exclusive in ["denX#", "efX#", "exX#", "eoX#", "ehHjX#", "do"] {
+                self.one_of(exclusive)?;
+            }
+        }
+        self.compatible()
+    }
+
+    fn mode_and_action(&mut self) {
         const MODES: [(char, Mode); 10] = [
             ('M', Mode::Entries),
             ('F', Mode::Fields),
@@ -173,17 +189,16 @@ impl Options {
         const ACTIONS: [(char, Action); 3] = [('e', Action::Edit), ('X', Action::Remove), ('#', Action::Comment)];
         let action = ACTIONS.iter().find(|(letter, _)| self.has(*letter));
         self.action = action.map_or(Action::Show, |(_, action)| *action);
-        self.compatible()
     }
 
     fn compatible(&self) -> Result<(), Fatal> {
         let refused = match self.mode {
-            Mode::Entries => "dhHnC",
-            Mode::Fields => "dnCX#",
-            Mode::Parameters => "dnC#",
+            Mode::Entries => "dhHn",
+            Mode::Fields => "dnX#",
+            Mode::Parameters => "dn#",
             Mode::Main => "",
-            Mode::Server | Mode::Client | Mode::Locks | Mode::Tables => "deFhHMnPX#C",
-            Mode::Tls | Mode::Texts | Mode::Templates => "deFhHMnPX#C",
+            Mode::Server | Mode::Client | Mode::Locks | Mode::Tables => "defhHjnoxX#",
+            Mode::Tls | Mode::Texts | Mode::Templates => "defhHjnoxX#",
         };
         let mode = "FMPaAbltmT".chars().find(|letter| self.has(*letter)).unwrap_or('p');
         if let Some(letter) = refused.chars().find(|letter| self.has(*letter)) {
@@ -197,13 +212,11 @@ impl Options {
         }
     }
 
-    fn one_of(&self, letters: &str) -> Result<(), Fatal> {
-        let given: Vec<_> = letters.chars().filter(|letter| self.has(*letter)).collect();
-        if given.len() > 1 {
-            let list: String = given.iter().map(|letter| format!(" -{letter}")).collect();
-            return fatal(format!("specify one of{list}"));
-        }
-        Ok(())
+    /// Refuses more than one of some letters.
+    fn one_of(&self, exclusive: &str) -> Result<(), Fatal> {
+        let given = LETTERS.chars().filter(|letter| exclusive.contains(*letter) && self.has(*letter));
+        let given: Vec<_> = given.map(|letter| format!(" -{letter}")).collect();
+        if given.len() > 1 { fatal(format!("specify one of{}", given.concat())) } else { Ok(()) }
     }
 }
 
@@ -237,6 +250,11 @@ mod tests {
             ("-# a=b", "specify one of -e -#"),
             ("-e -M", "-e requires name=value argument"),
             ("-F# a", "with option -F, do not specify -#"),
+            ("-d a=b", "specify one of -d -e"),
+            ("-hH a=b", "specify one of -e -h -H"),
+            ("-f -X a", "specify one of -f -X"),
+            ("-a -x", "with option -a, do not specify -x"),
+            ("-b -t", "specify one of -b and -t"),
             ("-C nope", "unknown -C option value \"nope\" in \"nope\""),
             ("-o foo x", "invalid parameter override: foo: missing '=' after attribute name"),
         ];

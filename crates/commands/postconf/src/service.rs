@@ -21,7 +21,7 @@ impl Service {
         if columns.len() < COLUMNS.len() {
             return fatal(format!("{place}bad field count"));
         }
-        let arguments = columns.split_off(COLUMNS.len()).iter().map(|word| normal(word)).collect();
+        let arguments = separated(columns.split_off(COLUMNS.len()).iter().map(|word| normal(word)).collect());
         let service = Self { columns, arguments };
         for (column, value) in COLUMNS.iter().zip(&service.columns) {
             check(column, value, line)?;
@@ -140,19 +140,33 @@ impl Pattern {
     /// Parses `name`, `name/type` or `name/type/rest`; what is left out is `*`.
     pub(crate) fn parse(text: &str) -> Result<Self, Fatal> {
         let mut parts = text.splitn(3, '/').map(str::to_owned);
-        let name = parts.next().unwrap_or_default();
-        let kind = parts.next().unwrap_or_else(|| "*".to_owned());
-        Ok(Self { name, kind, rest: parts.next() })
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let (name, kind, rest) = (part(), part(), part());
+        let Some(name) = name else {
+            return fatal("-M option requires service_name[/type]");
+        };
+        Ok(Self { name, kind: kind.unwrap_or_else(|| "*".to_owned()), rest })
     }
 }
 
-/// All entries of a master.cf, in order.
+/// All entries of a master.cf, in order, with those of the files that add to it.
 pub(crate) fn read(directory: &Path, screen: &mut Screen) -> Result<Vec<Service>, Fatal> {
     let path = directory.join("master.cf");
-    let text = match crate::rewrite::read(&path) {
-        Ok(text) => text,
-        Err(problem) => return Err(Fatal(problem)),
-    };
+    let mut services = read_one(&path, screen)?;
+    for path in config::drop_ins(&path).map_err(|error| Fatal(format!("fatal: {error}")))? {
+        for added in read_one(&path, screen)? {
+            let same = |known: &&mut Service| (known.name(), known.kind()) == (added.name(), added.kind());
+            match services.iter_mut().find(same) {
+                Some(known) => *known = added,
+                None => services.push(added),
+            }
+        }
+    }
+    Ok(services)
+}
+
+fn read_one(path: &Path, screen: &mut Screen) -> Result<Vec<Service>, Fatal> {
+    let text = crate::rewrite::read(path).map_err(Fatal)?;
     let mut services = Vec::new();
     for line in LogicalLines::new(&text) {
         if line.is_orphan() {
@@ -160,11 +174,7 @@ pub(crate) fn read(directory: &Path, screen: &mut Screen) -> Result<Vec<Service>
             continue;
         }
         let place = format!("file {}: line {}: ", path.display(), line.last);
-        for word in words(&line.text).iter().skip(COLUMNS.len()) {
-            if let Some(problem) = brace_problem(word) {
-                screen.warn(&format!("master.cf: {problem} in \"{word}\""));
-            }
-        }
+        warn_of_braces(&words(&line.text), screen);
         services.push(Service::parse(&line.text, &place)?);
     }
     Ok(services)
@@ -176,7 +186,7 @@ pub(crate) fn check(column: &str, value: &str, line: &str) -> Result<(), Fatal> 
     let good = match column {
         "type" => config::master_cf::Kind::from_name(value).is_some(),
         "private" | "unprivileged" | "chroot" => ["-", "y", "n"].contains(&value),
-        "wakeup" => value == "-" || is_number(value.strip_suffix('?').unwrap_or(value)),
+        "wakeup" => ["-", "?"].contains(&value) || is_number(value.strip_suffix('?').unwrap_or(value)),
         "process_limit" => value == "-" || is_number(value),
         _ => !value.is_empty(),
     };
@@ -191,7 +201,7 @@ pub(crate) fn parameter(argument: &str) -> Option<(String, String)> {
 }
 
 /// A word in the form in which it is shown: in braces only where it needs them.
-fn normal(word: &str) -> String {
+pub(crate) fn normal(word: &str) -> String {
     let Some(inner) = word.strip_prefix('{') else {
         return word.to_owned();
     };
@@ -203,7 +213,39 @@ fn normal(word: &str) -> String {
     if inner.contains([' ', '\t']) { format!("{{{inner}}}") } else { inner }
 }
 
-fn brace_problem(word: &str) -> Option<&'static str> {
+/// Arguments whose options have their values apart: `-oa=b` is `-o a=b`.
+fn separated(arguments: Vec<String>) -> Vec<String> {
+    let mut apart = Vec::with_capacity(arguments.len());
+    let (mut is_value, mut is_option) = (false, true);
+    for argument in arguments {
+        is_option &= is_value || argument.starts_with('-');
+        match argument.strip_prefix("-o").filter(|value| is_option && !is_value && !value.is_empty()) {
+            Some(value) => apart.extend(["-o".to_owned(), value.to_owned()]),
+            None => {
+                is_value = is_option && !is_value && argument == "-o";
+                apart.push(argument);
+            }
+        }
+    }
+    apart
+}
+
+/// Warns of words whose braces do not match, and of options in braces that set nothing.
+pub(crate) fn warn_of_braces(words: &[String], screen: &mut Screen) {
+    let mut is_value = false;
+    for word in words.iter().skip(COLUMNS.len()) {
+        let of_option = std::mem::replace(&mut is_value, word == "-o");
+        if let Some(problem) = brace_problem(word) {
+            screen.warn(&format!("master.cf: {problem} in \"{word}\""));
+        } else if let Some(inner) = config::value::unbraced(word).filter(|_| of_option)
+            && let Err(problem) = split(inner)
+        {
+            screen.warn(&format!("master.cf: {problem}: \"{inner}\""));
+        }
+    }
+}
+
+pub(crate) fn brace_problem(word: &str) -> Option<&'static str> {
     if !word.starts_with('{') {
         return None;
     }
