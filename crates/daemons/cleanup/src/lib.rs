@@ -23,6 +23,7 @@ mod recipient;
 mod rewriting;
 mod session;
 mod settings;
+mod spares;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ impl Desk {
         let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
         let layout = Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth)
             .with_long_ids(params.queue.enable_long_queue_ids);
+        let spool = Spool::new(root, layout);
         Self {
             rewriter: Rewriter::new(
                 Caller::new(private(&ipc.rewrite_service_name), deadline),
@@ -85,8 +87,8 @@ impl Desk {
             filters: Filters::new(params),
             settings: opened.settings,
             tables: opened.tables,
-            spool: Spool::new(root, layout),
-            handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline),
+            handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline, spool.clone()),
+            spool,
             bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
             trace: Caller::new(private(&ipc.trace_service_name), deadline),
         }
@@ -111,6 +113,10 @@ impl Service for Cleanup {
 
     async fn serve(self: Arc<Self>, client: Client) {
         session::serve(Arc::clone(&self.desk), client, &self.life).await;
+    }
+
+    async fn finish(self: Arc<Self>) {
+        self.desk.handover.end().await;
     }
 
     fn changed(&self) -> bool {

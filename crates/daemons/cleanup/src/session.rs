@@ -167,9 +167,14 @@ impl Session {
         }
     }
 
+    /// A file that was used before, or a new one.
     async fn create(&self) -> Result<NewFile, queue_file::Error> {
-        let spool = self.desk.spool.clone();
-        service::file(move || spool.create(QueueName::Incoming)).await
+        let (spool, used) = (self.desk.spool.clone(), self.desk.handover.spare());
+        service::file(move || {
+            let reused = used.and_then(|id| spool.reuse(id).ok());
+            reused.map_or_else(|| spool.create(QueueName::Incoming), Ok)
+        })
+        .await
     }
 
     fn set_spare(&mut self, file: NewFile) -> String {

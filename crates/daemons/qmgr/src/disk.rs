@@ -13,6 +13,9 @@ const COMPLETE: u32 = 0o100;
 /// x permission of the group: `postsuper -e` was here.
 const EXPIRE: u32 = 0o010;
 
+/// A file in `incoming` that was not completed in this many seconds is nobody's.
+const ABANDONED: i64 = 2 * 86_400;
+
 /// A file that the queue manager has looked at.
 #[derive(Debug)]
 pub(crate) enum Admission {
@@ -118,6 +121,10 @@ fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Res
     let data = file.metadata()?;
     let mode = data.permissions().mode();
     if !data.is_file() || mode & COMPLETE == 0 {
+        // Left behind by one that was killed before it made mail of it.
+        if queue == QueueName::Incoming && data.is_file() && modified(&data) < rules.now.saturating_sub(ABANDONED) {
+            spool.remove(queue, id)?;
+        }
         return Ok(Err(Admission::Passed));
     }
     if Spool::lock_exclusive(&file)? == Lock::Busy {

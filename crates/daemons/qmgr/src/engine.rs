@@ -12,6 +12,7 @@ use crate::scan::Scans;
 use crate::schedule::{Entry, MessageNumber, Schedule, Tick, Transport};
 use crate::settings::{Settings, seconds, ticks};
 use crate::settle::{Fate, Office};
+use crate::spares::{self, Spares};
 use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::Arrival;
@@ -85,6 +86,8 @@ pub(crate) struct Engine {
     pub(crate) scans: Scans,
     pub(crate) spool: Arc<Spool>,
     pub(crate) events: mpsc::UnboundedSender<Event>,
+    /// Files for cleanup.
+    pub(crate) spares: Arc<Spares>,
     /// Files on their way into the active queue.
     pub(crate) intake: Lane,
     /// Messages on their way out of it.
@@ -104,7 +107,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>, spares: Arc<Spares>) -> Self {
         let ipc = &settings.params.ipc;
         let spool = Arc::new(settings.spool());
         let rewrite = Caller::new(format!("private/{}", ipc.rewrite_service_name), ipc.ipc_timeout);
@@ -120,6 +123,7 @@ impl Engine {
             intake: Lane::start(Arc::clone(&spool), events.clone()),
             outlet: Lane::start(spool, events.clone()),
             events,
+            spares,
             underway: 0,
             recipients: 0,
             next_message: 0,
@@ -156,6 +160,7 @@ impl Engine {
                 self.dispatch(now);
             }
             if self.draining && self.is_at_rest() {
+                spares::remove(&self.spool, &self.spares.all());
                 return;
             }
         }
@@ -190,7 +195,7 @@ impl Engine {
 
     fn patience(&self) -> Duration {
         let mut until = self.next_run.min(self.schedule.next_alarm().unwrap_or(Tick::MAX));
-        if self.pools.values().any(|pool| !pool.is_empty()) {
+        if self.pools.values().any(|pool| !pool.is_empty()) || !self.spares.is_empty() {
             until = until.min(self.next_sweep);
         }
         Duration::from_millis(until.saturating_sub(self.now()).max(1))
@@ -250,6 +255,16 @@ impl Engine {
             for pool in self.pools.values_mut() {
                 pool.close_idle(since);
             }
+            self.remove_spares(self.spares.unwanted());
+        }
+    }
+
+    fn remove_spares(&self, ids: Vec<QueueId>) {
+        if !ids.is_empty() {
+            self.outlet.put(move |spool| {
+                spares::remove(spool, &ids);
+                Event::Done
+            });
         }
     }
 

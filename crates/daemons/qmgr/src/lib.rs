@@ -17,20 +17,25 @@ mod scan;
 mod schedule;
 mod settings;
 mod settle;
+mod spares;
 
 pub use settings::Params;
 
 use config::Source;
 use engine::{Engine, Event};
 use ipc::Channel;
-use ipc::qmgr::Request;
+use ipc::qmgr::{Request, Spare};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use settings::Settings;
+use spares::Spares;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Arrivals taken from a connection in one go.
 const BATCH: usize = 256;
+/// How long cleanup may take to read what it is given back.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The queue manager.
 pub struct Qmgr {
@@ -38,6 +43,7 @@ pub struct Qmgr {
     life: Life,
     events: mpsc::UnboundedSender<Event>,
     waiting: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
+    spares: Arc<Spares>,
     at_rest: watch::Sender<bool>,
 }
 
@@ -63,7 +69,7 @@ impl Service for Qmgr {
         let (events, waiting) = mpsc::unbounded_channel();
         let settings = Arc::new(Settings::new(params, source));
         let at_rest = watch::Sender::new(false);
-        Ok(Self { settings, life, events, waiting: Mutex::new(Some(waiting)), at_rest })
+        Ok(Self { settings, life, events, waiting: Mutex::new(Some(waiting)), spares: Arc::default(), at_rest })
     }
 
     /// Takes the word of cleanup about new files, and trigger bytes in frames.
@@ -91,10 +97,11 @@ impl Service for Qmgr {
                 }
                 next = channel.receive().await;
             };
-            if !arrivals.is_empty() {
+            let came = arrivals.len();
+            if came > 0 {
                 let _ = self.events.send(Event::Arrived(arrivals));
             }
-            if ended {
+            if ended || self.give_back(&mut channel, came).await.is_err() {
                 return;
             }
             channel.shrink();
@@ -108,7 +115,7 @@ impl Service for Qmgr {
     async fn run(self: Arc<Self>) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
-            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone());
+            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone(), Arc::clone(&self.spares));
             engine.run(waiting, self.life.clone()).await;
         }
         self.at_rest.send_replace(true);
@@ -119,5 +126,20 @@ impl Service for Qmgr {
         let patience = self.settings.params.ipc.application_event_drain_time;
         let mut at_rest = self.at_rest.subscribe();
         let _ = tokio::time::timeout(patience, at_rest.wait_for(|rest| *rest)).await;
+    }
+}
+
+impl Qmgr {
+    /// Gives cleanup a spare file for each that it has used, as far as there are any.
+    async fn give_back(&self, channel: &mut Channel<Spare, Request>, used: usize) -> Result<(), ipc::Error> {
+        let spares = self.spares.take(used);
+        if spares.is_empty() {
+            return Ok(());
+        }
+        for spare in spares {
+            channel.send(&Spare { queue_id: spare.as_str().to_owned() })?;
+        }
+        // A cleanup that does not read is not waited for.
+        tokio::time::timeout(PATIENCE, channel.flush()).await.map_err(|_| ipc::Error::Timeout)?
     }
 }

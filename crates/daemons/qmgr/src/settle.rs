@@ -50,6 +50,7 @@ impl Engine {
         }
         let Some(active) = self.messages.remove(&number) else { return };
         self.underway += 1;
+        let spares = Arc::clone(&self.spares);
         self.outlet.put(move |spool| {
             let logs = Logs {
                 bounce: disk::has_log(spool, QueueName::Bounce, &active.id),
@@ -58,7 +59,7 @@ impl Engine {
             if active.remains || logs.bounce || logs.trace {
                 return Event::Aftermath(Box::new(active), logs);
             }
-            let fate = removed(spool.remove(QueueName::Active, &active.id));
+            let fate = removed(spares.retire(spool, &active.id));
             Event::Ended(active.id, fate)
         });
     }

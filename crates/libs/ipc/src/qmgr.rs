@@ -1,7 +1,7 @@
 //! qmgr: mail has arrived, or somebody asks for a scan. See qmgr(8).
 //!
 //! `public/qmgr` takes this protocol and plain trigger bytes ([`crate::trigger::is_trigger`] tells them apart). Nothing is answered: what
-//! gets lost here is found by the next scan of `incoming`.
+//! gets lost here is found by the next scan of `incoming`. What comes back are spare files for the next messages.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,16 +17,16 @@ pub const FORGET_DEAD: u8 = b'F';
 /// Wake up: look whether anything waits.
 pub const WAKEUP: u8 = crate::trigger::WAKEUP;
 
-/// The service; a [`crate::Channel`] on which only the caller speaks.
+/// The service; a [`crate::Channel`] on which nothing is waited for.
 #[derive(Debug)]
 pub struct Qmgr;
 
 impl crate::Protocol for Qmgr {
     const NAME: &'static str = "qmgr";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const LIMIT: usize = 512 * 1024;
     type Request = Request;
-    type Reply = ();
+    type Reply = Spare;
 }
 
 /// What a caller says.
@@ -36,6 +36,13 @@ pub enum Request {
     Arrived(Arrival),
     /// Trigger bytes, in a frame.
     Trigger(Vec<u8>),
+}
+
+/// The empty file of a finished message, in `incoming`, for a new one. It is the receiver's from now on: to use or to remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spare {
+    /// The file's queue id.
+    pub queue_id: String,
 }
 
 /// A new file in `incoming`, with what qmgr would read from it. The bytes are exactly the file's, so that

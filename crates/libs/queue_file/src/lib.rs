@@ -19,6 +19,7 @@ pub mod record;
 mod scan;
 mod sizes;
 mod source;
+mod spare;
 mod spool;
 pub mod sweep;
 

@@ -2,10 +2,12 @@
 
 use crate::spool::with_directories;
 use crate::{Error, QueueId, QueueName, Spool};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Names tried before giving up on a directory.
@@ -62,21 +64,23 @@ impl NewFile {
         let (temporary, file) = create_temporary(&directory)?;
         let inode = file.metadata().map_err(|e| Error::system("fstat", &temporary, e))?.ino();
         for _ in 0..ATTEMPTS {
-            let now = now();
-            let id = if spool.layout().long_ids() {
-                QueueId::long(now.as_secs(), now.subsec_micros(), inode)
-            } else {
-                QueueId::short(now.subsec_micros(), inode)
-            };
-            let path = spool.path(queue, &id);
-            if !path.exists() {
-                with_directories(&path, || fs::rename(&temporary, &path))
-                    .map_err(|e| Error::system("rename", &temporary, e))?;
-                return Ok(Self { id, queue, path, file: Some(file) });
+            let (id, path) = name_now(spool, queue, inode);
+            match with_directories(&path, || rename_new(&temporary, &path)) {
+                Ok(()) => return Ok(Self { id, queue, path, file: Some(file) }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    let _ = fs::remove_file(&temporary);
+                    return Err(Error::system("rename", &temporary, error));
+                }
             }
         }
         let _ = fs::remove_file(&temporary);
         Err(Error::system("create file", &temporary, io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// A file of `incoming` that is open, and not mail yet.
+    pub(crate) fn open(id: QueueId, path: PathBuf, file: File) -> Self {
+        Self { id, queue: QueueName::Incoming, path, file: Some(file) }
     }
 
     /// The file's id.
@@ -144,7 +148,7 @@ impl Drop for NewFile {
     }
 }
 
-fn create_temporary(directory: &std::path::Path) -> Result<(PathBuf, File), Error> {
+fn create_temporary(directory: &Path) -> Result<(PathBuf, File), Error> {
     let mut open = OpenOptions::new();
     open.read(true).write(true).create_new(true).mode(0o600);
     let mut path = directory.to_owned();
@@ -157,6 +161,28 @@ fn create_temporary(directory: &std::path::Path) -> Result<(PathBuf, File), Erro
         }
     }
     Err(Error::system("create file", &path, io::ErrorKind::AlreadyExists.into()))
+}
+
+/// The id that a file with this inode gets at this moment, and where it then lies.
+pub(crate) fn name_now(spool: &Spool, queue: QueueName, inode: u64) -> (QueueId, PathBuf) {
+    let now = now();
+    let id = if spool.layout().long_ids() {
+        QueueId::long(now.as_secs(), now.subsec_micros(), inode)
+    } else {
+        QueueId::short(now.subsec_micros(), inode)
+    };
+    let path = spool.path(queue, &id);
+    (id, path)
+}
+
+/// Renames a file to a name that must not be taken.
+pub(crate) fn rename_new(old: &Path, new: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, old, AT_FDCWD, new, RenameFlags::RENAME_NOREPLACE) {
+        // Not every file system can do that in one step.
+        Err(Errno::EINVAL | Errno::ENOSYS) if new.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(old, new),
+        result => Ok(result?),
+    }
 }
 
 fn now() -> std::time::Duration {

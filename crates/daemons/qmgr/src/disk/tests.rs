@@ -110,8 +110,25 @@ fn what_is_no_message_is_put_aside_and_what_is_not_complete_is_left() {
     let (_directory, spool) = spool();
     let id = store(&spool, QueueName::Incoming, b"nonsense");
     let new = spool.create(QueueName::Incoming).unwrap();
+    new.file().set_modified(UNIX_EPOCH + Duration::from_secs(u64::try_from(NOW).unwrap())).unwrap();
     assert!(matches!(scan(&spool, QueueName::Incoming, rules())[..], [Admission::Corrupt(..)]));
     assert!(is_in(&spool, QueueName::Corrupt, &id) && is_in(&spool, QueueName::Incoming, new.id()));
+}
+
+#[test]
+fn what_was_never_completed_is_removed_after_days() {
+    let (_directory, spool) = spool();
+    let age = |seconds| {
+        let new = spool.create(QueueName::Incoming).unwrap();
+        let id = new.id().clone();
+        new.file().set_modified(UNIX_EPOCH + Duration::from_secs(u64::try_from(NOW - seconds).unwrap())).unwrap();
+        std::mem::forget(new);
+        id
+    };
+    let (young, old) = (age(86_400), age(3 * 86_400));
+    assert!(scan(&spool, QueueName::Incoming, rules()).is_empty());
+    assert!(is_in(&spool, QueueName::Incoming, &young));
+    assert!(!is_in(&spool, QueueName::Incoming, &old));
 }
 
 #[test]

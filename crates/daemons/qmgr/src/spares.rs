@@ -1,0 +1,105 @@
+//! Files of finished messages, emptied, which cleanup gets back for new ones.
+
+use queue_file::{Error, QueueId, QueueName, Spool};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Files that are kept. Each new message takes one, so more would only lie there.
+const MOST: usize = 32;
+
+/// What is kept at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Spares(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    ids: Vec<QueueId>,
+    /// Whether any were asked for since the last look.
+    wanted: bool,
+}
+
+impl Spares {
+    /// Removes the file of a finished message, or keeps it for another.
+    pub(crate) fn retire(&self, spool: &Spool, id: &QueueId) -> Result<(), Error> {
+        let wanted = {
+            let kept = self.kept();
+            kept.wanted && kept.ids.len() < MOST
+        };
+        if !wanted {
+            return spool.remove(QueueName::Active, id);
+        }
+        if let Some(spare) = spool.recycle(QueueName::Active, id)? {
+            self.kept().ids.push(spare);
+        }
+        Ok(())
+    }
+
+    /// Up to `most`, for as many messages that came.
+    pub(crate) fn take(&self, most: usize) -> Vec<QueueId> {
+        let mut kept = self.kept();
+        kept.wanted = true;
+        let rest = kept.ids.len().saturating_sub(most);
+        kept.ids.split_off(rest)
+    }
+
+    /// Those that nobody has asked for since the last look; none are kept then until somebody does.
+    pub(crate) fn unwanted(&self) -> Vec<QueueId> {
+        let mut kept = self.kept();
+        if std::mem::take(&mut kept.wanted) { Vec::new() } else { std::mem::take(&mut kept.ids) }
+    }
+
+    /// All, at the end.
+    pub(crate) fn all(&self) -> Vec<QueueId> {
+        let mut kept = self.kept();
+        kept.wanted = false;
+        std::mem::take(&mut kept.ids)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept().ids.is_empty()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes files that nobody wants.
+pub(crate) fn remove(spool: &Spool, ids: &[QueueId]) {
+    for id in ids {
+        // What is gone is gone.
+        let _ = spool.remove(QueueName::Incoming, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::Layout;
+
+    #[test]
+    fn files_are_kept_while_somebody_asks_for_them() {
+        let root = tempfile::tempdir().unwrap();
+        for queue in ["incoming", "active"] {
+            std::fs::create_dir(root.path().join(queue)).unwrap();
+        }
+        let spool = Spool::new(root.path(), Layout::default());
+        let spares = Spares::default();
+        let retire = || {
+            let id = spool.create(QueueName::Active).unwrap().commit().unwrap().into_id();
+            spares.retire(&spool, &id).unwrap();
+            assert!(spool.metadata(QueueName::Active, &id).unwrap_err().is_gone());
+        };
+        retire();
+        assert!(spares.take(1).is_empty());
+        retire();
+        retire();
+        assert_eq!(spares.take(1).len(), 1);
+        assert!(spares.unwanted().is_empty());
+        let unwanted = spares.unwanted();
+        assert_eq!(unwanted.len(), 1);
+        remove(&spool, &unwanted);
+        retire();
+        assert!(spares.is_empty());
+        assert_eq!(std::fs::read_dir(root.path().join("incoming")).unwrap().count(), 1);
+    }
+}
