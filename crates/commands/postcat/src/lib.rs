@@ -45,10 +45,7 @@ fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
              [-h (header text)] [-q (access queue)] [-v] [file(s)...]"
         ))
     };
-    let options = context.options("bc:dehoqrs:v").map_err(|error| {
-        tracing::info!("{error}");
-        usage(&context.called_as)
-    })?;
+    let options = context.options("bc:dehoqrs:v").map_err(|_| usage(&context.called_as))?;
     let source = context.source(options.value('c'))?;
     let params: Params = context.params(&source)?;
     let start = match options.value('s') {

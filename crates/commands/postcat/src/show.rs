@@ -256,8 +256,7 @@ fn number(data: &[u8]) -> Option<u64> {
 
 /// Whether a queue file may begin with a record of this type.
 fn begins_file(byte: u8) -> bool {
-    Type::from_byte(byte)
-        .is_some_and(|kind| !matches!(kind, Type::Line | Type::Deleted | Type::Extracted | Type::End | Type::Pointer))
+    b"ACDFIKLMORSTVWcino<>/".contains(&byte)
 }
 
 /// Whether a line belongs to the header: a name and a colon, or the continuation of a field.

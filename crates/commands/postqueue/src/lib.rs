@@ -5,6 +5,7 @@
 mod permission;
 mod report;
 
+use address::domain;
 use command::{Context, Fatal, Program};
 use config::params;
 use ipc::blocking::{Caller, Channel};
@@ -21,8 +22,6 @@ use crate::report::{Json, People, Report};
 
 /// Exit status for what is refused or not there (sysexits.h).
 const EX_UNAVAILABLE: u8 = 69;
-/// Exit status for wrong options.
-const EX_USAGE: u8 = 64;
 const USAGE: &str = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
 
 config::bundle! {
@@ -51,7 +50,7 @@ pub fn run() -> ExitCode {
 }
 
 fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
-    let usage = || Fatal::new(USAGE).with_status(EX_USAGE);
+    let usage = || Fatal::new(USAGE);
     let options = context.options("c:fi:jps:v").map_err(|_| usage())?;
     let mut wish = None;
     for (letter, value) in &options.given {
@@ -161,15 +160,23 @@ fn flush_all(params: &Params) -> Result<(), Fatal> {
 }
 
 fn flush_message(params: &Params, id: &str) -> Result<(), Fatal> {
-    let id = QueueId::parse(id).ok_or_else(|| Fatal::new(format!("invalid mail queue ID: {id:?}")))?;
+    let id = QueueId::parse(id).ok_or_else(|| bad_id(id))?;
     match ask_flush(params, Request::Message(id.to_string()))? {
         Reply::Done => Ok(()),
         Reply::Failed => Err(Fatal::new(DOWN)),
-        Reply::Denied | Reply::Malformed => Err(Fatal::new(format!("invalid mail queue ID: \"{id}\""))),
+        Reply::Denied | Reply::Malformed => Err(bad_id(id.as_str())),
     }
 }
 
+fn bad_id(id: &str) -> Fatal {
+    Fatal::new(format!("Cannot flush queue ID - invalid name: \"{id}\""))
+}
+
 fn flush_site(params: &Params, site: &str) -> Result<(), Fatal> {
+    let is_site = domain::is_hostname(site.as_bytes()) || domain::literal(site.as_bytes()).is_some();
+    if !is_site {
+        return Err(Fatal::new(format!("Cannot flush mail queue - invalid destination: \"{site}\"")));
+    }
     match ask_flush(params, Request::Site(site.to_owned()))? {
         Reply::Done => Ok(()),
         Reply::Failed => Err(Fatal::new(DOWN)),

@@ -86,7 +86,7 @@ impl Counts {
     /// Says how much has been done of what was asked for.
     pub(crate) fn report(&self, options: &Options) {
         let expires = options.has(Act::Expire) || options.has(Act::ExpireAndRelease);
-        let releases = options.has(Act::Release) || (options.has(Act::ExpireAndRelease) && self.released > 0);
+        let releases = options.has(Act::Release) || options.has(Act::ExpireAndRelease);
         for (is_told, text, count) in [
             (options.has(Act::Requeue), "Requeued", self.requeued),
             (options.has(Act::Delete), "Deleted", self.deleted),

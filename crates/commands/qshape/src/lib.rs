@@ -18,8 +18,18 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use table::Form;
 
-const USAGE: &str = "usage: qshape [-s] [-p] [-m min_subdomains] [-l] [-b bucket_count] [-t bucket_time] \
-    [-w terminal_width] [-N batch_msg_count] [-n batch_top_domains] [-c config_directory] [queue_name ...]";
+const USAGE: &str = "Usage: qshape [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
+\t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]
+\t[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]
+\t[ -c <config_directory> ] [ <queue_name> ... ]
+-s counts senders, not recipients; -p adds up the domains below a parent domain, if there
+are at least <min_subdomains> (5). The table has <bucket_count> (10) columns; the first is for the
+last <bucket_time> (5) minutes, and each later one twice as wide, or with -l as wide.
+A line has at least <terminal_width> (80) characters. On a terminal the <batch_top_domains> (20)
+largest lines are shown after every <batch_msg_count> (1000) messages.
+";
+/// Exit status of wrong options.
+const USED_WRONG: u8 = 255;
 /// The queues that are shown if none is named.
 const QUEUES: [&str; 2] = ["incoming", "active"];
 /// Mode bits that tell a message that is complete.
@@ -45,10 +55,11 @@ struct Wish {
 /// # Errors
 /// What made it fail; logged by the caller.
 pub fn run(context: &mut Context) -> Result<ExitCode, Fatal> {
-    let options = context.options("lhc:psw:b:t:m:n:N:").map_err(|_| Fatal::new(USAGE))?;
-    if options.has('h') {
-        return Err(Fatal::new(USAGE));
-    }
+    let Some(options) = context.options("lhc:psw:b:t:m:n:N:").ok().filter(|options| !options.has('h')) else {
+        // Where standard error is closed, the exit code tells.
+        let _ = write!(io::stderr(), "{USAGE}");
+        return Ok(USED_WRONG.into());
+    };
     let (wish, mut shape) = wish(&options, io::stdout().is_terminal())?;
     let named = !options.operands.is_empty();
     let queues = if named { options.operands.clone() } else { QUEUES.map(str::to_owned).to_vec() };
@@ -62,7 +73,7 @@ pub fn run(context: &mut Context) -> Result<ExitCode, Fatal> {
     let mut read: u64 = 0;
     for queue in &queues {
         if let Err(error) = fs::read_dir(queue) {
-            return Err(Fatal::new(format!("open {queue}: {}", said(&error))));
+            let _ = writeln!(io::stderr(), "Can't stat {queue}: {}", said(&error));
         }
         for path in files(Path::new(queue)) {
             let Some(message) = message(&path) else { continue };

@@ -60,7 +60,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         Mode::Flush => execute(&command(&params, "postqueue"), &["-f"], config),
         Mode::FlushSite(site) => execute(&command(&params, "postqueue"), &["-s", site], config),
         Mode::FlushMessage(id) => execute(&command(&params, "postqueue"), &["-i", id], config),
-        Mode::Daemon => execute(&command(&params, "postfix"), &["start"], config),
+        Mode::Daemon => begin(&command(&params, "postfix"), &["start"], config),
         Mode::Smtp => {
             let program = Path::new(&params.layout.daemon_directory).join("smtpd");
             execute(&program, &["-S"], config)
@@ -71,15 +71,26 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
 
 /// Wishes that do not go together.
 fn check(options: &Options) -> Result<(), Fatal> {
+    if options.extract == Extract::Header {
+        match options.mode {
+            Mode::Submit => {}
+            Mode::Verify => return Err(Fatal::new("-t option cannot be used with -bv")),
+            Mode::Nothing
+            | Mode::Mailq
+            | Mode::Newaliases
+            | Mode::Smtp
+            | Mode::Daemon
+            | Mode::Flush
+            | Mode::FlushSite(_)
+            | Mode::FlushMessage(_) => return Err(Fatal::new("-t can be used only in delivery mode")),
+        }
+    }
     let alone = match options.mode {
         Mode::Mailq => "display queue mode",
         Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) => "flush queue mode",
         Mode::Daemon => "daemon mode",
         Mode::Smtp => "stand-alone SMTP server mode",
         Mode::Newaliases => "alias initialization mode",
-        Mode::Verify if options.extract == Extract::Header => {
-            return Err(Fatal::new("-t can be used only in delivery mode"));
-        }
         Mode::Submit | Mode::Verify | Mode::Nothing => return Ok(()),
     };
     if options.recipients.is_empty() { Ok(()) } else { Err(Fatal::new(format!("{alone} requires no recipient"))) }
@@ -104,13 +115,21 @@ fn execute(program: &Path, arguments: &[&str], config: &Path) -> Result<ExitCode
     Err(Fatal::new(format!("execute {}: {error}", program.display())))
 }
 
+/// Starts another program, and does not wait for it.
+fn begin(program: &Path, arguments: &[&str], config: &Path) -> Result<ExitCode, Fatal> {
+    match Command::new(program).args(arguments).env("MAIL_CONFIG", config).spawn() {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Fatal::new(format!("execute {}: {error}", program.display()))),
+    }
+}
+
 fn newaliases(options: &Options, params: &Params, config: &Path) -> Result<ExitCode, Fatal> {
     let databases = match &options.alias_database {
         Some(database) => vec![database.clone()],
         None => params.local.alias_database.clone(),
     };
     if databases.is_empty() {
-        return Err(Fatal::new("no alias database is configured"));
+        return Ok(ExitCode::SUCCESS);
     }
     let arguments: Vec<&str> = std::iter::once("--").chain(databases.iter().map(String::as_str)).collect();
     execute(&command(params, "postalias"), &arguments, config)

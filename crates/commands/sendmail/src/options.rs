@@ -71,6 +71,8 @@ pub(crate) enum Extract {
     Nothing,
 }
 
+/// RFC 3461 section 4.4.
+const LONGEST_ENVELOPE_ID: usize = 100;
 pub(crate) const USAGE: &str = "usage: sendmail [options]";
 
 /// Takes the arguments apart; `called_as` is the name of the command.
@@ -111,6 +113,11 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, St
             "--" => break,
             // A letter whose value may be missing.
             "-q" => options.flush("")?,
+            // What Postfix had before it had DSN.
+            "-V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
+                options.warnings.push("option -V is deprecated with Postfix 2.3; specify -XV instead".to_owned());
+                options.verp = rest.next().cloned();
+            }
             _ => options.cluster(argument, &mut rest)?,
         }
     }
@@ -122,7 +129,7 @@ impl Options {
     /// Letters in one word; a value is the rest of the word, or the next one.
     fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), String> {
         const VALUED: &str = "ABCFLNORVXbefhopqr";
-        const PLAIN: &str = "GIUaceimnstvd";
+        const PLAIN: &str = "GIUacimntvx";
         for (at, letter) in word.char_indices().skip(1) {
             if VALUED.contains(letter) {
                 let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
@@ -164,7 +171,7 @@ impl Options {
                 self.encoding = match value.to_ascii_uppercase().as_str() {
                     "8BITMIME" => Some("8bit"),
                     "7BIT" => Some("7bit"),
-                    _ => return Err(format!("bad -B option value: {value}")),
+                    _ => return Err("-B option needs 8BITMIME or 7BIT".to_owned()),
                 };
             }
             'C' => self.config = Some(value.to_owned()),
@@ -172,16 +179,19 @@ impl Options {
             'f' | 'r' => self.sender = Some(value.to_owned()),
             'N' => match Notify::parse(value.as_bytes()) {
                 Ok(notify) => self.notify = notify,
-                Err(_) => self.warnings.push(format!("bad -N option value: '{value}' -- ignored")),
+                Err(_) => {
+                    self.warnings.push(format!("unknown DSN NOTIFY command value \"{value}\" in \"{value}\""));
+                    self.warnings.push("bad -N option value -- ignored".to_owned());
+                }
             },
             'R' => match Ret::parse(value.as_bytes()) {
                 Ok(ret) => self.ret = Some(ret),
-                Err(_) => self.warnings.push(format!("bad -R option value -- ignored: {value}")),
+                Err(_) => self.warnings.push("bad -R option value -- ignored".to_owned()),
             },
-            'V' => self.envelope_id = Some(value.to_owned()),
+            'V' => self.envelope_id(value),
             'X' => match value.strip_prefix('V') {
                 Some(delimiters) => self.verp = Some(delimiters.to_owned()),
-                None => return Err("option not supported: -X".to_owned()),
+                None => return Err(format!("unsupported: -X{value}")),
             },
             'b' => self.mode = mode(value)?,
             'o' => self.old(value, rest),
@@ -189,6 +199,16 @@ impl Options {
             _ => {}
         }
         Ok(())
+    }
+
+    fn envelope_id(&mut self, value: &str) {
+        if value.len() > LONGEST_ENVELOPE_ID {
+            self.warnings.push("too long -V option value -- ignored".to_owned());
+        } else if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            self.warnings.push("bad syntax in -V option value -- ignored".to_owned());
+        } else {
+            self.envelope_id = Some(value.to_owned());
+        }
     }
 
     /// `-o x value`: old configuration options, of which two are obeyed.
@@ -204,18 +224,17 @@ impl Options {
     fn flush(&mut self, value: &str) -> Result<(), String> {
         match value.split_at_checked(1) {
             None => self.mode = Mode::Flush,
-            Some(("R", "")) => return Err("use: -qRsitename".to_owned()),
+            Some(("R", "")) => return Err("specify: -qRsitename".to_owned()),
             Some(("R", site)) => self.mode = Mode::FlushSite(site.to_owned()),
-            Some(("I", "")) => return Err("use: -qIqueueid".to_owned()),
+            Some(("I", "")) => return Err("specify: -qIqueueid".to_owned()),
             Some(("I", id)) => self.mode = Mode::FlushMessage(id.to_owned()),
-            Some(("S", _)) => return Err("-qSsite is not implemented; use -q instead".to_owned()),
             // The interval between queue runs.
             Some(_) if value.bytes().all(|b| b.is_ascii_digit() || b"smhdw".contains(&b)) => {
                 if self.mode == Mode::Submit {
                     self.mode = Mode::Nothing;
                 }
             }
-            Some(_) => return Err(format!("bad -q option: {value}")),
+            Some((letter, _)) => return Err(format!("-q{letter} is not implemented")),
         }
         Ok(())
     }
@@ -299,7 +318,10 @@ mod tests {
         assert_eq!(parsed("-XV x").unwrap().verp.as_deref(), Some(""));
         assert_eq!(parse("sendmail", &["-f".into(), String::new()]).unwrap().sender.as_deref(), Some(""));
         assert_eq!(parsed("-oA hash:/x").unwrap().alias_database.as_deref(), Some("hash:/x"));
-        assert_eq!(parsed("-N sometimes").unwrap().warnings, ["bad -N option value: 'sometimes' -- ignored"]);
+        assert_eq!(
+            parsed("-N sometimes").unwrap().warnings,
+            ["unknown DSN NOTIFY command value \"sometimes\" in \"sometimes\"", "bad -N option value -- ignored"]
+        );
     }
 
     #[test]
@@ -308,8 +330,11 @@ mod tests {
             ("-Q x", USAGE),
             ("-bq x", "unsupported: -bq"),
             ("-n", "-n option not supported"),
-            ("-X log", "option not supported: -X"),
-            ("-qR", "use: -qRsitename"),
+            ("-XL", "unsupported: -XL"),
+            ("-d", USAGE),
+            ("-B 9BIT", "-B option needs 8BITMIME or 7BIT"),
+            ("-qSx", "-qS is not implemented"),
+            ("-qR", "specify: -qRsitename"),
             ("-f", USAGE),
         ] {
             assert_eq!(parsed(arguments).unwrap_err(), error, "{arguments}");

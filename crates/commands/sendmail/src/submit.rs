@@ -105,7 +105,7 @@ fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
     let delimiters = if delimiters.is_empty() { &params.bounce.default_verp_delimiters } else { delimiters };
     let filter = &params.cleanup.verp_delimiter_filter;
     if delimiters.chars().count() != 2 || !delimiters.chars().all(|c| filter.contains(c)) {
-        return Err(Fatal::new(format!("-XV requires two characters from {filter}")));
+        return Err(Fatal::new(format!("-V requires two characters from {filter}")));
     }
     Ok(delimiters.to_owned())
 }

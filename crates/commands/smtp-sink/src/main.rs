@@ -5,10 +5,18 @@ use std::process::ExitCode;
 
 use smtp_sink::options::Options;
 
+const USAGE: &str = "usage: smtp-sink [-468acCeEFLpPv] [-A abort_delay] [-b soft_bounce_reply] \
+    [-B hard_bounce_reply] [-d dump-template] [-D dump-template] [-f commands] [-h hostname] [-m max_concurrency] \
+    [-M message_quit_count] [-n quit_count] [-q commands] [-r commands] [-R root-dir] [-s commands] \
+    [-S start-string] [-u user_privs] [-w delay] [host]:port backlog";
+
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os().skip(1)) {
         Ok(options) => options,
-        Err(error) => return fail(&format!("{error}\nusage: smtp-sink [options] [host]:port backlog")),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "smtp-sink: {error}");
+            return fail(USAGE);
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(smtp_sink::run(options))) {

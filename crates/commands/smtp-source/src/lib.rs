@@ -83,9 +83,14 @@ async fn connect(options: &Options) -> io::Result<Box<dyn Stream>> {
     loop {
         match connect_once(options).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && attempts > 1 => attempts -= 1,
-            connected => return connected,
+            connected => return connected.map_err(|error| io::Error::other(format!("connect: {}", said(&error)))),
         }
     }
+}
+
+/// What the system said, in its own words alone.
+fn said(error: &io::Error) -> String {
+    error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 async fn connect_once(options: &Options) -> io::Result<Box<dyn Stream>> {

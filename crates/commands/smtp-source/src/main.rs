@@ -5,11 +5,17 @@ use std::process::ExitCode;
 
 use smtp_source::options::Options;
 
+const USAGE: &str = "usage: smtp-source -cdLNov -s sess -l msglen -m msgs -C count -M myhostname -f from -t to \
+    -r rcptcount -R delay -w delay host[:port]";
+
 fn main() -> ExitCode {
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let options = match Options::parse(std::env::args_os().skip(1), hostname.trim()) {
         Ok(options) => options,
-        Err(error) => return fail(&format!("{error}\nusage: smtp-source [options] host[:port]")),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "smtp-source: {error}");
+            return fail(USAGE);
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(smtp_source::run(options))) {

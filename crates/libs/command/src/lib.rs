@@ -10,7 +10,7 @@ pub use options::{Options, Usage};
 
 use config::{Group, Source, params};
 use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -59,13 +59,21 @@ pub struct Program {
     name: &'static str,
     fatal_status: u8,
     writes_log_file: bool,
+    echo: Audience,
+}
+
+/// Whose standard error repeats the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Anyone,
+    Terminals,
 }
 
 impl Program {
     /// A command of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, fatal_status: 1, writes_log_file: false }
+        Self { name, fatal_status: 1, writes_log_file: false, echo: Audience::Anyone }
     }
 
     /// Ends with this status for [`Fatal`], unless that has its own: 75 for `sendmail`.
@@ -80,9 +88,17 @@ impl Program {
         Self { writes_log_file: true, ..self }
     }
 
+    /// Repeats the log on standard error only if that is a terminal: `postfix`, `postlog`, `postmulti`, which scripts call.
+    #[must_use]
+    pub const fn talks_to_terminals(self) -> Self {
+        Self { echo: Audience::Terminals, ..self }
+    }
+
     /// Runs the command.
     pub fn run(self, work: impl FnOnce(&mut Context) -> Result<ExitCode, Fatal>) -> ExitCode {
-        let log = maillog::init(self.name, Echo::Stderr, Patience::Wait, Verbosity::Normal);
+        let is_heard = self.echo == Audience::Anyone || std::io::stderr().is_terminal();
+        let echo = if is_heard { Echo::Stderr } else { Echo::Off };
+        let log = maillog::init(self.name, echo, Patience::Wait, Verbosity::Normal);
         let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         let path = words.next().unwrap_or_default();
         let called_as = Path::new(&path)
