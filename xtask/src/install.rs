@@ -18,6 +18,9 @@ struct Layout {
     /// Files, from the project or from what was built.
     #[serde(default)]
     file: Vec<Row>,
+    /// Folders of files of the project, with what is below them.
+    #[serde(default)]
+    folder: Vec<Row>,
     /// Second names.
     #[serde(default)]
     link: Vec<Link>,
@@ -74,6 +77,9 @@ pub(crate) fn install(root: &Path, profile: &Profile) -> Result<()> {
     for row in &layout.file {
         copy(root, row, profile).with_context(|| row.path.clone())?;
     }
+    for row in &layout.folder {
+        copy_folder(root, row, profile).with_context(|| row.path.clone())?;
+    }
     for link in &layout.link {
         let path = below(root, &link.path);
         let _ = fs::remove_file(&path);
@@ -114,6 +120,24 @@ fn options(arguments: Vec<OsString>) -> Result<Options> {
 
 fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
+}
+
+/// Copies every file below a folder; the mode is that of the files.
+fn copy_folder(root: &Path, row: &Row, profile: &Profile) -> Result<()> {
+    for entry in fs::read_dir(crate::project().join(&row.source))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let inner = Row {
+            path: format!("{}/{name}", row.path),
+            source: format!("{}/{name}", row.source),
+            owner: row.owner.clone(),
+            group: row.group.clone(),
+            mode: row.mode.clone(),
+            keep: row.keep,
+        };
+        if entry.file_type()?.is_dir() { copy_folder(root, &inner, profile)? } else { copy(root, &inner, profile)? }
+    }
+    Ok(())
 }
 
 /// Copies beside the target, then renames, so that a running program is never cut.

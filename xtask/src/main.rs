@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod install;
 mod lab;
+mod man;
 mod test;
 mod tidy;
 mod unprivileged;
@@ -19,6 +20,7 @@ usage: cargo xtask TASK
   test [ARGUMENTS]         every test of the project (ARGUMENTS go to cargo test)
   check                    all that CI does, in CI's order
   tidy                     the checks that no linter has
+  man                      the manual pages, in man/
   install --root DIR [--profile NAME] [--features NAMES] [--built]
                            commands, daemons, sample files, with owners and modes when root
   lab [--record]           the acceptance cases that have passed before, where the suite is found (MAIL_LAB)";
@@ -43,6 +45,7 @@ fn run() -> Result<()> {
         Some("test") => test::run(rest),
         Some("check") => check::run(),
         Some("tidy") => tidy::run(),
+        Some("man") => man::run(),
         Some("install") => install::run(rest),
         Some("lab") => lab::run(&rest),
         Some("as-nobody") => unprivileged::act(&rest),

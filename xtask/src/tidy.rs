@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
         inspect(&name, &text, &exceptions, &mut faults);
     }
     shelves(&mut faults)?;
+    faults.extend(crate::man::stale()?);
     if faults.is_empty() { Ok(()) } else { bail!("tidy:\n  {}", faults.join("\n  ")) }
 }
 

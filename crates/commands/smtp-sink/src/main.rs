@@ -1,4 +1,15 @@
-//! smtp-sink(1).
+//! smtp-sink(1): a server for tests, which takes messages and throws them away.
+//!
+//! # Synopsis
+//!
+//!     smtp-sink [OPTIONS] [HOST]:PORT BACKLOG
+//!     smtp-sink [OPTIONS] unix:PATH BACKLOG
+//!
+//! # Description
+//!
+//! Listens on a port or socket, speaks SMTP or LMTP over many sessions at a time, and throws away what it gets. Options have it
+//! refuse, delay or break off at every stage, so that clients can be tried. A wrong option prints what there is.
+//! Never run it as a real server: it accepts everything.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,4 +1,14 @@
-//! smtp-source(1).
+//! smtp-source(1): sends test messages over many sessions at a time.
+//!
+//! # Synopsis
+//!
+//!     smtp-source [OPTIONS] HOST[:PORT]
+//!     smtp-source [OPTIONS] unix:PATH
+//!
+//! # Description
+//!
+//! Connects to a server and sends messages of some size, number and rate, over as many sessions at a time as are asked for.
+//! The defaults send one short message. A wrong option prints what there is. It is for measuring and for trying limits.
 
 use std::io::Write;
 use std::process::ExitCode;
