@@ -147,7 +147,7 @@ impl Maker {
 impl Drop for Maker {
     fn drop(&mut self) {
         // Gone already if it was saved.
-        if self.gathered.iter().next().is_some() {
+        if !self.gathered.is_empty() {
             let _ = fs::remove_file(Path::new(&self.temporary));
         }
     }

@@ -173,14 +173,12 @@ impl LmdbStore {
         let Changes::All(gathered) = &self.changes else {
             return Ok(());
         };
-        // A NUL at the end of all keys changes nothing about their order.
-        let mut entries: Vec<_> = gathered.iter().collect();
-        entries.sort_unstable_by_key(|(key, _)| key);
-        let size = entries.iter().map(|(key, value)| key.len() + value.len() + PER_ENTRY);
+        let size = gathered.iter().map(|(key, value)| key.len() + value.len() + PER_ENTRY);
         self.database.reserve(size.sum())?;
         self.database.clear()?;
         let form = |text| stored(text, self.terminator, Terminator::With);
-        for (key, value) in entries {
+        // A NUL at the end of all keys changes nothing about their order.
+        for (key, value) in gathered.sorted() {
             self.database.append(&form(key), &form(value))?;
         }
         Ok(())
