@@ -37,6 +37,13 @@ impl Instance {
         Ok(instance)
     }
 
+    /// For tests: that of a configuration, whoever asks.
+    #[cfg(test)]
+    pub(crate) fn of(source: Source) -> Result<Self, Fatal> {
+        let (layout, identity) = source.get()?;
+        Ok(Self { directory: source.directory().to_owned(), source, layout, identity, is_default: false })
+    }
+
     /// `mail_owner`.
     pub(crate) fn owner(&self) -> Result<Option<User>, Fatal> {
         Ok(User::by_name(&self.layout.mail_owner)?)

@@ -8,6 +8,7 @@ mod control;
 mod instance;
 mod layout;
 mod rotate;
+mod tls;
 
 use command::{Context, Fatal};
 use instance::Instance;
@@ -39,6 +40,10 @@ pub fn run(context: &mut Context) -> Result<ExitCode, Fatal> {
     instance.warn_of_old_settings();
     context.log.rename(&format!("{}/postfix-script", instance.syslog_name()));
     instance.check_directories()?;
+    if name == "tls" {
+        context.log.rename(&format!("{}/postfix-tls-script", instance.syslog_name()));
+        return tls::perform(&instance, &words.collect::<Vec<_>>());
+    }
     perform(&instance, name, &words.collect::<Vec<_>>())
 }
 
