@@ -66,6 +66,9 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
 
 /// `port`, `host:port` or `[host]:port`, in numbers or names.
 fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> {
+    if entry.name.starts_with('[') && !entry.name.contains(']') {
+        return Err(format!("missing \"]\" in \"{}\"", entry.name));
+    }
     let (host, service) = match entry.name.rsplit_once(':') {
         Some((host, service)) => (host.trim_start_matches('[').trim_end_matches(']'), service),
         None => ("", entry.name.as_str()),

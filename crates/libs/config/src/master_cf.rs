@@ -207,7 +207,7 @@ impl Entry {
         let unprivileged = columns.yes_or_no("unprivileged", true)?;
         let chroot = columns.yes_or_no("chroot", defaults.chroot)?;
         let wakeup = columns.wakeup()?;
-        let max_processes = match columns.number("process_limit", defaults.max_processes)? {
+        let max_processes = match columns.number("max_proc", defaults.max_processes)? {
             0 => None,
             limit => Some(limit),
         };
@@ -316,7 +316,7 @@ impl Columns {
             "-" => Ok(default),
             "y" => Ok(true),
             "n" => Ok(false),
-            word => Err(format!("field \"{column}\": bad value: \"{word}\"")),
+            word => Err(bad_value(column, word)),
         }
     }
 
@@ -334,14 +334,19 @@ impl Columns {
             Some(digits) => (digits, true),
             None => (word.as_str(), false),
         };
-        let seconds = if digits == "-" { 0 } else { number(COLUMN, digits)? };
+        let bad = |_| bad_value(COLUMN, &word);
+        let seconds = if digits == "-" { 0 } else { number(COLUMN, digits).map_err(bad)? };
         let every = Duration::from_secs(u64::from(seconds));
         Ok((seconds > 0).then_some(Wakeup { every, if_used }))
     }
 }
 
+fn bad_value(column: &str, word: &str) -> String {
+    format!("field \"{column}\": bad value: \"{word}\"")
+}
+
 fn number(column: &str, word: &str) -> Result<u32, String> {
-    let bad = || format!("field \"{column}\": bad value: \"{word}\"");
+    let bad = || bad_value(column, word);
     if !word.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad());
     }
