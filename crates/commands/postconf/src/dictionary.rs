@@ -47,6 +47,7 @@ impl Dictionary {
             "mysql" | "pgsql" => SQL,
             "sqlite" => "dbpath domain expansion_limit query result_format",
             "memcache" => MEMCACHE,
+            "redis" => REDIS,
             "mongodb" => MONGODB,
             _ => "",
         };
@@ -85,6 +86,8 @@ const SQL: &str = "additional_conditions charset dbname domain encoding expansio
     idle_interval option_file option_group password query require_result_set result_format \
     retry_interval select_field select_function table tls_CAfile tls_CApath tls_cert_file tls_ciphers \
     tls_key_file tls_verify_cert user where_field";
+const REDIS: &str = "dbname domain expansion_limit hosts idle_interval password query result_format retry_interval \
+    tls tls_CAfile tls_CApath tls_cert_file tls_key_file tls_verify_cert user";
 const MEMCACHE: &str = "backup data_size_limit domain flags key_format line_size_limit max_try memcache \
     retry_pause timeout ttl";
 const MONGODB: &str = "collection dbname domain expansion_limit projection query_filter result_attribute \

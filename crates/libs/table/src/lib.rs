@@ -45,4 +45,6 @@ pub use lookup::{Answer, Keys, Lookup, Owner, Table};
 pub use maps::{Maps, Scope};
 pub use opening::open;
 pub use pattern_list::{Parents, PatternList};
+#[cfg(feature = "servers")]
+pub use types::read_answers;
 pub use types::{TYPES, Type, UNSUPPORTED};

@@ -9,10 +9,10 @@ use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::Error;
 use crate::blocking::Inside;
@@ -53,11 +53,11 @@ impl From<io::Error> for Failure {
 }
 
 /// How one kind of server is spoken with.
-pub(crate) trait Protocol: Send + Sync {
+pub(crate) trait Protocol: Send + Sync + 'static {
     /// A server's place, and all that is special about it.
-    type Host: Display + Send + Sync;
+    type Host: Display + Send + Sync + 'static;
     /// A connection that is ready for questions.
-    type Session: Send;
+    type Session: Send + 'static;
     /// What is asked.
     type Question: Sync;
     /// What is answered.
@@ -114,7 +114,7 @@ impl Limits {
 /// The servers of a table.
 pub(crate) struct Servers<P: Protocol> {
     protocol: P,
-    servers: Vec<Server<P>>,
+    servers: Vec<Arc<Server<P>>>,
     limits: Limits,
 }
 
@@ -126,6 +126,8 @@ struct Server<P: Protocol> {
 
 struct State<S> {
     idle: Vec<(S, Instant)>,
+    /// Somebody closes them in time.
+    is_watched: bool,
     aside: Option<Instant>,
 }
 
@@ -140,8 +142,8 @@ const MOST_IDLE: usize = 4;
 impl<P: Protocol> Servers<P> {
     /// Servers, each with whether it is on this system.
     pub(crate) fn new(protocol: P, hosts: Vec<(P::Host, bool)>, limits: Limits) -> Self {
-        let state = || Mutex::new(State { idle: Vec::new(), aside: None });
-        let server = |(host, is_local)| Server { host, is_local, state: state() };
+        let state = || Mutex::new(State { idle: Vec::new(), is_watched: false, aside: None });
+        let server = |(host, is_local)| Arc::new(Server { host, is_local, state: state() });
         Self { protocol, servers: hosts.into_iter().map(server).collect(), limits }
     }
 
@@ -162,7 +164,7 @@ impl<P: Protocol> Servers<P> {
     }
 
     /// The servers to ask, those with a connection at hand first.
-    fn candidates(&self) -> Vec<&Server<P>> {
+    fn candidates(&self) -> Vec<&Arc<Server<P>>> {
         let (now, chance) = (Instant::now(), RandomState::new());
         let mut ranked = Vec::new();
         for (at, server) in self.servers.iter().enumerate() {
@@ -181,7 +183,7 @@ impl<P: Protocol> Servers<P> {
         ranked.into_iter().map(|(.., server)| server).collect()
     }
 
-    async fn ask_one(&self, server: &Server<P>, question: &P::Question) -> Result<P::Reply, Failure> {
+    async fn ask_one(&self, server: &Arc<Server<P>>, question: &P::Question) -> Result<P::Reply, Failure> {
         let kept = server.state().idle.pop();
         let mut result = match kept {
             Some((session, _)) => self.exchange(server, session, question).await,
@@ -208,7 +210,7 @@ impl<P: Protocol> Servers<P> {
 
     async fn exchange(
         &self,
-        server: &Server<P>,
+        server: &Arc<Server<P>>,
         mut session: P::Session,
         question: &P::Question,
     ) -> Result<P::Reply, Failure> {
@@ -221,8 +223,26 @@ impl<P: Protocol> Servers<P> {
             if state.idle.len() < MOST_IDLE {
                 state.idle.push((session, Instant::now()));
             }
+            if !state.is_watched {
+                state.is_watched = true;
+                tokio::spawn(watch(Arc::downgrade(server), self.limits.idle));
+            }
         }
         result
+    }
+}
+
+/// Closes connections that have been idle for too long, as long as there are any.
+async fn watch<P: Protocol>(server: Weak<Server<P>>, idle: Duration) {
+    loop {
+        sleep(idle.max(Duration::from_secs(1))).await;
+        let Some(server) = server.upgrade() else { return };
+        let mut state = server.state();
+        state.idle.retain(|(_, since)| since.elapsed() < idle);
+        if state.idle.is_empty() {
+            state.is_watched = false;
+            return;
+        }
     }
 }
 

@@ -71,6 +71,23 @@ fn a_server_that_comes_back_is_asked_again() {
 }
 
 #[test]
+fn idle_connections_are_closed() {
+    let mut servers = servers(1, Duration::ZERO);
+    servers.limits.idle = Duration::from_millis(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        assert_eq!(servers.ask("test:x", &()).await, Ok(0));
+        let server = Arc::downgrade(&servers.servers[0]);
+        assert!(server.upgrade().unwrap().state().is_watched);
+        // The watch looks by the runtime's clock, connections age by the system's.
+        while server.upgrade().unwrap().state().is_watched {
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(server.upgrade().unwrap().state().idle.is_empty());
+    });
+}
+
+#[test]
 fn servers_are_named_in_several_ways() {
     for (text, expected, host) in [
         ("db.example", "db.example:1", "db.example"),

@@ -86,6 +86,15 @@ pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Tabl
     }))
 }
 
+/// See [`super::read_answers`].
+pub(super) fn read_answers(mut bytes: &[u8]) {
+    while let Ok(message) = crate::block_on(message::read(&mut bytes)) {
+        let _ = (message.refusal().is_ok(), message.authentication().is_ok());
+        let _ = (message.status().is_ok(), message.row().is_ok());
+    }
+    let _ = Exchange::new("password", "nonce").answer(bytes);
+}
+
 impl Pgsql {
     async fn ask(&self, key: Vec<u8>) -> Answer {
         // No text of PostgreSQL has a NUL.

@@ -69,6 +69,11 @@ fn protocol(parameters: &Parameters) -> Result<Resp, Error> {
     Ok(Resp { greeting, tls })
 }
 
+/// See [`super::read_answers`].
+pub(super) fn read_answers(mut bytes: &[u8]) {
+    let _ = crate::block_on(reply::read(&mut bytes));
+}
+
 impl Protocol for Resp {
     type Host = Endpoint;
     type Session = Connection;

@@ -1,7 +1,6 @@
 //! `ldap:`.
 
 use std::net::TcpStream;
-use std::path::Path;
 
 use crate::running::{Place, Running, expect, expect_trouble, free_port, has_peer};
 
@@ -84,10 +83,7 @@ fn start(place: &Place, port: u16) -> Running {
 fn made() -> Place {
     let place = Place::new();
     place.run("/bin/mkdir", &["data"]);
-    for name in ["cert.pem", "key.pem"] {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/src/testdata").join(name);
-        place.write(name, &std::fs::read_to_string(source).unwrap());
-    }
+    place.certificate();
     let conf = place.write("slapd.conf", &configuration(&place));
     let entries = place.write("entries.ldif", ENTRIES);
     place.run("/usr/sbin/slapadd", &["-f", &conf, "-l", &entries]);

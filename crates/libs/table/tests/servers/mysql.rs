@@ -121,3 +121,27 @@ fn mariadb_answers() {
     expect(&*procedures("nothing", "require_result_set = no\n"), "one", None);
     expect_trouble(&*procedures("much", ""), "one");
 }
+
+#[test]
+fn mariadb_is_encrypted_as_wanted() {
+    if !has_peer("mariadb_is_encrypted_as_wanted", SERVER) {
+        return;
+    }
+    let (place, port) = (made(), free_port());
+    place.certificate();
+    let [cert, key] = ["cert", "key"].map(|name| format!("--ssl-{name}={}", place.text(&format!("{name}.pem"))));
+    let server = start(&place, port, &[&cert, &key]);
+    let table = |more: &str| {
+        let login = format!("hosts = 127.0.0.1:{port}\nuser = reader\npassword = se'cret\ndbname = mail\n");
+        let query = "query = SELECT VARIABLE_VALUE <> '' FROM information_schema.SESSION_STATUS \
+                     WHERE VARIABLE_NAME = 'Ssl_cipher' AND '%s' <> ''\n";
+        place.table("mysql", &format!("{login}{query}{more}"))
+    };
+    let authority = format!("tls_CAfile = {}\n", place.text("cert.pem"));
+    expect(&*table(""), "x", Some("0"));
+    expect(&*table(&authority), "x", Some("1"));
+    expect_trouble(&*table(&format!("{authority}tls_verify_cert = yes\n")), "x");
+    server.stop();
+    let _server = start(&place, port, &[]);
+    expect_trouble(&*table(&authority), "x");
+}

@@ -1,6 +1,5 @@
 //! `pgsql:`.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::running::{Place, Running, expect, expect_trouble, free_port, has_peer};
@@ -117,7 +116,34 @@ fn postgres_answers() {
     let _server = start(&place, port);
     expect(&*both, "one", Some("1"));
     expect(&*both, "none", None);
-    assert!(Path::new(&place.text("data")).exists());
+}
+
+#[test]
+fn postgres_is_encrypted_as_wanted() {
+    if !has_peer("postgres_is_encrypted_as_wanted", &format!("{}/postgres", programs())) {
+        return;
+    }
+    let (place, port) = (made(), free_port());
+    place.certificate();
+    let configuration = std::fs::read_to_string(place.path("data/postgresql.conf")).unwrap();
+    let here = place.text("");
+    let tls = format!("ssl = on\nssl_cert_file = '{here}cert.pem'\nssl_key_file = '{here}key.pem'\n");
+    place.write("data/postgresql.conf", &format!("{configuration}\n{tls}"));
+    let server = start(&place, port);
+    let ask = |options: &str| {
+        let uri = format!("hosts = postgresql://scram:se%27cret@127.0.0.1:{port}/mail{options}\n");
+        place.table("pgsql", &format!("{uri}query = SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid() -- %s\n"))
+    };
+    expect(&*ask(""), "x", Some("t"));
+    expect(&*ask("?sslmode=disable"), "x", Some("f"));
+    expect(&*ask("?sslmode=require"), "x", Some("t"));
+    expect(&*ask(&format!("?sslmode=verify-ca&sslrootcert={here}cert.pem")), "x", Some("t"));
+    expect_trouble(&*ask(&format!("?sslmode=verify-full&sslrootcert={here}cert.pem")), "x");
+    server.stop();
+    place.write("data/postgresql.conf", &configuration);
+    let _server = start(&place, port);
+    expect(&*ask(""), "x", Some("f"));
+    expect_trouble(&*ask("?sslmode=require"), "x");
 }
 
 #[test]

@@ -59,6 +59,17 @@ impl Place {
         self.text(name)
     }
 
+    /// A certificate and its key, which belong to the server.
+    #[cfg(any(feature = "ldap", feature = "mysql", feature = "pgsql"))]
+    pub(crate) fn certificate(&self) {
+        for name in ["cert.pem", "key.pem"] {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/src/testdata").join(name);
+            self.write("copied", &std::fs::read_to_string(source).unwrap());
+            self.run("/usr/bin/install", &["-m", "600", "copied", name]);
+            std::fs::remove_file(self.path("copied")).unwrap();
+        }
+    }
+
     /// A command that runs here, as the server's user.
     pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
@@ -83,9 +94,11 @@ impl Place {
         let log = std::fs::File::create(self.path("log")).unwrap();
         let mut command = self.command(program, arguments);
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let mut running = Running(child);
+        // PostgreSQL would wait for its clients.
+        let signal = if program.ends_with("/postgres") { "-INT" } else { "-TERM" };
+        let mut running = Running { child, signal };
         wait(program, || {
-            let ended = running.0.try_wait().unwrap();
+            let ended = running.child.try_wait().unwrap();
             let said = || std::fs::read_to_string(self.path("log")).unwrap_or_default();
             assert!(ended.is_none(), "{program} ended: {}", said());
             is_ready()
@@ -101,7 +114,11 @@ impl Place {
 }
 
 /// A server.
-pub(crate) struct Running(Child);
+pub(crate) struct Running {
+    child: Child,
+    /// What ends it.
+    signal: &'static str,
+}
 
 impl Running {
     /// Asks it to end, and waits until it has.
@@ -112,13 +129,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = Command::new("kill").args([self.signal, &self.child.id().to_string()]).status();
         let start = Instant::now();
-        while matches!(self.0.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
             std::thread::park_timeout(Duration::from_millis(10));
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
