@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use command::{Context, Fatal, Program};
 use table::Environment;
-use table::source::lines;
+use table::source::{Place, lines};
 use table::upkeep::{Craft, Failure, Making, Options, Shown, Work};
 
 const LETTERS: &str = "c:d:fFijnNopq:rsuvw";
@@ -46,13 +46,14 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
 }
 
 fn fill(making: &mut Making, text: &[u8], path: &str, myhostname: &str) -> Result<(), Failure> {
-    for line in lines(text) {
+    for line in lines(text, path) {
         if !making.accepts(&line, path) {
             continue;
         }
+        let place = Place { path, line: line.number };
         match tokens::entry(&line.text) {
-            Ok((name, value)) => making.add(&name, &value)?,
-            Err(mistake) => tracing::warn!("{path}, line {}: {mistake}", line.number),
+            Ok((name, value)) => making.add(&name, &value, place)?,
+            Err(mistake) => tracing::warn!("{place}: {mistake}"),
         }
     }
     sign(making, myhostname)

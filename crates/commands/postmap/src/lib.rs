@@ -60,12 +60,13 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
 }
 
 fn fill(making: &mut Making, text: &[u8], path: &str) -> Result<(), Failure> {
-    for line in lines(text) {
+    for line in lines(text, path) {
         if !making.accepts(&line, path) {
             continue;
         }
-        if let Some((key, value)) = entry(&line.text, Place { path, line: line.number }) {
-            making.add(key, value)?;
+        let place = Place { path, line: line.number };
+        if let Some((key, value)) = entry(&line.text, place) {
+            making.add(key, value, place)?;
         }
     }
     Ok(())

@@ -63,7 +63,7 @@ impl Parameters {
         }
         let (text, file) = Watched::read(Path::new(name)).map_err(|error| Error::file(&spec, "open", name, &error))?;
         let mut values = HashMap::new();
-        for line in lines(&text) {
+        for line in lines(&text, name) {
             let text = String::from_utf8_lossy(trim(&line.text)).into_owned();
             match text.split_once('=') {
                 Some((name, value)) => {

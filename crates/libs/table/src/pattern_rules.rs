@@ -25,6 +25,10 @@ pub(crate) type Span = Option<(usize, usize)>;
 pub(crate) trait Engine: Send + Sync + Sized + 'static {
     /// The table type.
     const KIND: &'static str;
+    /// How it calls the number of a group that does not exist.
+    const OUT_OF_RANGE: &'static str;
+    /// Flags that mean nothing any more.
+    const OBSOLETE: &'static [u8];
     /// What happens to a rule whose pattern does not end.
     const UNCLOSED: &'static str;
 
@@ -143,7 +147,7 @@ impl<E: Engine> Reader<'_, E> {
     }
 
     fn match_rule(&mut self, text: &[u8]) -> Result<(), String> {
-        let written = Self::pattern(text)?;
+        let written = self.pattern(text)?;
         let value = trim(written.rest);
         if value.is_empty() {
             self.warn("no replacement text: using empty string");
@@ -157,7 +161,7 @@ impl<E: Engine> Reader<'_, E> {
             return Err("regular expression substitution is not allowed: skipping this rule".to_owned());
         }
         let engine = E::compile(written.pattern, &written.flags, groups)?;
-        if let Some(group) = replacement.groups().find(|group| *group == 0 || *group > engine.groups()) {
+        if let Some(group) = replacement.groups().max().filter(|group| *group > engine.groups()) {
             return Err(format!("out of range replacement index \"{group}\": skipping this rule"));
         }
         let spans = replacement.groups().max().map_or(0, |group| group + 1);
@@ -167,7 +171,7 @@ impl<E: Engine> Reader<'_, E> {
     }
 
     fn condition(&mut self, text: &[u8]) -> Result<(), String> {
-        let written = Self::pattern(trim(text))?;
+        let written = self.pattern(trim(text))?;
         let extra = trim(written.rest);
         if !extra.is_empty() {
             self.warn(&format!("ignoring extra text after IF statement: \"{}\"", String::from_utf8_lossy(extra)));
@@ -187,7 +191,7 @@ impl<E: Engine> Reader<'_, E> {
         }
     }
 
-    fn pattern(text: &[u8]) -> Result<Written<'_>, String> {
+    fn pattern<'t>(&self, text: &'t [u8]) -> Result<Written<'t>, String> {
         let start = text.iter().position(|byte| *byte != b'!' && !is_space(*byte)).unwrap_or(text.len());
         let (marks, text) = text.split_at_checked(start).unwrap_or_default();
         let negated = marks.iter().filter(|byte| **byte == b'!').count() % 2 == 1;
@@ -203,6 +207,9 @@ impl<E: Engine> Reader<'_, E> {
         if let Some(flag) = flags.iter().find(|flag| !E::knows(**flag)) {
             return Err(format!("unknown regexp option \"{}\": skipping this rule", char::from(*flag)));
         }
+        for flag in flags.iter().filter(|flag| E::OBSOLETE.contains(flag)) {
+            self.warn(&format!("ignoring obsolete regexp option \"{}\"", char::from(*flag)));
+        }
         Ok(Written { negated, pattern, flags: Flags(flags.to_vec()), rest })
     }
 
@@ -213,6 +220,7 @@ impl<E: Engine> Reader<'_, E> {
                 Mistake::NonNumeric(name) => {
                     self.warn(&format!("non-numeric replacement index \"{name}\""));
                 }
+                Mistake::Zero => self.warn(&format!("{} replacement index \"0\"", E::OUT_OF_RANGE)),
             }
             "bad replacement syntax: skipping this rule".to_owned()
         })

@@ -19,6 +19,8 @@ pub(crate) enum Mistake {
     Syntax(String),
     /// A name that is no number.
     NonNumeric(String),
+    /// The number of no group.
+    Zero,
 }
 
 impl Replacement {
@@ -35,7 +37,7 @@ impl Replacement {
                 rest = after;
                 continue;
             }
-            let (name, after) = name(reference, after)?;
+            let (name, after) = name(text, after)?;
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
@@ -74,9 +76,9 @@ impl Replacement {
     }
 }
 
-/// The name that follows a dollar sign, and what follows the name.
-fn name<'a>(reference: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Mistake> {
-    let shown = || String::from_utf8_lossy(reference);
+/// The name that follows a dollar sign, and what follows the name; mistakes show the whole text.
+fn name<'a>(text: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Mistake> {
+    let shown = || String::from_utf8_lossy(text);
     let closing = match after.first() {
         Some(b'{') => b'}',
         Some(b'(') => b')',
@@ -102,6 +104,9 @@ fn number(name: &[u8]) -> Result<usize, Mistake> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Mistake::NonNumeric(text.into_owned()));
     }
+    if text.bytes().all(|byte| byte == b'0') {
+        return Err(Mistake::Zero);
+    }
     // A number too large to say is out of range like any other.
     Ok(text.parse().unwrap_or(usize::MAX))
 }
@@ -123,7 +128,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
-            ("x$", Mistake::Syntax("empty macro name: \"$\"".to_owned())),
+            ("x$", Mistake::Syntax("empty macro name: \"x$\"".to_owned())),
+            ("$0", Mistake::Zero),
             ("${1", Mistake::Syntax("truncated macro reference: \"${1\"".to_owned())),
             ("$(x)", Mistake::NonNumeric("x".to_owned())),
         ] {

@@ -23,7 +23,7 @@ pub(crate) fn read(kind: &str, name: &str, _: &Environment) -> Result<Text, Erro
     let spec = format!("{kind}:{name}");
     if !name.starts_with('{') {
         let (text, file) = Watched::read(Path::new(name)).map_err(|error| Error::file(&spec, "open", name, &error))?;
-        return Ok(Text { lines: lines(&text).collect(), file: Some(file) });
+        return Ok(Text { lines: lines(&text, name).collect(), file: Some(file) });
     }
     let bad = |reason: String| Error::config(&spec, format!("{kind} map: {reason}"));
     let group = inside_braces(name).map_err(|error| bad(error.to_string()))?;

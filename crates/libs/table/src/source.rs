@@ -18,13 +18,15 @@ pub struct Line {
 }
 
 /// The logical lines of a text. A line that starts with white space continues the one before.
-pub fn lines(text: &[u8]) -> Lines<'_> {
-    Lines { rest: text, number: 0 }
+/// A first line that does so is warned about, with the path of the text, and skipped.
+pub fn lines<'a>(text: &'a [u8], path: &'a str) -> Lines<'a> {
+    Lines { rest: text, path, number: 0 }
 }
 
 /// See [`lines`].
 pub struct Lines<'a> {
     rest: &'a [u8],
+    path: &'a str,
     number: usize,
 }
 
@@ -57,6 +59,20 @@ impl Iterator for Lines<'_> {
     type Item = Line;
 
     fn next(&mut self) -> Option<Line> {
+        loop {
+            let line = self.logical()?;
+            if !line.text.first().is_some_and(|first| is_space(*first)) {
+                return Some(line);
+            }
+            let (start, more) = line.text.split_at_checked(30).map_or((&*line.text, ""), |(start, _)| (start, "..."));
+            let start = String::from_utf8_lossy(start);
+            tracing::warn!("{}: logical line must not start with whitespace: \"{start}{more}\"", self.path);
+        }
+    }
+}
+
+impl Lines<'_> {
+    fn logical(&mut self) -> Option<Line> {
         let (number, mut text) = loop {
             let line = self.physical()?;
             if !is_ignored(line) {
@@ -143,6 +159,16 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
+}
+
+/// Whether a line is text; if not, it is warned about.
+pub fn is_text(line: &[u8], place: Place<'_>) -> bool {
+    if std::str::from_utf8(line).is_ok() {
+        return true;
+    }
+    let shown: String = line.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
+    tracing::warn!("{place}: non-UTF-8 input \"{shown}\" -- ignoring this line");
+    false
 }
 
 /// The value to store: the text, or the content of the files that it names.

@@ -82,8 +82,8 @@ pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<B
             let whole = format!("{}:{name}", kind.name);
             let reason = match purpose {
                 Purpose::Read => format!("table {whole}: sequence operation is not supported"),
-                Purpose::Update | Purpose::Amend => format!("{whole} map requires O_RDONLY access mode"),
-                Purpose::Create { .. } => {
+                Purpose::Amend => format!("{whole} map requires O_RDONLY access mode"),
+                Purpose::Update | Purpose::Create { .. } => {
                     format!("unsupported dictionary type: {} does not support bulk-mode creation.", kind.name)
                 }
             };

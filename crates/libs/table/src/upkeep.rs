@@ -206,6 +206,7 @@ pub enum Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Place;
     use crate::store::Purpose;
 
     fn options(letters: &str) -> Result<Options, Conflict> {
@@ -244,7 +245,7 @@ mod tests {
         let options = options("").unwrap();
         let mut making = Making::open(&spec, Purpose::Create { mode: 0o600 }, &options).unwrap();
         for (key, value) in [("A", "1"), ("a", "2"), ("b", "3")] {
-            making.add(key.as_bytes(), value.as_bytes()).unwrap();
+            making.add(key.as_bytes(), value.as_bytes(), Place { path: "f", line: 1 }).unwrap();
         }
         making.save().unwrap();
         let specs = [spec, "inline:{c=4}".to_owned()];

@@ -5,8 +5,14 @@ use proptest::prelude::*;
 #[test]
 fn lines_are_joined_and_comments_left_out() {
     let text = b"# one\na b\n\n c\n# x\n   # y\n  d\ne\n \t\nf";
-    let found: Vec<_> = lines(text).map(|l| (l.number, String::from_utf8(l.text).unwrap())).collect();
+    let found: Vec<_> = lines(text, "f").map(|l| (l.number, String::from_utf8(l.text).unwrap())).collect();
     assert_eq!(found, [(2, "a b c  d".into()), (8, "e".into()), (10, "f".into())]);
+}
+
+#[test]
+fn a_first_line_that_continues_none_is_skipped() {
+    let found: Vec<_> = lines(b"\n  a b\n c\nd e\n", "f").collect();
+    assert_eq!(found, [Line { number: 4, text: b"d e".to_vec() }]);
 }
 
 #[test]
@@ -29,7 +35,7 @@ fn entries_have_a_key_and_a_value() {
 proptest! {
     #[test]
     fn any_bytes_are_read(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for line in lines(&text) {
+        for line in lines(&text, "f") {
             let _ = entry(&line.text, Place { path: "f", line: line.number });
         }
     }

@@ -1,7 +1,8 @@
 //! `cidr:path`: networks and addresses in order; the first that contains the address counts.
 //!
 //! Rules are indexed by prefix length, so that the cost of a look-up grows with the number of different lengths and
-//! not with that of rules. Those with a `!` match nearly every address, and are asked one by one.
+//! not with that of rules. Those with a `!` match nearly every address of
+//! their kind, and are asked one by one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,7 +20,8 @@ struct Pattern {
 
 impl Pattern {
     fn matches(&self, address: IpAddr) -> bool {
-        self.network.contains(address) != self.negated
+        let same_kind = address.is_ipv4() == self.network.address().is_ipv4();
+        same_kind && self.network.contains(address) != self.negated
     }
 }
 
@@ -60,7 +62,7 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
 fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, text: &[u8], line: usize) -> Result<(), String> {
     let text = trim(text);
     let (word, rest) = split_word(text);
-    if word.eq_ignore_ascii_case(b"if") && !rest.is_empty() {
+    if word.eq_ignore_ascii_case(b"if") {
         let pattern = read_pattern(rest)?;
         builder.open(pattern, line);
         return Ok(());
@@ -100,6 +102,9 @@ impl TrimPrefix for [u8] {
 fn read_pattern(text: &[u8]) -> Result<Pattern, String> {
     let text = trim(text);
     let bare = text.trim_prefix_all(b'!');
+    if bare.is_empty() {
+        return Err("no address pattern".to_owned());
+    }
     let marks = text.len() - bare.len();
     let negations = text.iter().take(marks).filter(|b| **b == b'!').count();
     let network = Network::parse(&String::from_utf8_lossy(bare))?;

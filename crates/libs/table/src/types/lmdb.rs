@@ -132,6 +132,10 @@ impl LmdbStore {
         Error::temporary(&self.spec, text(trouble))
     }
 
+    fn not_updated(&self, trouble: &Trouble) -> Error {
+        Error::temporary(&self.spec, format!("error updating {}: {}", self.spec, text(trouble)))
+    }
+
     fn find(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         if let Changes::All(gathered) = &self.changes {
             return Ok(gathered.get(key).map(<[u8]>::to_vec));
@@ -149,14 +153,14 @@ impl LmdbStore {
         match first {
             Ok(()) => Ok(()),
             Err(Trouble::MapFull) => self.again(),
-            Err(trouble) => Err(self.trouble(&trouble)),
+            Err(trouble) => Err(self.not_updated(&trouble)),
         }
     }
 
     /// Makes all changes again in larger maps, until they fit.
     fn again(&mut self) -> Result<(), Error> {
         loop {
-            self.database.grow().map_err(|trouble| self.trouble(&trouble))?;
+            self.database.grow().map_err(|trouble| self.not_updated(&trouble))?;
             let result = match &self.changes {
                 Changes::Single(changes) => changes.iter().try_for_each(|change| one(&mut self.database, change)),
                 Changes::All(_) => self.write_all(),
@@ -164,7 +168,7 @@ impl LmdbStore {
             match result {
                 Ok(()) => return Ok(()),
                 Err(Trouble::MapFull) => {}
-                Err(trouble) => return Err(self.trouble(&trouble)),
+                Err(trouble) => return Err(self.not_updated(&trouble)),
             }
         }
     }
@@ -250,7 +254,7 @@ impl Store for LmdbStore {
             match self.write_all() {
                 Ok(()) => {}
                 Err(Trouble::MapFull) => self.again()?,
-                Err(trouble) => return Err(self.trouble(&trouble)),
+                Err(trouble) => return Err(self.not_updated(&trouble)),
             }
         }
         loop {
@@ -258,7 +262,7 @@ impl Store for LmdbStore {
                 Ok(()) => break,
                 // Pages of bookkeeping may be what is too much.
                 Err(Trouble::MapFull) => self.again()?,
-                Err(trouble) => return Err(self.trouble(&trouble)),
+                Err(trouble) => return Err(self.not_updated(&trouble)),
             }
         }
         self.changes = Changes::Single(Vec::new());

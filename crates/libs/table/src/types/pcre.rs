@@ -22,6 +22,9 @@ const FLAGS: &[(u8, pcre::Flags)] = &[
 
 impl Engine for pcre::Regex {
     const KIND: &'static str = "pcre";
+    const OUT_OF_RANGE: &'static str = "out of range";
+    // For PCRE before version 2, which is as strict by itself.
+    const OBSOLETE: &'static [u8] = b"X";
     const UNCLOSED: &'static str = "ignoring this rule";
 
     fn compile(pattern: &[u8], flags: &Flags, _: Groups) -> Result<Self, String> {
@@ -37,8 +40,7 @@ impl Engine for pcre::Regex {
     }
 
     fn knows(flag: u8) -> bool {
-        // X was for PCRE before version 2, which is as strict by itself.
-        flag == b'X' || FLAGS.iter().any(|(letter, _)| *letter == flag)
+        Self::OBSOLETE.contains(&flag) || FLAGS.iter().any(|(letter, _)| *letter == flag)
     }
 
     fn groups(&self) -> usize {

@@ -13,6 +13,8 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
 
 impl Engine for posix::Regex {
     const KIND: &'static str = "regexp";
+    const OUT_OF_RANGE: &'static str = "out-of-range";
+    const OBSOLETE: &'static [u8] = b"";
     const UNCLOSED: &'static str = "skipping this rule";
 
     fn compile(pattern: &[u8], flags: &Flags, groups: Groups) -> Result<Self, String> {

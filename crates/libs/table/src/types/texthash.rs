@@ -5,8 +5,8 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::Watched;
-use crate::environment::Folding;
-use crate::source::{Place, entry, lines, stored_value};
+use crate::environment::{Folding, Text};
+use crate::source::{Place, entry, is_text, lines, stored_value};
 use crate::{Environment, Error, Lookup, Owner, Table, fold};
 
 struct Texthash {
@@ -19,19 +19,28 @@ pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Tabl
     let (text, file) =
         Watched::read(Path::new(path)).map_err(|error| Error::file(&spec, "open database", path, &error))?;
     let mut entries = HashMap::new();
-    for line in lines(&text) {
+    for line in lines(&text, path) {
         let place = Place { path, line: line.number };
-        let Some((key, value)) = entry(&line.text, place) else {
+        if environment.text == Text::Utf8 && !is_text(&line.text, place) {
+            continue;
+        }
+        let Some((written, value)) = entry(&line.text, place) else {
             continue;
         };
-        let key = match environment.folding {
-            Folding::Fixed => fold(key),
-            Folding::None => key.into(),
+        let value = match stored_value(value, environment.values) {
+            Ok(value) => value,
+            Err(reason) => {
+                tracing::warn!("{place}: {reason}: skipping this entry");
+                continue;
+            }
         };
-        let value = stored_value(value, environment.values).map_err(|reason| Error::temporary(&spec, reason))?;
+        let key = match environment.folding {
+            Folding::Fixed => fold(written),
+            Folding::None => written.into(),
+        };
         match entries.entry(key.into_owned().into_boxed_slice()) {
-            Entry::Occupied(taken) => {
-                let key = String::from_utf8_lossy(taken.key());
+            Entry::Occupied(_) => {
+                let key = String::from_utf8_lossy(written);
                 tracing::warn!("{place}: duplicate entry: \"{key}\"");
             }
             Entry::Vacant(free) => {

@@ -8,13 +8,14 @@ use super::{Action, Asking, Craft, Duplicates, Failure, Keys, Maker, Options, Ri
 use crate::environment::{Folding, Text};
 use crate::error::system_text;
 use crate::opening::find_type;
-use crate::source::{Line, stored_value};
+use crate::source::{Line, Place, is_text, stored_value};
 use crate::store::{self, Purpose, Put, Store};
 use crate::{Environment, Error, fold};
 
 /// A table that entries are put into.
 pub struct Making {
-    spec: String,
+    /// What its warnings call it.
+    shown: String,
     store: Box<dyn Store>,
     environment: Environment,
     duplicates: Duplicates,
@@ -28,8 +29,9 @@ impl Making {
     /// When it cannot be opened, or not changed.
     pub fn open(spec: &str, purpose: Purpose, options: &Options) -> Result<Self, Error> {
         let (kind, name) = find_type(spec, &options.environment)?;
+        let shown = if kind.name == "cdb" { name.to_owned() } else { format!("{}:{name}", kind.name) };
         Ok(Self {
-            spec: format!("{}:{name}", kind.name),
+            shown,
             store: store::open(spec, purpose, &options.environment)?,
             environment: options.environment.clone(),
             duplicates: options.duplicates,
@@ -41,17 +43,22 @@ impl Making {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub fn add(&mut self, key: &[u8], value: &[u8], place: Place<'_>) -> Result<(), Error> {
+        let value = match stored_value(value, self.environment.values) {
+            Ok(value) => value,
+            Err(reason) => {
+                tracing::warn!("{place}: {reason}: skipping this entry");
+                return Ok(());
+            }
+        };
         let key = match self.environment.folding {
             Folding::Fixed => fold(key),
             Folding::None => key.into(),
         };
-        let value =
-            stored_value(value, self.environment.values).map_err(|reason| Error::temporary(&self.spec, reason))?;
         let replace = self.duplicates == Duplicates::Replace;
         if self.store.put(&key, &value, replace)? == Put::Duplicate && self.duplicates == Duplicates::Warn {
             let key = String::from_utf8_lossy(&key);
-            tracing::warn!("{}: duplicate entry: \"{key}\"", self.spec);
+            tracing::warn!("{}: duplicate entry: \"{key}\"", self.shown);
         }
         Ok(())
     }
@@ -67,12 +74,7 @@ impl Making {
 
     /// Whether a line is text; if not, it is warned about.
     pub fn accepts(&self, line: &Line, path: &str) -> bool {
-        if self.environment.text == Text::Bytes || std::str::from_utf8(&line.text).is_ok() {
-            return true;
-        }
-        let shown: String = line.text.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
-        tracing::warn!("{path}, line {}: non-UTF-8 input \"{shown}\" -- ignoring this line", line.number);
-        false
+        self.environment.text == Text::Bytes || is_text(&line.text, Place { path, line: line.number })
     }
 
     /// Makes the table last.

@@ -26,6 +26,16 @@ fn rules_apply_in_order() {
 }
 
 #[test]
+fn a_negated_network_is_about_addresses_of_its_kind() {
+    let rules = "{{!10.0.0.0/8 four}, {if !2001:db8::/32}, {::/0 six}, {endif}, {0.0.0.0/0 rest}}";
+    for (key, expected) in
+        [("1.2.3.4", Some("four")), ("10.0.0.1", Some("rest")), ("::1", Some("six")), ("2001:db8::1", None)]
+    {
+        assert_eq!(find(rules, key).as_deref(), expected, "{key}");
+    }
+}
+
+#[test]
 fn an_unclosed_condition_that_fails_ends_the_search() {
     assert_eq!(find("{{if 10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4"), None);
     assert_eq!(find("{{if !10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4").as_deref(), Some("x"));
