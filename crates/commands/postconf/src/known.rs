@@ -165,7 +165,14 @@ impl<'s> Known<'s> {
 
     /// A table of some types has its settings in main.cf, under names that begin with its own, or in a file.
     fn add_from_tables(&mut self, value: &str, own: &BTreeMap<String, String>, screen: &mut Screen) {
-        let value = self.source.clone().with_overrides(&pairs(own)).expand(value).unwrap_or_default();
+        if !value.contains([':', '$']) {
+            return;
+        }
+        let value = match own.is_empty() {
+            true => self.source.expand(value),
+            false => self.source.clone().with_overrides(&pairs(own)).expand(value),
+        };
+        let value = value.unwrap_or_default();
         for table in dictionaries(&value) {
             if table.name.starts_with(['/', '.']) {
                 table.warn_of_file(screen);
@@ -250,6 +257,13 @@ impl<'s> Known<'s> {
         let path = self.source.directory().join("main.cf");
         for row in self.source.inert() {
             screen.warn(&format!("{}: parameter {} is accepted but has no effect", path.display(), row.name));
+        }
+        let of_services = self.services.iter().flat_map(Service::parameters).map(|(name, _)| name);
+        let path = self.source.directory().join("master.cf");
+        for name in of_services.collect::<BTreeSet<_>>() {
+            if self.source.row(&name).is_some_and(|row| row.standing == Standing::Inert) {
+                screen.warn(&format!("{}: parameter {name} is accepted but has no effect", path.display()));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crate::instance::Instance;
 use crate::layout::{self, Owner};
 use command::Fatal;
 use config::Standing;
+use config::master_cf::{Defaults, MasterCf};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -43,10 +44,15 @@ pub(crate) fn warn(instance: &Instance) {
 /// Parameters that are set and do nothing.
 fn parameters(instance: &Instance) -> Vec<String> {
     let source = &instance.source;
+    let is_inert = |name: &str| source.row(name).is_some_and(|row| row.standing == Standing::Inert);
+    let master_cf = instance.directory.join("master.cf");
+    let services = MasterCf::read(&master_cf, Defaults::default()).unwrap_or_default();
+    let overrides = services.entries.iter().flat_map(|entry| entry.overrides().unwrap_or_default());
+    let of_services: BTreeSet<String> = overrides.map(|(name, _)| name).collect();
+    let of_main: BTreeSet<String> = source.main_cf().names().map(str::to_owned).collect();
     let mut lines = Vec::new();
-    for name in source.main_cf().names() {
-        if source.row(name).is_some_and(|row| row.standing == Standing::Inert) {
-            let file = instance.directory.join("main.cf");
+    for (file, names) in [(instance.directory.join("main.cf"), of_main), (master_cf, of_services)] {
+        for name in names.into_iter().filter(|name| is_inert(name)) {
             lines.push(format!("{}: parameter {name} is accepted but has no effect", file.display()));
         }
     }
