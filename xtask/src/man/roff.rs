@@ -142,8 +142,11 @@ fn inline(text: &str) -> String {
 
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
         match character {
+            // A long list without spaces may go on in the next line.
+            ',' if characters.peek().is_some_and(|next| next.is_alphanumeric()) => out.push_str(",\\:"),
             '\\' => out.push_str("\\e"),
             '-' => out.push_str("\\-"),
             '^' => out.push_str("\\(ha"),
