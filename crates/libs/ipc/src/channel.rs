@@ -1,6 +1,7 @@
 //! Frames over a Unix-domain stream, for daemons: buffered both ways, every wait with a deadline.
 
 use crate::frame::{self, Frame, Hello};
+use crate::wire::Wire;
 use crate::{Error, Protocol};
 use bytes::BytesMut;
 use serde::Serialize;
@@ -8,7 +9,6 @@ use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ const READ: usize = 16 * 1024;
 /// (in a `select!`) and called again without loss.
 #[derive(Debug)]
 pub struct Channel<Out, In> {
-    stream: UnixStream,
+    wire: Wire,
     incoming: BytesMut,
     outgoing: BytesBuffer,
     limit: usize,
@@ -46,14 +46,14 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     where
         P: Protocol<Request = Out, Reply = In>,
     {
-        let stream = match timeout(deadline, UnixStream::connect(path)).await {
-            Ok(Ok(stream)) => stream,
+        let wire = match timeout(deadline, Wire::connect(path)).await {
+            Ok(Ok(wire)) => wire,
             Ok(Err(source)) => {
                 return Err(Error::Connect { service: path.display().to_string(), source });
             }
             Err(_) => return Err(Error::Timeout),
         };
-        let mut channel = Self::over(stream, P::LIMIT, deadline);
+        let mut channel = Self::on(wire, P::LIMIT, deadline);
         frame::write_message(&mut channel.outgoing.bytes, &Hello::of::<P>(), P::LIMIT)?;
         Ok(channel)
     }
@@ -66,26 +66,25 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     where
         P: Protocol<Request = In, Reply = Out>,
     {
-        let mut channel = Channel::<Out, Hello>::over(stream, P::LIMIT, deadline);
+        let mut channel = Channel::<Out, Hello>::over(stream, P::LIMIT, deadline)?;
         let Some(hello) = channel.receive().await? else {
             return Err(Error::Closed);
         };
         hello.agree::<P>()?;
-        let Channel { stream, incoming, outgoing, limit, deadline, .. } = channel;
-        Ok(Self { stream, incoming, outgoing, limit, deadline, words: PhantomData })
+        let Channel { wire, incoming, outgoing, limit, deadline, .. } = channel;
+        Ok(Self { wire, incoming, outgoing, limit, deadline, words: PhantomData })
     }
 
     /// An inherited or paired stream whose other end is known: no hello.
-    #[must_use]
-    pub fn over(stream: UnixStream, limit: usize, deadline: Duration) -> Self {
-        Self {
-            stream,
-            incoming: BytesMut::new(),
-            outgoing: BytesBuffer::default(),
-            limit,
-            deadline,
-            words: PhantomData,
-        }
+    ///
+    /// # Errors
+    /// The stream cannot be watched.
+    pub fn over(stream: UnixStream, limit: usize, deadline: Duration) -> std::io::Result<Self> {
+        Ok(Self::on(Wire::over(stream)?, limit, deadline))
+    }
+
+    fn on(wire: Wire, limit: usize, deadline: Duration) -> Self {
+        Self { wire, incoming: BytesMut::new(), outgoing: BytesBuffer::default(), limit, deadline, words: PhantomData }
     }
 
     /// Buffers a message.
@@ -124,7 +123,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             tracing::info!(target: "maillog::barrier", "");
         }
         while let Some(rest @ [_, ..]) = self.outgoing.bytes.get(self.outgoing.written..) {
-            match timeout(self.deadline, self.stream.write(rest)).await {
+            match timeout(self.deadline, self.wire.write(rest)).await {
                 Ok(Ok(0)) => return Err(Error::Closed),
                 Ok(Ok(count)) => self.outgoing.written += count,
                 Ok(Err(source)) => return Err(source.into()),
@@ -172,8 +171,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             if let Some(found) = frame::take(&mut self.incoming, self.limit)? {
                 return Ok(Some(found));
             }
-            self.incoming.reserve(READ);
-            if self.stream.read_buf(&mut self.incoming).await? == 0 {
+            if self.wire.read(&mut self.incoming, READ).await? == 0 {
                 return if self.incoming.is_empty() { Ok(None) } else { Err(Error::Closed) };
             }
         }
@@ -195,22 +193,6 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     /// Whether an idle connection is of no more use: the peer has closed it, or spoke out of turn.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        if !self.incoming.is_empty() {
-            return true;
-        }
-        if self.stream.poll_read_ready(&mut context).is_pending() {
-            return false;
-        }
-        let mut byte = [0];
-        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-    }
-
-    /// The credentials of the process at the other end.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn peer(&self) -> Result<tokio::net::unix::UCred, Error> {
-        Ok(self.stream.peer_cred()?)
+        !self.incoming.is_empty() || self.wire.has_news()
     }
 }

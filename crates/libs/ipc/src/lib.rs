@@ -30,6 +30,7 @@ pub mod submit;
 pub mod tlsmgr;
 pub mod trigger;
 pub mod verify;
+mod wire;
 
 pub use answerer::{answer, answer_until};
 pub use caller::Caller;

@@ -161,7 +161,7 @@ impl<S: Service> Daemon<S> {
         }
         if let Some(status) = status {
             status.set_nonblocking(true)?;
-            let channel = Channel::over(UnixStream::from_std(status)?, 4096, FIRST_WORD);
+            let channel = Channel::over(UnixStream::from_std(status)?, 4096, FIRST_WORD)?;
             tokio::spawn(obey(channel, self.life.clone(), waker));
         }
         self.outlive_sessions(max_idle).await;
