@@ -330,6 +330,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn parameters_may_be_in_main_cf() {
+        let text = "users_hosts = a b\nusers_query = $myhostname %s\nmyhostname = h\nusers_empty =\n";
+        let source = config::Source::parse(Path::new("/nonexistent"), text).unwrap();
+        let parameters = Parameters::read("x", "users", &Environment::of(&source)).unwrap();
+        assert_eq!(parameters.text("hosts").as_deref(), Some("a b"));
+        assert_eq!(parameters.text("query").as_deref(), Some("h %s"));
+        assert_eq!((parameters.given("empty").as_deref(), parameters.text("empty")), (Some(""), None));
+        assert_eq!(parameters.required("dbname").unwrap_err().to_string(), "users: parameter \"dbname\" is not given");
+        assert!(Parameters::read("x", "./users", &Environment::of(&source)).is_err());
+    }
+
+    #[test]
     fn templates_take_keys_apart() {
         for (template, key, expected) in [
             ("a %s b%%", "u@d.e", Some("a <u@d.e> b%")),

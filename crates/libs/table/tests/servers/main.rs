@@ -10,6 +10,8 @@ mod memcache;
 #[cfg(feature = "mysql")]
 #[cfg(test)]
 mod mysql;
+#[cfg(test)]
+mod nonsense;
 #[cfg(feature = "pgsql")]
 #[cfg(test)]
 mod pgsql;
