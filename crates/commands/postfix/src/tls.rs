@@ -1,4 +1,5 @@
 //! `postfix tls`: opportunistic TLS switched on, and the keys and certificates of the SMTP server. See postfix-tls(1).
+//! A source of randomness (`-r`) is taken and not set, as no session cache is, since nothing here would use them.
 
 mod openssl;
 
@@ -91,12 +92,7 @@ impl Tls<'_> {
         if !options.operands.is_empty() {
             return Err(Fatal::new(format!("usage: postfix tls {usage}")));
         }
-        let mut settings = vec!["smtp_tls_security_level = may".to_owned(), "smtp_tls_loglevel = 1".to_owned()];
-        let cache = self.value("default_cache_db_type");
-        if !cache.is_empty() {
-            settings.push(format!("smtp_tls_session_cache_database = {cache}:${{data_directory}}/smtp_scache"));
-        }
-        settings.extend(options.value('r').map(|source| format!("tls_random_source = {source}")));
+        let settings = ["smtp_tls_security_level = may".to_owned(), "smtp_tls_loglevel = 1".to_owned()];
         if !self.is_default("smtp") {
             info!("*** Non-default SMTP client TLS settings detected, no changes made.");
             info!("For opportunistic TLS in the Postfix SMTP client, the below settings");
@@ -118,7 +114,6 @@ impl Tls<'_> {
             "smtpd_tls_loglevel = 1".to_owned(),
             "smtpd_tls_received_header = yes".to_owned(),
         ];
-        settings.extend(options.value('r').map(|source| format!("tls_random_source = {source}")));
         if !self.is_default("smtpd") {
             info!("*** Non-default SMTP server TLS settings detected, no changes made.");
             info!("For opportunistic TLS in the Postfix SMTP server, the below settings");

@@ -32,7 +32,7 @@ crate::params! {
         /// Where the sendmail command is.
         sendmail_path: Text = "/usr/sbin/sendmail" in 1..;
         /// The openssl command that postfix tls runs.
-        openssl_path: Text = "openssl" in 1.., inert;
+        openssl_path: Text = "openssl" in 1..;
         /// The user that daemons run as, and that owns the queue.
         mail_owner: Text = "postfix" in 1..;
         /// The group of the commands that submit mail.
