@@ -180,8 +180,11 @@ impl Walker {
             return [None, None, None, None, None];
         }
         let header = self.take_header(place);
-        if !boundary && field_name_length(line).is_some() {
-            self.append(line);
+        if let Some(name) = field_name_length(line).filter(|_| !boundary) {
+            // White space before the colon goes away.
+            let (name, rest) = line.split_at_checked(name).unwrap_or_default();
+            self.append(name);
+            self.append(rest.trim_ascii_start());
             return [header, None, None, None, None];
         }
         let (over, fault) = self.end_header(place);

@@ -32,6 +32,7 @@ fn headers_are_joined_and_bodies_left_alone() {
         ("A: 1\n 2\nB: 3\n\nx\n", "Primary A: 1\n 2|Primary B: 3|end Primary||x|"),
         ("A: 1\nno header\nB: 2\n", "Primary A: 1|end Primary|separator|no header|B: 2|"),
         ("A: 1\n", "Primary A: 1|end Primary|"),
+        ("A \t: 1 \n", "Primary A: 1 |end Primary|"),
         ("\nx\n", "end Primary||x|"),
         (" x\n", "end Primary|separator| x|"),
         ("", "end Primary|"),

@@ -10,7 +10,7 @@ pub(crate) fn open(name: &str, _: &Environment) -> Result<Box<dyn Table>, Error>
 
 impl Table for Fail {
     fn lookup<'a>(&'a self, _: &[u8]) -> Lookup<'a> {
-        Lookup::failed(Error::temporary(&self.0, "table always fails"))
+        Lookup::failed(Error::temporary(&self.0, "Application error"))
     }
 
     fn keys(&self) -> Keys {
