@@ -22,6 +22,7 @@ pub(crate) enum Check {
     /// Anything: the connection is encrypted, and that is all.
     Nothing,
     /// Signed by one of the authorities.
+    #[cfg(any(feature = "mysql", feature = "pgsql", feature = "redis"))]
     Chain,
     /// And issued for the host's name.
     Name,
@@ -45,26 +46,20 @@ pub(crate) struct Tls {
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-impl Tls {
-    /// As the parameters say that tables of MySQL and Redis have: authorities that are given have to vouch for the
-    /// server, and `tls_verify_cert = yes` wants its name too.
-    #[cfg(feature = "redis")]
-    pub(crate) fn read(parameters: &Parameters) -> Result<Self, Error> {
-        let text = |name: &str| parameters.text(name).unwrap_or_default();
-        let files = Files {
-            authorities: text("tls_CAfile"),
-            folder: text("tls_CApath"),
-            certificate: text("tls_cert_file"),
-            key: text("tls_key_file"),
-        };
-        let check = match text("tls_verify_cert").as_str() {
-            "yes" => Check::Name,
-            _ if files.authorities.is_empty() && files.folder.is_empty() => Check::Nothing,
-            _ => Check::Chain,
-        };
-        Self::open(&files, check, parameters)
+#[cfg(any(feature = "mysql", feature = "redis"))]
+impl Check {
+    /// What tables of MySQL and Redis want: authorities that are given have to vouch for the server, and
+    /// `tls_verify_cert = yes` wants its name too.
+    pub(crate) fn wanted(parameters: &Parameters, files: &Files) -> Self {
+        match parameters.text("tls_verify_cert").as_deref() {
+            Some("yes") => Self::Name,
+            _ if files.authorities.is_empty() && files.folder.is_empty() => Self::Nothing,
+            _ => Self::Chain,
+        }
     }
+}
 
+impl Tls {
     /// Reads the files; later there may be a jail.
     pub(crate) fn open(files: &Files, check: Check, parameters: &Parameters) -> Result<Self, Error> {
         let mistake = |error: tls::Error| parameters.mistake(&error.to_string());
@@ -101,6 +96,7 @@ impl Tls {
             .map_err(|error| io::Error::other(format!("TLS: {error}")))?;
         let wanted = match self.check {
             Check::Nothing => true,
+            #[cfg(any(feature = "mysql", feature = "pgsql", feature = "redis"))]
             Check::Chain => summary.trust >= Trust::Trusted,
             Check::Name => summary.trust == Trust::Verified,
         };

@@ -9,7 +9,7 @@ mod reply;
 
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::{Connection, Endpoint};
-use crate::secure::Tls;
+use crate::secure::{Check, Files, Tls};
 use crate::servers::{Failure, Limits, Protocol, Servers, endpoint, host_name};
 use crate::split::{SEPARATORS, items};
 use crate::{Answer, Environment, Error, Lookup, Owner, Table};
@@ -62,11 +62,22 @@ fn protocol(parameters: &Parameters) -> Result<Resp, Error> {
         greeting.push(vec!["SELECT".to_owned(), database]);
     }
     let tls = match parameters.text("tls").as_deref() {
-        Some("yes") => Some(Tls::read(parameters)?),
+        Some("yes") => Some(tls(parameters)?),
         None | Some("no") => None,
         Some(_) => return Err(parameters.mistake("tls is neither yes nor no")),
     };
     Ok(Resp { greeting, tls })
+}
+
+fn tls(parameters: &Parameters) -> Result<Tls, Error> {
+    let text = |name: &str| parameters.text(name).unwrap_or_default();
+    let files = Files {
+        authorities: text("tls_CAfile"),
+        folder: text("tls_CApath"),
+        certificate: text("tls_cert_file"),
+        key: text("tls_key_file"),
+    };
+    Tls::open(&files, Check::wanted(parameters, &files), parameters)
 }
 
 /// See [`super::read_answers`].

@@ -91,12 +91,7 @@ fn security(parameters: &Parameters, text: impl Fn(&str, &str) -> String) -> Res
         certificate: text("tls_cert_file", "ssl-cert"),
         key: text("tls_key_file", "ssl-key"),
     };
-    let has_authorities = !files.authorities.is_empty() || !files.folder.is_empty();
-    let check = match parameters.text("tls_verify_cert").as_deref() {
-        Some("yes") => Check::Name,
-        _ if has_authorities => Check::Chain,
-        _ => Check::Nothing,
-    };
+    let check = Check::wanted(parameters, &files);
     let is_wanted =
         check != Check::Nothing || !files.certificate.is_empty() || parameters.text("tls_ciphers").is_some();
     is_wanted.then(|| Tls::open(&files, check, parameters)).transpose()
