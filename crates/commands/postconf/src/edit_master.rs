@@ -118,6 +118,10 @@ fn apply(text: &str, pattern: &Pattern, edit: &Edit) -> Result<(String, bool), F
         }
         let service = match Service::parse(line, "") {
             Ok(service) => service,
+            // What goes away need not make sense.
+            Err(_) if matches!(edit, Edit::Remove | Edit::Comment) => {
+                Service { columns: words(line), arguments: Vec::new() }
+            }
             Err(fatal) => {
                 failure.get_or_insert(fatal);
                 return Fate::Keep;
@@ -236,5 +240,15 @@ mod tests {
         for (arguments, expected) in table {
             assert_eq!(edit(arguments), Err(format!("fatal: {expected}")), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_wrong_entry_can_be_removed() {
+        let edited = |edit| {
+            apply("bad unix - - maybe -\nlocal unix - n n - - local\n", &Pattern::parse("bad/unix").unwrap(), &edit)
+        };
+        assert_eq!(edited(Edit::Remove).unwrap().0, "local unix - n n - - local\n");
+        assert!(edited(Edit::Comment).unwrap().0.starts_with("#bad unix"));
+        assert!(edited(Edit::NoParameter("a".to_owned())).is_err());
     }
 }
