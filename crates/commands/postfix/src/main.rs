@@ -36,5 +36,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    command::Program::new("postfix").writes_log_file().talks_to_terminals().run(postfix::run)
+    command::Program::new("postfix").writes_log_file().run(postfix::run)
 }

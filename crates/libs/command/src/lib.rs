@@ -88,7 +88,7 @@ impl Program {
         Self { writes_log_file: true, ..self }
     }
 
-    /// Repeats the log on standard error only if that is a terminal: `postfix`, `postlog`, `postmulti`, which scripts call.
+    /// Repeats the log on standard error only if that is a terminal: `postlog`, `postmulti`, which scripts call.
     #[must_use]
     pub const fn talks_to_terminals(self) -> Self {
         Self { echo: Audience::Terminals, ..self }
