@@ -22,7 +22,7 @@ impl Errand<'_, '_> {
         if self.office.params.local.forward_path.trim().is_empty() {
             return None;
         }
-        let user = match User::by_name(&String::from_utf8_lossy(&state.user)) {
+        let user = match self.account(&state.user) {
             Ok(user) => user?,
             Err(error) => {
                 warn!("{error}");

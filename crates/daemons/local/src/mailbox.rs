@@ -30,7 +30,7 @@ impl Errand<'_, '_> {
             Ok(None) => {}
             Err(()) => return Some(self.defer(state, "mailbox_transport_maps lookup failure")),
         }
-        let user = match User::by_name(&String::from_utf8_lossy(&state.user)) {
+        let user = match self.account(&state.user) {
             Ok(user) => user?,
             Err(error) => {
                 warn!("{error}");

@@ -4,6 +4,7 @@ use crate::{Error, User, confine, is_root};
 use nix::unistd::{Gid, Uid};
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Proof that the process still has the rights it was started with.
 #[derive(Debug)]
@@ -85,13 +86,23 @@ pub fn become_user<T>(user: &User, act: impl FnOnce() -> T) -> Result<T, Error> 
     Ok(act())
 }
 
+/// The groups of the process itself, which nothing but [`become_user`] changes; to ask costs a look into /proc.
+fn own_groups() -> Result<&'static [Gid], Error> {
+    static GROUPS: OnceLock<Vec<Gid>> = OnceLock::new();
+    if let Some(known) = GROUPS.get() {
+        return Ok(known);
+    }
+    let groups = nix::unistd::getgroups().map_err(Error::rights("getgroups"))?;
+    Ok(GROUPS.get_or_init(|| groups))
+}
+
 /// Restores the identity when dropped.
 struct Identity(Option<Previous>);
 
 struct Previous {
     uid: Uid,
     gid: Gid,
-    groups: Vec<Gid>,
+    groups: &'static [Gid],
 }
 
 impl Identity {
@@ -99,11 +110,7 @@ impl Identity {
         if !is_root() {
             return Ok(Self(None));
         }
-        let previous = Previous {
-            uid: nix::unistd::geteuid(),
-            gid: nix::unistd::getegid(),
-            groups: nix::unistd::getgroups().map_err(Error::rights("getgroups"))?,
-        };
+        let previous = Previous { uid: nix::unistd::geteuid(), gid: nix::unistd::getegid(), groups: own_groups()? };
         let guard = Self(Some(previous));
         let gid = Gid::from_raw(user.gid);
         nix::unistd::setgroups(&[gid]).map_err(Error::rights("setgroups"))?;
@@ -118,7 +125,7 @@ impl Drop for Identity {
         let Some(previous) = &self.0 else { return };
         let restored = nix::unistd::seteuid(previous.uid)
             .and_then(|()| nix::unistd::setegid(previous.gid))
-            .and_then(|()| nix::unistd::setgroups(&previous.groups));
+            .and_then(|()| nix::unistd::setgroups(previous.groups));
         if restored.is_err() {
             // With the wrong identity nothing may go on, not even unwinding.
             std::process::abort();

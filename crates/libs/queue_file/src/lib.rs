@@ -26,7 +26,7 @@ pub mod sweep;
 pub use content::{Content, Piece};
 pub use id::QueueId;
 pub use message::{Attributes, Message, Position, Recipient, Time};
-pub use new_file::{Committed, NewFile};
+pub use new_file::{Committed, NewFile, rename_new};
 pub use queue_name::QueueName;
 pub use record::Problem;
 pub use scan::{Found, Scan};

@@ -175,8 +175,11 @@ pub(crate) fn name_now(spool: &Spool, queue: QueueName, inode: u64) -> (QueueId,
     (id, path)
 }
 
-/// Renames a file to a name that must not be taken.
-pub(crate) fn rename_new(old: &Path, new: &Path) -> io::Result<()> {
+/// Renames a file to a name that must not be taken, in one step where the file system can.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or what else the system says.
+pub fn rename_new(old: &Path, new: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, old, AT_FDCWD, new, RenameFlags::RENAME_NOREPLACE) {
         // Not every file system can do that in one step.
         Err(Errno::EINVAL | Errno::ENOSYS) if new.exists() => Err(io::ErrorKind::AlreadyExists.into()),

@@ -1,4 +1,4 @@
-//! Delivers a message to a maildir: written below `tmp`, linked into `new`, and only then there.
+//! Delivers a message to a maildir: written below `tmp`, moved to `new`, and only then there.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dsn::Status;
+use queue_file::rename_new;
 
 use super::{Error, Limited};
 use crate::content::Content;
@@ -33,35 +34,41 @@ pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout
     let failure = naming.failure;
     let since = naming.now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}.P{}.{}", since.as_secs(), std::process::id(), naming.host);
-    let temporary = Temporary(maildir.join("tmp").join(name));
+    let mut temporary = Temporary { path: maildir.join("tmp").join(name), moved: false };
     let refused =
-        |error: &io::Error| Error::system(failure, &format!("create maildir file {}", temporary.0.display()), error);
-    let file = create(maildir, &temporary.0).map_err(|error| refused(&error))?;
+        |error: &io::Error| Error::system(failure, &format!("create maildir file {}", temporary.path.display()), error);
+    let file = create(maildir, &temporary.path).map_err(|error| refused(&error))?;
     let found = file.metadata().map_err(|error| refused(&error))?;
     write(&file, naming.limit, content, layout).map_err(|error| Error::of_copy(error, failure))?;
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
     let name = format!("{seconds}.V{:x}I{:x}M{micros}.{}", found.dev(), found.ino(), naming.host);
     let directory = maildir.join("new");
     let last = directory.join(name);
-    let linked = match std::fs::hard_link(&temporary.0, &last) {
+    let moved = match rename_new(&temporary.path, &last) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(&directory).and_then(|()| std::fs::hard_link(&temporary.0, &last))
+            make(&directory).and_then(|()| rename_new(&temporary.path, &last))
         }
         result => result,
     };
-    linked.map_err(|error| Error::system(failure, &format!("create maildir file {}", last.display()), &error))?;
-    // The link, too, must survive a crash.
+    moved.map_err(|error| Error::system(failure, &format!("create maildir file {}", last.display()), &error))?;
+    temporary.moved = true;
+    // The name, too, must survive a crash.
     File::open(&directory)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| Error::system(failure, &format!("sync maildir {}", directory.display()), &error))
 }
 
-/// A file below `tmp`, gone when this is dropped.
-struct Temporary(PathBuf);
+/// A file below `tmp`, gone when this is dropped unless it was moved.
+struct Temporary {
+    path: PathBuf,
+    moved: bool,
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if !self.moved {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
