@@ -5,14 +5,14 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use dsn::Status;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::poll::{PollTimeout, poll};
 
 use super::Error;
+use super::release::Release;
 
 /// A way to lock a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,7 +100,7 @@ impl Locking {
             self.dotlock(mailbox).map_err(failed(format!("{open}: unable to create lock file {name}.lock")))?;
         let options = OpenOptions::new().append(true).create(true).mode(0o600).open(mailbox);
         let file = options.map_err(failed(open))?;
-        self.lock(&file)?;
+        self.lock(mailbox, &file)?;
         Ok(Held { _dotlock: dotlock, _file: file })
     }
 
@@ -112,43 +112,49 @@ impl Locking {
         let mut name = mailbox.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        for attempt in 1..=self.attempts.max(1) {
+        let create = || loop {
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(_) => return Ok(Some(Dotlock(path))),
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Err(_) if self.is_stale(&path) => {
-                    let _ = std::fs::remove_file(&path);
-                }
-                Err(_) if attempt < self.attempts => pause(self.delay),
-                Err(_) => {}
+                Err(error) if is_held(&error) && self.is_stale(&path) && std::fs::remove_file(&path).is_ok() => {}
+                result => return result,
             }
-        }
-        Err(Errno::EEXIST.into())
+        };
+        self.wait_for(mailbox, create)?;
+        Ok(Some(Dotlock(path)))
     }
 
     /// Takes the other locks on an open mailbox; they end when it is closed.
-    pub(super) fn lock(&self, file: &File) -> Result<(), Error> {
+    pub(super) fn lock(&self, mailbox: &Path, file: &File) -> Result<(), Error> {
         for kind in &self.kinds {
             let take = match kind {
                 LockKind::Fcntl => fcntl_lock,
                 LockKind::Flock => flock,
                 LockKind::Dotlock => continue,
             };
-            self.wait_for(|| take(file)).map_err(|error| {
+            self.wait_for(mailbox, || take(file)).map_err(|error| {
                 Error::system(Status::temporary(2, 0), "unable to lock for exclusive access", &error)
             })?;
         }
         Ok(())
     }
 
-    fn wait_for(&self, take: impl Fn() -> io::Result<()>) -> io::Result<()> {
-        for _ in 1..self.attempts {
-            match take() {
-                Err(error) if is_held(&error) => pause(self.delay),
+    /// Tries `take` until it succeeds: whenever the mailbox may have been let go, and after each `delay`.
+    fn wait_for<T>(&self, mailbox: &Path, take: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let end = Instant::now() + self.delay.saturating_mul(self.attempts.saturating_sub(1));
+        let mut release = None;
+        loop {
+            let error = match take() {
+                Err(error) if is_held(&error) => error,
                 result => return result,
+            };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(error);
+            }
+            match &release {
+                None => release = Some(Release::of(mailbox)),
+                Some(release) => release.wait(left.min(self.delay)),
             }
         }
-        take()
     }
 
     fn is_stale(&self, path: &Path) -> bool {
@@ -160,7 +166,7 @@ impl Locking {
 }
 
 fn is_held(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES))
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES | Errno::EEXIST))
 }
 
 fn fcntl_lock(file: &File) -> io::Result<()> {
@@ -176,9 +182,4 @@ fn flock(file: &File) -> io::Result<()> {
         TryLockError::WouldBlock => Errno::EAGAIN.into(),
         TryLockError::Error(error) => error,
     })
-}
-
-/// Waits for a lock of a program that does not tell when it lets go.
-fn pause(delay: Duration) {
-    let _ = poll(&mut [], PollTimeout::try_from(delay).unwrap_or(PollTimeout::MAX));
 }

@@ -68,7 +68,7 @@ pub fn deliver(
     };
     let file = regular::open_or_create(path, owner, failure)?;
     let found = file.metadata().map_err(|error| system("cannot look at file", &error))?;
-    locking.lock(&file)?;
+    locking.lock(path, &file)?;
     accept(&found)?;
     if !found.is_file() {
         return write(&file, 0, 0, content, layout).map_err(|error| Error::of_copy(error, failure));

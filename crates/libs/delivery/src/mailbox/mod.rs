@@ -4,6 +4,7 @@ mod lock;
 mod maildir;
 mod mbox;
 mod regular;
+mod release;
 
 pub use lock::{Held, LockKind, Locking};
 pub use maildir::{Naming, deliver as deliver_maildir};

@@ -112,3 +112,42 @@ fn a_message_that_is_corrupt_leaves_no_trace() {
     assert_eq!(std::fs::read_dir(directory.path().join("new")).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0);
 }
+
+/// Returns when a thread of this process waits for a file to change.
+fn somebody_waits() -> bool {
+    let waits = || {
+        let mut open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.any(|fd| std::fs::read_link(fd.path()).is_ok_and(|is| is.as_os_str() == "anon_inode:inotify"))
+    };
+    (0..1_000_000).any(|_| {
+        std::thread::yield_now();
+        waits()
+    })
+}
+
+fn taken_when_let_go(kind: LockKind, mailbox: &Path, let_go: impl FnOnce()) {
+    let patient = Locking { attempts: 3, delay: Duration::from_secs(30), ..locking(&[kind]) };
+    std::thread::scope(|scope| {
+        let began = std::time::Instant::now();
+        let waiting = scope.spawn(|| append(mailbox, &patient, 0));
+        assert!(somebody_waits());
+        let_go();
+        waiting.join().unwrap().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(25), "{kind:?}: it slept");
+    });
+}
+
+#[test]
+fn a_mailbox_is_taken_as_soon_as_it_is_let_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("box");
+    let lock = directory.path().join("box.lock");
+    std::fs::write(&lock, "").unwrap();
+    taken_when_let_go(LockKind::Dotlock, &path, || std::fs::remove_file(&lock).unwrap());
+    let held = std::fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    taken_when_let_go(LockKind::Flock, &path, || {
+        held.unlock().unwrap();
+        drop(held);
+    });
+}
