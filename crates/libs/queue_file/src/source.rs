@@ -42,7 +42,12 @@ impl Source for Segments<'_> {
     }
 }
 
+/// The first read, in bytes: most messages are not larger, and a buffer of this size costs an allocator little.
+const FIRST: usize = 8 * 1024;
+
 /// A file, read through a buffer at the offsets asked for. Its own position is not used.
+///
+/// Reads begin small and double up to their largest size, so that a short message needs one read and a small buffer.
 #[derive(Debug)]
 pub struct Buffered<F> {
     file: F,
@@ -50,23 +55,27 @@ pub struct Buffered<F> {
     start: u64,
     /// Whether the file ends with the buffer.
     ended: bool,
+    /// The size of the next read.
     chunk: usize,
+    /// The size of the largest.
+    largest: usize,
 }
 
 impl<F: Borrow<File>> Buffered<F> {
-    /// Small reads: for envelopes.
+    /// Reads of up to 4 KiB: for envelopes.
     pub fn small(file: F) -> Self {
         Self::with_chunk(file, 4096)
     }
 
-    /// Large reads: for content.
+    /// Reads of up to 64 KiB: for content.
     pub fn large(file: F) -> Self {
         Self::with_chunk(file, 64 * 1024)
     }
 
-    /// Reads of `chunk` bytes.
-    pub fn with_chunk(file: F, chunk: usize) -> Self {
-        Self { file, buffer: Vec::new(), start: 0, ended: false, chunk: chunk.max(1) }
+    /// Reads of up to `largest` bytes.
+    pub fn with_chunk(file: F, largest: usize) -> Self {
+        let largest = largest.max(1);
+        Self { file, buffer: Vec::new(), start: 0, ended: false, chunk: largest.min(FIRST), largest }
     }
 
     /// The file.
@@ -89,6 +98,7 @@ impl<F: Borrow<File>> Buffered<F> {
         self.buffer.drain(..self.buffer.len() - kept);
         self.start = offset;
         self.buffer.resize(least.max(self.chunk), 0);
+        self.chunk = self.chunk.saturating_mul(2).min(self.largest);
         self.ended = false;
         let mut have = kept;
         while have < least {

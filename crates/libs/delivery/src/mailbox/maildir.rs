@@ -90,7 +90,7 @@ fn make(directory: &Path) -> io::Result<()> {
 }
 
 fn write(file: &File, limit: u64, content: &mut Content, layout: &Layout) -> Result<(), copy::Error> {
-    let mut out = BufWriter::with_capacity(64 * 1024, Limited { inner: file, size: 0, limit });
+    let mut out = BufWriter::with_capacity(32 * 1024, Limited { inner: file, size: 0, limit });
     copy::copy(content, layout, &mut out)?;
     out.flush().and_then(|()| file.sync_all()).map_err(copy::Error::Write)
 }

@@ -83,7 +83,7 @@ pub fn deliver(
 }
 
 fn write(file: &File, size: u64, limit: u64, content: &mut Content, layout: &Layout) -> Result<(), copy::Error> {
-    let mut out = BufWriter::with_capacity(64 * 1024, Limited { inner: file, size, limit });
+    let mut out = BufWriter::with_capacity(32 * 1024, Limited { inner: file, size, limit });
     copy::copy(content, layout, &mut out)?;
     out.flush().map_err(copy::Error::Write)
 }
