@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<()> {
     // The programs first: end-to-end tests start them.
     build::programs(&build::Profile::dev())?;
     let all = arguments.is_empty();
-    build::run(build::cargo().args(["test", "--workspace"]).args(arguments))?;
+    build::run(build::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(arguments))?;
     if all {
         // Tables behind database servers, which the programs leave out by default.
         build::run(build::cargo().args(["test", "--package", "table", "--all-features"]))?;

@@ -44,6 +44,10 @@ fn copied(folder: &Path, task: &str, arguments: &[OsString]) -> Result<()> {
     build::run(Command::new("tar").args(["-x", "--no-same-owner", "-C"]).arg(&project).stdin(input))?;
     files.wait()?;
     build::run(Command::new("chmod").args(["-R", "a+rX"]).arg(&project))?;
+    // Cargo makes this folder for the files of tests, who are not the user that builds.
+    let scratch = folder.join("target/tmp");
+    std::fs::create_dir_all(&scratch)?;
+    std::fs::set_permissions(&scratch, std::fs::Permissions::from_mode(0o1777))?;
     let runner = format!("{} as-nobody", std::env::current_exe()?.display());
     let mut cargo = build::cargo();
     cargo.current_dir(&project).env(MARK, "yes").env("CARGO_TARGET_DIR", folder.join("target"));
