@@ -35,6 +35,10 @@ impl Service for Postlogd {
     type Params = params::Layout;
     type Opened = Out;
 
+    fn patience(params: &params::Layout) -> Option<std::time::Duration> {
+        Some(params.postlogd_watchdog_timeout)
+    }
+
     fn open(params: &params::Layout, outside: &Outside) -> Result<Out, Fatal> {
         if params.maillog_file.is_empty() {
             return Err(Fatal::new("maillog_file is empty: there is no log file to write"));

@@ -13,6 +13,14 @@ pub(crate) struct Classes {
     virtual_alias_domains: PatternList,
     virtual_mailbox_domains: PatternList,
     relay_domains: PatternList,
+    advice: Advice,
+}
+
+/// Whether what makes no sense is warned about (`helpful_warnings`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advice {
+    Given,
+    Withheld,
 }
 
 impl Classes {
@@ -27,6 +35,7 @@ impl Classes {
             virtual_alias_domains: list("virtual_alias_domains", &identity.virtual_alias_domains),
             virtual_mailbox_domains: list("virtual_mailbox_domains", &identity.virtual_mailbox_domains),
             relay_domains: list("relay_domains", &identity.relay_domains),
+            advice: if params.daemon.helpful_warnings { Advice::Given } else { Advice::Withheld },
         }
     }
 
@@ -37,6 +46,9 @@ impl Classes {
 
     /// The class of a domain that is known to be local: warns where it is listed elsewhere too.
     pub(crate) async fn warn_of_twice(&self, domain: &[u8]) -> Result<(), Error> {
+        if self.advice == Advice::Withheld {
+            return Ok(());
+        }
         for list in [&self.virtual_alias_domains, &self.virtual_mailbox_domains] {
             if list.matches_string(domain).await? {
                 warn_of_both(domain, "mydestination", list.parameter());
@@ -45,27 +57,28 @@ impl Classes {
         Ok(())
     }
 
-    /// The class of a domain that is not local.
+    /// The class of a domain that is not local: of the first list that has it.
     pub(crate) async fn of_remote(&self, domain: &[u8]) -> Result<Class, Error> {
-        if self.virtual_alias_domains.matches_string(domain).await? {
-            if self.virtual_mailbox_domains.matches_string(domain).await? {
-                warn_of_both(domain, "virtual_alias_domains", "virtual_mailbox_domains");
+        let mut found = None;
+        for (class, list) in [
+            (Class::VirtualAlias, &self.virtual_alias_domains),
+            (Class::VirtualMailbox, &self.virtual_mailbox_domains),
+            (Class::Relay, &self.relay_domains),
+        ] {
+            let listed = match class {
+                Class::Relay => list.matches_domain(domain).await?,
+                _ => list.matches_string(domain).await?,
+            };
+            match (listed, found) {
+                (false, _) => {}
+                (true, None) => found = Some((class, list.parameter())),
+                (true, Some((_, first))) => warn_of_both(domain, first, list.parameter()),
             }
-            if self.relay_domains.matches_domain(domain).await? {
-                warn_of_both(domain, "virtual_alias_domains", "relay_domains");
+            if found.is_some() && self.advice == Advice::Withheld {
+                break;
             }
-            return Ok(Class::VirtualAlias);
         }
-        if self.virtual_mailbox_domains.matches_string(domain).await? {
-            if self.relay_domains.matches_domain(domain).await? {
-                warn_of_both(domain, "virtual_mailbox_domains", "relay_domains");
-            }
-            return Ok(Class::VirtualMailbox);
-        }
-        if self.relay_domains.matches_domain(domain).await? {
-            return Ok(Class::Relay);
-        }
-        Ok(Class::Default)
+        Ok(found.map_or(Class::Default, |(class, _)| class))
     }
 
     pub(crate) fn changed(&self) -> bool {

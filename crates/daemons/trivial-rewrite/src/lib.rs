@@ -27,6 +27,7 @@ config::bundle! {
         rewrite: config::params::Rewrite,
         verify: config::params::Verify,
         ipc: config::params::Ipc,
+        daemon: config::params::Daemon,
     }
 }
 

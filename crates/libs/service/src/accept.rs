@@ -6,6 +6,7 @@ use crate::client::{Client, Stream};
 use crate::life::{Gate, Inner, Life};
 use crate::slots::{Slot, Slots};
 use crate::status::Report;
+use crate::watchdog::Watchdog;
 use crate::{Fatal, LifeSpan, Service, standalone};
 use ipc::Channel;
 use ipc::master::{Order, Status};
@@ -51,6 +52,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         max_use: u64::try_from(birth.params.daemon.max_use).unwrap_or(0),
         share: birth.share,
         stress: birth.stress,
+        watchdog: Watchdog::new(S::patience(&params).unwrap_or(birth.params.daemon.daemon_timeout)),
     };
     let listeners = std::mem::take(&mut birth.listeners);
     let status = birth.status.take();
@@ -76,6 +78,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
     let runtime = runtime(&life, jailed)?;
     life.log().batch();
     let lived = runtime.block_on(async {
+        tokio::spawn(limits.watchdog.watch());
         let service = Arc::new(S::start(params, opened, life.clone())?);
         let daemon = Daemon { service, life };
         match client.as_mut().and_then(|client| client.stream.take()) {
@@ -96,6 +99,7 @@ struct Limits {
     max_use: u64,
     share: Option<usize>,
     stress: bool,
+    watchdog: Watchdog,
 }
 
 /// The one runtime; asks for the proof that threads may start.

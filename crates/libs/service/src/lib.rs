@@ -16,6 +16,7 @@ mod slots;
 pub mod solo;
 mod standalone;
 mod status;
+mod watchdog;
 
 pub use arguments::Kind;
 pub use client::{Client, Stream};
@@ -107,6 +108,12 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Params: Group + Send + Sync;
     /// What is opened before the jail.
     type Opened;
+
+    /// How long the process may be stuck before it is ended, where that is not `daemon_timeout`.
+    fn patience(params: &Self::Params) -> Option<std::time::Duration> {
+        let _ = params;
+        None
+    }
 
     /// Opens what lies outside the jail: tables, certificates, resolv.conf.
     ///

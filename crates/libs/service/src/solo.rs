@@ -2,6 +2,7 @@
 //! time: `local`, `virtual`, `pipe`, `spawn`.
 
 use crate::birth::{self, Birth};
+use crate::watchdog::Watchdog;
 use crate::{Fatal, Kind, Outside};
 use config::Group;
 use ipc::blocking::Channel;
@@ -63,6 +64,7 @@ pub struct Life {
     pub privileged: Privileged,
     status: RefCell<Channel<Status, Order>>,
     ending: RefCell<bool>,
+    watchdog: Watchdog,
 }
 
 /// Lives the whole life of a daemon. Its `main` is this call.
@@ -86,6 +88,7 @@ fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
         privileged: Privileged::mint(),
         status: RefCell::new(Channel::over(status, 4096)),
         ending: RefCell::new(false),
+        watchdog: Watchdog::new(birth.params.daemon.daemon_timeout),
     };
     let kind = birth.outside.kind;
     let mut service = S::start(params, birth.outside, &life)?;
@@ -96,7 +99,9 @@ fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
             break;
         };
         life.tell(Status::Full);
+        life.watchdog.put_off();
         service.serve(stream(kind, connection)?, &life);
+        Watchdog::rest();
         served += 1;
         if served < max_use && !*life.ending.borrow() {
             life.tell(Status::Available);
@@ -145,7 +150,10 @@ impl Life {
         if *self.ending.borrow() {
             return Next::End;
         }
-        match self.watch(&[client.as_fd()], Instant::now() + idle) {
+        Watchdog::rest();
+        let ready = self.watch(&[client.as_fd()], Instant::now() + idle);
+        self.watchdog.put_off();
+        match ready {
             Ok(Some(_)) => Next::Ready,
             Ok(None) | Err(_) => Next::End,
         }

@@ -12,7 +12,7 @@ crate::params! {
         /// How many sessions a process serves, for each that it may serve at once, before it ends.
         max_use: Int = "100" in 1..;
         /// How long a daemon may be stuck before it is ended.
-        daemon_timeout: Duration = "18000s" in 1.., inert;
+        daemon_timeout: Duration = "18000s" in 1..;
         /// How long a service that fails at once stays stopped.
         service_throttle_time: Duration = "60s" in 1..;
         /// Services of master.cf that are not started.
@@ -26,7 +26,7 @@ crate::params! {
         /// Whether a daemon ends when it cannot open a table, instead of failing lookups.
         daemon_table_open_error_is_fatal: Bool = "no", inert;
         /// Whether warnings come with advice.
-        helpful_warnings: Bool = "yes", inert;
+        helpful_warnings: Bool = "yes";
         /// Whether finished queue files are kept aside for inspection.
         dont_remove: Int = "0", inert;
         /// For tests: which failures are simulated.

@@ -62,7 +62,7 @@ crate::params! {
         /// The service that takes lines for the log.
         postlog_service_name: Text = "postlog" in 1..;
         /// How long postlogd(8) may be stuck before it is ended.
-        postlogd_watchdog_timeout: Duration = "10s" in 10.., inert;
+        postlogd_watchdog_timeout: Duration = "10s" in 10..;
         /// The commands of postmulti(1) that need a running instance.
         postmulti_control_commands: List = "reload flush";
         /// The commands of postmulti(1) that start an instance.
