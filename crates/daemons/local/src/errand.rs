@@ -83,7 +83,7 @@ impl<'d> Errand<'_, 'd> {
     pub(crate) fn is_dry(&self) -> bool {
         match self.request().mode {
             Mode::Expand | Mode::Probe => true,
-            Mode::Deliver | Mode::DeliverAndReport => false,
+            Mode::Deliver | Mode::DeliverAndReport | Mode::DeliverLate => false,
         }
     }
 

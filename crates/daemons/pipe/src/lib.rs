@@ -173,7 +173,7 @@ impl Office {
                 let program = words.first().map_or("", String::as_str);
                 return Outcome::Sent(Detail::new(Status::SENT, format!("delivers to command: {program}")));
             }
-            Mode::Deliver | Mode::DeliverAndReport => {}
+            Mode::Deliver | Mode::DeliverAndReport | Mode::DeliverLate => {}
         }
         let command = Command {
             line: Line::Words(&words),

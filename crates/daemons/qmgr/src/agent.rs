@@ -3,6 +3,8 @@
 use crate::arena::{Arena, Key};
 use crate::engine::{Delivery, Event};
 use crate::schedule::{Entry, Tick, Transport};
+use crate::settings::Family;
+use crate::stock::Stock;
 use ipc::Channel;
 use ipc::deliver::{Deliver, Finished, Reply, Request};
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ pub(crate) struct Pool {
     pub(crate) transport: Key<Transport<Delivery>>,
     /// Recipients of one delivery at most; 0 is any number.
     pub(crate) recipient_limit: usize,
+    pub(crate) stock: Stock,
     path: PathBuf,
     links: Arena<Link>,
     opening: usize,
@@ -54,9 +57,10 @@ pub(crate) enum Report {
 }
 
 impl Pool {
-    pub(crate) fn new(transport: Key<Transport<Delivery>>, name: &str, recipient_limit: usize) -> Self {
+    pub(crate) fn new(transport: Key<Transport<Delivery>>, name: &str, family: Family) -> Self {
+        let Family { recipient_limit, stock, .. } = family;
         let path = PathBuf::from("private").join(name);
-        Self { transport, recipient_limit, path, links: Arena::default(), opening: 0 }
+        Self { transport, recipient_limit, stock, path, links: Arena::default(), opening: 0 }
     }
 
     /// The connection with the fewest deliveries that takes one more.

@@ -22,7 +22,7 @@ impl Engine {
     }
 
     fn dispatch_to(&mut self, transport: Key<Transport<Delivery>>, now: Tick) -> Option<()> {
-        let patience = self.settings.params.ipc.ipc_timeout;
+        let patience = self.settings.params.qmgr.qmgr_ipc_timeout;
         while self.schedule.is_ready(transport) {
             let pool = self.pools.get_mut(&transport)?;
             let Some(link) = pool.free() else {
@@ -106,6 +106,7 @@ impl Engine {
         let Some((delivery, evicted)) = self.schedule.finish(entry, feedback, now) else { return };
         let recipients = delivery.recipients.len();
         self.recipients = self.recipients.saturating_sub(recipients);
+        self.leave_stock(delivery.transport, recipients);
         if let Some(active) = self.messages.get_mut(&delivery.message) {
             active.pending = active.pending.saturating_sub(recipients);
             active.remains |= remains == Remains::Some;
@@ -123,6 +124,7 @@ impl Engine {
         let retry = self.transport(RETRY);
         for mut delivery in deliveries {
             let number = delivery.message;
+            self.leave_stock(delivery.transport, delivery.recipients.len());
             if delivery.transport == retry || self.schedule.dead_transport(retry).is_some() {
                 self.give_up(number, delivery.recipients.len());
                 self.settle_if_done(number);
@@ -130,6 +132,7 @@ impl Engine {
             }
             let destination = route::destination(&route, b"", 0);
             delivery.transport = retry;
+            self.take_stock(number, retry, delivery.recipients.len());
             delivery.nexthop = Arc::clone(&route.nexthop);
             delivery.lost = false;
             let queued = self.now();
@@ -190,8 +193,9 @@ impl Engine {
         let before = delivery.recipients.len();
         let mut open = open.into_iter();
         delivery.recipients.retain(|_| open.next().unwrap_or(true));
-        let (left, number) = (delivery.recipients.len(), delivery.message);
+        let (left, number, transport) = (delivery.recipients.len(), delivery.message, delivery.transport);
         self.recipients = self.recipients.saturating_sub(before - left);
+        self.leave_stock(transport, before - left);
         if let Some(active) = self.messages.get_mut(&number) {
             active.pending = active.pending.saturating_sub(before - left);
         }

@@ -110,7 +110,8 @@ impl Engine {
     pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>, spares: Arc<Spares>) -> Self {
         let ipc = &settings.params.ipc;
         let spool = Arc::new(settings.spool());
-        let rewrite = Caller::new(format!("private/{}", ipc.rewrite_service_name), ipc.ipc_timeout);
+        let rewrite =
+            Caller::new(format!("private/{}", ipc.rewrite_service_name), settings.params.qmgr.qmgr_ipc_timeout);
         Self {
             schedule: Schedule::default(),
             messages: HashMap::new(),
@@ -291,8 +292,9 @@ impl Engine {
     }
 
     /// The number of a new message.
-    pub(crate) fn enter(&mut self, active: Active) -> MessageNumber {
+    pub(crate) fn enter(&mut self, mut active: Active) -> MessageNumber {
         self.next_message += 1;
+        active.read = self.now();
         self.messages.insert(self.next_message, active);
         self.next_message
     }

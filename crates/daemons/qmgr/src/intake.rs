@@ -7,7 +7,9 @@ use crate::engine::{Delivery, Engine, Event};
 use crate::message::{Active, recipient};
 use crate::route::{self, RETRY, Route};
 use crate::schedule::{Limits, MessageNumber, Transport};
+use crate::settings::Family;
 use crate::settle::shown;
+use crate::stock::{Room, Standing, Stock};
 use ipc::deliver::{Mode, Recipient};
 use ipc::qmgr::Arrival;
 use ipc::rewrite::{Purpose, Reply, Request};
@@ -45,7 +47,10 @@ impl Engine {
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
             Admission::Active { id, message, handling } => {
-                let (active, recipients) = Active::new(id, *message, disk::now(), handling);
+                let (mut active, recipients) = Active::new(id, *message, disk::now(), handling);
+                if self.settings.params.queue.confirm_delay_cleared {
+                    active.confirm_delay_cleared();
+                }
                 info!(
                     "{}: from=<{}>, size={}, nrcpt={} (queue active)",
                     active.id,
@@ -184,6 +189,7 @@ impl Engine {
     fn add(&mut self, number: MessageNumber, group: &Group, recipients: Vec<Recipient>) {
         let queued = self.now();
         let (transport, nexthop) = (group.transport, Arc::clone(&group.nexthop));
+        self.take_stock(number, transport, recipients.len());
         let delivery = Delivery { message: number, transport, nexthop, recipients, lost: false };
         self.schedule.add((transport, &group.destination), (number, queued), delivery);
     }
@@ -235,12 +241,12 @@ impl Engine {
         if let Some(key) = self.schedule.find_transport(name) {
             return key;
         }
-        let (limits, recipient_limit) = self.settings.transport(name).unwrap_or_else(|problems| {
+        let family = self.settings.transport(name).unwrap_or_else(|problems| {
             warn!("{problems}");
-            (Limits::default(), 50)
+            Family { limits: Limits::default(), recipient_limit: 50, stock: Stock::default() }
         });
-        let key = self.schedule.add_transport(name, limits);
-        self.pools.insert(key, Pool::new(key, name, recipient_limit));
+        let key = self.schedule.add_transport(name, family.limits.clone());
+        self.pools.insert(key, Pool::new(key, name, family));
         key
     }
 
@@ -283,19 +289,42 @@ impl Engine {
         }
     }
 
+    /// So many recipients of a message are in memory for a transport from now on.
+    pub(crate) fn take_stock(&mut self, number: MessageNumber, transport: Key<Transport<Delivery>>, recipients: usize) {
+        if let Some(pool) = self.pools.get_mut(&transport) {
+            pool.stock.held += recipients;
+        }
+        if let Some(active) = self.messages.get_mut(&number)
+            && !active.transports.contains(&transport)
+        {
+            active.transports.push(transport);
+        }
+    }
+
+    /// So many are no longer.
+    pub(crate) fn leave_stock(&mut self, transport: Key<Transport<Delivery>>, recipients: usize) {
+        if let Some(pool) = self.pools.get_mut(&transport) {
+            pool.stock.held = pool.stock.held.saturating_sub(recipients);
+        }
+    }
+
     /// Reads more recipients of a message when some have been dealt with.
     pub(crate) fn refill(&mut self, number: MessageNumber) {
         let free = self.settings.recipient_limit().saturating_sub(self.recipients);
         let least = self.settings.recipient_minimum();
-        let refill = usize::try_from(self.settings.params.qmgr.default_recipient_refill_limit).unwrap_or(1);
-        let Some(active) = self.messages.get_mut(&number) else { return };
+        let now = self.now();
+        let Some(active) = self.messages.get(&number) else { return };
         let Some(from) = active.more.filter(|_| !active.busy) else { return };
-        if active.pending > 0 && free < refill.max(least) {
-            return;
-        }
+        let overtakes = |key| self.schedule.has_overtaken(key, number);
+        let pool = |key: &Key<_>| self.pools.get(key).map(|pool| (&pool.stock, overtakes(*key)));
+        let room = Room::of(active.transports.iter().filter_map(pool));
+        let standing = Standing { pending: active.pending, least, since: active.read, now };
+        let most = room.map_or(Some(free.max(least)), |room| room.refill(free, standing));
+        let Some(most) = most.map(|most| most.min(20_000)) else { return };
+        let Some(active) = self.messages.get_mut(&number) else { return };
         active.busy = true;
+        active.read = now;
         let id = active.id.clone();
-        let most = free.max(least).min(20_000);
         self.intake.put(move |spool| Event::Refilled { message: number, result: disk::refill(spool, &id, from, most) });
     }
 

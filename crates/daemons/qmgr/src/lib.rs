@@ -18,6 +18,7 @@ mod schedule;
 mod settings;
 mod settle;
 mod spares;
+mod stock;
 
 pub use settings::Params;
 
@@ -60,6 +61,10 @@ impl Service for Qmgr {
     const TRIGGERED: bool = true;
     type Params = Params;
     type Opened = Source;
+
+    fn patience(params: &Params) -> Option<Duration> {
+        Some(params.qmgr.qmgr_daemon_timeout)
+    }
 
     fn open(_: &Params, outside: &Outside) -> Result<Source, Fatal> {
         Ok(outside.source.clone())

@@ -1,5 +1,8 @@
 //! A message in the active queue.
 
+use crate::arena::Key;
+use crate::engine::Delivery;
+use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
 use ipc::bounce::Notice;
 use ipc::deliver::{self, Client, Mode, Recipient, Times};
@@ -20,7 +23,7 @@ pub(crate) struct Active {
     pub(crate) mode: Mode,
     /// When it came into being, seconds since the epoch: its lifetime counts from here.
     pub(crate) created: i64,
-    /// When the sender is to be warned, and where the file says so.
+    /// When the sender is to be warned, and where the file says so. No time is left when that has been done.
     pub(crate) warn: Option<(i64, u64)>,
     pub(crate) filter: Option<(String, String)>,
     pub(crate) redirect: Option<Bytes>,
@@ -31,6 +34,10 @@ pub(crate) struct Active {
     pub(crate) unread: usize,
     /// Recipients in memory.
     pub(crate) pending: usize,
+    /// The transports that have had recipients of it.
+    pub(crate) transports: Vec<Key<Transport<Delivery>>>,
+    /// When recipients were read last.
+    pub(crate) read: Tick,
     /// Whether recipients are being resolved or read.
     pub(crate) busy: bool,
     /// Whether some recipients must be tried again.
@@ -99,19 +106,28 @@ impl Active {
             times: Times { arrived: message.arrived.as_microseconds(), active: now, handed: 0 },
             mode: mode(flags),
             created,
-            warn: message.warn.filter(|(time, _)| *time > 0),
+            warn: message.warn,
             filter: message.filter.map(|filter| split(&filter)),
             redirect: message.redirect.map(Bytes::from),
             verp: message.verp.map(|verp| String::from_utf8_lossy(&verp).into_owned()),
             more: message.more.map(|(position, _)| position),
             unread: message.more.map_or(0, |(_, count)| count),
             pending: 0,
+            transports: Vec::new(),
+            read: 0,
             busy: false,
             remains: false,
             handling,
             traced: if sizes.qmgr_flags & Sizes::notify(2) != 0 { Traced::Yes } else { Traced::No },
         };
         (active, message.recipients.into_iter().map(recipient).collect())
+    }
+
+    /// `confirm_delay_cleared`: a sender who was warned hears of success.
+    pub(crate) fn confirm_delay_cleared(&mut self) {
+        if self.mode == Mode::Deliver && self.warn.is_some_and(|(time, _)| time <= 0) {
+            self.mode = Mode::DeliverLate;
+        }
     }
 
     /// Whether each recipient gets the message from a sender of its own (VERP).
@@ -148,7 +164,7 @@ impl Active {
 
     /// Whether a trace log may have been written.
     pub(crate) fn is_traced(&self) -> bool {
-        self.traced == Traced::Yes || matches!(self.mode, Mode::DeliverAndReport | Mode::Expand)
+        self.traced == Traced::Yes || matches!(self.mode, Mode::DeliverAndReport | Mode::DeliverLate | Mode::Expand)
     }
 }
 

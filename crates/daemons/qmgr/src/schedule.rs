@@ -15,7 +15,7 @@ mod transport;
 
 pub(crate) use destination::{Destination, Why};
 pub(crate) use feedback::Rule;
-pub(crate) use transport::{Limits, Transport};
+pub(crate) use transport::{Limits, Talk, Transport};
 
 use crate::arena::{Arena, Key};
 use job::Job;
@@ -208,6 +208,12 @@ impl<P> Schedule<P> {
         self.refresh(entry.destination);
         self.forget_if_done(entry.destination);
         Some((entry.payload, evicted))
+    }
+
+    /// Whether a message has gone before others.
+    pub(crate) fn has_overtaken(&self, key: Key<Transport<P>>, message: MessageNumber) -> bool {
+        let job = self.transports.get(key).and_then(|transport| transport.jobs.get(&message));
+        job.and_then(|job| self.jobs.get(*job)).is_some_and(|job| job.overtook)
     }
 
     /// Puts a delivery that has not taken place back where it was.

@@ -1,6 +1,7 @@
 //! The parameters of the queue manager, as it uses them.
 
-use crate::schedule::{Limits, Tick};
+use crate::schedule::{Limits, Talk, Tick};
+use crate::stock::Stock;
 use config::Source;
 use config::params::{Identity, Ipc, Qmgr, Queue, Rewrite, Sendmail, TransportLimits};
 use queue_file::{Layout, Spool};
@@ -17,6 +18,15 @@ config::bundle! {
         sendmail: Sendmail,
         bounce: config::params::Bounce,
     }
+}
+
+/// What parameters say about one transport.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) limits: Limits,
+    /// How many recipients one delivery has; 0: any number.
+    pub(crate) recipient_limit: usize,
+    pub(crate) stock: Stock,
 }
 
 /// The parameters, and those of each transport when it is first used.
@@ -38,14 +48,14 @@ impl Settings {
         Spool::new("", Layout::new(names, count(queue.hash_queue_depth)).with_long_ids(queue.enable_long_queue_ids))
     }
 
-    /// What a transport may do, and how many recipients one delivery has (0: any number).
+    /// What a transport may do.
     ///
     /// # Errors
     /// A text about what is wrong with its parameters.
-    pub(crate) fn transport(&self, name: &str) -> Result<(Limits, usize), String> {
+    pub(crate) fn transport(&self, name: &str) -> Result<Family, String> {
         let family: TransportLimits = self.source.transport(name).map_err(|problems| problems.to_string())?;
         let rule = |text: &str| text.trim().parse().map_err(|error| format!("{name}: {error}"));
-        let recipients = usize::try_from(family.destination_recipient_limit).unwrap_or(0);
+        let many = |value: i64| usize::try_from(value).unwrap_or(0);
         let limits = Limits {
             concurrency: count(family.destination_concurrency_limit),
             initial_concurrency: count(family.initial_destination_concurrency),
@@ -59,8 +69,16 @@ impl Settings {
             slot_loan: count(family.delivery_slot_loan),
             slot_discount: count(family.delivery_slot_discount),
             minimum_slots: count(family.minimum_delivery_slots),
+            talk: if self.params.qmgr.destination_concurrency_feedback_debug { Talk::Verbose } else { Talk::Quiet },
         };
-        Ok((limits, recipients))
+        let stock = Stock {
+            limit: many(family.recipient_limit),
+            extra: many(family.extra_recipient_limit),
+            refill: many(family.recipient_refill_limit).max(1),
+            refill_delay: ticks(family.recipient_refill_delay),
+            held: 0,
+        };
+        Ok(Family { limits, recipient_limit: many(family.destination_recipient_limit), stock })
     }
 
     /// How many messages are in the active queue at most.
@@ -107,4 +125,23 @@ pub(crate) fn seconds(duration: Duration) -> i64 {
 
 pub(crate) fn ticks(duration: Duration) -> Tick {
     Tick::try_from(duration.as_millis()).unwrap_or(Tick::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_read_under_the_name_of_its_transport() {
+        let text = "default_recipient_limit = 7\ndefault_recipient_refill_delay = 3s\nslow_recipient_limit = 5\n\
+                    slow_extra_recipient_limit = 2\nslow_recipient_refill_limit = 4\nslow_recipient_refill_delay = 1s\n\
+                    destination_concurrency_feedback_debug = yes\n";
+        let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+        let settings = Settings::new(source.get().unwrap(), source);
+        let slow = settings.transport("slow").unwrap();
+        assert_eq!(slow.stock, Stock { limit: 5, extra: 2, refill: 4, refill_delay: 1000, held: 0 });
+        assert_eq!(slow.limits.talk, Talk::Verbose);
+        let other = settings.transport("other").unwrap();
+        assert_eq!(other.stock, Stock { limit: 7, refill_delay: 3000, ..Stock::default() });
+    }
 }

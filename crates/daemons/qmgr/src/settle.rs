@@ -68,7 +68,7 @@ impl Engine {
 impl Office {
     pub(crate) fn new(settings: &Arc<Settings>, spool: Arc<Spool>) -> Self {
         let ipc = &settings.params.ipc;
-        let ask = |service: &str| Caller::new(format!("private/{service}"), ipc.ipc_timeout);
+        let ask = |service: &str| Caller::new(format!("private/{service}"), settings.params.qmgr.qmgr_ipc_timeout);
         Self {
             bounce: ask(&ipc.bounce_service_name),
             defer: ask(&ipc.defer_service_name),
@@ -124,7 +124,7 @@ impl Office {
 
     /// Warns the sender once; the offset of the record that asked for it, if that has been done.
     async fn warn(&self, active: &Active) -> Option<u64> {
-        let (time, offset) = active.warn?;
+        let (time, offset) = active.warn.filter(|(time, _)| *time > 0)?;
         let due = disk::now() / 1_000_000 >= time - 1;
         (due && done(&self.defer, Request::Warn(active.notice())).await).then_some(offset)
     }

@@ -102,7 +102,7 @@ impl Style {
             Forwarding::Send | Forwarding::Keep => Vec::new(),
         };
         let goal = match request.mode {
-            Mode::Deliver | Mode::DeliverAndReport => Goal::Send,
+            Mode::Deliver | Mode::DeliverAndReport | Mode::DeliverLate => Goal::Send,
             Mode::Expand | Mode::Probe => self.probe,
         };
         Ok(Envelope { goal, age: age(request), xforward, mail, rcpt })

@@ -112,7 +112,7 @@ impl Errand<'_, '_> {
             Mode::Expand | Mode::Probe => {
                 return Outcome::Sent(Detail::new(Status::SENT, format!("delivers to {kind}")));
             }
-            Mode::Deliver | Mode::DeliverAndReport => {}
+            Mode::Deliver | Mode::DeliverAndReport | Mode::DeliverLate => {}
         }
         let stored = become_user(&place.user, || {
             if place.is_maildir { self.to_maildir(recipient, place) } else { self.to_mbox(recipient, place) }

@@ -103,7 +103,7 @@ impl Case<'_> {
         match self.request.mode {
             Mode::Probe => self.probed(&outcome, policy),
             Mode::Expand => self.expanded(outcome, policy),
-            Mode::Deliver | Mode::DeliverAndReport => match outcome {
+            Mode::Deliver | Mode::DeliverAndReport | Mode::DeliverLate => match outcome {
                 Outcome::Sent(detail) => self.sent(detail, policy),
                 Outcome::Bounced(detail) => self.bounced(detail, policy),
                 Outcome::Deferred(detail) => self.deferred(detail, "deferred", policy),
@@ -120,7 +120,9 @@ impl Case<'_> {
     fn sent(&self, detail: Detail, policy: &Policy) -> Plan {
         let detail = or_action(detail, "delivered");
         let mut steps = self.reported(&detail);
-        if self.notify().contains(Notify::SUCCESS) && steps.is_empty() {
+        let notify = self.notify();
+        let is_late = self.request.mode == Mode::DeliverLate && (notify.is_unset() || notify.contains(Notify::DELAY));
+        if (notify.contains(Notify::SUCCESS) || is_late) && steps.is_empty() {
             steps.push(Step::Trace(self.trace(&detail)));
         }
         Plan {
@@ -221,7 +223,7 @@ impl Case<'_> {
     fn reported(&self, detail: &Detail) -> Vec<Step> {
         match self.request.mode {
             Mode::DeliverAndReport => vec![Step::Trace(self.trace(detail))],
-            Mode::Deliver | Mode::Expand | Mode::Probe => Vec::new(),
+            Mode::Deliver | Mode::DeliverLate | Mode::Expand | Mode::Probe => Vec::new(),
         }
     }
 

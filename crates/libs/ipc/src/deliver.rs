@@ -51,6 +51,8 @@ pub enum Mode {
     Deliver,
     /// Deliver, and report to the sender (`sendmail -v`).
     DeliverAndReport,
+    /// Deliver, and report success to the sender, who was told of a delay (`confirm_delay_cleared`).
+    DeliverLate,
     /// Only tell what would be done (`sendmail -bv`): nothing is delivered.
     Expand,
     /// An address probe of verify(8): nothing is delivered, the status goes to verify.

@@ -158,3 +158,21 @@ fn a_warning_is_given_once() {
     assert_eq!(parse(QueueName::Deferred).warn, Some((0, offset)));
     assert_eq!(modified(&spool.metadata(QueueName::Deferred, &id).unwrap()), NOW + 60);
 }
+
+#[test]
+fn who_was_warned_hears_of_success() {
+    use crate::message::Active;
+    use ipc::deliver::Mode;
+    let (_directory, spool) = spool();
+    let (bytes, _) = message();
+    store(&spool, QueueName::Deferred, &bytes);
+    for expected in [Mode::Deliver, Mode::DeliverLate] {
+        let admitted = scan(&spool, QueueName::Deferred, rules()).pop().unwrap();
+        let Admission::Active { id, message, handling } = admitted else { panic!("{admitted:?}") };
+        let (mut active, _) = Active::new(id.clone(), *message, NOW, handling);
+        active.confirm_delay_cleared();
+        assert_eq!(active.mode, expected);
+        disarm_warning(&spool, &id, active.warn.unwrap().1).unwrap();
+        defer(&spool, &id, NOW).unwrap();
+    }
+}

@@ -4,7 +4,7 @@
 //! failure at its beginning. Enough failures in a row make the destination dead for a while. See SCHEDULER_README.
 
 use super::job::Order;
-use super::{Entry, Feedback, Limits, Tick, Transport};
+use super::{Entry, Feedback, Limits, Talk, Tick, Transport};
 use crate::arena::Key;
 use std::collections::BTreeSet;
 
@@ -94,14 +94,26 @@ impl<P> Destination<P> {
 
     /// Takes the lesson of a delivery; returns when to wake up if that made it dead.
     pub(super) fn learn(&mut self, feedback: Feedback, limits: &Limits, now: Tick) -> Option<Tick> {
-        match feedback {
-            Feedback::Unknown => None,
+        let alarm = match feedback {
+            Feedback::Unknown => return None,
             Feedback::Reached => {
                 self.widen(limits);
                 None
             }
             Feedback::Unreachable(why) => self.narrow(why, limits, now),
+        };
+        if limits.talk == Talk::Verbose {
+            tracing::info!(
+                "queue {}: limit {} window {} success {} failure {} fail_cohorts {}",
+                String::from_utf8_lossy(&self.name),
+                limits.concurrency(),
+                self.window,
+                self.success,
+                self.failure,
+                self.failed_cohorts
+            );
         }
+        alarm
     }
 
     fn widen(&mut self, limits: &Limits) {

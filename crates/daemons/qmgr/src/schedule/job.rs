@@ -26,6 +26,8 @@ pub(super) struct Job<P> {
     pub(super) gone: u32,
     /// Deliveries that count towards slots, less what was spent.
     pub(super) slots: i64,
+    /// Whether it has gone before others.
+    pub(super) overtook: bool,
 }
 
 impl<P> Job<P> {
@@ -53,6 +55,7 @@ impl<P> Schedule<P> {
             selected: 0,
             gone: 0,
             slots: 0,
+            overtook: false,
         });
         transport.jobs.insert(message, job);
         transport.order.insert(order, job);

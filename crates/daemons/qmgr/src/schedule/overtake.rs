@@ -38,6 +38,7 @@ impl<P> Schedule<P> {
             return None;
         }
         self.move_before(candidate, order)?;
+        self.jobs.get_mut(candidate)?.overtook = true;
         self.jobs.get_mut(current)?.slots -= i64::from(needed) * i64::from(cost);
         Some(())
     }

@@ -32,6 +32,15 @@ pub(crate) struct Limits {
     pub(crate) slot_discount: u32,
     /// A job that can never earn so many is never overtaken.
     pub(crate) minimum_slots: u32,
+    /// Whether each lesson is logged.
+    pub(crate) talk: Talk,
+}
+
+/// `destination_concurrency_feedback_debug`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    Quiet,
+    Verbose,
 }
 
 impl Default for Limits {
@@ -49,6 +58,7 @@ impl Default for Limits {
             slot_loan: 3,
             slot_discount: 50,
             minimum_slots: 3,
+            talk: Talk::Quiet,
         }
     }
 }

@@ -20,9 +20,9 @@ crate::params! {
         /// How often a full active queue is warned about.
         qmgr_clog_warn_time: Duration = "300s";
         /// How long the queue manager may be stuck before it is ended.
-        qmgr_daemon_timeout: Duration = "1000s" in 1.., inert;
+        qmgr_daemon_timeout: Duration = "1000s" in 1..;
         /// How long the queue manager waits for other services.
-        qmgr_ipc_timeout: Duration = "60s" in 1.., inert;
+        qmgr_ipc_timeout: Duration = "60s" in 1..;
         /// How long to wait before a broken delivery agent is asked again.
         transport_retry_time: Duration = "60s" in 1..;
         /// The transports that deliver only on request.
@@ -46,11 +46,11 @@ crate::params! {
         /// How many recipients are in memory for one transport.
         default_recipient_limit: Int = "20000";
         /// How many recipients more messages that may overtake others get.
-        default_extra_recipient_limit: Int = "1000", inert;
+        default_extra_recipient_limit: Int = "1000";
         /// How many recipients are read at a time when some have been delivered.
         default_recipient_refill_limit: Int = "100" in 1..;
         /// After which time recipients are read anyhow.
-        default_recipient_refill_delay: Duration = "5s" in 1.., inert;
+        default_recipient_refill_delay: Duration = "5s" in 1..;
         /// How many deliveries earn a later message the right to overtake.
         default_delivery_slot_cost: Int = "5";
         /// How many deliveries it may borrow to overtake earlier.
@@ -60,7 +60,7 @@ crate::params! {
         /// How small a message must be not to be overtaken.
         default_minimum_delivery_slots: Int = "3";
         /// Whether changes of concurrency are logged.
-        destination_concurrency_feedback_debug: Bool = "no", inert;
+        destination_concurrency_feedback_debug: Bool = "no";
         /// How many deliveries to one local recipient go on at once.
         local_destination_concurrency_limit: Int = "2";
         /// How many recipients one local delivery has.

@@ -22,7 +22,7 @@ crate::params! {
         /// After how long the sender is told that mail is still queued; 0 never.
         delay_warning_time: Duration = "0h";
         /// Whether the sender is told when such mail is delivered.
-        confirm_delay_cleared: Bool = "no", inert;
+        confirm_delay_cleared: Bool = "no";
         /// How many digits of a second delays are logged with.
         delay_logging_resolution_limit: Int = "2" in 0..=6;
         /// How old a lock file must be to be ignored.
