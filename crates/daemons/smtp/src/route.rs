@@ -226,25 +226,11 @@ impl Router {
 
     /// Addresses in the DNS, through the filter.
     async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, dns::Error> {
-        if self.filter.is_empty() {
-            return self.resolver.addresses(name, self.families).await;
+        let mut looked = Vec::new();
+        for kind in self.families.kinds() {
+            looked.push(self.lookup(name, *kind).await);
         }
-        let kinds: &[Kind] = match self.families {
-            Families::V4 => &[Kind::A],
-            Families::V6 => &[Kind::Aaaa],
-            Families::All => &[Kind::Aaaa, Kind::A],
-        };
-        let (mut found, mut failure) = (Vec::new(), None);
-        for kind in kinds {
-            match self.lookup(name, *kind).await {
-                Ok(answer) => found.extend(answer.addresses()),
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            Some(error) if found.is_empty() => Err(error),
-            Some(_) | None => Ok(found),
-        }
+        dns::gather(looked)
     }
 
     /// The records of a name that `smtp_dns_reply_filter` does not ignore.
@@ -253,26 +239,11 @@ impl Router {
         if self.filter.is_empty() {
             return Ok(answer);
         }
-        let mut kept = Vec::new();
+        let mut said = Vec::new();
         for record in &answer.records {
-            let line = record.to_string();
-            match self.filter.lookup(line.as_bytes()).await {
-                Ok(None) => kept.push(record.clone()),
-                Ok(Some(action)) if action.eq_ignore_ascii_case(b"ignore") => {
-                    tracing::info!("ignoring DNS RR: {line}");
-                }
-                Ok(Some(action)) => {
-                    let action = String::from_utf8_lossy(&action).into_owned();
-                    tracing::warn!("{}: unknown DNS filter action: \"{action}\"", self.filter.parameter());
-                    return Err(dns::Error::new(Failure::TryAgain, name, kind));
-                }
-                Err(_) => return Err(dns::Error::new(Failure::TryAgain, name, kind)),
-            }
+            said.push(self.filter.lookup(record.to_string().as_bytes()).await);
         }
-        if kept.is_empty() {
-            return Err(dns::Error::new(Failure::Filtered, name, kind));
-        }
-        Ok(Arc::new(Answer { records: kept, ..Answer::clone(&answer) }))
+        dns::filter(&answer, self.filter.parameter(), said)
     }
 }
 

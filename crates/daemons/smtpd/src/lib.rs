@@ -5,6 +5,7 @@
 //! defers. See smtpd(8), RFC 5321, 2920, 3030, 3461, 6531.
 
 mod access;
+mod names;
 mod open;
 mod recent;
 mod resolve;
@@ -21,6 +22,7 @@ use ipc::{anvil::Anvil, flush::Flush, verify::Verify};
 use service::{Client, Fatal, Life, Outside, Service};
 
 use crate::access::Rules;
+use crate::names::Names;
 use crate::open::{Opened, Tables};
 use crate::recent::Recent;
 use crate::resolve::Resolver;
@@ -58,7 +60,7 @@ pub struct Smtpd {
     codes: Codes,
     rules: Rules,
     tables: Tables,
-    dns: dns::Resolver,
+    dns: Names,
     tls: Option<Tls>,
     milters: Milters,
     sasl: Option<Sasl>,

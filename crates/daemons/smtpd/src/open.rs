@@ -5,9 +5,10 @@ use service::{Fatal, Outside};
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 
 use crate::Params;
-use crate::access::parse::Parser;
+use crate::access::parse::{FORMER_LISTS, Parser};
 use crate::access::policy;
 use crate::access::restriction::{Host, Rules, Target};
+use crate::names::Names;
 use crate::session::milter::Milters;
 use crate::session::tls::Tls;
 use crate::settings::Settings;
@@ -17,7 +18,7 @@ use crate::settings::Settings;
 pub struct Opened {
     pub(crate) tables: Tables,
     pub(crate) rules: Rules,
-    pub(crate) dns: dns::Resolver,
+    pub(crate) dns: Names,
     pub(crate) settings: Settings,
     pub(crate) tls: Option<Tls>,
     pub(crate) milters: Milters,
@@ -71,10 +72,11 @@ impl Opened {
         }
         let tables = Tables::open(params, &settings, &environment);
         let milters = Milters::open(params, &environment);
+        let reply_filter = Maps::open("smtpd_dns_reply_filter", &params.smtpd.smtpd_dns_reply_filter, &environment);
         Ok(Opened {
             tables,
             rules,
-            dns: dns::Resolver::system(),
+            dns: Names::new(dns::Resolver::system(), reply_filter),
             settings,
             tls: Tls::open(params, &outside.service_name),
             milters,
@@ -99,7 +101,8 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         timeout: access.smtpd_policy_service_timeout,
         try_limit: number(access.smtpd_policy_service_try_limit),
     };
-    let parser = Parser { environment, policy: &policy, classes: &access.smtpd_restriction_classes };
+    let classes = [access.smtpd_restriction_classes.as_slice(), &[FORMER_LISTS.to_owned()]].concat();
+    let parser = Parser { environment, policy: &policy, classes: &classes };
     let itself = |host| Some(Target::Itself(host));
     let mut rules = Rules {
         client: parser.list("smtpd_client_restrictions", &access.smtpd_client_restrictions, itself(Host::Client)),
@@ -120,6 +123,9 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         let text = source.expanded(class)?.unwrap_or_default();
         rules.classes.insert(class.clone(), parser.list(class, &config::value::words(&text), None));
     }
+    let lists = access.maps_rbl_domains.iter().flat_map(|zone| ["reject_rbl_client".to_owned(), zone.clone()]);
+    let lists = parser.list("maps_rbl_domains", &lists.collect::<Vec<_>>(), None);
+    rules.classes.insert(FORMER_LISTS.to_owned(), lists);
     Ok(rules)
 }
 
@@ -228,6 +234,16 @@ fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc
 mod tests {
     use super::*;
     use config::Source;
+
+    #[test]
+    fn former_lists_are_a_class() {
+        let text = "maps_rbl_domains = a.test, b.test\nsmtpd_client_restrictions = reject_maps_rbl\n";
+        let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+        let rules = rules(&source.get().unwrap(), &source, &environment(&source)).unwrap();
+        assert_eq!(format!("{:?}", rules.client), "[Class(\"reject_maps_rbl\")]");
+        let lists = format!("{:?}", rules.classes.get("reject_maps_rbl").unwrap());
+        assert!(lists.contains("zone: \"a.test\"") && lists.contains("zone: \"b.test\""), "{lists}");
+    }
 
     #[test]
     fn relaying_has_to_be_refused_somewhere() {

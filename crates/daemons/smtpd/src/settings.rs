@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use address::ProbeSender;
 use config::Source;
 use config::params::SmtpdAccess;
 use dns::Families;
@@ -13,6 +14,7 @@ use tracing::warn;
 
 use crate::Params;
 use crate::access::keys::Parents;
+use crate::text::ExpansionFilter;
 
 /// Derived once, at the start of the process.
 #[derive(Debug)]
@@ -30,6 +32,9 @@ pub(crate) struct Settings {
     /// Classes of trouble that postmaster learns of.
     pub(crate) notify_classes: Vec<String>,
     permit_actions: Vec<String>,
+    pub(crate) probe_sender: ProbeSender,
+    pub(crate) proxy_speed: ProxySpeed,
+    pub(crate) expansion_filter: ExpansionFilter,
     /// The name in master.cf, for limits by client.
     pub(crate) service_name: String,
     pub(crate) timezone: jiff::tz::TimeZone,
@@ -108,6 +113,26 @@ impl Overrides {
     }
 }
 
+/// `smtpd_proxy_options`: when a before-queue filter sees a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProxySpeed {
+    /// As it comes.
+    Client,
+    /// When it is complete.
+    Adjusted,
+}
+
+impl ProxySpeed {
+    fn of(words: &[String]) -> ProxySpeed {
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            words.iter().partition(|word| word.eq_ignore_ascii_case("speed_adjust"));
+        if let Some(word) = unknown.first() {
+            warn!("unknown smtpd_proxy_options value \"{word}\"");
+        }
+        if known.is_empty() { ProxySpeed::Client } else { ProxySpeed::Adjusted }
+    }
+}
+
 /// `smtpd_forbid_bare_newline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BareNewlines {
@@ -156,6 +181,13 @@ impl Settings {
             smtputf8: identity.smtputf8_enable,
             overrides,
             notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
+            expansion_filter: ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
+            proxy_speed: ProxySpeed::of(&params.smtpd.smtpd_proxy_options),
+            probe_sender: ProbeSender::new(
+                &params.verify.address_verify_sender,
+                &identity.myorigin,
+                params.verify.address_verify_sender_ttl,
+            ),
             permit_actions: params.access.smtpd_log_access_permit_actions.clone(),
             service_name: service_name.to_owned(),
             timezone: jiff::tz::TimeZone::system(),

@@ -35,6 +35,60 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     text
 }
 
+/// `smtpd_expansion_filter`: which bytes a value may bring into a reply. It is written with C escapes.
+#[derive(Debug)]
+pub(crate) struct ExpansionFilter([bool; 256]);
+
+impl ExpansionFilter {
+    pub(crate) fn parse(text: &str) -> ExpansionFilter {
+        let mut kept = [false; 256];
+        let mut rest = text.as_bytes();
+        while let Some((byte, after)) = unescaped(rest) {
+            if let Some(entry) = kept.get_mut(usize::from(byte)) {
+                *entry = true;
+            }
+            rest = after;
+        }
+        ExpansionFilter(kept)
+    }
+
+    /// A value; other bytes become underscores.
+    pub(crate) fn apply<'v>(&self, value: Cow<'v, str>) -> Cow<'v, str> {
+        let keeps = |byte: u8| self.0.get(usize::from(byte)).is_some_and(|kept| *kept);
+        if value.bytes().all(keeps) {
+            return value;
+        }
+        let kept: Vec<u8> = value.bytes().map(|byte| if keeps(byte) { byte } else { b'_' }).collect();
+        Cow::Owned(String::from_utf8_lossy(&kept).into_owned())
+    }
+}
+
+/// The first byte of a text with C escapes, and what follows it.
+fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (first, rest) = text.split_first()?;
+    if *first != b'\\' {
+        return Some((*first, rest));
+    }
+    let digits = rest.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+    if digits > 0 {
+        let (digits, rest) = rest.split_at(digits);
+        let value = digits.iter().fold(0_u8, |value, digit| value.wrapping_mul(8).wrapping_add(digit - b'0'));
+        return Some((value, rest));
+    }
+    let (second, rest) = rest.split_first()?;
+    let byte = match second {
+        b'a' => 7,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 11,
+        other => *other,
+    };
+    Some((byte, rest))
+}
+
 /// Whether a line looks like a header field: what browsers send, for one, that are made to talk to port 25.
 pub(crate) fn is_header(line: &[u8]) -> bool {
     let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
@@ -76,5 +130,16 @@ mod tests {
         assert_eq!(printable("grün".as_bytes()), "grün");
         assert_eq!(external(b"a b@c"), "\"a b\"@c");
         assert_eq!(escaped(b"MAIL\r\n\x01\\"), "MAIL\\r\\n\\001\\\\");
+    }
+
+    #[test]
+    fn values_keep_what_the_filter_has() {
+        let filter = ExpansionFilter::parse("ab\\40\\t\\\\]");
+        assert_eq!(filter.apply("a b\t\\]".into()), "a b\t\\]");
+        assert_eq!(filter.apply("c a$40\u{e9}".into()), "_ a_____");
+        let source = config::Source::parse(std::path::Path::new("/nonexistent"), "").unwrap();
+        let access: config::params::SmtpdAccess = source.get().unwrap();
+        let printable: String = (b' '..0x7f).map(char::from).collect();
+        assert_eq!(ExpansionFilter::parse(&access.smtpd_expansion_filter).apply(printable.as_str().into()), printable);
     }
 }

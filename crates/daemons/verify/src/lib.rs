@@ -6,6 +6,7 @@
 pub mod memory;
 
 use crate::memory::{Ages, Record};
+use address::ProbeSender;
 use bytes::Bytes;
 use ipc::cleanup::{Handling, Origin, Switch};
 use ipc::post::{Outbox, Unposted};
@@ -40,7 +41,7 @@ pub struct Verify {
     ages: Ages,
     keeps_failures: bool,
     most_pending: usize,
-    sender: Vec<u8>,
+    sender: ProbeSender,
     outbox: Outbox,
     cleanup_interval: Duration,
     ipc_timeout: Duration,
@@ -81,7 +82,11 @@ impl Service for Verify {
             },
             keeps_failures: verify.address_verify_negative_cache,
             most_pending: usize::try_from(verify.address_verify_pending_request_limit).unwrap_or(usize::MAX),
-            sender: probe_sender(&verify.address_verify_sender, &params.identity.myorigin),
+            sender: ProbeSender::new(
+                &verify.address_verify_sender,
+                &params.identity.myorigin,
+                verify.address_verify_sender_ttl,
+            ),
             outbox: Outbox {
                 path: PathBuf::from("public").join(&params.ipc.cleanup_service_name),
                 deadline: params.ipc.ipc_timeout,
@@ -180,7 +185,7 @@ impl Verify {
         record::put_time(&mut envelope, Time { seconds, microseconds: since.subsec_micros() });
         record::put_attribute(&mut envelope, "trace_flags", PROBE_FLAG);
         record::put_attribute(&mut envelope, "rewrite_context", b"local");
-        record::put(&mut envelope, Type::Sender, &self.sender);
+        record::put(&mut envelope, Type::Sender, &self.sender.at(since.as_secs()));
         record::put(&mut envelope, Type::Recipient, address);
         letter
             .send(
@@ -252,15 +257,6 @@ impl Cache {
             }
         }
         Ok(())
-    }
-}
-
-/// The sender of probes: a name alone gets our origin; nothing, or `<>`, is the null sender.
-fn probe_sender(sender: &str, origin: &str) -> Vec<u8> {
-    match sender {
-        "" | "<>" => Vec::new(),
-        sender if sender.contains('@') => sender.as_bytes().to_vec(),
-        name => format!("{name}@{origin}").into_bytes(),
     }
 }
 

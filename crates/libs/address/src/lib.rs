@@ -7,10 +7,12 @@
 pub mod domain;
 mod extension;
 mod mailbox;
+mod probe;
 pub mod quote;
 pub mod tree;
 mod verp;
 
 pub use extension::{OwnerRequest, split_extension, split_extension_with};
 pub use mailbox::{Address, Sender};
+pub use probe::ProbeSender;
 pub use verp::verp;

@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+mod filter;
 mod hosts;
 mod record;
 mod resolv_conf;
@@ -15,8 +16,9 @@ mod transport;
 mod wire;
 
 pub use error::{Error, Failure};
+pub use filter::filter;
 pub use hosts::Hosts;
 pub use record::{Answer, Data, Kind, Record, is_hostname};
 pub use resolv_conf::ResolvConf;
-pub use resolver::{Families, Resolver, reverse_name};
+pub use resolver::{Families, Resolver, gather, reverse_name};
 pub use wire::read_reply;

@@ -56,7 +56,9 @@ impl Families {
         }
     }
 
-    fn kinds(self) -> &'static [Kind] {
+    /// The records that hold such addresses, in the order in which they are asked for.
+    #[must_use]
+    pub fn kinds(self) -> &'static [Kind] {
         match self {
             Self::V4 => &[Kind::A],
             Self::V6 => &[Kind::Aaaa],
@@ -120,19 +122,11 @@ impl Resolver {
     /// # Errors
     /// The failure of the last family asked for; a temporary one wins.
     pub async fn addresses(&self, name: &str, families: Families) -> Result<Vec<IpAddr>, Error> {
-        let mut found = Vec::new();
-        let mut failure: Option<Error> = None;
+        let mut looked = Vec::new();
         for kind in families.kinds() {
-            match self.lookup(name, *kind).await {
-                Ok(answer) => found.extend(answer.addresses()),
-                Err(error) if failure.as_ref().is_some_and(Error::is_temporary) && !error.is_temporary() => {}
-                Err(error) => failure = Some(error),
-            }
+            looked.push(self.lookup(name, *kind).await);
         }
-        match failure {
-            Some(error) if found.is_empty() => Err(error),
-            Some(_) | None => Ok(found),
-        }
+        gather(looked)
     }
 
     /// The addresses of a host as the system would find them: the hosts file, then the DNS with its search list.
@@ -257,6 +251,26 @@ impl Resolver {
             cache.clear();
         }
         cache.insert(key, (now + time, looked.clone()));
+    }
+}
+
+/// The addresses in what was found for each of [`Families::kinds`].
+///
+/// # Errors
+/// The failure of the last family asked for; a temporary one wins.
+pub fn gather(looked: Vec<Result<Arc<Answer>, Error>>) -> Result<Vec<IpAddr>, Error> {
+    let mut found = Vec::new();
+    let mut failure: Option<Error> = None;
+    for looked in looked {
+        match looked {
+            Ok(answer) => found.extend(answer.addresses()),
+            Err(error) if failure.as_ref().is_some_and(Error::is_temporary) && !error.is_temporary() => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if found.is_empty() => Err(error),
+        Some(_) | None => Ok(found),
     }
 }
 

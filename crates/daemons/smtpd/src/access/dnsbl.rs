@@ -197,6 +197,8 @@ impl Check<'_> {
                 _ => return None,
             })
         };
+        let filter = &self.server.settings.expansion_filter;
+        let names = |name: &str| names(name).map(|value| filter.apply(value));
         let text = config::expand_once(&template, &names).unwrap_or_else(|_| format!("{code} Service unavailable"));
         let reply = Reply::from_text(text.as_bytes()).unwrap_or_else(|| Reply::new(code, None, text));
         let text = printable(&reply.text).into_owned();

@@ -11,6 +11,9 @@ use super::dnsbl::{self, List};
 use super::policy::Service;
 use super::restriction::{Host, Mismatch, OnClient, OnEnvelope, OnHelo, Party, Records, Restrictions, Rules, Target};
 
+/// A former restriction: a class with the lists of `maps_rbl_domains`.
+pub(crate) const FORMER_LISTS: &str = "reject_maps_rbl";
+
 /// Parses the lists of main.cf.
 pub(crate) struct Parser<'a> {
     pub(crate) environment: &'a Environment,
@@ -73,6 +76,9 @@ impl Parser<'_> {
         }
         if name == "sleep" {
             return words.next().and_then(duration).map_or_else(|| missing(&name), Restriction::Sleep);
+        }
+        if word == FORMER_LISTS {
+            warn!("support for restriction \"{word}\" will be removed; use \"reject_rbl_client domain-name\" instead");
         }
         if self.classes.iter().any(|class| class == word) {
             return Restriction::Class(Arc::from(word));

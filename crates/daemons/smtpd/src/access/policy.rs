@@ -174,7 +174,7 @@ pub(crate) async fn connect_to(host: &str, port: u16, server: &Smtpd) -> io::Res
         Ok(address) => vec![address],
         Err(_) => {
             let unknown = |error: dns::Error| io::Error::new(io::ErrorKind::NotFound, error.to_string());
-            server.dns.native_addresses(host, server.settings.families).await.map_err(unknown)?
+            server.dns.native().native_addresses(host, server.settings.families).await.map_err(unknown)?
         }
     };
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);

@@ -149,7 +149,7 @@ impl Session {
         self.progress = None;
         self.forget_message();
         self.conn.release();
-        self.history.forget();
+        self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
         next
     }
 

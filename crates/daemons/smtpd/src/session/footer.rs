@@ -45,7 +45,8 @@ impl Session {
 
     /// `\c` at the start goes on in the same line, `\n` starts a new one.
     fn with_footer(&self, reply: Reply, template: &str) -> Reply {
-        let names = |name: &str| self.footer_value(name);
+        let filter = &self.server.settings.expansion_filter;
+        let names = |name: &str| self.footer_value(name).map(|value| filter.apply(value));
         let Ok(footer) = config::expand_once(template, &names) else { return reply };
         let mut text = reply.text.to_vec();
         let footer = match footer.strip_prefix("\\c") {

@@ -11,6 +11,7 @@ use crate::text::printable;
 #[derive(Debug, Default)]
 pub(crate) struct History {
     kept: Option<String>,
+    lines: i64,
 }
 
 /// A transcript grows no further than this.
@@ -22,7 +23,7 @@ impl History {
         let wanted = ["policy", "protocol", "bounce", "software", "resource", "data"]
             .iter()
             .any(|class| settings.notifies(class));
-        History { kept: wanted.then(String::new) }
+        History { kept: wanted.then(String::new), lines: 0 }
     }
 
     pub(crate) fn heard(&mut self, line: &[u8]) {
@@ -35,18 +36,12 @@ impl History {
         }
     }
 
-    /// A new transaction begins.
-    pub(crate) fn forget(&mut self) {
-        if let Some(text) = &mut self.kept {
-            text.clear();
-        }
-    }
-
     fn add(&mut self, direction: &str, line: &str) {
         if let Some(text) = self.kept.as_mut().filter(|text| text.len() < LIMIT) {
             text.push_str(direction);
             text.push_str(line);
             text.push('\n');
+            self.lines += 1;
         }
     }
 }
@@ -63,6 +58,16 @@ fn class(fault: Fault) -> &'static str {
 }
 
 impl Session {
+    /// A new transaction begins: a transcript of more lines than this is not carried on. If it has trouble that postmaster is to
+    /// know, it is sent now.
+    pub(crate) async fn flush_history(&mut self, threshold: i64) {
+        if self.history.lines > threshold {
+            self.notify().await;
+            self.faults.clear();
+            self.history = History::new(&self.server.settings);
+        }
+    }
+
     /// Tells postmaster, if some trouble of this session is of a class that is told.
     pub(super) async fn notify(&mut self) {
         let mut classes: Vec<&str> =

@@ -103,7 +103,7 @@ impl Peer {
     /// The name of the address, and whether it leads back to the address.
     async fn look_up(&mut self, server: &Smtpd) {
         let Some(ip) = self.ip else { return };
-        let name = match server.dns.native_name(ip).await {
+        let name = match server.dns.native().native_name(ip).await {
             Ok(name) => name,
             Err(error) => {
                 let status = NameStatus::of(&error);
@@ -118,7 +118,7 @@ impl Peer {
         self.reverse_name.clone_from(&name);
         self.reverse_status = NameStatus::Known;
         let family = if ip.is_ipv4() { Families::V4 } else { Families::V6 };
-        match server.dns.native_addresses(&name, family).await {
+        match server.dns.native().native_addresses(&name, family).await {
             Ok(addresses) if addresses.iter().any(|address| address.to_canonical() == ip) => {
                 self.name = name;
                 self.name_status = NameStatus::Known;

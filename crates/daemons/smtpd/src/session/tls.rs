@@ -148,7 +148,10 @@ impl Tls {
             asks: tls.smtpd_tls_ask_ccert || tls.smtpd_tls_req_ccert,
             digest,
             tickets: ring.map(|ring| {
-                let caller = ipc::Caller::new("private/tlsmgr", params.ipc.ipc_timeout.min(PATIENCE));
+                let caller = ipc::Caller::new(
+                    format!("private/{}", params.ipc.tlsmgr_service_name),
+                    params.ipc.ipc_timeout.min(PATIENCE),
+                );
                 Tickets::new(ring, caller, timeout)
             }),
             log: if matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0") { Log::Nothing } else { Log::Handshakes },

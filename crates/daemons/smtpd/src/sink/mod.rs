@@ -1,6 +1,7 @@
 //! Where messages go: to cleanup, through a before-queue filter, or to the maildrop.
 
 pub(crate) mod cleanup;
+pub(crate) mod held;
 pub(crate) mod proxy;
 pub(crate) mod submission;
 
@@ -13,6 +14,7 @@ use crate::access::{Actions, Fault};
 pub(crate) enum Sink {
     Cleanup(Box<cleanup::Delivery>),
     Proxy(Box<proxy::Filter>),
+    Held(Box<held::Held>),
     Submission(Box<submission::Post>),
 }
 
@@ -48,6 +50,7 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.begin(actions).await,
             Sink::Proxy(filter) => filter.begin().await,
+            Sink::Held(held) => held.begin().await,
             Sink::Submission(post) => {
                 post.begin();
                 Ok(())
@@ -60,6 +63,7 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.content(text).await,
             Sink::Proxy(filter) => filter.content(text).await,
+            Sink::Held(held) => held.content(text).await,
             Sink::Submission(post) => post.content(text).await,
         }
     }
@@ -67,7 +71,7 @@ impl Sink {
     /// What to reply when the sink is broken: it may have said why.
     pub(crate) async fn trouble(&mut self) -> Reply {
         match self {
-            Sink::Cleanup(_) | Sink::Submission(_) => write_error(),
+            Sink::Cleanup(_) | Sink::Held(_) | Sink::Submission(_) => write_error(),
             Sink::Proxy(filter) => filter.trouble(),
         }
     }
@@ -77,6 +81,7 @@ impl Sink {
         match self {
             Sink::Cleanup(delivery) => delivery.finish(actions, relay).await,
             Sink::Proxy(filter) => filter.finish().await,
+            Sink::Held(held) => held.finish().await,
             Sink::Submission(post) => post.finish().await,
         }
     }
@@ -88,6 +93,7 @@ impl Sink {
             Sink::Proxy(filter) => filter.abandon(),
             // Without its end nothing comes of it.
             Sink::Submission(post) => drop(post),
+            Sink::Held(held) => drop(held),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Session {
     async fn introduce(&mut self, arguments: &[u8], protocol: Protocol) -> Option<Next> {
         let before = self.helo.take();
         self.drop_transaction();
-        self.history.forget();
+        self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
         self.helo = Some(Hello { name: printable(arguments).into_owned(), protocol });
         self.find_mechanisms().await;
         if self.server.params.access.smtpd_delay_reject {

@@ -26,7 +26,7 @@ pub(crate) async fn obey(session: &mut Session, verb: Verb, arguments: &[u8]) ->
         Verb::Rcpt => session.rcpt(arguments).await,
         Verb::Data => return session.data(arguments).await,
         Verb::Bdat => return session.bdat(arguments).await,
-        Verb::Rset => session.rset(arguments),
+        Verb::Rset => session.rset(arguments).await,
         Verb::Noop => session.noop(),
         Verb::Quit => {
             session.quit_milters().await?;

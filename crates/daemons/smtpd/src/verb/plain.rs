@@ -5,12 +5,12 @@ use smtp_proto::{Enhanced, Reply, Verb};
 use crate::session::{Next, Session};
 
 impl Session {
-    pub(super) fn rset(&mut self, arguments: &[u8]) -> Next {
+    pub(super) async fn rset(&mut self, arguments: &[u8]) -> Next {
         if !arguments.is_empty() {
             return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RSET"));
         }
         self.drop_transaction();
-        self.history.forget();
+        self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
         Next::Reply(Reply::fixed(250, Enhanced(2, 0, 0), "Ok"))
     }
 

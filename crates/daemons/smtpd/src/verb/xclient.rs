@@ -38,7 +38,7 @@ impl Session {
         let (name, protocol) = hello;
         let told = attributes.iter().any(|attribute| attribute.name == "HELO");
         self.helo = name.filter(|_| told).map(|name| Hello { name, protocol: protocol.unwrap_or(Protocol::Smtp) });
-        self.history.forget();
+        self.flush_history(0).await;
         self.deferral = Default::default();
         self.impatient = false;
         let xclient = self.rights.xclient;

@@ -40,7 +40,7 @@ crate::params! {
         /// The service that postscreen(8) hands connections to.
         smtpd_service_name: Text = "smtpd" in 1.., inert;
         /// The service that keeps TLS sessions and keys.
-        tlsmgr_service_name: Text = "tlsmgr" in 1.., inert;
+        tlsmgr_service_name: Text = "tlsmgr" in 1..;
         /// The service that speaks TLS for others.
         tlsproxy_service_name: Text = "tlsproxy" in 1.., inert;
         /// The service that keeps logs of successful deliveries.

@@ -27,7 +27,7 @@ crate::params! {
         /// How many recipients more are refused without being counted as errors.
         smtpd_recipient_overshoot_limit: Int = "1000" in 1..;
         /// How many lines of a session are kept for the postmaster.
-        smtpd_history_flush_threshold: Int = "100" in 1.., inert;
+        smtpd_history_flush_threshold: Int = "100" in 1..;
         /// Whether mail needs HELO or EHLO first.
         smtpd_helo_required: Bool = "no";
         /// Whether the client's name is looked up.
@@ -63,7 +63,7 @@ crate::params! {
         /// How long to wait for the filter.
         smtpd_proxy_timeout: Duration = "100s" in 1..;
         /// How the filter is spoken with.
-        smtpd_proxy_options: List = "", inert;
+        smtpd_proxy_options: List = "";
         /// The protocol of a proxy in front of us.
         smtpd_upstream_proxy_protocol: Text = "";
         /// How long to wait for what that proxy says.
@@ -103,7 +103,7 @@ crate::params! {
         /// The same, by client address.
         smtpd_milter_maps: TableList = "";
         /// Tables that change answers of the name service for smtpd(8).
-        smtpd_dns_reply_filter: TableList = "", inert;
+        smtpd_dns_reply_filter: TableList = "";
         /// Whether clients can authenticate.
         smtpd_sasl_auth_enable: Bool = "no";
         /// Whether Received leaves out who an authenticated client is.

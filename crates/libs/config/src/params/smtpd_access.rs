@@ -39,7 +39,7 @@ crate::params! {
         smtpd_log_access_permit_actions: List = "";
         /// Characters that expansions in default_rbl_reply keep.
         smtpd_expansion_filter: Raw = "\
-            \\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~" in 1.., inert;
+            \\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~" in 1..;
         /// What a client on a block list is told.
         default_rbl_reply: Raw = "\
             $rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; \
@@ -47,7 +47,7 @@ crate::params! {
         /// The same, by list.
         rbl_reply_maps: TableList = "";
         /// Block lists of reject_maps_rbl, a former restriction.
-        maps_rbl_domains: List = "", inert;
+        maps_rbl_domains: List = "";
         /// The code of REJECT.
         access_map_reject_code: Int = "554";
         /// The code of DEFER.

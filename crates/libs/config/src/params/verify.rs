@@ -26,7 +26,7 @@ crate::params! {
         /// The sender of probes.
         address_verify_sender: Text = "$double_bounce_sender";
         /// How long such a sender is used before it changes; 0 does not change.
-        address_verify_sender_ttl: Duration = "0s", inert;
+        address_verify_sender_ttl: Duration = "0s";
         /// The service that knows about addresses.
         address_verify_service_name: Text = "verify" in 1..;
         /// As default_transport, for probes.
