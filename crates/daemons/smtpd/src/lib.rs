@@ -7,7 +7,6 @@
 mod access;
 mod names;
 mod open;
-mod recent;
 mod resolve;
 mod session;
 mod settings;
@@ -24,13 +23,13 @@ use service::{Client, Fatal, Life, Outside, Service};
 use crate::access::Rules;
 use crate::names::Names;
 use crate::open::{Opened, Tables};
-use crate::recent::Recent;
 use crate::resolve::Resolver;
 use crate::session::Session;
 use crate::session::milter::Milters;
 use crate::session::sasl::Sasl;
 use crate::session::tls::Tls;
 use crate::settings::{Codes, Settings};
+use offload::Recent;
 
 config::bundle! {
     /// All that smtpd may know.

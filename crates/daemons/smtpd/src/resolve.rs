@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipc::rewrite::{Class, Context, Fault, Reply, Request, Rewrite, Scope};
 use tracing::warn;
 
-use crate::recent::Recent;
+use offload::Recent;
 
 /// The answer for one address.
 #[derive(Debug, Clone)]

@@ -1,9 +1,25 @@
 //! `unix:passwd.byname` and `unix:group.byname`: lines of the system's databases of users and groups.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use engine::accounts;
+use offload::{Pace, Recent};
 use tokio::runtime::Handle;
 
 use crate::{Answer, Environment, Error, Lookup, Table};
+
+/// Where the databases are files, asking them takes less than this; a server may take long.
+static PACE: Pace = Pace::new(300);
+
+/// An answer is good for so long. Whoever tries out names at random pays for each but once, and `@domain`, which is asked
+/// after every name that is not there, costs nothing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Answers that are kept.
+const MOST: usize = 4096;
+
+static KNOWN: LazyLock<Recent<Option<Vec<u8>>>> = LazyLock::new(|| Recent::new(MOST));
 
 #[derive(Clone, Copy)]
 enum Database {
@@ -24,17 +40,24 @@ pub(crate) fn open(name: &str, _: &Environment) -> Result<Box<dyn Table>, Error>
 }
 
 impl Database {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passwd => "unix:passwd.byname",
+            Self::Group => "unix:group.byname",
+        }
+    }
+
     fn ask(self, key: &[u8]) -> Answer {
         let Ok(name) = std::str::from_utf8(key) else {
             return Ok(None);
         };
-        let (spec, line) = match self {
-            Self::Passwd => ("unix:passwd.byname", accounts::passwd_by_name(name)),
-            Self::Group => ("unix:group.byname", accounts::group_by_name(name)),
+        let line = match self {
+            Self::Passwd => accounts::passwd_by_name(name),
+            Self::Group => accounts::group_by_name(name),
         };
         match line {
             Ok(line) => Ok(line.map(String::into_bytes)),
-            Err(error) => Err(Error::temporary(spec, error.desc())),
+            Err(error) => Err(Error::temporary(self.name(), error.desc())),
         }
     }
 }
@@ -42,14 +65,18 @@ impl Database {
 impl Table for Database {
     fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
         let database = *self;
-        let Ok(runtime) = Handle::try_current() else {
+        if Handle::try_current().is_err() {
             return Lookup::Now(database.ask(key));
-        };
-        // The system's libraries may ask a server.
+        }
+        let known = [self.name().as_bytes(), key].concat();
+        if let Some(answer) = KNOWN.find(&known) {
+            return Lookup::Now(Ok(answer));
+        }
         let key = key.to_vec();
-        let answer = runtime.spawn_blocking(move || database.ask(&key));
-        Lookup::Later(Box::pin(async move {
-            answer.await.unwrap_or_else(|_| Err(Error::temporary("unix", "lookup ended early")))
-        }))
+        Lookup::of(async move {
+            let answer = PACE.run(move || database.ask(&key)).await?;
+            KNOWN.keep(known, answer.clone(), FRESH);
+            Ok(answer)
+        })
     }
 }

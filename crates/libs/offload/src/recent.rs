@@ -6,24 +6,26 @@ use std::time::{Duration, Instant};
 
 /// What was learnt lately. When it is full, it starts anew.
 #[derive(Debug)]
-pub(crate) struct Recent<V> {
+pub struct Recent<V> {
     most: usize,
     known: Mutex<HashMap<Vec<u8>, (Instant, V)>>,
 }
 
 impl<V: Clone> Recent<V> {
-    pub(crate) fn new(most: usize) -> Recent<V> {
-        Recent { most, known: Mutex::default() }
+    /// Room for so many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, known: Mutex::default() }
     }
 
     /// What is known of a key, if it is not too old.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<V> {
+    pub fn find(&self, key: &[u8]) -> Option<V> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(key).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value.clone())
     }
 
     /// Keeps an answer for so long.
-    pub(crate) fn keep(&self, key: Vec<u8>, value: V, time: Duration) {
+    pub fn keep(&self, key: Vec<u8>, value: V, time: Duration) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= self.most {
             known.clear();

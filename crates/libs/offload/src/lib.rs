@@ -1,0 +1,7 @@
+//! Work that would hold up an event loop: done on the pool, at once where it is quick, or not at all while the last answer is fresh.
+
+mod pace;
+mod recent;
+
+pub use pace::{Pace, pool};
+pub use recent::Recent;
