@@ -59,7 +59,10 @@ fn doubt(summary: &Summary, der: &[u8], name: &str, level: Level) -> String {
 /// What has proved who the server is.
 fn matched(summary: &Summary, der: &[u8], policy: &Policy) -> String {
     if policy.level != Level::Fingerprint {
-        return format!("matched peername: {}", summary.names.matching(&policy.names).unwrap_or_default());
+        return format!(
+            "matched peername: {}",
+            summary.names.matching(&policy.names, policy.wildcards).unwrap_or_default()
+        );
     }
     let Fingerprints { certificate, public_key } = Fingerprints::of(der, policy.digest);
     let is_listed = |digest: &String| policy.fingerprints.iter().any(|listed| listed.eq_ignore_ascii_case(digest));

@@ -37,7 +37,7 @@ fn announced(name: &str, answer: &Arc<Answer>, secure: Policy, plan: &Plan) -> P
             associations.push(Association { usage, selector, matching, data });
         }
     }
-    let policy = tls::dane::policy(&associations, secure.clone());
+    let policy = tls::dane::policy(&associations, &tls::dane::Digest::ALL, secure.clone());
     if policy.level != Level::Fingerprint {
         return secure;
     }

@@ -10,8 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
+use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
+use tls::names::Wildcards;
 use tls::protocols::Protocols;
+use tls::suites::Suites;
 
 /// The options.
 pub(crate) const LETTERS: &str = "a:A:cCd:fF:g:h:H:k:K:l:L:m:M:o:p:P:r:s:St:T:vwX";
@@ -30,6 +33,7 @@ config::bundle! {
     pub struct Params {
         identity: params::Identity,
         tls: params::SmtpTls,
+        crypto: params::Tls,
     }
 }
 
@@ -162,7 +166,7 @@ impl Plan {
         Ok(Self {
             policy: policy(options, params, matches, &target)?,
             dane: dane(options),
-            client: tls::client::Client::new(authorities(options)?, identity(options)?),
+            client: tls::client::Client::new(authorities(options)?, identities(options)?),
             reconnect: options.value('r').map(|_| seconds('r')).transpose()?,
             most_reconnects: options.value('m').and_then(|text| text.parse().ok()).unwrap_or(RECONNECTS),
             target,
@@ -204,17 +208,18 @@ fn authorities(options: &Options) -> Result<Authorities, Fatal> {
     Ok(Authorities::read(options.value('F').unwrap_or_default(), options.value('P').unwrap_or_default())?)
 }
 
-fn identity(options: &Options) -> Result<Option<Identity>, Fatal> {
-    if let Some(file) = options.value('H').and_then(|list| list.split([',', ' ', '\t']).find(|file| !file.is_empty())) {
+fn identities(options: &Options) -> Result<Option<Identities>, Fatal> {
+    if let Some(list) = options.value('H') {
         if options.has('k') || options.has('K') {
             return Err(Fatal::new("When the -H option is used, neither the -k nor the -K options may be used"));
         }
-        return Ok(Some(Identity::read(Path::new(file), Path::new(file))?));
+        let files: Vec<&str> = list.split([',', ' ', '\t']).filter(|file| !file.is_empty()).collect();
+        return Ok(Some(Identities::new(Identity::read_chains(&files)?)?));
     }
     let certificate = options.value('k').or(options.value('K'));
     let key = options.value('K').or(certificate);
     let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
-    Ok(Some(Identity::read(Path::new(certificate), Path::new(key))?))
+    Ok(Some(Identities::new(vec![Identity::read(Path::new(certificate), Path::new(key))?])?))
 }
 
 fn policy(options: &Options, params: &Params, matches: &[String], target: &Target) -> Result<Policy, Fatal> {
@@ -239,6 +244,12 @@ fn policy(options: &Options, params: &Params, matches: &[String], target: &Targe
         fingerprints: matches.to_vec(),
         digest,
         server_name: options.value('s').unwrap_or_default().to_owned(),
+        suites: Suites::default(),
+        wildcards: if params.crypto.tls_wildcard_matches_multiple_labels {
+            Wildcards::AnyLabels
+        } else {
+            Wildcards::OneLabel
+        },
     })
 }
 

@@ -5,9 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
 use tls::protocols::Protocols;
-use tls::server::{ClientCertificate, Server};
+use tls::server::{ClientCertificate, Preference, Purpose, Server, Setup};
+use tls::suites::Suites;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -30,7 +32,17 @@ fn testdata(name: &str) -> PathBuf {
 fn server() -> Server {
     let identity = Identity::read(&testdata("cert.pem"), &testdata("key.pem")).unwrap();
     let protocols = Protocols::parse(">=TLSv1.2").unwrap();
-    Server::new(identity, Authorities::none(), ClientCertificate::Ignored, &protocols, None).unwrap()
+    let setup = Setup {
+        identities: Identities::new(vec![identity]).unwrap(),
+        authorities: Authorities::none(),
+        certificate: ClientCertificate::Ignored,
+        purpose: Purpose::Client,
+        protocols,
+        suites: Suites::default(),
+        preference: Preference::Client,
+        tickets: None,
+    };
+    Server::new(setup).unwrap()
 }
 
 /// Speaks until the peer goes; whether STARTTLS is wanted.

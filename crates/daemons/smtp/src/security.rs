@@ -6,11 +6,15 @@ use config::Level as Compatibility;
 use sasl::mechanism::SecurityOptions;
 use service::Fatal;
 use tls::client::{Client, Level};
+use tls::dane::Digest;
 use tls::fingerprint::Algorithm;
+use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
+use tls::names::Wildcards;
 use tls::protocols::Protocols;
 
 use crate::auth::{Auth, Dependence, Refusal};
+use crate::dane::{InsecureHost, InsecureMx, Rules};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
 use crate::tls_policy::{Defaults, Policies, Wish};
@@ -31,6 +35,14 @@ impl Opening<'_> {
                 digest: Algorithm::named(digest)
                     .ok_or_else(|| Fatal::new(format!("unknown digest: smtp_tls_fingerprint_digest = {digest}")))?,
                 server_name: tls.smtp_tls_servername.clone(),
+                excluded: tls.smtp_tls_exclude_ciphers.clone(),
+                mandatory_excluded: tls.smtp_tls_mandatory_exclude_ciphers.clone(),
+                wildcards: if self.params.crypto.tls_wildcard_matches_multiple_labels {
+                    Wildcards::AnyLabels
+                } else {
+                    Wildcards::OneLabel
+                },
+                tlsa: self.tlsa_rules()?,
             },
             maps: self.maps("smtp_tls_policy_maps", &tls.smtp_tls_policy_maps),
         })
@@ -55,9 +67,8 @@ impl Opening<'_> {
 
     pub(crate) fn tls(&self) -> Result<Tls, Fatal> {
         let tls = &self.params.tls;
-        let authorities = Authorities::read(&tls.smtp_tls_CAfile, &tls.smtp_tls_CApath)?;
         Ok(Tls {
-            client: Client::new(authorities, self.identity()?),
+            client: Client::new(self.authorities()?, self.identities()?),
             start: if tls.smtp_tls_wrappermode { Start::FirstByte } else { Start::Command },
             loglevel: tls.smtp_tls_loglevel.trim().parse().unwrap_or(0),
             notes: if tls.smtp_tls_note_starttls_offer { Notes::Taken } else { Notes::Omitted },
@@ -66,19 +77,53 @@ impl Opening<'_> {
         })
     }
 
-    /// Our own certificate, if there is one.
-    fn identity(&self) -> Result<Option<Identity>, Fatal> {
+    /// Whom we trust. Trust anchors stand for all other authorities.
+    fn authorities(&self) -> Result<Authorities, Fatal> {
         let tls = &self.params.tls;
-        let chain = tls.smtp_tls_chain_files.first().map(|file| (file.as_str(), file.as_str()));
-        let pairs = [
-            chain.unwrap_or_default(),
-            (tls.smtp_tls_cert_file.as_str(), tls.smtp_tls_key_file.as_str()),
-            (tls.smtp_tls_eccert_file.as_str(), tls.smtp_tls_eckey_file.as_str()),
-        ];
-        match pairs.into_iter().find(|(certificate, _)| !certificate.is_empty()) {
-            Some((certificate, key)) => Ok(Some(Identity::read(Path::new(certificate), Path::new(key))?)),
-            None => Ok(None),
+        let anchors = config::value::words(&tls.smtp_tls_trust_anchor_file);
+        if !anchors.is_empty() {
+            return Ok(Authorities::read_all(anchors.iter().map(String::as_str), "")?);
         }
+        let authorities = Authorities::read(&tls.smtp_tls_CAfile, &tls.smtp_tls_CApath)?;
+        Ok(if self.params.crypto.tls_append_default_CA { authorities.with_system()? } else { authorities })
+    }
+
+    /// Our own certificates, if there are any; `smtp_tls_chain_files` stands for all other parameters.
+    fn identities(&self) -> Result<Option<Identities>, Fatal> {
+        let tls = &self.params.tls;
+        let identities = if tls.smtp_tls_chain_files.is_empty() {
+            let pairs = [
+                (&tls.smtp_tls_cert_file, &tls.smtp_tls_key_file),
+                (&tls.smtp_tls_eccert_file, &tls.smtp_tls_eckey_file),
+            ];
+            let named = pairs.into_iter().filter(|(certificate, _)| !certificate.is_empty());
+            named
+                .map(|(certificate, key)| Identity::read(Path::new(certificate), Path::new(key)))
+                .collect::<Result<_, _>>()?
+        } else {
+            Identity::read_chains(&tls.smtp_tls_chain_files)?
+        };
+        Ok(if identities.is_empty() { None } else { Some(Identities::new(identities)?) })
+    }
+
+    /// How TLSA records count.
+    fn tlsa_rules(&self) -> Result<Rules, Fatal> {
+        let tls = &self.params.tls;
+        let digests = &self.params.crypto.tls_dane_digests;
+        let known: Vec<_> = digests.iter().filter_map(|name| Digest::named(name)).collect();
+        if known.len() < digests.len() {
+            tracing::warn!(
+                "tls_dane_digests: of these only sha512 and sha256 occur in TLSA records: {}",
+                digests.join(" ")
+            );
+        }
+        let policy = &tls.smtp_tls_dane_insecure_mx_policy;
+        let insecure_mx = InsecureMx::named(policy).ok_or_else(|| {
+            Fatal::new(format!("invalid TLS security level: smtp_tls_dane_insecure_mx_policy = {policy}"))
+        })?;
+        let insecure_host =
+            if tls.smtp_tls_force_insecure_host_tlsa_lookup { InsecureHost::Asked } else { InsecureHost::Passed };
+        Ok(Rules { digests: known, insecure_mx, insecure_host })
     }
 
     /// Log analysers of older releases do not know the field.

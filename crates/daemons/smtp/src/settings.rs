@@ -37,6 +37,7 @@ config::bundle! {
         cleanup: params::Cleanup,
         rewrite: params::Rewrite,
         tls: params::SmtpTls,
+        crypto: params::Tls,
         sasl: params::SmtpSasl,
     }
 }

@@ -6,7 +6,9 @@ use dsn::{Detail, Status};
 use table::Maps;
 use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
+use tls::names::Wildcards;
 use tls::protocols::Protocols;
+use tls::suites::Suites;
 
 use crate::dane::Dane;
 use crate::peer::Peer;
@@ -30,6 +32,14 @@ pub struct Defaults {
     pub digest: Algorithm,
     /// `smtp_tls_servername`.
     pub server_name: String,
+    /// `smtp_tls_exclude_ciphers`.
+    pub excluded: Vec<String>,
+    /// `smtp_tls_mandatory_exclude_ciphers`, besides those.
+    pub mandatory_excluded: Vec<String>,
+    /// `tls_wildcard_matches_multiple_labels`.
+    pub wildcards: Wildcards,
+    /// How TLSA records count.
+    pub tlsa: crate::dane::Rules,
 }
 
 /// A level, which DANE may raise.
@@ -136,9 +146,10 @@ impl Policies {
                 "match" if policy.level == Level::Fingerprint => matches.extend(value.split('|').map(str::to_owned)),
                 "match" => matches.extend(value.split(':').map(str::to_owned)),
                 "protocols" => policy.protocols = Protocols::parse(value).ok()?,
+                "exclude" => policy.suites = Suites::without(&[value]),
                 "servername" => policy.server_name = server_name(value, destination),
-                // OpenSSL's lists have no counterpart here, and connections are reused as for everyone.
-                "ciphers" | "exclude" | "connection_reuse" | "enable_rpk" => {}
+                // OpenSSL's grades have no counterpart here, and connections are reused as for everyone.
+                "ciphers" | "connection_reuse" | "enable_rpk" => {}
                 _ => return None,
             }
         }
@@ -158,14 +169,17 @@ impl Policies {
             Level::Verify => &defaults.verify_match,
             Level::None | Level::May | Level::Encrypt | Level::Fingerprint => &[],
         };
+        let (protocols, excluded) = match level {
+            Level::None | Level::May => (&defaults.protocols, &[][..]),
+            Level::Encrypt | Level::Fingerprint | Level::Verify | Level::Secure => {
+                (&defaults.mandatory_protocols, defaults.mandatory_excluded.as_slice())
+            }
+        };
         Policy {
             level,
-            protocols: match level {
-                Level::None | Level::May => defaults.protocols.clone(),
-                Level::Encrypt | Level::Fingerprint | Level::Verify | Level::Secure => {
-                    defaults.mandatory_protocols.clone()
-                }
-            },
+            protocols: protocols.clone(),
+            suites: Suites::without(&[defaults.excluded.as_slice(), excluded].concat()),
+            wildcards: defaults.wildcards,
             names: names(patterns, destination),
             fingerprints: defaults.fingerprints.clone(),
             digest: defaults.digest,
@@ -213,6 +227,10 @@ mod tests {
                 fingerprints: vec!["AA:BB".into()],
                 digest: Algorithm::Sha256,
                 server_name: String::new(),
+                excluded: vec!["AES128".into()],
+                mandatory_excluded: vec!["CHACHA20".into()],
+                wildcards: Wildcards::AnyLabels,
+                tlsa: Default::default(),
             },
             maps: Maps::open("smtp_tls_policy_maps", &[maps], &Environment::default()),
         }
@@ -249,5 +267,14 @@ mod tests {
         assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
         assert!(policy(maps, "b.test", "b.test").is_none() && policy(maps, "d.test", "d.test").is_none());
         assert_eq!(policy("inline:{x=may}", "e.test", "e.test").unwrap().level, Level::May);
+    }
+
+    #[test]
+    fn ciphers_are_excluded_by_level() {
+        let maps = "inline:{{a.test = encrypt}, {b.test = may exclude=AES256:CHACHA20}}";
+        let suites = |domain| policy(maps, domain, domain).unwrap().suites;
+        assert_eq!(suites("c.test"), Suites::without(&["AES128"]));
+        assert_eq!(suites("a.test"), Suites::without(&["AES128", "CHACHA20"]));
+        assert_eq!(suites("b.test"), Suites::without(&["AES256", "CHACHA20"]));
     }
 }

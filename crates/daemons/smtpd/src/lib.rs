@@ -38,6 +38,7 @@ config::bundle! {
         smtpd: params::Smtpd,
         access: params::SmtpdAccess,
         tls: params::SmtpdTls,
+        crypto: params::Tls,
         sasl: params::SmtpdSasl,
         milter: params::Milter,
         rewrite: params::Rewrite,
@@ -112,7 +113,11 @@ impl Service for Smtpd {
     }
 
     fn changed(&self) -> bool {
-        self.tables.changed() || self.rules.changed() || self.dns.changed() || self.milters.changed()
+        self.tables.changed()
+            || self.rules.changed()
+            || self.dns.changed()
+            || self.milters.changed()
+            || self.tls.as_ref().is_some_and(Tls::changed)
     }
 }
 

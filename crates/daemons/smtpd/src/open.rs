@@ -78,7 +78,7 @@ impl Opened {
             rules,
             dns: Names::new(dns::Resolver::system(), reply_filter),
             settings,
-            tls: Tls::open(params, &outside.service_name),
+            tls: Tls::open(params, &outside.service_name, &environment),
             milters,
         })
     }

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use tls::client::{Client, Level, Policy};
 use tls::fingerprint::Algorithm;
+use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
+use tls::names::Wildcards;
 use tls::protocols::Protocols;
+use tls::suites::Suites;
 use tls::summary::Trust;
 use tokio::io::BufReader;
 
@@ -70,7 +73,10 @@ impl Tls {
         let key = if files.key.is_empty() { &files.certificate } else { &files.key };
         let identity = match files.certificate.as_str() {
             "" => None,
-            certificate => Some(Identity::read(Path::new(certificate), Path::new(key)).map_err(mistake)?),
+            certificate => {
+                let identity = Identity::read(Path::new(certificate), Path::new(key)).map_err(mistake)?;
+                Some(Identities::new(vec![identity]).map_err(mistake)?)
+            }
         };
         Ok(Self { client: Client::new(authorities, identity), check })
     }
@@ -88,6 +94,8 @@ impl Tls {
             fingerprints: Vec::new(),
             digest: Algorithm::Sha256,
             server_name: if is_name { host.to_owned() } else { String::new() },
+            suites: Suites::default(),
+            wildcards: Wildcards::OneLabel,
         };
         let (stream, summary) = self
             .client

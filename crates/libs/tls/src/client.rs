@@ -2,12 +2,14 @@
 
 use crate::Error;
 use crate::fingerprint::{Algorithm, Fingerprints};
-use crate::material::{Authorities, Identity};
+use crate::identities::Identities;
+use crate::material::Authorities;
+use crate::names::Wildcards;
 use crate::protocols::Protocols;
+use crate::suites::Suites;
 use crate::summary::{Summary, Trust};
 use crate::verifier::{Strictness, Verifier, trust};
 use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ProtocolVersion};
 use std::sync::{Arc, Mutex};
@@ -65,6 +67,10 @@ pub struct Policy {
     pub digest: Algorithm,
     /// The name to send as SNI; empty for none.
     pub server_name: String,
+    /// The cipher suites of the level.
+    pub suites: Suites,
+    /// What `*` in a certificate's name stands for.
+    pub wildcards: Wildcards,
 }
 
 /// Whether sessions are resumed.
@@ -99,14 +105,14 @@ pub struct Connector {
 #[derive(Debug, Clone)]
 pub struct Client {
     authorities: Authorities,
-    identity: Option<Arc<Identity>>,
+    identities: Option<Identities>,
 }
 
 impl Client {
     /// From what was read outside the jail.
     #[must_use]
-    pub fn new(authorities: Authorities, identity: Option<Identity>) -> Self {
-        Self { authorities, identity: identity.map(Arc::new) }
+    pub fn new(authorities: Authorities, identities: Option<Identities>) -> Self {
+        Self { authorities, identities }
     }
 
     /// The handshake, within `deadline` (`smtp_starttls_timeout`). It succeeds with any peer; whether the peer is the one that the
@@ -131,7 +137,7 @@ impl Client {
     /// # Errors
     /// What rustls says of the set-up.
     pub fn connector(&self, policy: &Policy, sessions: Sessions) -> Result<Connector, Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = policy.suites.provider();
         let strictness =
             if policy.level >= Level::Fingerprint { Strictness::Strict } else { Strictness::Opportunistic };
         let verifier = Arc::new(Verifier {
@@ -144,8 +150,8 @@ impl Client {
         let builder =
             ClientConfig::builder_with_provider(provider).with_protocol_versions(&policy.protocols.versions())?;
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier));
-        let mut config = match &self.identity {
-            Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,
+        let mut config = match &self.identities {
+            Some(identities) => builder.with_client_cert_resolver(Arc::new(identities.clone())),
             None => builder.with_no_client_auth(),
         };
         if sessions == Sessions::Forgotten {
@@ -200,7 +206,7 @@ fn is_wanted(policy: &Policy, summary: &Summary) -> bool {
             Fingerprints::of(certificate, policy.digest).is_listed(policy.fingerprints.iter().map(String::as_str))
         }),
         Level::Verify | Level::Secure => {
-            summary.trust >= Trust::Trusted && summary.names.matching(&policy.names).is_some()
+            summary.trust >= Trust::Trusted && summary.names.matching(&policy.names, policy.wildcards).is_some()
         }
     }
 }
@@ -208,7 +214,8 @@ fn is_wanted(policy: &Policy, summary: &Summary) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{ClientCertificate, Server};
+    use crate::material::Identity;
+    use crate::server::{ClientCertificate, Preference, Purpose, Server, Setup};
     use std::path::PathBuf;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -226,13 +233,24 @@ mod tests {
             fingerprints: fingerprints.iter().map(|digest| (*digest).to_owned()).collect(),
             digest: Algorithm::Sha256,
             server_name: String::new(),
+            suites: Suites::default(),
+            wildcards: Wildcards::OneLabel,
         }
     }
 
     async fn handshake(client: &Client, policy: &Policy) -> (Summary, Summary) {
         let identity = Identity::read(&file("cert.pem"), &file("key.pem")).unwrap();
-        let server =
-            Server::new(identity, Authorities::none(), ClientCertificate::Asked, &policy.protocols, None).unwrap();
+        let server = Server::new(Setup {
+            identities: Identities::new(vec![identity]).unwrap(),
+            authorities: Authorities::none(),
+            certificate: ClientCertificate::Asked,
+            purpose: Purpose::Client,
+            protocols: policy.protocols.clone(),
+            suites: Suites::default(),
+            preference: Preference::Client,
+            tickets: None,
+        })
+        .unwrap();
         let (near, far) = tokio::io::duplex(16 * 1024);
         let serving = tokio::spawn(async move {
             let (mut stream, summary) = server.accept(far, PATIENCE).await.unwrap();
@@ -250,7 +268,10 @@ mod tests {
     async fn trust_is_what_the_level_asks_for() {
         let strangers = Client::new(Authorities::none(), None);
         let listed = Authorities::read(file("cert.pem").to_str().unwrap(), "").unwrap();
-        let friends = Client::new(listed, Some(Identity::read(&file("cert.pem"), &file("key.pem")).unwrap()));
+        let friends = Client::new(
+            listed,
+            Some(Identities::new(vec![Identity::read(&file("cert.pem"), &file("key.pem")).unwrap()]).unwrap()),
+        );
         let digest = {
             let (summary, _) = handshake(&strangers, &policy(Level::May, &[], &[])).await;
             assert_eq!(summary.trust, Trust::Untrusted);
@@ -271,5 +292,40 @@ mod tests {
             let shown = if std::ptr::eq(client, &friends) { Trust::Untrusted } else { Trust::Anonymous };
             assert_eq!(theirs.trust, shown);
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_has_certificates_by_its_name() {
+        let identities = |text: &[u8]| Identities::new(Identity::parse_chains("x", text).unwrap()).unwrap();
+        let named = include_bytes!("testdata/chains.pem");
+        let usual = Identity::read(&file("cert.pem"), &file("key.pem")).unwrap();
+        let server = Server::new(Setup {
+            identities: Identities::new(vec![usual]).unwrap(),
+            authorities: Authorities::none(),
+            certificate: ClientCertificate::Ignored,
+            purpose: Purpose::Client,
+            protocols: Protocols::parse("").unwrap(),
+            suites: Suites::default(),
+            preference: Preference::Server,
+            tickets: None,
+        })
+        .unwrap();
+        let mut shown = Vec::new();
+        for (name, known) in [("", false), ("other.test", false), ("a.test", true)] {
+            let (server, (near, far)) = (server.clone(), tokio::io::duplex(16 * 1024));
+            let identities = known.then(|| identities(named));
+            let serving = tokio::spawn(async move {
+                let greeted = server.greet(far, PATIENCE).await.unwrap();
+                let asked = greeted.server_name();
+                (asked, greeted.finish(identities).await.unwrap())
+            });
+            let policy = Policy { server_name: name.to_owned(), ..policy(Level::Encrypt, &[], &[]) };
+            let (_stream, summary) =
+                Client::new(Authorities::none(), None).connect(near, &policy, PATIENCE).await.unwrap();
+            let (asked, _) = serving.await.unwrap();
+            assert_eq!(asked.as_deref(), Some(name).filter(|name| !name.is_empty()));
+            shown.push(summary.certificate.unwrap());
+        }
+        assert!(shown[0] == shown[1] && shown[0] != shown[2]);
     }
 }

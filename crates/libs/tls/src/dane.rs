@@ -32,10 +32,29 @@ impl Association<'_> {
     }
 }
 
-/// The policy for a server that announces itself so. The stronger digest wins (RFC 7671 section 9).
+/// A digest in TLSA records, by the name in `tls_dane_digests`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(Algorithm, u8);
+
+impl Digest {
+    /// The strongest first, as where nothing else is said (RFC 7671 section 9).
+    pub const ALL: [Self; 2] = [Self(Algorithm::Sha512, 2), Self(Algorithm::Sha256, 1)];
+
+    /// By name; `None` if TLSA records have no such digest.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "sha512" => Some(Self(Algorithm::Sha512, 2)),
+            "sha256" => Some(Self(Algorithm::Sha256, 1)),
+            _ => None,
+        }
+    }
+}
+
+/// The policy for a server that announces itself so. Of the digests the first that occurs counts.
 #[must_use]
-pub fn policy(announced: &[Association<'_>], policy: Policy) -> Policy {
-    for (wanted, digest) in [(2, Algorithm::Sha512), (1, Algorithm::Sha256)] {
+pub fn policy(announced: &[Association<'_>], digests: &[Digest], policy: Policy) -> Policy {
+    for &Digest(digest, wanted) in digests {
         let usable = announced.iter().filter(|association| association.is_usable(wanted));
         let fingerprints: Vec<_> = usable.map(Association::fingerprint).collect();
         if !fingerprints.is_empty() {
@@ -59,6 +78,8 @@ mod tests {
             fingerprints: Vec::new(),
             digest: Algorithm::Md5,
             server_name: String::new(),
+            suites: crate::suites::Suites::default(),
+            wildcards: crate::names::Wildcards::OneLabel,
         };
         for (records, level, fingerprints) in [
             (&[(3, 1, 1), (2, 0, 1)][..], Level::Fingerprint, vec!["AB:01"]),
@@ -76,11 +97,16 @@ mod tests {
                     data: &digests[usize::from(matching)],
                 })
                 .collect();
-            let policy = policy(&announced, plain.clone());
+            let policy = policy(&announced, &Digest::ALL, plain.clone());
             assert_eq!(
                 (policy.level, policy.fingerprints),
                 (level, fingerprints.into_iter().map(str::to_owned).collect())
             );
         }
+    }
+
+    #[test]
+    fn digests_have_names() {
+        assert_eq!(["SHA512", "sha256", "md5"].map(Digest::named), [Some(Digest::ALL[0]), Some(Digest::ALL[1]), None]);
     }
 }

@@ -7,10 +7,12 @@
 pub mod client;
 pub mod dane;
 pub mod fingerprint;
+pub mod identities;
 pub mod material;
 pub mod names;
 pub mod protocols;
 pub mod server;
+pub mod suites;
 pub mod summary;
 pub mod ticket;
 mod verifier;
@@ -41,6 +43,9 @@ pub enum Error {
     /// rustls refuses a combination, such as a key that does not fit its certificate.
     #[error("TLS set-up: {0}")]
     Setup(#[from] rustls::Error),
+    /// A list of protocols names what is none.
+    #[error(transparent)]
+    Protocols(#[from] protocols::Malformed),
     /// The handshake failed.
     #[error("{0}")]
     Handshake(std::io::Error),

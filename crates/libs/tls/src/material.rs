@@ -2,11 +2,17 @@
 
 use crate::Error;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Where systems keep the authorities that they trust, all in one file.
+const SYSTEM_FILES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+/// And one by one.
+const SYSTEM_FOLDER: &str = "/etc/ssl/certs";
 
 /// A certificate chain and its key.
 #[derive(Debug)]
@@ -35,6 +41,50 @@ impl Identity {
         let key = read("private key", key_file)?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| content("private key", key_file, &error))?;
         Ok(Self { chain: certificates(cert_file)?, key })
+    }
+
+    /// Reads the files of `*_tls_chain_files` as one: each key is followed by its certificate and those that vouch for it.
+    ///
+    /// # Errors
+    /// A file cannot be read, a certificate comes before any key, or a key has no certificate.
+    pub fn read_chains(files: &[impl AsRef<Path>]) -> Result<Vec<Self>, Error> {
+        let mut text = Vec::new();
+        for file in files {
+            text.extend(read("private key", file.as_ref())?);
+            text.push(b'\n');
+        }
+        let names: Vec<_> = files.iter().map(|file| file.as_ref().display().to_string()).collect();
+        Self::parse_chains(&names.join(", "), &text)
+    }
+
+    /// The same, from the text of the files; `source` is where it comes from.
+    ///
+    /// # Errors
+    /// As [`Self::read_chains`].
+    pub fn parse_chains(source: &str, text: &[u8]) -> Result<Vec<Self>, Error> {
+        let wrong = |why: &dyn std::fmt::Display| content("key and certificate chain", Path::new(source), why);
+        let mut found: Vec<Self> = Vec::new();
+        for item in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+            let (kind, der) = item.map_err(|error| wrong(&error))?;
+            let key = match kind {
+                SectionKind::PrivateKey => PrivateKeyDer::Pkcs8(der.into()),
+                SectionKind::RsaPrivateKey => PrivateKeyDer::Pkcs1(der.into()),
+                SectionKind::EcPrivateKey => PrivateKeyDer::Sec1(der.into()),
+                SectionKind::Certificate => {
+                    let last = found.last_mut().ok_or_else(|| wrong(&"a certificate precedes its key"))?;
+                    last.chain.push(der.into());
+                    continue;
+                }
+                SectionKind::PublicKey | SectionKind::Crl | SectionKind::Csr | SectionKind::EchConfigList | _ => {
+                    continue;
+                }
+            };
+            found.push(Self { chain: Vec::new(), key });
+        }
+        if found.is_empty() || found.iter().any(|identity| identity.chain.is_empty()) {
+            return Err(wrong(&"a key without its certificate, or no key at all"));
+        }
+        Ok(found)
     }
 }
 
@@ -78,6 +128,24 @@ impl Authorities {
         Ok(Self { store: Arc::new(store), listed: Arc::new(listed) })
     }
 
+    /// With those of the system as well, where any are named at all (`tls_append_default_CA`).
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn with_system(self) -> Result<Self, Error> {
+        if self.is_empty() {
+            return Ok(self);
+        }
+        let system = match SYSTEM_FILES.into_iter().find(|file| Path::new(file).exists()) {
+            Some(file) => Self::read(file, "")?,
+            None => Self::read("", SYSTEM_FOLDER)?,
+        };
+        let mut store = RootCertStore::clone(&self.store);
+        store.roots.extend(system.store.roots.iter().cloned());
+        let listed = self.listed.iter().chain(system.listed.iter()).cloned().collect();
+        Ok(Self { store: Arc::new(store), listed: Arc::new(listed) })
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -100,6 +168,6 @@ fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
     fs::read(file).map_err(|source| Error::Read { what, file: file.display().to_string(), source })
 }
 
-fn content(what: &'static str, file: &Path, why: &dyn std::fmt::Display) -> Error {
+fn content(what: &'static str, file: &Path, why: &(impl std::fmt::Display + ?Sized)) -> Error {
     Error::Content { what, file: file.display().to_string(), why: why.to_string() }
 }

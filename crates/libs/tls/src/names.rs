@@ -17,6 +17,15 @@ pub struct Names {
     pub dns: Vec<String>,
 }
 
+/// What `*` stands for. See `tls_wildcard_matches_multiple_labels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wildcards {
+    /// One label.
+    OneLabel,
+    /// One or more.
+    AnyLabels,
+}
+
 impl Names {
     /// Reads a certificate in DER; one that does not parse has no names.
     #[must_use]
@@ -40,10 +49,10 @@ impl Names {
     /// The name that matches one of the wanted patterns: a host name, or `.domain` for any name below it. The common
     /// name counts only where there is no DNS name.
     #[must_use]
-    pub fn matching(&self, wanted: &[String]) -> Option<&str> {
+    pub fn matching(&self, wanted: &[String], wildcards: Wildcards) -> Option<&str> {
         let common = std::slice::from_ref(&self.subject);
         let names = if self.dns.is_empty() { common } else { &self.dns };
-        names.iter().map(String::as_str).find(|name| wanted.iter().any(|pattern| matches(name, pattern)))
+        names.iter().map(String::as_str).find(|name| wanted.iter().any(|pattern| matches(name, pattern, wildcards)))
     }
 }
 
@@ -78,7 +87,7 @@ fn one_line(name: &X509Name<'_>) -> String {
 }
 
 /// Whether a certificate's name, which may begin with `*.`, fits a pattern.
-fn matches(name: &str, pattern: &str) -> bool {
+fn matches(name: &str, pattern: &str, wildcards: Wildcards) -> bool {
     let (name, pattern) =
         (name.trim_end_matches('.').to_ascii_lowercase(), pattern.trim_end_matches('.').to_ascii_lowercase());
     if name.is_empty() || pattern.is_empty() || name.contains('\0') {
@@ -91,10 +100,12 @@ fn matches(name: &str, pattern: &str) -> bool {
     if name == pattern {
         return true;
     }
-    // A wildcard stands for exactly one label.
     name.strip_prefix('*').is_some_and(|suffix| {
+        let several = wildcards == Wildcards::AnyLabels;
         suffix.starts_with('.')
-            && pattern.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+            && pattern
+                .strip_suffix(suffix)
+                .is_some_and(|labels| !labels.is_empty() && (several || !labels.contains('.')))
     })
 }
 
@@ -116,16 +127,18 @@ mod tests {
             ("", ".example.org", false, "no name"),
         ];
         for (name, pattern, expected, why) in cases {
-            assert_eq!(matches(name, pattern), expected, "{why}: {name} {pattern}");
+            assert_eq!(matches(name, pattern, Wildcards::OneLabel), expected, "{why}: {name} {pattern}");
         }
+        let several = |name, pattern| matches(name, pattern, Wildcards::AnyLabels);
+        assert!(several("*.example.org", "a.b.example.org") && !several("*.example.org", "example.org"));
     }
 
     #[test]
     fn the_common_name_counts_only_without_dns_names() {
         let wanted = ["mx.example.org".to_owned()];
         let mut names = Names { subject: "mx.example.org".to_owned(), ..Names::default() };
-        assert_eq!(names.matching(&wanted), Some("mx.example.org"));
+        assert_eq!(names.matching(&wanted, Wildcards::OneLabel), Some("mx.example.org"));
         names.dns.push("other.example.org".to_owned());
-        assert_eq!(names.matching(&wanted), None);
+        assert_eq!(names.matching(&wanted, Wildcards::OneLabel), None);
     }
 }

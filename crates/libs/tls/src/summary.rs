@@ -96,7 +96,7 @@ impl fmt::Display for Trust {
 }
 
 /// OpenSSL's name of a suite and the bits of its cipher.
-fn cipher(suite: CipherSuite) -> (String, u16) {
+pub(crate) fn cipher(suite: CipherSuite) -> (String, u16) {
     let name = format!("{suite:?}");
     let bits = if name.contains("AES_128") { 128 } else { 256 };
     if let Some(rest) = name.strip_prefix("TLS13_") {

@@ -4,13 +4,14 @@
 //! cannot handle (X.509 v1, short RSA keys) is as good as none, and mail would else go in clear.
 
 use crate::material::Authorities;
+use crate::server::Purpose;
 use crate::summary::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,6 +83,26 @@ pub(crate) fn is_trusted(
     let Ok(parsed) = ParsedCertificate::try_from(leaf) else { return false };
     let algorithms = provider.signature_verification_algorithms.all;
     verify_server_cert_signed_by_trust_anchor(&parsed, &authorities.store, chain, now, algorithms).is_ok()
+}
+
+/// Whether a client's chain leads to an authority, for a purpose that will do, or is itself listed.
+pub(crate) fn is_trusted_client(
+    provider: &Arc<CryptoProvider>,
+    (authorities, purpose): (&Authorities, Purpose),
+    leaf: &CertificateDer<'_>,
+    chain: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> bool {
+    if authorities.listed.iter().any(|listed| listed == leaf) {
+        return true;
+    }
+    if authorities.is_empty() {
+        return false;
+    }
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.store), Arc::clone(provider)).build();
+    let as_client = builder.is_ok_and(|verifier| verifier.verify_client_cert(leaf, chain, now).is_ok());
+    as_client || (purpose == Purpose::Any && is_trusted(provider, authorities, leaf, chain, now))
 }
 
 /// The trust that a finding amounts to.

@@ -82,7 +82,8 @@ impl Errand<'_> {
         let (wish, policy) = self.carrier.policies.of(destination).await?;
         let Some(dane) = wish.dane else { return Ok((wish, policy)) };
         let Destination { domain, peer, .. } = destination;
-        let policy = dane::policy(&self.carrier.router.resolver, dane, domain, peer, policy).await?;
+        let rules = &self.carrier.policies.defaults.tlsa;
+        let policy = dane::policy(&self.carrier.router.resolver, (dane, rules), domain, peer, policy).await?;
         Ok((wish, policy))
     }
 

@@ -1,15 +1,20 @@
 //! Encryption: what is set up for the process, the handshake of a session, and what is known after it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ::tls::fingerprint::{Algorithm, Fingerprints};
+use ::tls::identities::Identities;
 use ::tls::material::{Authorities, Identity};
 use ::tls::protocols::Protocols;
-use ::tls::server::{ClientCertificate, Server};
+use ::tls::server::{ClientCertificate, Preference, Purpose, Secured, Server, Setup};
+use ::tls::suites::Suites;
 use ::tls::summary::{Summary, Trust};
 use ::tls::ticket::Ring;
 use smtp_proto::Conn;
 use smtp_proto::conn::{self, Pace};
+use table::environment::Values;
+use table::{Environment, Maps};
 use tracing::{info, warn};
 
 use super::Session;
@@ -18,7 +23,7 @@ use super::tickets::Tickets;
 use crate::Params;
 
 /// A client does not wait longer than this for ticket keys.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is set up for the process.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(crate) struct Tls {
     asks: bool,
     digest: Algorithm,
     log: Log,
+    /// `tls_server_sni_maps`.
+    sni_maps: Maps,
     /// `None`: sessions are not resumed.
     tickets: Option<Tickets>,
 }
@@ -109,7 +116,7 @@ fn received(summary: &Summary, asks: bool) -> String {
 
 impl Tls {
     /// Loads certificates, before the jail. `None`: no TLS here.
-    pub(crate) fn open(params: &Params, service_name: &str) -> Option<Tls> {
+    pub(crate) fn open(params: &Params, service_name: &str, environment: &Environment) -> Option<Tls> {
         let tls = &params.tls;
         let level = match tls.smtpd_tls_security_level.to_ascii_lowercase().as_str() {
             "encrypt" => Level::Encrypt,
@@ -141,8 +148,10 @@ impl Tls {
             warn!("unknown smtpd_tls_fingerprint_digest \"{}\"; using sha256", tls.smtpd_tls_fingerprint_digest);
             Algorithm::Sha256
         });
+        let names_of_files = Environment { values: Values::Files, ..environment.clone() };
         Some(Tls {
             server,
+            sni_maps: Maps::open("tls_server_sni_maps", &params.crypto.tls_server_sni_maps, &names_of_files),
             level,
             wrapped: tls.smtpd_tls_wrappermode,
             asks: tls.smtpd_tls_ask_ccert || tls.smtpd_tls_req_ccert,
@@ -158,34 +167,97 @@ impl Tls {
         })
     }
 
+    /// The handshake, with the certificates of the name that the client asks for.
+    async fn shake_hands(
+        &self,
+        server: &Server,
+        stream: Stream,
+        deadline: Duration,
+    ) -> Result<(Secured<Stream>, Summary), ::tls::Error> {
+        let greeted = server.greet(stream, deadline).await?;
+        let identities = match greeted.server_name().filter(|_| !self.sni_maps.is_empty()) {
+            Some(name) => identities_of(&self.sni_maps, &name).await.map_err(|problem| {
+                ::tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
+            })?,
+            None => None,
+        };
+        greeted.finish(identities).await
+    }
+
+    /// Whether a file behind this is no longer what was read.
+    pub(crate) fn changed(&self) -> bool {
+        self.sni_maps.changed()
+    }
+
     /// Whether a handshake is possible.
     pub(crate) fn is_ready(&self) -> bool {
         self.server.is_some()
     }
 }
 
-fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, String> {
+fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, ::tls::Error> {
     let tls = &params.tls;
-    let (cert, key) = if let Some(chain) = tls.smtpd_tls_chain_files.first() {
-        (chain.as_str(), chain.as_str())
-    } else if !tls.smtpd_tls_cert_file.is_empty() {
-        (tls.smtpd_tls_cert_file.as_str(), tls.smtpd_tls_key_file.as_str())
-    } else if !tls.smtpd_tls_eccert_file.is_empty() {
-        (tls.smtpd_tls_eccert_file.as_str(), tls.smtpd_tls_eckey_file.as_str())
-    } else {
+    let identities = identities(tls)?;
+    if identities.is_empty() {
         return Ok(None);
+    }
+    let authorities = Authorities::read(&tls.smtpd_tls_CAfile, &tls.smtpd_tls_CApath)?;
+    let authorities = if params.crypto.tls_append_default_CA { authorities.with_system()? } else { authorities };
+    let (list, excluded) = match level {
+        Level::Encrypt => (
+            &tls.smtpd_tls_mandatory_protocols,
+            [tls.smtpd_tls_exclude_ciphers.as_slice(), &tls.smtpd_tls_mandatory_exclude_ciphers].concat(),
+        ),
+        Level::May => (&tls.smtpd_tls_protocols, tls.smtpd_tls_exclude_ciphers.clone()),
     };
-    let identity = Identity::read(Path::new(cert), Path::new(key)).map_err(|error| error.to_string())?;
-    let authorities =
-        Authorities::read(&tls.smtpd_tls_CAfile, &tls.smtpd_tls_CApath).map_err(|error| error.to_string())?;
-    let list = if level == Level::Encrypt { &tls.smtpd_tls_mandatory_protocols } else { &tls.smtpd_tls_protocols };
-    let protocols = Protocols::parse(&list.join(" ")).map_err(|error| error.to_string())?;
-    let certificate = match (tls.smtpd_tls_req_ccert && level == Level::Encrypt, tls.smtpd_tls_ask_ccert) {
-        (true, _) => ClientCertificate::Required,
-        (false, true) => ClientCertificate::Asked,
-        (false, false) => ClientCertificate::Ignored,
+    let server = Server::new(Setup {
+        identities: Identities::new(identities)?,
+        authorities,
+        certificate: match (tls.smtpd_tls_req_ccert && level == Level::Encrypt, tls.smtpd_tls_ask_ccert) {
+            (true, _) => ClientCertificate::Required,
+            (false, true) => ClientCertificate::Asked,
+            (false, false) => ClientCertificate::Ignored,
+        },
+        purpose: if params.crypto.tls_trust_server_ccerts { Purpose::Any } else { Purpose::Client },
+        protocols: Protocols::parse(&list.join(" "))?,
+        suites: Suites::without(&excluded),
+        preference: if params.crypto.tls_preempt_cipherlist { Preference::Server } else { Preference::Client },
+        tickets,
+    })?;
+    Ok(Some(server))
+}
+
+/// Our certificates, one for each kind of key; `smtpd_tls_chain_files` stands for all other parameters.
+fn identities(tls: &config::params::SmtpdTls) -> Result<Vec<Identity>, ::tls::Error> {
+    if !tls.smtpd_tls_chain_files.is_empty() {
+        return Identity::read_chains(&tls.smtpd_tls_chain_files);
+    }
+    let pairs =
+        [(&tls.smtpd_tls_cert_file, &tls.smtpd_tls_key_file), (&tls.smtpd_tls_eccert_file, &tls.smtpd_tls_eckey_file)];
+    let named = pairs.into_iter().filter(|(certificate, _)| !matches!(certificate.as_str(), "" | "none"));
+    named.map(|(certificate, key)| Identity::read(Path::new(certificate), Path::new(key))).collect()
+}
+
+/// `tls_server_sni_maps`: the certificates of a name that a client gives to the server. A name without any gets those of the
+/// set-up; where they cannot be told the handshake ends.
+async fn identities_of(maps: &Maps, name: &str) -> Result<Option<Identities>, String> {
+    let name = name.to_ascii_lowercase();
+    let mut key = name.as_str();
+    let value = loop {
+        match maps.lookup(key.as_bytes()).await {
+            Ok(Some(value)) => break value,
+            Ok(None) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+        match key.get(1..).and_then(|rest| rest.get(rest.find('.')?..)) {
+            Some(parent) => key = parent,
+            None => return Ok(None),
+        }
     };
-    Server::new(identity, authorities, certificate, &protocols, tickets).map(Some).map_err(|error| error.to_string())
+    let text = table::source::file_content(&value)?;
+    let source = format!("{} {key}", maps.parameter());
+    let identities = Identity::parse_chains(&source, &text).and_then(Identities::new);
+    identities.map(Some).map_err(|error| error.to_string())
 }
 
 impl Session {
@@ -200,7 +272,7 @@ impl Session {
         if let Some(tickets) = &tls.tickets {
             tickets.refresh().await;
         }
-        match acceptor.accept(stream, self.limits.smtpd_starttls_timeout).await {
+        match tls.shake_hands(acceptor, stream, self.limits.smtpd_starttls_timeout).await {
             Ok((stream, summary)) => {
                 if tls.log == Log::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
@@ -216,12 +288,36 @@ impl Session {
                         warn!("TLS library problem: {cause}");
                     }
                     ::tls::Error::Timeout => info!("SSL_accept error from {}: Connection timed out", self.peer.namaddr),
-                    ::tls::Error::Read { .. } | ::tls::Error::Content { .. } | ::tls::Error::Setup(_) => {
+                    ::tls::Error::Read { .. }
+                    | ::tls::Error::Content { .. }
+                    | ::tls::Error::Setup(_)
+                    | ::tls::Error::Protocols(_) => {
                         warn!("{error}")
                     }
                 }
                 Err(conn::Error::Lost)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_found_by_name_and_domain() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../libs/tls/src/testdata/chains.pem");
+        let environment = Environment { values: Values::Files, ..Environment::default() };
+        let spec = format!("inline:{{{{mx.a.test={file}}}, {{.b.test={file}}}}}");
+        let files = Maps::open("tls_server_sni_maps", &[spec.as_str()], &environment);
+        let text = Maps::open("tls_server_sni_maps", &["static:no certificate"], &Environment::default());
+        let found = |maps, name| table::block_on(identities_of(maps, name)).map(|found| found.is_some());
+        for (name, expected) in
+            [("MX.a.test", true), ("a.test", false), ("x.mx.a.test", false), ("x.y.b.test", true), ("b.test", false)]
+        {
+            assert_eq!(found(&files, name), Ok(expected), "{name}");
+        }
+        assert!(found(&text, "mx.a.test").is_err());
     }
 }

@@ -38,13 +38,13 @@ crate::params! {
         /// As `smtp_tls_enforce_sts_mx_patterns`, for LMTP.
         lmtp_tls_enforce_sts_mx_patterns: Bool = "yes", inert;
         /// As `smtp_tls_exclude_ciphers`, for LMTP.
-        lmtp_tls_exclude_ciphers: List = "", inert;
+        lmtp_tls_exclude_ciphers: List = "";
         /// As `smtp_tls_fingerprint_cert_match`, for LMTP.
         lmtp_tls_fingerprint_cert_match: List = "";
         /// As `smtp_tls_fingerprint_digest`, for LMTP.
         lmtp_tls_fingerprint_digest: Text = "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}" in 1..;
         /// As `smtp_tls_force_insecure_host_tlsa_lookup`, for LMTP.
-        lmtp_tls_force_insecure_host_tlsa_lookup: Bool = "no", inert;
+        lmtp_tls_force_insecure_host_tlsa_lookup: Bool = "no";
         /// As `smtp_tls_key_file`, for LMTP.
         lmtp_tls_key_file: Text = "$lmtp_tls_cert_file";
         /// As `smtp_tls_loglevel`, for LMTP.
@@ -54,7 +54,7 @@ crate::params! {
         /// As `smtp_tls_mandatory_ciphers`, for LMTP.
         lmtp_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// As `smtp_tls_mandatory_exclude_ciphers`, for LMTP.
-        lmtp_tls_mandatory_exclude_ciphers: List = "", inert;
+        lmtp_tls_mandatory_exclude_ciphers: List = "";
         /// As `smtp_tls_mandatory_protocols`, for LMTP.
         lmtp_tls_mandatory_protocols: List = ">=TLSv1";
         /// As `smtp_tls_note_starttls_offer`, for LMTP.
@@ -80,7 +80,7 @@ crate::params! {
         /// As `smtp_tls_trace_size_limit`, for LMTP.
         lmtp_tls_trace_size_limit: Size = "102400", inert;
         /// As `smtp_tls_trust_anchor_file`, for LMTP.
-        lmtp_tls_trust_anchor_file: Text = "", inert;
+        lmtp_tls_trust_anchor_file: Text = "";
         /// As `smtp_tls_verify_cert_match`, for LMTP.
         lmtp_tls_verify_cert_match: List = "hostname" in 1..;
         /// As `smtp_tls_wrappermode`, for LMTP.

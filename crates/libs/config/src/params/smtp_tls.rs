@@ -22,7 +22,7 @@ crate::params! {
         /// A directory of such certificates.
         smtp_tls_CApath: Text = "";
         /// Certificates or keys to trust instead of all authorities.
-        smtp_tls_trust_anchor_file: Text = "", inert;
+        smtp_tls_trust_anchor_file: Text = "";
         /// Our certificate.
         smtp_tls_cert_file: Text = "";
         /// The key of that certificate.
@@ -42,9 +42,9 @@ crate::params! {
         /// How strong ciphers must be where TLS is demanded.
         smtp_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// Ciphers that are not used.
-        smtp_tls_exclude_ciphers: List = "", inert;
+        smtp_tls_exclude_ciphers: List = "";
         /// Ciphers that are not used where TLS is demanded.
-        smtp_tls_mandatory_exclude_ciphers: List = "", inert;
+        smtp_tls_mandatory_exclude_ciphers: List = "";
         /// TLS versions where TLS is not demanded.
         smtp_tls_protocols: List = ">=TLSv1";
         /// TLS versions where TLS is demanded.
@@ -76,9 +76,9 @@ crate::params! {
         /// Whether TLS connections are kept for more deliveries.
         smtp_tls_connection_reuse: Bool = "no";
         /// What holds for hosts with DANE whose MX record is not signed.
-        smtp_tls_dane_insecure_mx_policy: Text = "dane", inert;
+        smtp_tls_dane_insecure_mx_policy: Text = "dane";
         /// Whether TLSA records are looked up for hosts that are not signed.
-        smtp_tls_force_insecure_host_tlsa_lookup: Bool = "no", inert;
+        smtp_tls_force_insecure_host_tlsa_lookup: Bool = "no";
         /// Whether servers may use a key without a certificate.
         smtp_tls_enable_rpk: Bool = "no", inert;
         /// Whether server names must be among those of an MTA-STS policy.

@@ -42,9 +42,9 @@ crate::params! {
         /// How strong ciphers must be where TLS is demanded.
         smtpd_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// Ciphers that are not used.
-        smtpd_tls_exclude_ciphers: List = "", inert;
+        smtpd_tls_exclude_ciphers: List = "";
         /// Ciphers that are not used where TLS is demanded.
-        smtpd_tls_mandatory_exclude_ciphers: List = "", inert;
+        smtpd_tls_mandatory_exclude_ciphers: List = "";
         /// TLS versions where TLS is not demanded.
         smtpd_tls_protocols: List = ">=TLSv1";
         /// TLS versions where TLS is demanded.

@@ -4,7 +4,7 @@ crate::params! {
     /// TLS in general.
     Tls {
         /// Whether the system's authorities are trusted too.
-        tls_append_default_CA: Bool = "no", inert;
+        tls_append_default_CA: Bool = "no";
         /// The configuration file of the TLS library.
         tls_config_file: Text = "default", inert;
         /// The section of that file.
@@ -12,7 +12,7 @@ crate::params! {
         /// How much randomness a daemon asks for.
         tls_daemon_random_bytes: Int = "32" in 1.., inert;
         /// Digests in TLSA records, the strongest first.
-        tls_dane_digests: List = "sha512 sha256" in 1.., inert;
+        tls_dane_digests: List = "sha512 sha256" in 1..;
         /// Workarounds of the TLS library that are switched off.
         tls_disable_workarounds: Text = "", inert;
         /// Elliptic curves, in order.
@@ -38,7 +38,7 @@ crate::params! {
         /// Whether the end of a session is not waited for.
         tls_fast_shutdown_enable: Bool = "yes", inert;
         /// Whether our order of ciphers counts.
-        tls_preempt_cipherlist: Bool = "no", inert;
+        tls_preempt_cipherlist: Bool = "no";
         /// How much randomness tlsmgr(8) asks for.
         tls_random_bytes: Int = "32" in 1.., inert;
         /// Where tlsmgr(8) keeps randomness for its next start.
@@ -50,7 +50,7 @@ crate::params! {
         /// Where randomness comes from.
         tls_random_source: Text = "dev:/dev/urandom", inert;
         /// Keys and certificates, by the server name that a client asks for.
-        tls_server_sni_maps: TableList = "", inert;
+        tls_server_sni_maps: TableList = "";
         /// How session tickets are encrypted.
         tls_session_ticket_cipher: Text = "aes-256-cbc", inert;
         /// Options of the TLS library.
@@ -58,8 +58,8 @@ crate::params! {
         /// How many handshakes a second are kept for the log.
         tls_trace_rate_limit: Int = "1", inert;
         /// Whether certificates made for servers are accepted of clients.
-        tls_trust_server_ccerts: Bool = "no", inert;
+        tls_trust_server_ccerts: Bool = "no";
         /// Whether a wildcard covers several labels.
-        tls_wildcard_matches_multiple_labels: Bool = "yes", inert;
+        tls_wildcard_matches_multiple_labels: Bool = "yes";
     }
 }
