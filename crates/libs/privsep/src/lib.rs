@@ -15,6 +15,7 @@ mod program;
 mod reap;
 mod rights;
 mod signal;
+mod text;
 
 pub use account::{Group, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
@@ -31,6 +32,7 @@ pub use program::{Program, start};
 pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
 pub use rights::{Jail, Jailed, Privileged, become_user};
 pub use signal::{Signals, default_signal, ignore_signal};
+pub use text::release_text;
 
 use std::io;
 use std::path::PathBuf;

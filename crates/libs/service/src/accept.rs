@@ -83,7 +83,10 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         let daemon = Daemon { service, life };
         match client.as_mut().and_then(|client| client.stream.take()) {
             Some(client) => daemon.serve_one(client).await,
-            None => daemon.serve_all(status, listeners, limits.max_idle).await,
+            None => {
+                privsep::release_text();
+                daemon.serve_all(status, listeners, limits.max_idle).await
+            }
         }
     });
     runtime.shutdown_timeout(DISK_END);
