@@ -32,7 +32,8 @@ fn usage(context: &Context) -> Fatal {
 fn work(context: &Context) -> Result<ExitCode, Fatal> {
     let given = context.options(LETTERS).map_err(|_| usage(context))?;
     let source = context.source(given.value('c'))?;
-    let options = Options::read(&given.given, Shown::Alias, Environment::of(&source))?;
+    let options =
+        Options::read(&given.given, Shown::Alias, Environment::of(&source))?.with_bytes(|key| context.bytes(key));
     if given.operands.is_empty() {
         return Err(usage(context));
     }

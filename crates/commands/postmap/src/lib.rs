@@ -34,7 +34,8 @@ fn usage(context: &Context) -> Fatal {
 fn work(context: &Context) -> Result<ExitCode, Fatal> {
     let given = context.options(LETTERS).map_err(|_| usage(context))?;
     let source = context.source(given.value('c'))?;
-    let mut options = Options::read(&given.given, Shown::Text, Environment::of(&source))?;
+    let mut options =
+        Options::read(&given.given, Shown::Text, Environment::of(&source))?.with_bytes(|key| context.bytes(key));
     if given.operands.is_empty() {
         return Err(usage(context));
     }

@@ -10,7 +10,9 @@ pub use options::{Options, Usage};
 
 use config::{Group, Source, params};
 use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,6 +116,17 @@ impl Program {
     }
 }
 
+fn bytes_of(text: &str, words: impl IntoIterator<Item = OsString>) -> Vec<u8> {
+    for word in words.into_iter().filter(|word| word.to_str().is_none()) {
+        // Before a value there are at most letters of options.
+        let shown = word.to_string_lossy();
+        if let Some(before) = shown.strip_suffix(text) {
+            return word.as_bytes().get(before.len()..).unwrap_or_default().to_vec();
+        }
+    }
+    text.as_bytes().to_vec()
+}
+
 /// What a running command has.
 #[derive(Debug)]
 pub struct Context {
@@ -137,6 +150,12 @@ impl Context {
             // Where standard error is closed, the exit code tells.
             let _ = writeln!(std::io::stderr(), "{}: {usage}", self.called_as);
         })
+    }
+
+    /// The bytes of an argument, or of an option's value, that reads like `text`: they need not be UTF-8.
+    #[must_use]
+    pub fn bytes(&self, text: &str) -> Vec<u8> {
+        bytes_of(text, std::env::args_os().skip(1))
     }
 
     /// Reads main.cf of the directory that `-c` names (else `MAIL_CONFIG`, else the default), and logs as it says.
@@ -196,5 +215,21 @@ impl Context {
             Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
         })?;
         Ok(Settings { syslog_name: identity.syslog_name, facility, hostname: identity.myhostname, place })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn keys_keep_their_bytes() {
+        let words = || [&b"-c"[..], b"dir\xff", b"-vqa\xfe\xff", b"x:y"].map(|word| OsString::from_vec(word.to_vec()));
+        for (text, expected) in
+            [("a\u{fffd}\u{fffd}", &b"a\xfe\xff"[..]), ("dir\u{fffd}", b"dir\xff"), ("x:y", b"x:y"), ("-", b"-")]
+        {
+            assert_eq!(bytes_of(text, words()), expected, "{text}");
+        }
     }
 }

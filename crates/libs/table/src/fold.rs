@@ -28,6 +28,11 @@ pub fn fold(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded.into_bytes())
 }
 
+/// Text for the log, with a mark in place of each byte beyond ASCII.
+pub(crate) fn shown(text: &[u8]) -> String {
+    text.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+}
+
 /// Keys and values of any table as the environment wants them.
 pub(crate) struct Folded {
     pub(crate) spec: String,
@@ -61,6 +66,8 @@ impl Folded {
 impl Table for Folded {
     fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
         if self.text == Text::Utf8 && !key.is_ascii() && std::str::from_utf8(key).is_err() {
+            let key = shown(key);
+            tracing::warn!("{}: non-UTF-8 key \"{key}\": malformed UTF-8 or invalid codepoint", self.spec);
             return Lookup::nothing();
         }
         let folded = match self.folding {

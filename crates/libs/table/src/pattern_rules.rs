@@ -6,10 +6,10 @@ mod required;
 use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 
-use crate::environment::Trust;
+use crate::environment::{Trust, Values};
 use crate::replacement::{Mistake, Replacement};
 use crate::rules::{self, Builder, Rule, Rules};
-use crate::source::{is_space, trim};
+use crate::source::{is_space, stored_value, trim};
 use crate::types::Watched;
 use crate::{Environment, Error, Keys, Lookup, Owner, Table};
 
@@ -104,6 +104,7 @@ pub(crate) fn open<E: Engine>(name: &str, environment: &Environment) -> Result<B
 struct Reader<'a, E> {
     name: &'a str,
     trust: Trust,
+    values: Values,
     builder: Builder<Pattern<E>, Replacement>,
     /// What each rule requires.
     needs: Vec<Vec<Need>>,
@@ -152,7 +153,8 @@ impl<E: Engine> Reader<'_, E> {
         if value.is_empty() {
             self.warn("no replacement text: using empty string");
         }
-        let replacement = self.replacement(value)?;
+        let value = stored_value(value, self.values).map_err(|reason| format!("{reason}: skipping this rule"))?;
+        let replacement = self.replacement(&value)?;
         let groups = if replacement.groups().next().is_none() { Groups::Unused } else { Groups::Used };
         if groups == Groups::Used && written.negated {
             return Err("$number found in negative match replacement text: skipping this rule".to_owned());
@@ -244,8 +246,14 @@ fn closing(text: &[u8], delimiter: u8) -> Option<usize> {
 impl<E: Engine> Patterns<E> {
     fn read(name: &str, environment: &Environment) -> Result<Self, Error> {
         let text = rules::read(E::KIND, name, environment)?;
-        let mut reader =
-            Reader::<E> { name, trust: environment.trust, builder: Builder::new(), needs: Vec::new(), line: 0 };
+        let mut reader = Reader::<E> {
+            name,
+            trust: environment.trust,
+            values: environment.values,
+            builder: Builder::new(),
+            needs: Vec::new(),
+            line: 0,
+        };
         for line in &text.lines {
             reader.line = line.number;
             if let Err(warning) = reader.rule(trim(&line.text)) {

@@ -166,7 +166,7 @@ pub fn is_text(line: &[u8], place: Place<'_>) -> bool {
     if std::str::from_utf8(line).is_ok() {
         return true;
     }
-    let shown: String = line.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
+    let shown = crate::fold::shown(line);
     tracing::warn!("{place}: non-UTF-8 input \"{shown}\" -- ignoring this line");
     false
 }

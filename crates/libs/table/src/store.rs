@@ -76,18 +76,26 @@ pub trait Store: Send {
 /// When its type cannot do so, or the file cannot be opened.
 pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<Box<dyn Store>, Error> {
     let (kind, name) = find_type(spec, environment)?;
-    match kind.store {
-        Some(open) => open(kind.name, name, purpose, environment),
-        None => {
-            let whole = format!("{}:{name}", kind.name);
-            let reason = match purpose {
-                Purpose::Read => format!("table {whole}: sequence operation is not supported"),
-                Purpose::Amend => format!("{whole} map requires O_RDONLY access mode"),
-                Purpose::Update | Purpose::Create { .. } => {
-                    format!("unsupported dictionary type: {} does not support bulk-mode creation.", kind.name)
-                }
-            };
-            Err(Error::config(whole, reason))
-        }
+    if let Some(open) = kind.store {
+        return open(kind.name, name, purpose, environment);
     }
+    // What is wrong with the table itself is said first.
+    (kind.open)(name, environment)?;
+    Err(refusal(kind.name, name, purpose))
+}
+
+/// What is said of a type whose tables cannot be listed, or not be changed.
+pub(crate) fn refusal(kind: &str, name: &str, purpose: Purpose) -> Error {
+    let whole = format!("{kind}:{name}");
+    let reason = match purpose {
+        Purpose::Read => format!("table {whole}: sequence operation is not supported"),
+        Purpose::Amend if matches!(kind, "environ" | "static") => {
+            format!("table {whole}: delete operation is not supported")
+        }
+        Purpose::Amend => format!("{whole} map requires O_RDONLY access mode"),
+        Purpose::Update | Purpose::Create { .. } => {
+            format!("unsupported dictionary type: {kind} does not support bulk-mode creation.")
+        }
+    };
+    Error::config(whole, reason)
 }

@@ -52,14 +52,14 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
     /// This one.
-    One(String),
+    One(Vec<u8>),
     /// Each line of standard input.
     Lines,
 }
 
 impl Keys {
     fn read(word: &str) -> Self {
-        if word == "-" { Self::Lines } else { Self::One(word.to_owned()) }
+        if word == "-" { Self::Lines } else { Self::One(word.as_bytes().to_vec()) }
     }
 }
 
@@ -98,16 +98,10 @@ pub struct Options {
     pub maker: Maker,
 }
 
-/// More than one of `-d`, `-i`, `-q` and `-s`.
+/// More than one of `-d`, `-q` and `-s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
-    /// Two questions.
-    #[error("specify only one of -s -q or -d")]
-    Actions,
-    /// A question, and entries to add.
-    #[error("specify only one of -i -d -q or -s")]
-    AddAndAsk,
-}
+#[error("specify only one of -s -q or -d")]
+pub struct Conflict;
 
 impl Options {
     /// Reads the letters that both commands know; others are left to the command.
@@ -128,6 +122,15 @@ impl Options {
             options.letter(*letter, value.as_deref().unwrap_or_default())?;
         }
         Ok(options)
+    }
+
+    /// The same with keys as `bytes` knows them, where they are not what they look like.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: impl Fn(&str) -> Vec<u8>) -> Self {
+        if let Action::Query(Keys::One(key)) | Action::Delete(Keys::One(key)) = &mut self.action {
+            *key = bytes(&String::from_utf8_lossy(key));
+        }
+        self
     }
 
     fn letter(&mut self, letter: char, value: &str) -> Result<(), Conflict> {
@@ -151,15 +154,14 @@ impl Options {
         Ok(())
     }
 
+    /// With `-i` questions are asked all the same.
     fn act(&mut self, action: Action) -> Result<(), Conflict> {
         match (&self.action, &action) {
-            (Action::Make, _) | (Action::Add, Action::Add) => {
-                self.action = action;
-                Ok(())
-            }
-            (Action::Add, _) | (_, Action::Add) => Err(Conflict::AddAndAsk),
-            _ => Err(Conflict::Actions),
+            (Action::Make | Action::Add, _) => self.action = action,
+            (_, Action::Add) => {}
+            _ => return Err(Conflict),
         }
+        Ok(())
     }
 }
 
@@ -198,9 +200,9 @@ pub enum Failure {
     /// Reading keys or writing answers.
     #[error("{}", crate::system_text(.0))]
     Io(#[from] io::Error),
-    /// A value that is not what it should be.
-    #[error("table {0}: key {1}: {2}")]
-    Value(String, String, String),
+    /// A table has a value that is not what it should be.
+    #[error("table {0}: query error")]
+    Value(String),
 }
 
 #[cfg(test)]
@@ -221,7 +223,34 @@ mod tests {
         assert_eq!(options("q").unwrap().action, Action::Query(Keys::Lines));
         assert_eq!(options("rw").unwrap().duplicates, Duplicates::Ignore);
         assert_eq!(options("qd").unwrap_err().to_string(), "specify only one of -s -q or -d");
-        assert!(options("is").is_err());
+        assert_eq!(options("is").unwrap().action, Action::List);
+        assert_eq!(options("si").unwrap().action, Action::List);
+    }
+
+    #[test]
+    fn only_tables_that_can_be_made_are_made() {
+        for kind in ["internal", "memcache", "inline"] {
+            let error = Making::open(&format!("{kind}:x"), Purpose::Update, &options("i").unwrap()).err().unwrap();
+            let expected = format!("unsupported dictionary type: {kind} does not support bulk-mode creation.");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_shown_end_questions_and_not_lists() {
+        let making = options("").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spec = format!("lmdb:{}/t", directory.path().display());
+        let mut making = Making::open(&spec, Purpose::Create { mode: 0o600 }, &making).unwrap();
+        making.sign(b"a", b"!").unwrap();
+        making.sign(b"b", b"eA==").unwrap();
+        making.save().unwrap();
+        let options = options("F").unwrap();
+        let mut output = Vec::new();
+        options.list(&spec, &mut output).unwrap();
+        assert_eq!(output, b"b\tx\n");
+        let failure = Asking::new(std::slice::from_ref(&spec), &options).find(b"a").unwrap_err();
+        assert_eq!(failure.to_string(), format!("table {spec}: query error"));
     }
 
     #[test]
@@ -254,7 +283,7 @@ mod tests {
         assert!(found.unwrap());
         assert_eq!(output, b"A\t1\nc\t4\n");
         assert!(options.delete(&Keys::Lines, &specs[..1], &mut &b"B\nz\n"[..]).unwrap());
-        assert!(!options.delete(&Keys::One("b".to_owned()), &specs[..1], &mut io::empty()).unwrap());
+        assert!(!options.delete(&Keys::One(b"b".to_vec()), &specs[..1], &mut io::empty()).unwrap());
         let mut output = Vec::new();
         options.list(&specs[0], &mut output).unwrap();
         assert_eq!(output, b"a\t1\n");

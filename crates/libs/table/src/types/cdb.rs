@@ -24,12 +24,12 @@ struct Cdb {
 
 const DAMAGED: &str = "damaged cdb file";
 
-pub(crate) fn open(name: &str, _: &Environment) -> Result<Box<dyn Table>, Error> {
+pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
     let spec = format!("cdb:{name}");
     let path = format!("{name}.cdb");
     let (bytes, file) = map(&path).map_err(|error| Error::file(&spec, "open database", &path, &error))?;
     warn_if_older(&path, name);
-    Ok(Box::new(Cdb { spec, bytes, seen: Seen::nothing(), file }))
+    Ok(Box::new(Cdb { spec, bytes, seen: Seen::at_first(environment.terminator), file }))
 }
 
 fn map(path: &str) -> std::io::Result<(Mapped, Watched)> {
@@ -64,7 +64,7 @@ pub(crate) fn store(_: &str, name: &str, purpose: Purpose, environment: &Environ
             Ok(Box::new(Reader { spec, bytes, told: None, at }))
         }
         Purpose::Update | Purpose::Amend => {
-            let reason = "inappropriate open flags for cdb database - specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
+            let reason = "dict_cdb_open: inappropriate open flags for cdb database - specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
             Err(Error::config(spec, reason))
         }
         Purpose::Create { mode } => {
@@ -170,7 +170,7 @@ impl Store for Reader {
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let found = Seen::nothing().find(key, |key| cdb::find(&self.bytes, key));
+        let found = Seen::at_first(Terminator::Usual).find(key, |key| cdb::find(&self.bytes, key));
         let found = found.map_err(|cdb::Damaged| Error::temporary(&self.spec, DAMAGED))?;
         Ok(found.map(|value| plain(value.to_vec())))
     }

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Watched;
+use crate::environment::Values;
 use crate::network::Network;
 use crate::rules::{self, Builder, Rule, Rules, merged};
-use crate::source::{is_space, trim};
+use crate::source::{Line, is_space, stored_value, trim};
 use crate::{Environment, Error, Keys, Lookup, Owner, Table};
 
 struct Pattern {
@@ -47,7 +48,7 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     let text = rules::read("cidr", name, environment)?;
     let mut builder = Builder::new();
     for line in &text.lines {
-        if let Err(reason) = read_rule(&mut builder, &line.text, line.number) {
+        if let Err(reason) = read_rule(&mut builder, line, environment.values) {
             tracing::warn!("cidr map {name}, line {}: {reason}: skipping this rule", line.number);
         }
     }
@@ -59,12 +60,12 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     Ok(Box::new(Cidr { rules, index, file: text.file }))
 }
 
-fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, text: &[u8], line: usize) -> Result<(), String> {
-    let text = trim(text);
+fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, line: &Line, values: Values) -> Result<(), String> {
+    let text = trim(&line.text);
     let (word, rest) = split_word(text);
     if word.eq_ignore_ascii_case(b"if") {
         let pattern = read_pattern(rest)?;
-        builder.open(pattern, line);
+        builder.open(pattern, line.number);
         return Ok(());
     }
     if word.eq_ignore_ascii_case(b"endif") {
@@ -84,7 +85,7 @@ fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, text: &[u8], line: usize) 
     if value.is_empty() {
         return Err("no lookup result".to_owned());
     }
-    builder.push(pattern, value.to_vec(), line);
+    builder.push(pattern, stored_value(value, values)?.into_owned(), line.number);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `fail:name`: every look-up fails, so that deferral can be tested.
 
+use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Keys, Lookup, Table};
 
 struct Fail(String);
@@ -15,5 +16,37 @@ impl Table for Fail {
 
     fn keys(&self) -> Keys {
         Keys::Pattern
+    }
+}
+
+pub(crate) fn store(_: &str, name: &str, _: Purpose, _: &Environment) -> Result<Box<dyn Store>, Error> {
+    Ok(Box::new(Fail(format!("fail:{name}"))))
+}
+
+impl Fail {
+    fn cannot(&self, what: &str) -> Error {
+        Error::temporary(&self.0, format!("table {}: {what} error: Application error", self.0))
+    }
+}
+
+impl Store for Fail {
+    fn put(&mut self, _: &[u8], _: &[u8], _: bool) -> Result<Put, Error> {
+        Err(self.cannot("write"))
+    }
+
+    fn delete(&mut self, _: &[u8]) -> Result<bool, Error> {
+        Err(self.cannot("delete"))
+    }
+
+    fn get(&mut self, _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Err(self.cannot("query"))
+    }
+
+    fn next(&mut self, _: Option<&[u8]>) -> Result<Option<Entry>, Error> {
+        Err(self.cannot("sequence"))
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        Ok(())
     }
 }

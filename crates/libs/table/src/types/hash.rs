@@ -14,6 +14,7 @@ use engine::berkeley::Berkeley;
 use super::terminated::{Seen, plain};
 use super::watched::warn_if_older;
 use super::{Watched, lmdb};
+use crate::environment::Terminator;
 use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Environment, Error, Lookup, Owner, Table};
 
@@ -37,7 +38,7 @@ fn open(kind: &str, name: &str, environment: &Environment) -> Result<Box<dyn Tab
     let (file, watched) = read(kind, name)?;
     warn_if_older(&format!("{name}.db"), name);
     let spec = format!("{kind}:{name}");
-    Ok(Box::new(Theirs { spec, file, seen: Seen::nothing(), watched }))
+    Ok(Box::new(Theirs { spec, file, seen: Seen::at_first(environment.terminator), watched }))
 }
 
 /// Whether `name.db` is there, and `name.lmdb` is not newer.
@@ -218,7 +219,7 @@ impl Store for Reader {
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let found = Seen::nothing().find(key, |key| self.file.get(key));
+        let found = Seen::at_first(Terminator::Usual).find(key, |key| self.file.get(key));
         found.map(|value| value.map(plain)).map_err(|error| self.trouble(error))
     }
 

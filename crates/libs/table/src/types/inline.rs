@@ -2,16 +2,40 @@
 
 use std::collections::HashMap;
 
-use crate::environment::Folding;
+use super::internal::Memory;
+use crate::environment::{Folding, Values};
 use crate::source::stored_value;
 use crate::split::{SEPARATORS, inside_braces, items};
+use crate::store::{Purpose, Store, refusal};
 use crate::{Environment, Error, Lookup, Table, fold};
 
 struct Inline(HashMap<Vec<u8>, Vec<u8>>);
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    Ok(Box::new(read(name, environment)?))
+}
+
+/// The entries, to be listed.
+pub(crate) fn store(
+    kind: &str,
+    name: &str,
+    purpose: Purpose,
+    environment: &Environment,
+) -> Result<Box<dyn Store>, Error> {
+    let table = read(name, environment)?;
+    match purpose {
+        Purpose::Read => Ok(Box::new(table.0.into_iter().collect::<Memory>())),
+        Purpose::Update | Purpose::Amend | Purpose::Create { .. } => Err(refusal(kind, name, purpose)),
+    }
+}
+
+fn read(name: &str, environment: &Environment) -> Result<Inline, Error> {
     let spec = format!("inline:{name}");
-    let bad = |what: String| Error::config(&spec, format!("{what}: \"{spec}\"; need \"inline:{{name=value...}}\""));
+    let value = match environment.values {
+        Values::Text => "value",
+        Values::Files => "filename",
+    };
+    let bad = |what: String| Error::config(&spec, format!("{what}: \"{spec}\"; need \"inline:{{name={value}...}}\""));
     let group = if name.starts_with('{') { inside_braces(name).ok() } else { None };
     let group = group.filter(|group| !group.is_empty()).ok_or_else(|| bad("bad syntax".to_owned()))?;
     let mut entries = HashMap::new();
@@ -27,11 +51,10 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
             Folding::Fixed => fold(key.as_bytes()).into_owned(),
             Folding::None => key.as_bytes().to_vec(),
         };
-        let value =
-            stored_value(value.as_bytes(), environment.values).map_err(|reason| Error::temporary(&spec, reason))?;
+        let value = stored_value(value.as_bytes(), environment.values).map_err(bad)?;
         entries.insert(key, value.into_owned());
     }
-    Ok(Box::new(Inline(entries)))
+    Ok(Inline(entries))
 }
 
 impl Table for Inline {

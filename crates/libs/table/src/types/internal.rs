@@ -18,7 +18,14 @@ impl Table for Internal {
     }
 }
 
-struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
+/// Entries in the order of their keys.
+pub(super) struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl FromIterator<Entry> for Memory {
+    fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
 
 pub(crate) fn store(_: &str, _: &str, _: Purpose, _: &Environment) -> Result<Box<dyn Store>, Error> {
     Ok(Box::new(Memory(BTreeMap::new())))

@@ -38,7 +38,7 @@ pub(super) fn open_as(kind: &str, name: &str, environment: &Environment) -> Resu
     let database = Database::open(Path::new(&path), Access::Read, environment.lmdb_map_size)
         .map_err(|trouble| refuse(&trouble))?;
     warn_if_older(&path, name);
-    Ok(Box::new(Lmdb { spec, database: Mutex::new(database), seen: Seen::nothing(), file }))
+    Ok(Box::new(Lmdb { spec, database: Mutex::new(database), seen: Seen::at_first(environment.terminator), file }))
 }
 
 fn text(trouble: &Trouble) -> String {
@@ -140,7 +140,7 @@ impl LmdbStore {
         if let Changes::All(gathered) = &self.changes {
             return Ok(gathered.get(key).map(<[u8]>::to_vec));
         }
-        let found = Seen::nothing().find(key, |key| self.database.get(key));
+        let found = Seen::at_first(self.terminator).find(key, |key| self.database.get(key));
         found.map(|value| value.map(plain)).map_err(|trouble| self.trouble(&trouble))
     }
 
@@ -217,10 +217,14 @@ impl Store for LmdbStore {
         if let Changes::All(gathered) = &mut self.changes {
             return Ok(gathered.delete(key));
         }
-        let forms = [Terminator::With, Terminator::Without];
+        let forms = match self.terminator {
+            Terminator::Usual => &[Terminator::With, Terminator::Without][..],
+            Terminator::With => &[Terminator::With],
+            Terminator::Without => &[Terminator::Without],
+        };
         let mut found = false;
         for form in forms {
-            let key = stored(key, form, form);
+            let key = stored(key, *form, *form);
             let known = self.database.get(&key).map_err(|trouble| self.trouble(&trouble))?;
             if known.is_some() {
                 self.apply(Change::Delete(key.into()))?;

@@ -53,10 +53,12 @@ pub struct Type {
     pub keys: Keys,
     pub(crate) open: Opener,
     pub(crate) store: Option<StoreOpener>,
+    /// Whether postmap makes such tables.
+    pub(crate) is_made: bool,
 }
 
 const fn row(name: &'static str, summary: &'static str, open: Opener) -> Type {
-    Type { name, summary, keys: Keys::Fixed, open, store: None }
+    Type { name, summary, keys: Keys::Fixed, open, store: None, is_made: false }
 }
 
 impl Type {
@@ -64,25 +66,31 @@ impl Type {
         Self { keys: Keys::Pattern, ..self }
     }
 
+    /// Entries can be listed or changed one by one.
     const fn stored(self, store: StoreOpener) -> Self {
         Self { store: Some(store), ..self }
+    }
+
+    /// Whole tables can be made, too.
+    const fn made(self, store: StoreOpener) -> Self {
+        Self { store: Some(store), is_made: true, ..self }
     }
 }
 
 /// All types, by name.
 pub const TYPES: &[Type] = &[
-    row("btree", "an indexed file, or a Berkeley DB btree", hash::open_btree).stored(hash::store),
-    row("cdb", "an indexed file that is replaced as a whole", cdb::open).stored(cdb::store),
+    row("btree", "an indexed file, or a Berkeley DB btree", hash::open_btree).made(hash::store),
+    row("cdb", "an indexed file that is replaced as a whole", cdb::open).made(cdb::store),
     row("cidr", "networks and addresses, the first match counts", cidr::open).patterns(),
     row("debug", "another table, whose look-ups are logged", debug::open),
     row("environ", "environment variables", environ::open),
-    row("fail", "always fails, for tests", fail::open).patterns(),
-    row("hash", "an indexed file, or a Berkeley DB hash", hash::open_hash).stored(hash::store),
-    row("inline", "entries written in the configuration", inline::open),
+    row("fail", "always fails, for tests", fail::open).patterns().made(fail::store),
+    row("hash", "an indexed file, or a Berkeley DB hash", hash::open_hash).made(hash::store),
+    row("inline", "entries written in the configuration", inline::open).stored(inline::store),
     row("internal", "empty, in memory", internal::open).stored(internal::store),
     #[cfg(feature = "ldap")]
     row("ldap", "searches of LDAP servers", ldap::open),
-    row("lmdb", "an indexed file that may change in use", lmdb::open).stored(lmdb::store),
+    row("lmdb", "an indexed file that may change in use", lmdb::open).made(lmdb::store),
     row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
     #[cfg(feature = "mysql")]
     row("mysql", "queries of MySQL or MariaDB servers", mysql::open),
@@ -90,7 +98,7 @@ pub const TYPES: &[Type] = &[
     #[cfg(feature = "pgsql")]
     row("pgsql", "queries of PostgreSQL servers", pgsql::open),
     row("pipemap", "tables that look up each other's results", composed::open_pipe),
-    row("proxy", "a table behind proxymap(8)", proxy::open).stored(proxy::store),
+    row("proxy", "a table behind proxymap(8)", proxy::open).made(proxy::store),
     row("randmap", "one of several values, by chance", randmap::open).patterns(),
     #[cfg(feature = "redis")]
     row("redis", "a Redis server", redis::open),
@@ -99,7 +107,7 @@ pub const TYPES: &[Type] = &[
     row("sqlite", "queries of an SQLite file", sqlite::open),
     row("static", "one value for every key", fixed::open),
     row("tcp", "a server that answers lines", tcp::open),
-    row("texthash", "a text file, read at start", texthash::open),
+    row("texthash", "a text file, read at start", texthash::open).stored(texthash::store),
     row("unionmap", "all results of several tables", composed::open_union),
     row("unix", "users and groups of the system", unix::open),
 ];

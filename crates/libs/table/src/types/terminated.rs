@@ -16,8 +16,13 @@ const WITHOUT: u8 = 2;
 pub(super) struct Seen(AtomicU8);
 
 impl Seen {
-    pub(super) fn nothing() -> Self {
-        Self(AtomicU8::new(EITHER))
+    /// Nothing yet, unless the environment says what it is.
+    pub(super) fn at_first(terminator: Terminator) -> Self {
+        Self(AtomicU8::new(match terminator {
+            Terminator::Usual => EITHER,
+            Terminator::With => WITH,
+            Terminator::Without => WITHOUT,
+        }))
     }
 
     /// Looks a key up in the forms that it may have.

@@ -2,6 +2,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::environment::Terminator;
 use crate::store;
 
 #[test]
@@ -194,4 +195,73 @@ fn files_are_exchanged_with_postfix() {
         assert_eq!(run(&["-q", "b", &format!("{kind}:ours")]), "2 x\n", "{kind}");
     }
     assert_eq!(run(&["-s", "lmdb:ours"]), "a\t1\nb\t2 x\n");
+}
+
+#[test]
+fn tables_in_memory_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t");
+    std::fs::write(&path, "b 2\nA 1\nb 3\n").unwrap();
+    let texthash = format!("texthash:{}", path.display());
+    for spec in [texthash.as_str(), "inline:{b=2, A=1}"] {
+        assert_eq!(list(spec).concat_pairs(), "a1b2", "{spec}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let create = Purpose::Create { mode: 0o600 };
+    for (spec, purpose, expected) in [
+        ("static:x", Purpose::Read, "table static:x: sequence operation is not supported"),
+        ("static:x", Purpose::Amend, "table static:x: delete operation is not supported"),
+        ("environ:x", Purpose::Amend, "table environ:x: delete operation is not supported"),
+        ("inline:{a=b}", Purpose::Amend, "inline:{a=b} map requires O_RDONLY access mode"),
+        ("randmap:{a}", Purpose::Amend, "randmap:{a} map requires O_RDONLY access mode"),
+        ("inline:{a=b}", create, "unsupported dictionary type: inline does not support bulk-mode creation."),
+        ("cidr:/nonexistent", Purpose::Read, "open /nonexistent: No such file or directory"),
+        ("texthash:/nonexistent", Purpose::Read, "open database /nonexistent: No such file or directory"),
+    ] {
+        let error = store::open(spec, purpose, &Environment::default()).err().unwrap();
+        assert_eq!(error.to_string(), expected, "{spec}");
+    }
+    let mut fail = store::open("fail:x", Purpose::Read, &Environment::default()).unwrap();
+    assert_eq!(fail.next(None).unwrap_err().to_string(), "table fail:x: sequence error: Application error");
+    assert_eq!(fail.delete(b"a").unwrap_err().to_string(), "table fail:x: delete error: Application error");
+    assert_eq!(fail.put(b"a", b"b", true).unwrap_err().to_string(), "table fail:x: write error: Application error");
+}
+
+#[test]
+fn values_that_name_files_are_their_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("content").display().to_string();
+    std::fs::write(&path, "hello").unwrap();
+    let environment = Environment { values: crate::environment::Values::Files, ..Environment::default() };
+    for spec in [
+        format!("static:{path}"),
+        format!("inline:{{1.2.3.4={path}}}"),
+        format!("randmap:{{{path}}}"),
+        format!("cidr:{{{{1.2.3.4 {path}}}}}"),
+        format!("regexp:{{{{/1/ {path}}}}}"),
+        format!("pcre:{{{{/1/ {path}}}}}"),
+    ] {
+        let table = crate::open(&spec, &environment).unwrap();
+        assert_eq!(table.lookup(b"1.2.3.4").block(), Ok(Some(b"aGVsbG8=".to_vec())), "{spec}");
+    }
+    let error = crate::open("inline:{a=/nonexistent}", &environment).err().unwrap().to_string();
+    let expected =
+        "open /nonexistent: No such file or directory: \"inline:{a=/nonexistent}\"; need \"inline:{name=filename...}\"";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn terminators_may_be_told() {
+    let directory = tempfile::tempdir().unwrap();
+    for (kind, other) in [("lmdb", Terminator::Without), ("cdb", Terminator::With)] {
+        let spec = format!("{kind}:{}/{kind}", directory.path().display());
+        create(&spec, &[("a", "1")]);
+        let environment = |terminator| Environment { terminator, ..Environment::default() };
+        let find = |terminator| crate::open(&spec, &environment(terminator)).unwrap().lookup(b"a").block().unwrap();
+        assert_eq!(find(Terminator::Usual).as_deref(), Some(&b"1"[..]), "{kind}");
+        assert_eq!(find(other), None, "{kind}");
+    }
 }

@@ -5,8 +5,10 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::Watched;
+use super::internal::Memory;
 use crate::environment::{Folding, Text};
 use crate::source::{Place, entry, is_text, lines, stored_value};
+use crate::store::{Purpose, Store, refusal};
 use crate::{Environment, Error, Lookup, Owner, Table, fold};
 
 struct Texthash {
@@ -15,6 +17,25 @@ struct Texthash {
 }
 
 pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
+    Ok(Box::new(read(path, environment)?))
+}
+
+/// The entries, to be listed.
+pub(crate) fn store(
+    kind: &str,
+    path: &str,
+    purpose: Purpose,
+    environment: &Environment,
+) -> Result<Box<dyn Store>, Error> {
+    let table = read(path, environment)?;
+    if purpose != Purpose::Read {
+        return Err(refusal(kind, path, purpose));
+    }
+    let entries = table.entries.into_iter().map(|(key, value)| (key.into_vec(), value.into_vec()));
+    Ok(Box::new(entries.collect::<Memory>()))
+}
+
+fn read(path: &str, environment: &Environment) -> Result<Texthash, Error> {
     let spec = format!("texthash:{path}");
     let (text, file) =
         Watched::read(Path::new(path)).map_err(|error| Error::file(&spec, "open database", path, &error))?;
@@ -48,7 +69,7 @@ pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Tabl
             }
         }
     }
-    Ok(Box::new(Texthash { entries, file }))
+    Ok(Texthash { entries, file })
 }
 
 impl Table for Texthash {

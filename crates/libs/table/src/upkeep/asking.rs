@@ -4,9 +4,10 @@ use std::io::{self, BufRead, Write};
 
 use super::{Failure, Keys, Options, Shown};
 use crate::environment::{Folding, Values};
+use crate::opening::find_type;
 use crate::source::file_content;
 use crate::store::{self, Purpose};
-use crate::{Error, Table, fold};
+use crate::{Environment, Error, Table, fold};
 
 /// Tables that are asked in order, each opened at its first use.
 pub struct Asking<'a> {
@@ -26,14 +27,17 @@ impl<'a> Asking<'a> {
     ///
     /// When a table before that cannot be opened or asked.
     pub fn find(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        let environment = &self.options.environment;
         for (spec, slot) in &mut self.tables {
             let table = match slot {
                 Some(table) => table,
-                None => slot.insert(crate::open(spec, &self.options.environment)?),
+                None => slot.insert(crate::open(spec, environment)?),
             };
             let answer = table.lookup(key).block();
-            if let Some(value) = answer.map_err(|error| Failure::Query((*spec).to_owned(), error))? {
-                return self.options.value(spec, key, value).map(Some);
+            if let Some(value) = answer.map_err(|error| Failure::Query(whole(spec, environment), error))? {
+                let spec = whole(spec, environment);
+                let value = self.options.value(&spec, key, value);
+                return value.map(Some).ok_or(Failure::Value(spec));
             }
         }
         Ok(None)
@@ -113,16 +117,18 @@ impl Options {
         output.write_all(b"\n")
     }
 
-    /// The value as it is to be shown, with a warning if it is empty.
-    fn value(&self, spec: &str, key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    /// The value as it is to be shown, with a warning if it is empty; none, with a warning, if it cannot be shown.
+    fn value(&self, spec: &str, key: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
         let shown = || String::from_utf8_lossy(key).into_owned();
         if value.is_empty() {
             tracing::warn!("table {spec}: key {}: empty string result is not allowed", shown());
             tracing::warn!("table {spec} should return NO RESULT in case of NOT FOUND");
         }
         match self.environment.values {
-            Values::Text => Ok(value),
-            Values::Files => file_content(&value).map_err(|reason| Failure::Value(spec.to_owned(), shown(), reason)),
+            Values::Text => Some(value),
+            Values::Files => file_content(&value)
+                .inspect_err(|reason| tracing::warn!("table {spec}: key {}: {reason}", shown()))
+                .ok(),
         }
     }
 
@@ -133,13 +139,15 @@ impl Options {
     /// When its type cannot list, or the file cannot be read.
     pub fn list(&self, spec: &str, output: &mut dyn Write) -> Result<(), Failure> {
         let mut store = store::open(spec, Purpose::Read, &self.environment)?;
+        let whole = whole(spec, &self.environment);
         let mut after: Option<Vec<u8>> = None;
         while let Some((key, value)) = store.next(after.as_deref())? {
             if key.is_empty() {
-                tracing::warn!("table {spec}: empty lookup key value is not allowed");
+                tracing::warn!("table {whole}: empty lookup key value is not allowed");
             }
-            let value = self.value(spec, &key, value)?;
-            self.show(&key, &value, output)?;
+            if let Some(value) = self.value(&whole, &key, value) {
+                self.show(&key, &value, output)?;
+            }
             after = Some(key);
         }
         Ok(())
@@ -167,7 +175,7 @@ impl Options {
             Ok(())
         };
         match keys {
-            Keys::One(key) => remove(key.as_bytes())?,
+            Keys::One(key) => remove(key)?,
             Keys::Lines => {
                 let mut line = Vec::new();
                 while next_line(input, &mut line)? {
@@ -180,6 +188,11 @@ impl Options {
         }
         Ok(found)
     }
+}
+
+/// A table's name, with its type even if it was left out.
+fn whole(spec: &str, environment: &Environment) -> String {
+    find_type(spec, environment).map_or_else(|_| spec.to_owned(), |(kind, name)| format!("{}:{name}", kind.name))
 }
 
 /// A JSON string. Bytes that are not UTF-8 become replacement characters.

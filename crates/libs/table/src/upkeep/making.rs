@@ -29,6 +29,9 @@ impl Making {
     /// When it cannot be opened, or not changed.
     pub fn open(spec: &str, purpose: Purpose, options: &Options) -> Result<Self, Error> {
         let (kind, name) = find_type(spec, &options.environment)?;
+        if !kind.is_made {
+            return Err(store::refusal(kind.name, name, purpose));
+        }
         let shown = if kind.name == "cdb" { name.to_owned() } else { format!("{}:{name}", kind.name) };
         Ok(Self {
             shown,
@@ -103,7 +106,7 @@ impl Options {
         match &self.action {
             Action::Make => specs.iter().try_for_each(|spec| self.make(spec, craft)).map(|()| true),
             Action::Add => self.add(specs, craft, input).map(|()| true),
-            Action::Query(Keys::One(key)) => Asking::new(specs, self).answer(key.as_bytes(), output),
+            Action::Query(Keys::One(key)) => Asking::new(specs, self).answer(key, output),
             Action::Query(Keys::Lines) => Asking::new(specs, self).find_lines(input, output),
             Action::Delete(keys) => self.delete(keys, specs, input),
             Action::List => specs.iter().try_for_each(|spec| self.list(spec, output)).map(|()| true),

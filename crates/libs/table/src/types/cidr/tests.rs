@@ -63,7 +63,7 @@ proptest! {
         let text = rules::read("cidr", &format!("{{{}}}", numbered.join(", ")), &Environment::default()).unwrap();
         let mut builder = Builder::new();
         for line in &text.lines {
-            let _ = read_rule(&mut builder, &line.text, line.number);
+            let _ = read_rule(&mut builder, line, Values::Text);
         }
         let (rules, _) = builder.finish();
         let table = Cidr { index: Index::new(&rules), rules, file: None };
