@@ -243,12 +243,12 @@ impl<S: Service> Daemon<S> {
                     Err(_) => return,
                 },
             };
+            if self.service.changed() {
+                tracing::debug!("what was opened has changed: ending for a successor");
+                self.life.retire();
+                return;
+            }
             for _ in 0..IN_A_ROW {
-                if self.service.changed() {
-                    tracing::debug!("what was opened has changed: ending for a successor");
-                    self.life.retire();
-                    return;
-                }
                 if !self.life.has_room() {
                     return;
                 }
