@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use command::{Context, Fatal, Program};
 use table::Environment;
-use table::source::{Place, lines};
+use table::source::{Line, Place};
 use table::upkeep::{Craft, Failure, Making, Options, Shown, Work};
 
 const LETTERS: &str = "c:d:fFijnNopq:rsuvw";
@@ -38,26 +38,21 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
         return Err(usage(context));
     }
     let identity: config::params::Identity = context.params(&source)?;
-    let fill = |making: &mut Making, text: &[u8], path: &str| fill(making, text, path, &identity.myhostname);
-    let craft = Craft { fill: &fill, as_owner: &as_owner };
+    let complete = |making: &mut Making| sign(making, &identity.myhostname);
+    let craft = Craft { fill: &fill, complete: &complete, as_owner: &as_owner };
     let mut output = BufWriter::new(io::stdout().lock());
     let found = options.perform(&given.operands, &craft, &mut io::stdin().lock(), &mut output)?;
     output.flush()?;
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn fill(making: &mut Making, text: &[u8], path: &str, myhostname: &str) -> Result<(), Failure> {
-    for line in lines(text, path) {
-        if !making.accepts(&line, path) {
-            continue;
-        }
-        let place = Place { path, line: line.number };
-        match tokens::entry(&line.text) {
-            Ok((name, value)) => making.add(&name, &value, place)?,
-            Err(mistake) => tracing::warn!("{place}: {mistake}"),
-        }
+fn fill(making: &mut Making, line: &Line, path: &str) -> Result<(), Failure> {
+    let place = Place { path, line: line.number };
+    match tokens::entry(&line.text) {
+        Ok((name, value)) => making.add(&name, &value, place)?,
+        Err(mistake) => tracing::warn!("{place}: {mistake}"),
     }
-    sign(making, myhostname)
+    Ok(())
 }
 
 /// The entries by which sendmail and NIS know a complete database.

@@ -23,10 +23,11 @@
 //! - `-o`: do not become the owner of the source.
 //! - `-p`: do not take over the modes of the source.
 //! - `-q KEY`: print the value of a key; `-` reads keys from standard input. The status is 1 if nothing was found.
-//! - `-r`: replace duplicate entries without a warning; `-u`: keep the first.
+//! - `-r`: replace entries that are there already, without a warning.
 //! - `-s`: list all entries.
+//! - `-u`: text need not be UTF-8.
 //! - `-v`: be verbose.
-//! - `-w`: with duplicates, warn and keep the first entry.
+//! - `-w`: do not warn of entries that are there already; the first one is kept in any case.
 //!
 //! # Files
 //!

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use command::{Context, Fatal, Program};
 use table::Environment;
 use table::environment::Text;
-use table::source::{Place, entry, lines};
+use table::source::{Line, Place, entry};
 use table::upkeep::{Action, Asking, Craft, Failure, Keys, Making, Options, Shown, Work};
 
 use message::Wanted;
@@ -43,7 +43,7 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
     let mut input = io::stdin().lock();
     let found = match Wanted::read(given.has('b'), given.has('h'), given.has('m')) {
         None => {
-            let craft = Craft { fill: &fill, as_owner: &as_owner };
+            let craft = Craft { fill: &fill, complete: &|_| Ok(()), as_owner: &as_owner };
             options.perform(&given.operands, &craft, &mut input, &mut output)?
         }
         Some(_) if options.action != Action::Query(Keys::Lines) => {
@@ -60,17 +60,12 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn fill(making: &mut Making, text: &[u8], path: &str) -> Result<(), Failure> {
-    for line in lines(text, path) {
-        if !making.accepts(&line, path) {
-            continue;
-        }
-        let place = Place { path, line: line.number };
-        if let Some((key, value)) = entry(&line.text, place) {
-            making.add(key, value, place)?;
-        }
+fn fill(making: &mut Making, line: &Line, path: &str) -> Result<(), Failure> {
+    let place = Place { path, line: line.number };
+    match entry(&line.text, place) {
+        Some((key, value)) => Ok(making.add(key, value, place)?),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn as_owner(uid: u32, gid: u32, work: &mut Work<'_>) -> Result<(), Failure> {

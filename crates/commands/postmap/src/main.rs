@@ -19,21 +19,22 @@
 //! - `-b`: apply queries to the body of the message on standard input, as body_checks(5) does; with `-m`, body parts as MIME says.
 //! - `-c DIR`: the configuration directory.
 //! - `-d KEY`: remove an entry; `-` reads keys from standard input. The status is 1 if none was there.
-//! - `-f`: do not fold keys to lower case, or do not with `-q`.
+//! - `-f`: do not fold keys to lower case.
 //! - `-F`: values are names of files; their content, in base64, becomes the value.
 //! - `-h`: apply queries to the header of the message on standard input, as header_checks(5) does.
 //! - `-i`: add entries from standard input to an existing table.
 //! - `-j`: write lists and answers as JSON.
 //! - `-m`: with `-b` or `-h`, know MIME.
-//! - `-n`: do not end keys and values with a null byte; `-N` does.
+//! - `-n`: do not end keys and values with a null byte; `-N` does. By default look-ups try both.
 //! - `-o`: do not become the owner of the source.
 //! - `-p`: do not take over the modes of the source.
 //! - `-q KEY`: print the value of a key; `-` reads keys from standard input. The status is 1 if nothing was found.
-//! - `-r`: replace duplicate entries without a warning; `-u`: keep the first.
+//! - `-r`: replace entries that are there already, without a warning.
 //! - `-s`: list all entries.
 //! - `-U`: force SMTPUTF8 handling of keys in messages.
+//! - `-u`: text need not be UTF-8.
 //! - `-v`: be verbose.
-//! - `-w`: with duplicates, warn and keep the first entry.
+//! - `-w`: do not warn of entries that are there already; the first one is kept in any case.
 //!
 //! # Examples
 //!

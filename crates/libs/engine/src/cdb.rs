@@ -1,6 +1,6 @@
 //! Constant databases (D. J. Bernstein's cdb): read in place, written once.
 
-use std::io;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
 const HEADER: usize = 2048;
 
@@ -109,61 +109,72 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// A cdb in the making.
+/// A cdb in the making, in a file that is empty.
 #[derive(Debug)]
-pub struct Maker {
-    bytes: Vec<u8>,
-    slots: Vec<(u32, u32)>,
+pub struct Maker<W: Write + Seek> {
+    file: BufWriter<W>,
+    /// Where the next record starts.
+    at: u32,
+    /// Hashes and records of each table.
+    tables: Vec<Vec<(u32, u32)>>,
 }
 
-impl Default for Maker {
-    fn default() -> Self {
-        Self { bytes: vec![0; HEADER], slots: Vec::new() }
+impl<W: Write + Seek> Maker<W> {
+    /// Starts a cdb.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn new(file: W) -> io::Result<Self> {
+        let mut file = BufWriter::with_capacity(1 << 16, file);
+        file.write_all(&[0; HEADER])?;
+        Ok(Self { file, at: size(HEADER)?, tables: vec![Vec::new(); 256] })
     }
-}
 
-impl Maker {
     /// Adds a record.
     ///
     /// # Errors
     ///
-    /// When the file would be larger than the format can say.
+    /// When the file cannot be written, or would be larger than the format can say.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        let record = size(self.bytes.len())?;
-        self.bytes.extend_from_slice(&size(key.len())?.to_le_bytes());
-        self.bytes.extend_from_slice(&size(value.len())?.to_le_bytes());
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value);
-        self.slots.push((hash(key), record));
+        let record = self.at;
+        self.number(size(key.len())?)?;
+        self.number(size(value.len())?)?;
+        for text in [key, value] {
+            self.at = self.at.checked_add(size(text.len())?).ok_or(io::ErrorKind::FileTooLarge)?;
+            self.file.write_all(text)?;
+        }
+        let hash = hash(key);
+        if let Some(table) = self.tables.get_mut(usize::from(hash.to_le_bytes()[0])) {
+            table.push((hash, record));
+        }
         Ok(())
     }
 
-    /// The whole file.
+    /// Writes what is left, and gives the file back.
     ///
     /// # Errors
     ///
-    /// When the file would be larger than the format can say.
-    pub fn finish(mut self) -> io::Result<Vec<u8>> {
-        self.slots.sort_by_key(|(hash, _)| hash.to_le_bytes()[0]);
-        let mut rest = self.slots.as_slice();
-        for bucket in 0..=255_u8 {
-            let count = rest.iter().take_while(|(hash, _)| hash.to_le_bytes()[0] == bucket).count();
-            let (entries, after) = rest.split_at_checked(count).unwrap_or_default();
-            rest = after;
-            let table = table_of(entries);
-            let start = size(self.bytes.len())?;
-            let entry = usize::from(bucket) * 8;
-            if let Some(header) = self.bytes.get_mut(entry..entry + 8) {
-                let [low, high] = [start.to_le_bytes(), size(table.len())?.to_le_bytes()];
-                header.copy_from_slice(&[low, high].concat());
-            }
+    /// When the file cannot be written, or would be larger than the format can say.
+    pub fn finish(mut self) -> io::Result<W> {
+        let mut header = Vec::with_capacity(HEADER);
+        for entries in std::mem::take(&mut self.tables) {
+            let table = table_of(&entries);
+            header.extend_from_slice(&self.at.to_le_bytes());
+            header.extend_from_slice(&size(table.len())?.to_le_bytes());
             for (hash, record) in table {
-                self.bytes.extend_from_slice(&hash.to_le_bytes());
-                self.bytes.extend_from_slice(&record.to_le_bytes());
+                self.number(hash)?;
+                self.number(record)?;
             }
         }
-        size(self.bytes.len())?;
-        Ok(self.bytes)
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&header)?;
+        self.file.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+
+    fn number(&mut self, number: u32) -> io::Result<()> {
+        self.at = self.at.checked_add(4).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.write_all(&number.to_le_bytes())
     }
 }
 
@@ -191,11 +202,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_found(entries in proptest::collection::vec(("[a-c]{0,3}", "[a-z]{0,9}"), 0..60)) {
-            let mut maker = Maker::default();
+            let mut maker = Maker::new(io::Cursor::new(Vec::new())).unwrap();
             for (key, value) in &entries {
                 maker.add(key.as_bytes(), value.as_bytes()).unwrap();
             }
-            let bytes = maker.finish().unwrap();
+            let bytes = maker.finish().unwrap().into_inner();
             for (key, _) in &entries {
                 let (_, first) = entries.iter().find(|(other, _)| other == key).unwrap();
                 prop_assert_eq!(find(&bytes, key.as_bytes()), Ok(Some(first.as_bytes())));

@@ -1,6 +1,7 @@
 //! The text from which tables are made: logical lines, and `key value` entries.
 
 use std::borrow::Cow;
+use std::io::{self, Read};
 use std::path::Path;
 
 use data_encoding::BASE64;
@@ -21,6 +22,42 @@ pub struct Line {
 /// A first line that does so is warned about, with the path of the text, and skipped.
 pub fn lines<'a>(text: &'a [u8], path: &'a str) -> Lines<'a> {
     Lines { rest: text, path, number: 0 }
+}
+
+/// Gives each logical line of a text that is read piece by piece to `work`, as [`lines`] has them.
+///
+/// # Errors
+///
+/// When the text cannot be read, or as `work` says.
+pub fn each_line<E: From<io::Error>>(
+    input: &mut dyn Read,
+    path: &str,
+    work: &mut dyn FnMut(&Line) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut text, mut number) = (Vec::new(), 0);
+    loop {
+        let is_last = input.take(PIECE).read_to_end(&mut text)? == 0;
+        let whole = if is_last { text.len() } else { end_of_lines(&text) };
+        let mut lines = Lines { rest: text.get(..whole).unwrap_or_default(), path, number };
+        for line in &mut lines {
+            work(&line)?;
+        }
+        number = lines.number;
+        text.drain(..whole);
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// How much is read at once.
+const PIECE: u64 = 1 << 18;
+
+/// Where the last line starts that continues none.
+fn end_of_lines(text: &[u8]) -> usize {
+    let continues = |byte: u8| is_space(byte) || byte == b'#';
+    let starts = memchr::memrchr_iter(b'\n', text).map(|end| end + 1);
+    starts.into_iter().find(|start| text.get(*start).is_some_and(|first| !continues(*first))).unwrap_or(0)
 }
 
 /// See [`lines`].

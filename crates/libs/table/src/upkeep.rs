@@ -6,6 +6,7 @@ mod making;
 use std::io;
 
 use crate::environment::{Folding, Terminator, Text, Values};
+use crate::source::Line;
 use crate::{Environment, Error};
 
 pub use asking::Asking;
@@ -165,8 +166,11 @@ impl Options {
     }
 }
 
-/// Puts the entries of a text into a table; the last argument names the text.
-pub type Fill<'a> = dyn Fn(&mut Making, &[u8], &str) -> Result<(), Failure> + 'a;
+/// Puts the entry of a line into a table; the last argument names the text that has the line.
+pub type Fill<'a> = dyn Fn(&mut Making, &Line, &str) -> Result<(), Failure> + 'a;
+
+/// Puts into a table what belongs into a complete one.
+pub type Complete<'a> = dyn Fn(&mut Making) -> Result<(), Failure> + 'a;
 
 /// Something to be done.
 pub type Work<'a> = dyn FnMut() -> Result<(), Failure> + 'a;
@@ -176,8 +180,10 @@ pub type AsOwner = dyn Fn(u32, u32, &mut Work<'_>) -> Result<(), Failure>;
 
 /// What differs between the commands.
 pub struct Craft<'a> {
-    /// Puts the entries of a text, which comes from a file of that name, into a table.
+    /// Puts the entry of a line, which comes from a file of that name, into a table.
     pub fill: &'a Fill<'a>,
+    /// Puts what belongs into a complete table.
+    pub complete: &'a Complete<'a>,
     /// Does something with the rights of a user and a group.
     pub as_owner: &'a AsOwner,
 }

@@ -32,7 +32,37 @@ fn entries_have_a_key_and_a_value() {
     }
 }
 
+#[test]
+fn long_texts_are_read_in_pieces() {
+    let text: String = (0..20_000).map(|number| format!("key{number} value\n  more\n# note\n\n")).collect();
+    assert!(text.len() > 2 * usize::try_from(PIECE).unwrap());
+    let mut found = Vec::new();
+    each_line::<io::Error>(&mut text.as_bytes(), "f", &mut |line| {
+        found.push(line.clone());
+        Ok(())
+    })
+    .unwrap();
+    assert!(found.into_iter().eq(lines(text.as_bytes(), "f")));
+}
+
 proptest! {
+    #[test]
+    fn pieces_make_no_difference(text in "([a#] ?|\n| \n|\n #){0,40}") {
+        let expected: Vec<_> = lines(text.as_bytes(), "f").collect();
+        let mut found = Vec::new();
+        each_line::<io::Error>(&mut text.as_bytes(), "f", &mut |line| {
+            found.push(line.clone());
+            Ok(())
+        })
+        .unwrap();
+        prop_assert_eq!(&found, &expected);
+        // However much is read at once, no line is cut.
+        let end = end_of_lines(text.as_bytes());
+        let (first, rest) = text.split_at(end);
+        let both = lines(first.as_bytes(), "f").chain(lines(rest.as_bytes(), "f")).map(|line| line.text);
+        prop_assert!(both.eq(expected.into_iter().map(|line| line.text)));
+    }
+
     #[test]
     fn any_bytes_are_read(text in proptest::collection::vec(any::<u8>(), 0..200)) {
         for line in lines(&text, "f") {

@@ -1,7 +1,6 @@
 //! `cdb:path`: the file `path.cdb`, which is only ever replaced as a whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use engine::{Mapped, cdb};
 
 use super::Watched;
 use super::gathered::Gathered;
-use super::terminated::{Seen, plain, stored};
+use super::terminated::{Seen, plain, stored_in};
 use super::watched::warn_if_older;
 use crate::environment::Terminator;
 use crate::store::{Entry, Purpose, Put, Store};
@@ -131,12 +130,13 @@ impl Store for Maker {
 
 impl Maker {
     fn write(&mut self) -> std::io::Result<()> {
-        let mut maker = cdb::Maker::default();
+        let mut maker = cdb::Maker::new(&self.file)?;
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (key, value) in self.gathered.iter() {
-            let form = |text| stored(text, self.terminator, Terminator::Without);
-            maker.add(&form(key), &form(value))?;
+            let key = stored_in(key, self.terminator, Terminator::Without, &mut keys);
+            maker.add(key, stored_in(value, self.terminator, Terminator::Without, &mut values))?;
         }
-        self.file.write_all(&maker.finish()?)?;
+        maker.finish()?;
         self.file.sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
         self.gathered.clear();

@@ -1,81 +1,78 @@
 //! Entries of a table in the making, in the order in which they came, with keys that occur once.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::mem::replace;
+use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 
 use crate::store::Put;
 
-/// A million entries are common, so that their texts are all in one place, and each key is hashed once.
+/// A million entries are common, so that their texts are all in one place, each key is hashed once, and what is looked
+/// at out of order is small.
 #[derive(Default)]
 pub(super) struct Gathered {
     text: Vec<u8>,
     entries: Vec<Entry>,
-    /// By hash of the key the last entry with it.
-    last: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    /// Where entries are, near where their hashes say; at most half of the slots are taken, and their number is a power
+    /// of two.
+    slots: Vec<Slot>,
     hasher: RandomState,
 }
 
 /// Where the key is, and behind it the value.
+#[derive(Clone, Copy)]
 struct Entry {
+    hash: u64,
     key: usize,
     value: usize,
     end: usize,
-    deleted: bool,
-    /// The entry before with the same hash.
-    before: Option<usize>,
 }
 
-/// Takes hashes as they are.
-#[derive(Default)]
-pub(super) struct Hashed(u64);
+impl Entry {
+    /// In place of a deleted entry.
+    const GONE: Self = Self { hash: 0, key: 1, value: 0, end: 0 };
 
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+    fn is_gone(&self) -> bool {
+        self.value < self.key
     }
 }
+
+/// The place of an entry, plus 1, and above it as much of its hash as there is room for; 0 for none.
+type Slot = u32;
 
 impl Gathered {
     pub(super) fn put(&mut self, key: &[u8], value: &[u8], replace_old: bool) -> Put {
         let hash = self.hasher.hash_one(key);
-        let known = self.find_from(self.last.get(&hash).copied(), key);
+        let known = self.find(hash, key);
         if known.is_some() && !replace_old {
             return Put::Duplicate;
         }
         let start = self.text.len();
         self.text.extend_from_slice(key);
         self.text.extend_from_slice(value);
-        let (value, end) = (start + key.len(), self.text.len());
+        let entry = Entry { hash, key: start, value: start + key.len(), end: self.text.len() };
         if let Some(old) = known.and_then(|at| self.entries.get_mut(at)) {
-            *old = Entry { key: start, value, end, ..*old };
+            *old = entry;
         } else {
-            let before = self.last.insert(hash, self.entries.len());
-            self.entries.push(Entry { key: start, value, end, deleted: false, before });
+            self.entries.push(entry);
+            self.enter(hash);
         }
         Put::Stored
     }
 
     pub(super) fn delete(&mut self, key: &[u8]) -> bool {
-        let found = self.find(key).and_then(|at| self.entries.get_mut(at));
-        found.is_some_and(|entry| !replace(&mut entry.deleted, true))
+        let found = self.find(self.hasher.hash_one(key), key);
+        let Some(entry) = found.and_then(|at| self.entries.get_mut(at)) else { return false };
+        *entry = Entry::GONE;
+        true
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.find(key).and_then(|at| self.entries.get(at)).map(|entry| self.texts(entry).1)
+        let found = self.find(self.hasher.hash_one(key), key);
+        found.and_then(|at| self.entries.get(at)).map(|entry| self.texts(entry).1)
     }
 
     /// Keys with their values, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().filter(|entry| !entry.deleted).map(|entry| self.texts(entry))
+        self.entries.iter().filter(|entry| !entry.is_gone()).map(|entry| self.texts(entry))
     }
 
     /// Keys with their values, in the order of the keys.
@@ -83,7 +80,17 @@ impl Gathered {
         // How most keys begin is compared without going to where they are.
         let mut entries: Vec<_> = self.iter().map(|(key, value)| (beginning(key), key, value)).collect();
         entries.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.cmp(other.1)));
-        entries.into_iter().map(|(_, key, value)| (key, value))
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            if next % AT_ONCE == 0 {
+                // Texts that are all over the memory come faster when several are wanted at once.
+                for (_, key, value) in entries.iter().skip(next).take(AT_ONCE) {
+                    black_box((key.first().copied(), value.last().copied()));
+                }
+            }
+            next += 1;
+            entries.get(next - 1).map(|(_, key, value)| (*key, *value))
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -99,29 +106,71 @@ impl Gathered {
         (text(entry.key..entry.value), text(entry.value..entry.end))
     }
 
-    fn find(&self, key: &[u8]) -> Option<usize> {
-        self.find_from(self.last.get(&self.hasher.hash_one(key)).copied(), key)
+    /// The slots to look at for a hash, in order.
+    fn way(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let last = self.slots.len().wrapping_sub(1);
+        let first = usize::try_from(hash).unwrap_or(0);
+        (0..self.slots.len()).map(move |step| first.wrapping_add(step) & last)
     }
 
-    /// The entry of a key, among those with its hash.
-    fn find_from(&self, last: Option<usize>, key: &[u8]) -> Option<usize> {
-        let mut at = last;
-        while let Some(place) = at {
-            let entry = self.entries.get(place)?;
-            if !entry.deleted && self.texts(entry).0 == key {
-                return Some(place);
+    /// What the slot of an entry says of its hash. Places are less than half the number of slots.
+    fn mark(&self, hash: u64) -> Slot {
+        let hash = Slot::try_from(hash >> Slot::BITS).unwrap_or(0);
+        hash & !self.places()
+    }
+
+    /// The part of a slot that is a place.
+    fn places(&self) -> Slot {
+        Slot::try_from(self.slots.len()).map_or(Slot::MAX, |slots| slots.saturating_sub(1))
+    }
+
+    /// The place of a key's entry.
+    fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let (mark, places) = (self.mark(hash), self.places());
+        let taken = self.way(hash).map_while(|at| self.slots.get(at).copied().filter(|slot| *slot != 0));
+        let alike = taken.filter(|slot| slot & !places == mark);
+        alike.filter_map(|slot| usize::try_from((slot & places) - 1).ok()).find(|at| {
+            let entry = self.entries.get(*at).filter(|entry| entry.hash == hash && !entry.is_gone());
+            entry.is_some_and(|entry| self.texts(entry).0 == key)
+        })
+    }
+
+    /// Makes the last entry known.
+    fn enter(&mut self, hash: u64) {
+        let place = self.entries.len() - 1;
+        if self.slots.len() < self.entries.len() * 2 {
+            self.slots = vec![0; (self.slots.len() * 2).max(64)];
+            for at in 0..place {
+                let known = self.entries.get(at).map(|entry| entry.hash);
+                self.take_slot(known.unwrap_or(0), at);
             }
-            at = entry.before;
         }
-        None
+        self.take_slot(hash, place);
+    }
+
+    fn take_slot(&mut self, hash: u64, place: usize) {
+        // More entries than that find no memory.
+        let Ok(place) = Slot::try_from(place + 1) else { return };
+        let slot = self.mark(hash) | place;
+        let free = self.way(hash).find(|at| self.slots.get(*at) == Some(&0));
+        if let Some(free) = free.and_then(|at| self.slots.get_mut(at)) {
+            *free = slot;
+        }
     }
 }
 
+const AT_ONCE: usize = 64;
+
 /// The first bytes as a number that is in the same order.
 fn beginning(key: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    u128::from_be_bytes(bytes)
+    match key.first_chunk() {
+        Some(bytes) => u128::from_be_bytes(*bytes),
+        None => {
+            let mut bytes = [0; 16];
+            bytes.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+            u128::from_be_bytes(bytes)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +192,23 @@ mod tests {
         assert_eq!(gathered.put(b"b", b"5", false), Put::Stored);
         assert_eq!(gathered.put(b"b", b"6", false), Put::Duplicate);
         assert_eq!(gathered.get(b"b"), Some(&b"5"[..]));
+    }
+
+    #[test]
+    fn many_keys_are_found() {
+        let mut gathered = Gathered::default();
+        for number in 0..5000_u32 {
+            assert_eq!(gathered.put(&number.to_be_bytes(), &number.to_le_bytes(), false), Put::Stored);
+        }
+        assert!((0..1000_u32).all(|number| gathered.delete(&number.to_be_bytes())));
+        for number in 0..5000_u32 {
+            let expected = number.to_le_bytes();
+            assert_eq!(gathered.get(&number.to_be_bytes()), Some(&expected[..]).filter(|_| number >= 1000));
+        }
+        assert!(
+            gathered.sorted().map(|(key, _)| key.to_vec()).eq((1000..5000_u32).map(|key| key.to_be_bytes().to_vec()))
+        );
+        assert_eq!(gathered.iter().count(), 4000);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use engine::lmdb::{Access, Database, Error as Trouble};
 
 use super::Watched;
 use super::gathered::Gathered;
-use super::terminated::{Seen, plain, stored};
+use super::terminated::{Seen, plain, stored, stored_in};
 use super::watched::warn_if_older;
 use crate::environment::Terminator;
 use crate::error::system_text;
@@ -180,10 +180,12 @@ impl LmdbStore {
         let size = gathered.iter().map(|(key, value)| key.len() + value.len() + PER_ENTRY);
         self.database.reserve(size.sum())?;
         self.database.clear()?;
-        let form = |text| stored(text, self.terminator, Terminator::With);
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
         // A NUL at the end of all keys changes nothing about their order.
         for (key, value) in gathered.sorted() {
-            self.database.append(&form(key), &form(value))?;
+            let key = stored_in(key, self.terminator, Terminator::With, &mut keys);
+            let value = stored_in(value, self.terminator, Terminator::With, &mut values);
+            self.database.append(key, value)?;
         }
         Ok(())
     }

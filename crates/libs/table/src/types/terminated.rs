@@ -64,6 +64,24 @@ pub(super) fn stored(text: &[u8], terminator: Terminator, usual: Terminator) -> 
     }
 }
 
+/// The same in a buffer of the caller's.
+pub(super) fn stored_in<'a>(
+    text: &'a [u8],
+    terminator: Terminator,
+    usual: Terminator,
+    buffer: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    match if terminator == Terminator::Usual { usual } else { terminator } {
+        Terminator::With => {
+            buffer.clear();
+            buffer.extend_from_slice(text);
+            buffer.push(0);
+            buffer
+        }
+        Terminator::Usual | Terminator::Without => text,
+    }
+}
+
 /// Stored text without its NUL.
 pub(super) fn plain(mut text: Vec<u8>) -> Vec<u8> {
     if text.last() == Some(&0) {

@@ -8,7 +8,7 @@ use super::{Action, Asking, Craft, Duplicates, Failure, Keys, Maker, Options, Ri
 use crate::environment::{Folding, Text};
 use crate::error::system_text;
 use crate::opening::find_type;
-use crate::source::{Line, Place, is_text, stored_value};
+use crate::source::{Line, Place, each_line, is_text, stored_value};
 use crate::store::{self, Purpose, Put, Store};
 use crate::{Environment, Error, fold};
 
@@ -75,8 +75,16 @@ impl Making {
         self.store.put(key, value, true).map(|_| ())
     }
 
+    /// Puts the entries of a text that comes from `path`.
+    fn fill(&mut self, input: &mut dyn Read, path: &str, craft: &Craft<'_>) -> Result<(), Failure> {
+        each_line(input, path, &mut |line| {
+            if self.accepts(line, path) { (craft.fill)(self, line, path) } else { Ok(()) }
+        })?;
+        (craft.complete)(self)
+    }
+
     /// Whether a line is text; if not, it is warned about.
-    pub fn accepts(&self, line: &Line, path: &str) -> bool {
+    fn accepts(&self, line: &Line, path: &str) -> bool {
         self.environment.text == Text::Bytes || is_text(&line.text, Place { path, line: line.number })
     }
 
@@ -125,9 +133,7 @@ impl Options {
         };
         let mut work = || -> Result<(), Failure> {
             let mut making = Making::open(spec, Purpose::Create { mode }, self)?;
-            let mut text = Vec::new();
-            file.read_to_end(&mut text).map_err(|error| failed(&error))?;
-            (craft.fill)(&mut making, &text, path)?;
+            making.fill(&mut file, path, craft)?;
             Ok(making.save()?)
         };
         match self.maker {
@@ -142,7 +148,7 @@ impl Options {
         input.read_to_end(&mut text)?;
         for spec in specs {
             let mut making = Making::open(spec, Purpose::Update, self)?;
-            (craft.fill)(&mut making, &text, "stdin")?;
+            making.fill(&mut text.as_slice(), "stdin", craft)?;
             making.save()?;
         }
         Ok(())
