@@ -121,6 +121,8 @@ pub(crate) fn read_whole(path: &Path) -> Result<String, Error> {
         let mut file = File::open(path).map_err(open)?;
         let before = file.metadata().map_err(open)?;
         bytes.clear();
+        // One byte more than there is, so that the first read sees the end.
+        bytes.reserve(usize::try_from(before.size().min(MAX_SIZE)).unwrap_or(0) + 1);
         file.by_ref().take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(open)?;
         let after = file.metadata().map_err(open)?;
         let stamp = |m: &std::fs::Metadata| (m.size(), m.mtime(), m.mtime_nsec(), m.ino());
