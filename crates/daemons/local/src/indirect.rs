@@ -7,7 +7,7 @@ use bytes::Bytes;
 use delivery::{Attempt, Settled};
 use dsn::{Detail, Outcome, Ret, Status};
 use ipc::blocking::Channel;
-use ipc::cleanup::{Cleanup, Handling, Origin, Reply, Request, Switch, Verdict};
+use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Switch, Verdict};
 use ipc::deliver::Recipient;
 use jiff::Zoned;
 use queue_file::Time;
@@ -86,7 +86,9 @@ impl Errand<'_, '_> {
             Reply::Finished { .. } | Reply::Filter { .. } => return Err("answer without a message".to_owned()),
         };
         channel.send(&Request::Begin(HANDLING)).map_err(text)?;
-        channel.send(&Request::Envelope(self.envelope(forward).into())).map_err(text)?;
+        for records in record::pieces(&self.envelope(forward), ENVELOPE) {
+            channel.send(&Request::Envelope(records.to_vec().into())).map_err(text)?;
+        }
         channel.send_raw(&self.headers(forward, &queue_id)).map_err(text)?;
         let mut content = self.content();
         let mut more = true;

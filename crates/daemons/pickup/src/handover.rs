@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use address::Sender;
-use bytes::Bytes;
 use ipc::Channel;
-use ipc::cleanup::{Cause, Cleanup, Handling, Reply, Request, Verdict};
+use ipc::cleanup::{Cause, Cleanup, ENVELOPE, Handling, Reply, Request, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue_file::QueueId;
@@ -68,7 +67,10 @@ impl Counter {
         let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
         info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
         channel.send(&Request::Begin(self.handling))?;
-        channel.send(&Request::Envelope(self.envelope(&letter, is_requeued)))?;
+        let envelope = self.envelope(&letter, is_requeued);
+        for records in record::pieces(&envelope, ENVELOPE) {
+            channel.send(&Request::Envelope(records.to_vec().into()))?;
+        }
         channel.send_raw(&self.received(&queue_id, letter.uid))?;
         let mut content = letter.content();
         let mut more = true;
@@ -93,7 +95,7 @@ impl Counter {
         }
     }
 
-    fn envelope(&self, letter: &Letter, is_requeued: bool) -> Bytes {
+    fn envelope(&self, letter: &Letter, is_requeued: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(letter.envelope.len() + 128);
         if !self.content_filter.is_empty() {
             record::put(&mut out, Type::Filter, self.content_filter.as_bytes());
@@ -102,7 +104,7 @@ impl Counter {
             record::put_attribute(&mut out, "log_message_origin", b"local");
         }
         out.extend_from_slice(&letter.envelope);
-        out.into()
+        out
     }
 
     fn received(&self, queue_id: &str, uid: u32) -> Vec<u8> {

@@ -29,13 +29,16 @@ impl crate::Protocol for Cleanup {
     type Reply = Reply;
 }
 
+/// Records that one [`Request::Envelope`] may hold: an envelope that is longer is sent in pieces.
+pub const ENVELOPE: usize = 64 * 1024;
+
 /// What the caller says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// A message begins.
     Begin(Handling),
     /// Envelope records in queue-file form (type, length, data): `T`, `A`, `F`, `S`, then per recipient `O`, `A` and `R`.
-    /// May be repeated; a record is never cut.
+    /// At most [`ENVELOPE`] bytes; may be repeated; a record is never cut.
     Envelope(Bytes),
     /// The filters that want to see the content, each by its number and the protocol flags that it has asked for.
     Filters(Vec<(u32, u32)>),

@@ -213,6 +213,25 @@ pub fn header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
     Ok(None)
 }
 
+/// Cuts records, between them, into pieces of at most `most` bytes; a longer record is a piece of its own. What is no record
+/// is the last piece.
+pub fn pieces(records: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        while let Ok(Some((_, length, skip))) = header(rest.get(end..).unwrap_or_default()) {
+            let next = end + skip + length;
+            if end > 0 && next > most {
+                break;
+            }
+            end = next;
+        }
+        let (piece, after) = rest.split_at_checked(end).filter(|_| end > 0).unwrap_or((rest, b""));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// A record, borrowed from its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {

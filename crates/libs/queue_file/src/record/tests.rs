@@ -41,6 +41,23 @@ fn long_lines_are_cut_at_the_limit() {
 }
 
 #[test]
+fn records_are_cut_into_pieces_between_them() {
+    let mut records = Vec::new();
+    for length in [3, 4, 200, 1, 1, 1, 0] {
+        put(&mut records, Type::Recipient, &vec![b'a'; length]);
+    }
+    let lengths = |records: &[u8], most| pieces(records, most).map(<[u8]>::len).collect::<Vec<_>>();
+    assert_eq!(lengths(&records, 11), [11, 203, 11]);
+    assert_eq!(lengths(&records, 12), [11, 203, 11]);
+    assert_eq!(lengths(&records, 1), [5, 6, 203, 3, 3, 3, 2]);
+    assert_eq!(lengths(&records, 1000), [records.len()]);
+    assert_eq!(lengths(b"", 10), [0; 0]);
+    // Cut off: passed on for the reader to refuse.
+    assert_eq!(lengths(b"R\x05abc", 10), [5]);
+    assert_eq!(lengths(b"R\x01aR", 10), [3, 1]);
+}
+
+#[test]
 fn pointers_are_followed_or_shown() {
     let mut out = Vec::new();
     put_pointer(&mut out, 0);
