@@ -10,7 +10,7 @@ use crate::schedule::{Limits, MessageNumber, Transport};
 use crate::settings::Family;
 use crate::settle::shown;
 use crate::stock::{Room, Standing, Stock};
-use ipc::deliver::{Mode, Recipient};
+use ipc::deliver::{Mode, RECIPIENTS, Recipient};
 use ipc::qmgr::Arrival;
 use ipc::rewrite::{Purpose, Reply, Request};
 use maillog::line::{Delays, Delivery as Line};
@@ -25,6 +25,8 @@ struct Group {
     destination: Vec<u8>,
     nexthop: Arc<str>,
     recipients: Vec<Recipient>,
+    /// Bytes that they take in a request.
+    weight: usize,
 }
 
 /// A transport, the destination that counts, the next hop.
@@ -168,11 +170,13 @@ impl Engine {
             let limit = self.pools.get(&transport).map_or(0, |pool| if own_sender { 1 } else { pool.recipient_limit });
             let at = *index.entry((transport, destination.clone())).or_insert(groups.len());
             if at == groups.len() {
-                groups.push(Group { transport, destination, nexthop, recipients: Vec::new() });
+                groups.push(Group { transport, destination, nexthop, recipients: Vec::new(), weight: 0 });
             }
             let Some(group) = groups.get_mut(at) else { continue };
+            group.weight += recipient.weight();
             group.recipients.push(recipient);
-            if limit > 0 && group.recipients.len() >= limit {
+            if (limit > 0 && group.recipients.len() >= limit) || group.weight >= RECIPIENTS {
+                group.weight = 0;
                 let recipients = std::mem::take(&mut group.recipients);
                 self.add(number, group, recipients);
             }

@@ -5,6 +5,7 @@
 //! The agent marks recipients done in the queue file at the given offsets and has written failures to the bounce or
 //! defer log before it answers; the answer only says what qmgr needs for scheduling.
 
+use crate::Protocol as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ impl crate::Protocol for Deliver {
     type Request = Request;
     type Reply = Reply;
 }
+
+/// Bytes that the recipients of one request may have, as [`Recipient::weight`] counts them.
+pub const RECIPIENTS: usize = Deliver::LIMIT / 2;
 
 /// One delivery: a message, a next hop, and some of the message's recipients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +133,14 @@ pub struct Recipient {
     pub dsn_original: String,
     /// DSN NOTIFY as the bits of `dsn::Notify`; 0 if not asked for.
     pub notify: u8,
+}
+
+impl Recipient {
+    /// About how many bytes it takes in a request.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.address.len() + self.original.len() + self.dsn_original.len() + 32
+    }
 }
 
 /// What an agent says.
