@@ -1,5 +1,6 @@
 //! What filters ask for: other headers, another sender, recipients more or less, and the hold queue.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ::milter::chain::Verdict;
@@ -49,7 +50,6 @@ impl Message {
             }
             Response::ChangeSender(words) => self.change_sender(shown, &words).await?,
             Response::AddRecipient(words) => self.add_recipient(shown, &words).await?,
-            Response::DeleteRecipient(given) => self.delete_recipient(shown, &given),
             Response::Quarantine(_) => self.take_verdict("END-OF-MESSAGE", Verdict::Hold),
             Response::Continue
             | Response::Accept
@@ -62,6 +62,7 @@ impl Message {
             | Response::ConnectionFailure
             | Response::Reply(_)
             | Response::ReplaceBody(_)
+            | Response::DeleteRecipient(_)
             | Response::Options(_) => tracing::warn!("{}: unexpected answer of a milter", self.id),
         }
         Ok(())
@@ -145,9 +146,12 @@ impl Message {
         result
     }
 
-    /// Removes all that a recipient has become.
-    fn delete_recipient(&mut self, shown: &mut Shown, given: &[u8]) {
-        let gone = address_of(Some(&given.to_vec()));
+    /// Removes all that some recipients have become.
+    pub(super) fn delete_recipients(&mut self, shown: &mut Shown, given: &[Vec<u8>]) {
+        if given.is_empty() {
+            return;
+        }
+        let gone = given.iter().map(|given| address_of(Some(given)).as_bytes().to_ascii_lowercase()).collect();
         let leading = self.without(&shown.leading, &gone);
         let extracted = std::mem::take(&mut self.extracted);
         let kept = self.without(&extracted, &gone);
@@ -158,8 +162,8 @@ impl Message {
         }
     }
 
-    /// Records without those of a recipient; `None` where there are none of it.
-    fn without(&mut self, records: &[u8], gone: &Address) -> Option<Vec<u8>> {
+    /// Records without those of recipients, given in lower case; `None` where there are none of them.
+    fn without(&mut self, records: &[u8], gone: &HashSet<Vec<u8>>) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(records.len());
         let mut removed = false;
         // Where the records of the recipient that comes next begin.
@@ -177,7 +181,7 @@ impl Message {
                 let pending = std::mem::take(&mut pending);
                 let begin = begin.take().unwrap_or(start);
                 let original = if pending.original.is_empty() { found.data } else { &pending.original };
-                if original.eq_ignore_ascii_case(gone.as_bytes()) {
+                if gone.contains(&original.to_ascii_lowercase()) {
                     self.forget_recipient(&Address::new(found.data.to_vec()), &pending);
                     out.truncate(begin);
                     removed = true;

@@ -165,6 +165,8 @@ impl Message {
     /// Does what a filter's answers say, the last of which is its verdict.
     async fn obey_filter(&mut self, shown: &mut Shown, flags: u32, answers: &[u8]) -> Result<(), Refusal> {
         let mut body: Option<Vec<u8>> = None;
+        // Recipients to be removed: those that are named one after the other go together.
+        let mut gone = Vec::new();
         for answer in packet::split(answers) {
             let Ok(response) = packet::parse(answer) else {
                 tracing::warn!("{}: malformed answer of a milter", self.id);
@@ -174,12 +176,18 @@ impl Message {
                 body.get_or_insert_default().extend_from_slice(&part);
                 continue;
             }
+            if let Response::DeleteRecipient(given) = response {
+                gone.push(given);
+                continue;
+            }
+            self.delete_recipients(shown, &std::mem::take(&mut gone));
             match plain(response.clone()) {
                 Some(Plain::Continue | Plain::Accept) => {}
                 Some(Plain::Verdict(verdict)) => self.take_verdict("END-OF-MESSAGE", verdict),
                 None => self.change(shown, flags, response).await?,
             }
         }
+        self.delete_recipients(shown, &gone);
         if let Some(body) = body {
             shown.replace_body(&body, self.desk.settings.limits.line_length);
         }

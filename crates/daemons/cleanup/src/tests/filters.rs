@@ -98,6 +98,29 @@ async fn envelope_and_body_are_changed() {
     }
 }
 
+/// What it costs to remove half of so many recipients.
+async fn removal(count: usize) -> Duration {
+    let names: Vec<String> = (0..count).map(|number| format!("user{number}@e.f")).collect();
+    let gone = names.iter().step_by(2).map(|name| format!("-<{name}>\0").into_bytes());
+    let (_folder, main, _) = filter(gone.chain([b"a".to_vec()]).collect()).await;
+    let lab = Lab::new(&main);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let begin = std::time::Instant::now();
+    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &names), &[TEXT.as_bytes()]).await;
+    let time = begin.elapsed();
+    assert!(queued.recipients().iter().eq(names.iter().skip(1).step_by(2)));
+    time
+}
+
+#[tokio::test]
+async fn many_recipients_are_removed_together() {
+    let mut factor = f64::MAX;
+    for _ in 0..3 {
+        factor = factor.min(removal(4000).await.as_secs_f64() / removal(400).await.as_secs_f64());
+    }
+    assert!(factor < 40.0, "ten times the recipients cost {factor:.0} times as much");
+}
+
 #[tokio::test]
 async fn verdicts_are_obeyed() {
     let refused = |cause, reason: &str| Verdict::Refused { cause, reason: reason.to_owned() };
