@@ -1,5 +1,6 @@
 //! The tasks of the project, in plain Rust: `cargo xtask TASK`.
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -18,6 +19,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
   demo [--keep]            a private instance that receives, delivers and relays mail before your eyes
   test [ARGUMENTS]         every test of the project (ARGUMENTS go to cargo test)
+  bench [CRATE]...         what the hot functions cost, and how cost grows with size
   check                    all that CI does, in CI's order
   tidy                     the checks that no linter has
   man                      the manual pages, in man/
@@ -43,6 +45,7 @@ fn run() -> Result<()> {
     match task.to_str() {
         Some("demo") => demo::run(&rest),
         Some("test") => test::run(rest),
+        Some("bench") => bench::run(&rest),
         Some("check") => check::run(),
         Some("tidy") => tidy::run(),
         Some("man") => man::run(),

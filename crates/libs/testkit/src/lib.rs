@@ -2,5 +2,6 @@
 
 pub mod client;
 pub mod dialog;
+pub mod growth;
 pub mod instance;
 pub mod name_server;
