@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipc::Channel;
-use ipc::cleanup::{Cause, Cleanup, Handling, Origin, Reply as Answer, Request, Switch, Verdict};
+use ipc::cleanup::{Cause, Cleanup, ENVELOPE, Handling, Origin, Reply as Answer, Request, Switch, Verdict};
 use queue_file::record::{self, Type};
 use smtp_proto::{Enhanced, Reply};
 use tracing::warn;
@@ -210,23 +210,8 @@ impl Delivery {
     }
 
     fn send_records(&mut self) -> Result<(), Broken> {
-        // A frame has a limit; records are never cut.
         let records = std::mem::take(&mut self.records);
-        let mut start = 0;
-        let mut end = 0;
-        while let Some(length) = record_length(records.get(end..).unwrap_or_default()) {
-            if end > start && end + length - start > RECORDS_LIMIT {
-                self.send_part(&records, start, end)?;
-                start = end;
-            }
-            end += length;
-        }
-        self.send_part(&records, start, records.len())
-    }
-
-    fn send_part(&mut self, records: &[u8], start: usize, end: usize) -> Result<(), Broken> {
-        let part = records.get(start..end).unwrap_or_default();
-        if part.is_empty() { Ok(()) } else { self.send(&Request::Envelope(part.to_vec().into())) }
+        record::pieces(&records, ENVELOPE).try_for_each(|part| self.send(&Request::Envelope(part.to_vec().into())))
     }
 
     /// Sends content.
@@ -309,21 +294,6 @@ impl Delivery {
 
 /// The flag by which a record puts a message on hold.
 const HOLD: u32 = 4;
-const RECORDS_LIMIT: usize = 32 * 1024;
-
-/// The length of the first record.
-fn record_length(records: &[u8]) -> Option<usize> {
-    let (_, rest) = records.split_first()?;
-    let (mut length, mut shift) = (0_usize, 0);
-    for (at, byte) in rest.iter().enumerate() {
-        length |= usize::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(at + 2 + length);
-        }
-        shift += 7;
-    }
-    None
-}
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of a map_err")]
 fn broken(error: ipc::Error) -> Broken {
@@ -403,16 +373,5 @@ mod tests {
         ] {
             assert_eq!(refusal(cause, reason).0.logged(), expected);
         }
-    }
-
-    #[test]
-    fn records_have_a_length() {
-        let mut records = Vec::new();
-        record::put(&mut records, Type::Sender, b"a@b");
-        record::put(&mut records, Type::Recipient, &[b'x'; 300]);
-        let first = record_length(&records).unwrap();
-        assert_eq!(first, 5);
-        assert_eq!(record_length(&records[first..]), Some(303));
-        assert_eq!(record_length(b""), None);
     }
 }
