@@ -1,5 +1,6 @@
 //! The commands that carry a message's envelope, with the parameters that the server offers.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use address::{Address, quote};
@@ -77,7 +78,7 @@ impl Style {
     pub async fn envelope(
         &self,
         request: &Request,
-        numbers: &[usize],
+        numbers: &BTreeSet<usize>,
         terms: Terms<'_>,
         generic: &Generic,
     ) -> Result<Envelope, Detail> {

@@ -8,6 +8,7 @@ mod greet;
 mod pass;
 mod settle;
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use delivery::Attempt;
@@ -40,7 +41,7 @@ pub struct Errand<'a> {
     carrier: &'a Carrier,
     delivery: &'a Delivery,
     /// Numbers of the recipients without an outcome.
-    left: Vec<usize>,
+    left: BTreeSet<usize>,
     /// What went wrong last.
     why: Option<Detail>,
     turn: Turn,

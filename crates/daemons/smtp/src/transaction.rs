@@ -4,6 +4,7 @@
 //! says 354 all the same, gets an empty message, which it can only refuse. What a server said to each recipient is
 //! noted as it is heard, so that nothing is forgotten when the connection breaks later.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use smtp_proto::ehlo::Keyword;
@@ -60,7 +61,7 @@ pub struct Verdicts {
     /// Refused at RCPT TO.
     pub refused: Vec<(usize, Answer)>,
     /// Accepted at RCPT TO, and nothing more is known.
-    pub accepted: Vec<usize>,
+    pub accepted: VecDeque<usize>,
     /// The reply after the final dot, with what it is a reply to.
     pub ended: Vec<(usize, Answer)>,
 }
@@ -197,7 +198,7 @@ impl Ready {
                 let Some((number, _)) = envelope.rcpt.get(at) else { return Ok(()) };
                 match (heard.mail.as_ref().is_some_and(|mail| mail.class() == 2), positive) {
                     (true, true) if envelope.goal == Goal::ProbeRcpt => verdicts.ended.push((*number, answer)),
-                    (true, true) => verdicts.accepted.push(*number),
+                    (true, true) => verdicts.accepted.push_back(*number),
                     (true, false) => verdicts.refused.push((*number, answer)),
                     (false, _) => {}
                 }
@@ -224,9 +225,9 @@ impl Ready {
     /// One reply for all, or with LMTP one for each.
     async fn end(&mut self, verdicts: &mut Verdicts) -> Result<(), Failure> {
         if self.dialogue.dialect().flavor == Flavor::Lmtp {
-            while let Some(number) = verdicts.accepted.first().copied() {
+            while let Some(number) = verdicts.accepted.front().copied() {
                 let answer = self.dialogue.hear(Stage::End).await?;
-                verdicts.accepted.remove(0);
+                verdicts.accepted.pop_front();
                 verdicts.ended.push((number, answer));
             }
             return Ok(());

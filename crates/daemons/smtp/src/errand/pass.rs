@@ -24,7 +24,7 @@ impl Errand<'_> {
             Ok(remains) => {
                 // Which of them remain is not known; qmgr will read the file.
                 let settled = if remains == Remains::Nothing { Settled::Finished } else { Settled::Remains };
-                self.left.drain(..).for_each(|_| self.delivery.conclude(settled));
+                std::mem::take(&mut self.left).iter().for_each(|_| self.delivery.conclude(settled));
                 true
             }
             Err(error) => {

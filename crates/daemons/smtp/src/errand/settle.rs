@@ -49,7 +49,7 @@ impl Errand<'_> {
             }
             let _ = self.delivery.settle(&recipient, &self.attempt, Outcome::Sent(detail)).await;
         }
-        self.left.retain(|left| *left != number);
+        self.left.remove(&number);
     }
 
     /// A recipient that was refused: another server may take it, if that is not final.
@@ -101,7 +101,7 @@ impl Errand<'_> {
         if let Some(recipient) = self.request().recipients.get(number) {
             let _ = self.delivery.settle(recipient, &self.attempt, outcome).await;
         }
-        self.left.retain(|left| *left != number);
+        self.left.remove(&number);
     }
 
     /// No server is left to try.
