@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::environment::Settings;
-use crate::source::{lines, trim};
+use crate::source::{Place, lines, trim};
 use crate::types::Watched;
 use crate::{Environment, Error, Owner, Parents, PatternList};
 
@@ -66,8 +66,11 @@ impl Parameters {
         for line in lines(&text, name) {
             let text = String::from_utf8_lossy(trim(&line.text)).into_owned();
             match text.split_once('=') {
-                Some((name, value)) => {
-                    values.insert(name.trim().to_owned(), value.trim().to_owned());
+                Some((key, value)) => {
+                    if let Some(old) = values.insert(key.trim().to_owned(), value.trim().to_owned()) {
+                        let (key, place) = (key.trim(), Place { path: name, line: line.number });
+                        tracing::warn!("{place}: overriding earlier entry: {key}={old}");
+                    }
                 }
                 None => {
                     let reason = format!("{name}, line {}: missing '=' after attribute name: \"{text}\"", line.number);
@@ -103,7 +106,12 @@ impl Parameters {
 
     /// The value of a parameter that the table cannot do without.
     pub(crate) fn required(&self, name: &str) -> Result<String, Error> {
-        self.text(name).ok_or_else(|| self.mistake(&format!("parameter \"{name}\" is not given")))
+        self.text(name).ok_or_else(|| match &self.origin {
+            Origin::File { .. } => self.mistake(&format!("bad string length 0 < 1: {name} = ")),
+            Origin::Main { name: prefix, .. } => {
+                Error::config(&self.spec, format!("bad string length 0 < 1: {prefix}_{name} = "))
+            }
+        })
     }
 
     /// A number.
@@ -126,10 +134,10 @@ impl Parameters {
             .map_err(|_| self.mistake(&format!("bad numerical configuration: {name} = {value}")))
     }
 
-    /// A template with `%s` and its kind.
-    pub(crate) fn template(&self, name: &str, text: &str) -> Result<Template, Error> {
-        Template::parse(text)
-            .map_err(|letter| self.mistake(&format!("bad {name} template: unknown expansion %{letter}")))
+    /// A template with `%s` and its kind, which `what` is.
+    pub(crate) fn template(&self, what: &str, text: &str) -> Result<Template, Error> {
+        let invalid = || format!("db_common_parse: {}: Invalid {what} template: {text}", self.place());
+        Template::parse(text).ok_or_else(|| Error::config(&self.spec, invalid()))
     }
 
     /// The query, or one made of the parameters that came before it. `%s` stands between single quotes.
@@ -140,7 +148,7 @@ impl Parameters {
         if let Some(function) = self.text("select_function") {
             return self.template("query", &format!("SELECT {function}('%s')"));
         }
-        let (select_field, table) = (self.required("select_field")?, self.required("table")?);
+        let (table, select_field) = (self.required("table")?, self.required("select_field")?);
         let where_field = self.required("where_field")?;
         let more = self.text("additional_conditions").unwrap_or_default();
         self.template("query", &format!("SELECT {select_field} FROM {table} WHERE {where_field} = '%s' {more}"))
@@ -154,11 +162,15 @@ impl Parameters {
 
     /// Something is wrong with the parameters.
     pub(crate) fn mistake(&self, what: &str) -> Error {
-        let place = match &self.origin {
+        Error::config(&self.spec, format!("{}: {what}", self.place()))
+    }
+
+    /// The file, or the name that stands for it in main.cf.
+    fn place(&self) -> &str {
+        match &self.origin {
             Origin::File { path, .. } => path,
             Origin::Main { name, .. } => name,
-        };
-        Error::config(&self.spec, format!("{place}: {what}"))
+        }
     }
 }
 
@@ -190,8 +202,8 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template. `Err` names the letter that is none.
-    pub(crate) fn parse(text: &str) -> Result<Self, char> {
+    /// Reads a template. None if it has a `%` that stands for nothing.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut letters = text.chars();
@@ -215,7 +227,7 @@ impl Template {
                     let number = digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
                     (Of::Key, Part::Component(number.unwrap_or(1)))
                 }
-                other => return Err(other.unwrap_or('%')),
+                _ => return None,
             };
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
@@ -225,7 +237,7 @@ impl Template {
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
         }
-        Ok(Self(pieces))
+        Some(Self(pieces))
     }
 
     /// Whether it is the same for every key.
@@ -258,13 +270,14 @@ impl Part {
             Self::Whole => Some(text),
             Self::User => Some(user).filter(|user| !user.is_empty()),
             Self::Domain => domain.filter(|domain| !domain.is_empty()),
-            Self::Component(number) => domain?.rsplit('.').nth(number - 1).filter(|name| !name.is_empty()),
+            Self::Component(number) => domain?.rsplit('.').filter(|name| !name.is_empty()).nth(number - 1),
         }
     }
 }
 
 /// Which keys are asked for, and what becomes of the results.
 pub(crate) struct Shape {
+    spec: String,
     result_format: Template,
     domains: Option<PatternList>,
     expansion_limit: usize,
@@ -274,9 +287,11 @@ impl Shape {
     /// Reads `result_format`, `domain` and `expansion_limit`.
     pub(crate) fn read(parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
         // An old name, which the tables of LDAP still know.
-        let format = parameters.text("result_format").or_else(|| parameters.text("result_filter"));
+        let old = parameters.text("result_filter").filter(|_| parameters.spec().starts_with("ldap:"));
+        let format = parameters.text("result_format").or(old);
         Ok(Self {
-            result_format: parameters.template("result_format", format.as_deref().unwrap_or("%s"))?,
+            spec: parameters.spec().to_owned(),
+            result_format: parameters.template("result", format.as_deref().unwrap_or("%s"))?,
             domains: parameters.domains(environment),
             expansion_limit: parameters.number("expansion_limit", 0)?,
         })
@@ -284,6 +299,10 @@ impl Shape {
 
     /// Whether a key is to be asked for: its domain is listed, and it has what the format of results needs.
     pub(crate) async fn admits(&self, key: &str) -> Result<bool, Error> {
+        if key.is_empty() {
+            tracing::warn!("table \"{}\": empty query string -- ignored", self.spec);
+            return Ok(false);
+        }
         if !is_listed(self.domains.as_ref(), key).await? {
             return Ok(false);
         }
@@ -337,7 +356,7 @@ mod tests {
         assert_eq!(parameters.text("hosts").as_deref(), Some("a b"));
         assert_eq!(parameters.text("query").as_deref(), Some("h %s"));
         assert_eq!((parameters.given("empty").as_deref(), parameters.text("empty")), (Some(""), None));
-        assert_eq!(parameters.required("dbname").unwrap_err().to_string(), "users: parameter \"dbname\" is not given");
+        assert_eq!(parameters.required("dbname").unwrap_err().to_string(), "bad string length 0 < 1: users_dbname = ");
         assert!(Parameters::read("x", "./users", &Environment::of(&source)).is_err());
     }
 
@@ -352,12 +371,13 @@ mod tests {
             ("%d", "name", None),
             ("%1.%2.%3", "u@mail.example.com", Some("<com>.<example>.<mail>")),
             ("%3", "u@example.com", None),
+            ("%2.%1", "u@.example..com.", Some("<example>.<com>")),
             ("%U at %D", "u@d", Some("<u> at <d>")),
         ] {
             let text = Template::parse(template).unwrap().expand(key, key, |part| format!("<{part}>"));
             assert_eq!(text.as_deref(), expected, "{template} {key}");
         }
-        assert_eq!(Template::parse("%x"), Err('x'));
-        assert_eq!(Template::parse("%"), Err('%'));
+        assert_eq!(Template::parse("%x"), None);
+        assert_eq!(Template::parse("%"), None);
     }
 }
