@@ -48,7 +48,7 @@ fn read(line: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = line;
     while let Some((first, after)) = rest.split_first() {
-        if first.is_ascii_whitespace() {
+        if is_space(*first) {
             rest = after;
             continue;
         }
@@ -65,13 +65,19 @@ fn read(line: &[u8]) -> Vec<Token> {
     tokens
 }
 
+/// White space between words; inside quotes it is a space.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 fn quoted(text: &[u8]) -> (Token, usize) {
     let mut word = Vec::new();
     let mut bytes = text.iter().enumerate().skip(1);
     while let Some((at, byte)) = bytes.next() {
         match byte {
             b'"' => return (Token::Quoted(word), at + 1),
-            b'\\' => word.extend(bytes.next().map(|(_, escaped)| *escaped)),
+            b'\\' => word.extend(bytes.next().map(|(_, escaped)| if is_space(*escaped) { b' ' } else { *escaped })),
+            byte if is_space(*byte) => word.push(b' '),
             _ => word.push(*byte),
         }
     }
@@ -103,7 +109,7 @@ fn atom(text: &[u8]) -> (Token, usize) {
     let mut escapes = false;
     let mut bytes = text.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {
-        let ends = byte.is_ascii_whitespace() || SIGNS.contains(byte) || matches!(byte, b'"' | b'(' | b'[');
+        let ends = is_space(*byte) || SIGNS.contains(byte) || matches!(byte, b'"' | b'(' | b'[');
         if ends {
             return (word_token(word, escapes), at);
         }
@@ -118,7 +124,7 @@ fn atom(text: &[u8]) -> (Token, usize) {
 }
 
 fn word_token(word: Vec<u8>, escapes: bool) -> Token {
-    if escapes { Token::Quoted(word) } else { Token::Atom(word) }
+    if escapes || word.iter().any(u8::is_ascii_control) { Token::Quoted(word) } else { Token::Atom(word) }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,6 +187,8 @@ mod tests {
             ("k 4: y", "\"k 4\"", "y"),
             ("k.3: y", "k.3", "y"),
             ("a: \"\" x", "a", "\"\" x"),
+            ("\"k\te\": \"b\\\t\rc\"", "\"k e\"", "\"b  c\""),
+            ("a: b\x0bc d", "a", "\"b\x0bc\" d"),
         ] {
             let expected = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
             assert_eq!(entry(line.as_bytes()), Ok(expected), "{line}");

@@ -1,5 +1,6 @@
 //! What opening a table needs to know of the configuration.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use ipc::Caller;
 use ipc::proxymap::Proxymap;
+
+use crate::fold;
 
 /// Parameters that table types use, and how keys are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +163,11 @@ impl Environment {
 }
 
 impl Environment {
+    /// A key of fixed strings as tables have it.
+    pub(crate) fn folded<'a>(&self, key: &'a [u8]) -> Cow<'a, [u8]> {
+        fold::folded(key, self.folding, self.text)
+    }
+
     /// The same for a program whose working directory is the queue directory, and whose root may change to it.
     #[must_use]
     pub fn inside(self) -> Self {

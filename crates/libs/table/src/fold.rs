@@ -28,9 +28,23 @@ pub fn fold(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded.into_bytes())
 }
 
-/// Text for the log, with a mark in place of each byte beyond ASCII.
+/// Text for the log, with a mark in place of each byte that is no text.
 pub(crate) fn shown(text: &[u8]) -> String {
-    text.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+    let mut shown = String::new();
+    for chunk in text.utf8_chunks() {
+        shown.push_str(chunk.valid());
+        shown.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    shown
+}
+
+/// A key of fixed strings as tables have it: letters beyond ASCII have two cases only where text is UTF-8.
+pub(crate) fn folded(key: &[u8], folding: Folding, text: Text) -> Cow<'_, [u8]> {
+    match (folding, text) {
+        (Folding::Fixed, Text::Utf8) => fold(key),
+        (Folding::Fixed, Text::Bytes) if key.iter().any(u8::is_ascii_uppercase) => Cow::Owned(key.to_ascii_lowercase()),
+        (Folding::Fixed, Text::Bytes) | (Folding::None, _) => Cow::Borrowed(key),
+    }
 }
 
 /// Keys and values of any table as the environment wants them.
@@ -70,10 +84,7 @@ impl Table for Folded {
             tracing::warn!("{}: non-UTF-8 key \"{key}\": malformed UTF-8 or invalid codepoint", self.spec);
             return Lookup::nothing();
         }
-        let folded = match self.folding {
-            Folding::Fixed => fold(key),
-            Folding::None => Cow::Borrowed(key),
-        };
+        let folded = folded(key, self.folding, self.text);
         match self.inner.lookup(&folded) {
             Lookup::Now(Ok(None)) => Lookup::nothing(),
             Lookup::Now(Ok(Some(value))) if value.is_ascii() => Lookup::found(value),
@@ -100,7 +111,7 @@ impl Table for Folded {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::*;
 
     #[test]
     fn letters_fold() {
@@ -109,5 +120,15 @@ mod tests {
             assert_eq!(fold(text.as_bytes()), expected.as_bytes(), "{text}");
         }
         assert_eq!(*fold(b"A\xffB"), *b"a\xffb");
+        assert_eq!(*folded("AÉ".as_bytes(), Folding::Fixed, Text::Utf8), *"aé".as_bytes());
+        assert_eq!(*folded("AÉ".as_bytes(), Folding::Fixed, Text::Bytes), *"aÉ".as_bytes());
+        assert_eq!(*folded(b"AB", Folding::None, Text::Utf8), *b"AB");
+    }
+
+    #[test]
+    fn text_is_shown() {
+        for (text, expected) in [(&b"a\xffb"[..], "a?b"), ("é\t".as_bytes(), "é\t"), (b"\xc3", "?"), (b"", "")] {
+            assert_eq!(shown(text), expected);
+        }
     }
 }

@@ -18,17 +18,16 @@ impl Network {
     pub fn parse(text: &str) -> Result<Self, String> {
         let plain = without_brackets(text)?;
         let Some((address, mask)) = plain.split_once('/') else {
-            let address: IpAddr = plain.parse().map_err(|_| format!("bad address pattern: \"{text}\""))?;
+            let address: IpAddr = plain.parse().map_err(|_| format!("bad address pattern: \"{plain}\""))?;
             return Ok(Self { address, length: bits(address) });
         };
         if mask.is_empty() || !mask.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!("bad mask value in \"{text}\""));
+            return Err(format!("bad mask value in \"{plain}\""));
         }
-        let address: IpAddr = address.parse().map_err(|_| format!("bad network value in \"{text}\""))?;
-        let length = match mask.parse::<u8>() {
-            Ok(length) if length <= bits(address) => length,
-            _ => return Err(format!("bad mask length in \"{text}\"")),
-        };
+        let most = if address.contains(':') { 128 } else { 32 };
+        let length = mask.parse().ok().filter(|length| *length <= most);
+        let length = length.ok_or_else(|| format!("bad mask length in \"{plain}\""))?;
+        let address: IpAddr = address.parse().map_err(|_| format!("bad network value in \"{plain}\""))?;
         let network = first_address(address, length);
         if network != address {
             return Err(format!(

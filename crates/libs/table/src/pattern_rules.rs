@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 
 use crate::environment::{Trust, Values};
+use crate::fold::shown;
 use crate::replacement::{Mistake, Replacement};
 use crate::rules::{self, Builder, Rule, Rules};
 use crate::source::{is_space, stored_value, trim};
@@ -176,7 +177,7 @@ impl<E: Engine> Reader<'_, E> {
         let written = self.pattern(trim(text))?;
         let extra = trim(written.rest);
         if !extra.is_empty() {
-            self.warn(&format!("ignoring extra text after IF statement: \"{}\"", String::from_utf8_lossy(extra)));
+            self.warn(&format!("ignoring extra text after IF statement: \"{}\"", shown(extra)));
             self.warn("do not prepend whitespace to statements between IF and ENDIF");
         }
         let engine = E::compile(written.pattern, &written.flags, Groups::Unused)?;
@@ -201,28 +202,32 @@ impl<E: Engine> Reader<'_, E> {
             return Err("no regexp: skipping this rule".to_owned());
         };
         let end = closing(text, *delimiter)
-            .ok_or_else(|| format!("no closing regexp delimiter \"{}\": {}", char::from(*delimiter), E::UNCLOSED))?;
+            .ok_or_else(|| format!("no closing regexp delimiter \"{}\": {}", shown(&[*delimiter]), E::UNCLOSED))?;
         let (pattern, after) = text.split_at_checked(end).unwrap_or_default();
         let after = after.get(1..).unwrap_or_default();
         let end = after.iter().position(|byte| is_space(*byte)).unwrap_or(after.len());
         let (flags, rest) = after.split_at_checked(end).unwrap_or_default();
-        if let Some(flag) = flags.iter().find(|flag| !E::knows(**flag)) {
-            return Err(format!("unknown regexp option \"{}\": skipping this rule", char::from(*flag)));
-        }
-        for flag in flags.iter().filter(|flag| E::OBSOLETE.contains(flag)) {
-            self.warn(&format!("ignoring obsolete regexp option \"{}\"", char::from(*flag)));
+        for flag in flags {
+            if !E::knows(*flag) {
+                return Err(format!("unknown regexp option \"{}\": skipping this rule", shown(&[*flag])));
+            }
+            if E::OBSOLETE.contains(flag) {
+                self.warn(&format!("ignoring obsolete regexp option \"{}\"", char::from(*flag)));
+            }
         }
         Ok(Written { negated, pattern, flags: Flags(flags.to_vec()), rest })
     }
 
     fn replacement(&self, text: &[u8]) -> Result<Replacement, String> {
-        Replacement::parse(text).map_err(|mistake| {
-            match mistake {
-                Mistake::Syntax(warning) => tracing::warn!("{warning}"),
-                Mistake::NonNumeric(name) => {
-                    self.warn(&format!("non-numeric replacement index \"{name}\""));
+        Replacement::parse(text).map_err(|mistakes| {
+            for mistake in mistakes {
+                match mistake {
+                    Mistake::Syntax(warning) => tracing::warn!("{warning}"),
+                    Mistake::NonNumeric(name) => {
+                        self.warn(&format!("non-numeric replacement index \"{name}\""));
+                    }
+                    Mistake::Zero => self.warn(&format!("{} replacement index \"0\"", E::OUT_OF_RANGE)),
                 }
-                Mistake::Zero => self.warn(&format!("{} replacement index \"0\"", E::OUT_OF_RANGE)),
             }
             "bad replacement syntax: skipping this rule".to_owned()
         })
@@ -233,11 +238,10 @@ impl<E: Engine> Reader<'_, E> {
 fn closing(text: &[u8], delimiter: u8) -> Option<usize> {
     let mut bytes = text.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {
-        if *byte == delimiter {
-            return Some(at);
-        }
         if *byte == b'\\' {
             bytes.next();
+        } else if *byte == delimiter {
+            return Some(at);
         }
     }
     None
@@ -254,7 +258,7 @@ impl<E: Engine> Patterns<E> {
             needs: Vec::new(),
             line: 0,
         };
-        for line in &text.lines {
+        for line in text.lines.iter().filter(|line| !line.text.is_empty()) {
             reader.line = line.number;
             if let Err(warning) = reader.rule(trim(&line.text)) {
                 reader.warn(&warning);

@@ -1,5 +1,7 @@
 //! The text that a pattern's match is replaced with: `$1`, `${1}`, `$(1)`, and `$$` for a dollar sign.
 
+use crate::fold::shown;
+
 /// Text with places for what groups matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Replacement {
@@ -24,7 +26,9 @@ pub(crate) enum Mistake {
 }
 
 impl Replacement {
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, Mistake> {
+    /// Reads a text. The last mistake may hide others.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
         let mut pieces = Vec::new();
         let mut plain = Vec::new();
         let mut rest = text;
@@ -37,18 +41,31 @@ impl Replacement {
                 rest = after;
                 continue;
             }
-            let (name, after) = name(text, after)?;
+            // What stands in brackets behind a mistake is not looked at.
+            if !mistakes.is_empty() && matches!(after.first(), Some(b'{' | b'(')) {
+                return Err(mistakes);
+            }
+            let (name, after) = match name(text, after) {
+                Ok(found) => found,
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    return Err(mistakes);
+                }
+            };
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
-            pieces.push(Piece::Group(number(name)?));
+            match number(name) {
+                Ok(group) => pieces.push(Piece::Group(group)),
+                Err(mistake) => mistakes.push(mistake),
+            }
             rest = after;
         }
         plain.extend_from_slice(rest);
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
         }
-        Ok(Self { pieces })
+        if mistakes.is_empty() { Ok(Self { pieces }) } else { Err(mistakes) }
     }
 
     /// The groups that are referred to.
@@ -78,10 +95,10 @@ impl Replacement {
 
 /// The name that follows a dollar sign, and what follows the name; mistakes show the whole text.
 fn name<'a>(text: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Mistake> {
-    let shown = || String::from_utf8_lossy(text);
-    let closing = match after.first() {
-        Some(b'{') => b'}',
-        Some(b'(') => b')',
+    let shown = || shown(text);
+    let (opening, closing) = match after.first() {
+        Some(b'{') => (b'{', b'}'),
+        Some(b'(') => (b'(', b')'),
         _ => {
             let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
             let end = after.iter().position(|byte| !of_name(byte)).unwrap_or(after.len());
@@ -92,11 +109,24 @@ fn name<'a>(text: &[u8], after: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Mistak
         }
     };
     let inner = after.get(1..).unwrap_or_default();
-    match memchr::memchr(closing, inner).and_then(|end| inner.split_at_checked(end)) {
+    match end_of_brackets(inner, opening, closing).and_then(|end| inner.split_at_checked(end)) {
         Some(([], _)) => Err(Mistake::Syntax(format!("empty macro name: \"{}\"", shown()))),
         Some((name, rest)) => Ok((name, rest.get(1..).unwrap_or_default())),
         None => Err(Mistake::Syntax(format!("truncated macro reference: \"{}\"", shown()))),
     }
+}
+
+/// Where brackets end that are open already.
+fn end_of_brackets(text: &[u8], opening: u8, closing: u8) -> Option<usize> {
+    let mut level = 1_usize;
+    text.iter().position(|byte| {
+        if *byte == opening {
+            level += 1;
+        } else if *byte == closing {
+            level -= 1;
+        }
+        level == 0
+    })
 }
 
 fn number(name: &[u8]) -> Result<usize, Mistake> {
@@ -132,9 +162,21 @@ mod tests {
             ("$0", Mistake::Zero),
             ("${1", Mistake::Syntax("truncated macro reference: \"${1\"".to_owned())),
             ("$(x)", Mistake::NonNumeric("x".to_owned())),
+            ("${$1${1}", Mistake::Syntax("truncated macro reference: \"${$1${1}\"".to_owned())),
+            ("$0$(x)$y", Mistake::Zero),
         ] {
-            assert_eq!(Replacement::parse(text.as_bytes()), Err(expected));
+            assert_eq!(Replacement::parse(text.as_bytes()), Err(vec![expected]));
         }
+    }
+
+    #[test]
+    fn all_mistakes_are_named() {
+        let expected = vec![
+            Mistake::NonNumeric("x".to_owned()),
+            Mistake::Zero,
+            Mistake::Syntax("empty macro name: \"$x$0$-$0\"".to_owned()),
+        ];
+        assert_eq!(Replacement::parse(b"$x$0$-$0"), Err(expected));
     }
 
     proptest! {

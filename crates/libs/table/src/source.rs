@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 
 use crate::environment::Values;
 use crate::error::system_text;
+use crate::fold::shown;
 
 /// A logical line: continuation lines joined, comments and empty lines left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Iterator for Lines<'_> {
                 return Some(line);
             }
             let (start, more) = line.text.split_at_checked(30).map_or((&*line.text, ""), |(start, _)| (start, "..."));
-            let start = String::from_utf8_lossy(start);
+            let start = shown(start);
             tracing::warn!("{}: logical line must not start with whitespace: \"{start}{more}\"", self.path);
         }
     }
@@ -124,7 +125,12 @@ impl Lines<'_> {
                         text.extend_from_slice(line);
                     }
                 }
-                _ => return Some(Line { number, text }),
+                _ => {
+                    // To Postfix a NUL is the end of a line.
+                    let end = memchr::memchr(0, &text).unwrap_or(text.len());
+                    text.truncate(end);
+                    return Some(Line { number, text });
+                }
             }
         }
     }
@@ -147,9 +153,8 @@ impl std::fmt::Display for Place<'_> {
 
 /// The key and value of a line. A line that has none is warned about and skipped.
 pub fn entry<'a>(line: &'a [u8], place: Place<'_>) -> Option<(&'a [u8], &'a [u8])> {
-    let line = trim(line);
     let Some(end) = end_of_key(line) else {
-        let text = String::from_utf8_lossy(line);
+        let text = shown(line);
         tracing::warn!("{place}: unbalanced '\"' in '{text}' -- ignoring this line");
         return None;
     };
@@ -203,8 +208,8 @@ pub fn is_text(line: &[u8], place: Place<'_>) -> bool {
     if std::str::from_utf8(line).is_ok() {
         return true;
     }
-    let shown = crate::fold::shown(line);
-    tracing::warn!("{place}: non-UTF-8 input \"{shown}\" -- ignoring this line");
+    let text = shown(line);
+    tracing::warn!("{place}: non-UTF-8 input \"{text}\" -- ignoring this line");
     false
 }
 

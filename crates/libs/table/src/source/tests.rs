@@ -10,6 +10,12 @@ fn lines_are_joined_and_comments_left_out() {
 }
 
 #[test]
+fn a_nul_ends_a_line() {
+    let found: Vec<_> = lines(b"a b\0c\n d\ne f\n", "f").map(|line| line.text).collect();
+    assert_eq!(found, [b"a b", b"e f"]);
+}
+
+#[test]
 fn a_first_line_that_continues_none_is_skipped() {
     let found: Vec<_> = lines(b"\n  a b\n c\nd e\n", "f").collect();
     assert_eq!(found, [Line { number: 4, text: b"d e".to_vec() }]);

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::Watched;
 use crate::environment::Values;
+use crate::fold::shown;
 use crate::network::Network;
 use crate::rules::{self, Builder, Rule, Rules, merged};
 use crate::source::{Line, is_space, stored_value, trim};
@@ -62,14 +63,13 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
 
 fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, line: &Line, values: Values) -> Result<(), String> {
     let text = trim(&line.text);
-    let (word, rest) = split_word(text);
-    if word.eq_ignore_ascii_case(b"if") {
+    if let Some(rest) = after_word(text, b"if") {
         let pattern = read_pattern(rest)?;
         builder.open(pattern, line.number);
         return Ok(());
     }
-    if word.eq_ignore_ascii_case(b"endif") {
-        if !rest.is_empty() {
+    if let Some(rest) = after_word(text, b"endif") {
+        if !trim(rest).is_empty() {
             return Err("garbage after ENDIF".to_owned());
         }
         return if builder.close() { Ok(()) } else { Err("ENDIF without IF".to_owned()) };
@@ -79,7 +79,7 @@ fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, line: &Line, values: Value
         let (_, value) = split_word(bare);
         (text.get(..text.len() - value.len()).unwrap_or_default(), value)
     } else {
-        (word, rest)
+        split_word(text)
     };
     let pattern = read_pattern(pattern)?;
     if value.is_empty() {
@@ -87,6 +87,13 @@ fn read_rule(builder: &mut Builder<Pattern, Vec<u8>>, line: &Line, values: Value
     }
     builder.push(pattern, stored_value(value, values)?.into_owned(), line.number);
     Ok(())
+}
+
+/// What follows a word that the text starts with.
+fn after_word<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(word.len())?;
+    let is_whole = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    (start.eq_ignore_ascii_case(word) && is_whole).then_some(rest)
 }
 
 trait TrimPrefix {
@@ -108,7 +115,7 @@ fn read_pattern(text: &[u8]) -> Result<Pattern, String> {
     }
     let marks = text.len() - bare.len();
     let negations = text.iter().take(marks).filter(|b| **b == b'!').count();
-    let network = Network::parse(&String::from_utf8_lossy(bare))?;
+    let network = Network::parse(&shown(bare))?;
     Ok(Pattern { network, negated: negations % 2 == 1 })
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::internal::Memory;
-use crate::environment::{Folding, Values};
+use crate::environment::Values;
 use crate::source::stored_value;
 use crate::split::{SEPARATORS, inside_braces, items};
 use crate::store::{Purpose, Store, refusal};
-use crate::{Environment, Error, Lookup, Table, fold};
+use crate::{Environment, Error, Lookup, Table};
 
 struct Inline(HashMap<Vec<u8>, Vec<u8>>);
 
@@ -47,10 +47,7 @@ fn read(name: &str, environment: &Environment) -> Result<Inline, Error> {
         if key.is_empty() {
             return Err(bad("missing attribute name".to_owned()));
         }
-        let key = match environment.folding {
-            Folding::Fixed => fold(key.as_bytes()).into_owned(),
-            Folding::None => key.as_bytes().to_vec(),
-        };
+        let key = environment.folded(key.as_bytes()).into_owned();
         let value = stored_value(value.as_bytes(), environment.values).map_err(bad)?;
         entries.insert(key, value.into_owned());
     }

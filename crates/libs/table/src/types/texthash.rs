@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::Watched;
 use super::internal::Memory;
-use crate::environment::{Folding, Text};
+use crate::environment::Text;
 use crate::source::{Place, entry, is_text, lines, stored_value};
 use crate::store::{Purpose, Store, refusal};
-use crate::{Environment, Error, Lookup, Owner, Table, fold};
+use crate::{Environment, Error, Lookup, Owner, Table};
 
 struct Texthash {
     entries: HashMap<Box<[u8]>, Box<[u8]>>,
@@ -55,10 +55,7 @@ fn read(path: &str, environment: &Environment) -> Result<Texthash, Error> {
                 continue;
             }
         };
-        let key = match environment.folding {
-            Folding::Fixed => fold(written),
-            Folding::None => written.into(),
-        };
+        let key = environment.folded(written);
         match entries.entry(key.into_owned().into_boxed_slice()) {
             Entry::Occupied(_) => {
                 let key = String::from_utf8_lossy(written);

@@ -3,11 +3,11 @@
 use std::io::{self, BufRead, Write};
 
 use super::{Failure, Keys, Options, Shown};
-use crate::environment::{Folding, Values};
+use crate::environment::Values;
 use crate::opening::find_type;
 use crate::source::file_content;
 use crate::store::{self, Purpose};
-use crate::{Environment, Error, Table, fold};
+use crate::{Environment, Error, Table};
 
 /// Tables that are asked in order, each opened at its first use.
 pub struct Asking<'a> {
@@ -165,10 +165,7 @@ impl Options {
         }
         let mut found = false;
         let mut remove = |key: &[u8]| -> Result<(), Error> {
-            let key = match self.environment.folding {
-                Folding::Fixed => fold(key),
-                Folding::None => key.into(),
-            };
+            let key = self.environment.folded(key);
             for store in &mut stores {
                 found |= store.delete(&key)?;
             }

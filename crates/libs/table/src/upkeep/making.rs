@@ -5,12 +5,12 @@ use std::io::{self, BufRead, Read};
 use std::os::unix::fs::MetadataExt;
 
 use super::{Action, Asking, Craft, Duplicates, Failure, Keys, Maker, Options, Rights};
-use crate::environment::{Folding, Text};
+use crate::environment::Text;
 use crate::error::system_text;
 use crate::opening::find_type;
 use crate::source::{Line, Place, each_line, is_text, stored_value};
 use crate::store::{self, Purpose, Put, Store};
-use crate::{Environment, Error, fold};
+use crate::{Environment, Error};
 
 /// A table that entries are put into.
 pub struct Making {
@@ -54,10 +54,7 @@ impl Making {
                 return Ok(());
             }
         };
-        let key = match self.environment.folding {
-            Folding::Fixed => fold(key),
-            Folding::None => key.into(),
-        };
+        let key = self.environment.folded(key);
         let replace = self.duplicates == Duplicates::Replace;
         if self.store.put(&key, &value, replace)? == Put::Duplicate && self.duplicates == Duplicates::Warn {
             let key = String::from_utf8_lossy(&key);

@@ -36,6 +36,27 @@ fn a_negated_network_is_about_addresses_of_its_kind() {
 }
 
 #[test]
+fn mistakes_are_named() {
+    for (rule, expected) in [
+        ("if[::1]/x", "bad mask value in \"::1/x\""),
+        ("IF!1.2.3.4/8", "non-null host address bits in \"1.2.3.4/8\", perhaps you should use \"1.0.0.0/8\" instead"),
+        ("if1.2.3.4 x", "bad address pattern: \"if1.2.3.4\""),
+        ("if", "no address pattern"),
+        ("endif/8", "garbage after ENDIF"),
+        ("endif", "ENDIF without IF"),
+        ("1.2.3/33 x", "bad mask length in \"1.2.3/33\""),
+        ("1.2.3/32 x", "bad network value in \"1.2.3/32\""),
+        ("::1/129 x", "bad mask length in \"::1/129\""),
+        ("[1.2.3.4 x", "missing ']' character after \"[1.2.3.4\""),
+        ("1.2.3.4", "no lookup result"),
+    ] {
+        let line = Line { number: 1, text: rule.as_bytes().to_vec() };
+        assert_eq!(read_rule(&mut Builder::new(), &line, Values::Text), Err(expected.to_owned()), "{rule}");
+    }
+    assert_eq!(find("{{if!10.0.0.0/8}, {0.0.0.0/0 x}, {endif}}", "10.1.1.1"), None);
+}
+
+#[test]
 fn an_unclosed_condition_that_fails_ends_the_search() {
     assert_eq!(find("{{if 10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4"), None);
     assert_eq!(find("{{if !10.0.0.0/8}, {1.2.3.4 x}}", "1.2.3.4").as_deref(), Some("x"));
