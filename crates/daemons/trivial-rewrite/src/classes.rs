@@ -65,9 +65,10 @@ impl Classes {
             (Class::VirtualMailbox, &self.virtual_mailbox_domains),
             (Class::Relay, &self.relay_domains),
         ] {
-            let listed = match class {
-                Class::Relay => list.matches_domain(domain).await?,
-                _ => list.matches_string(domain).await?,
+            let listed = if class == Class::Relay {
+                list.matches_domain(domain).await?
+            } else {
+                list.matches_string(domain).await?
             };
             match (listed, found) {
                 (false, _) => {}

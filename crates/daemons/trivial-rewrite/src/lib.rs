@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use address::Address;
 use bytes::Bytes;
-use ipc::rewrite::{Context, Purpose, Reply, Request};
+use ipc::rewrite::{Context, Fault, Purpose, Reply, Request, Resolved};
+use offload::Recent;
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 
 use crate::canonical::Rules;
@@ -31,6 +32,12 @@ config::bundle! {
     }
 }
 
+/// A route is good for so long: smtpd(8) asks for a recipient, and qmgr(8) does the same a moment later.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Routes that are kept.
+const MOST: usize = 4096;
+
 /// The daemon.
 pub struct TrivialRewrite {
     engine: Engine,
@@ -44,6 +51,8 @@ pub struct Engine {
     /// `None` where headers of remote clients are left alone.
     remote: Option<Rules>,
     resolver: Resolver,
+    /// Found a moment ago.
+    routes: Recent<Resolved>,
 }
 
 impl Engine {
@@ -58,6 +67,7 @@ impl Engine {
             remote: (!remote.is_empty()).then(|| Rules::new(rewrite, remote, remote).complete()),
             resolver: Resolver::open(params, source, environment, local.clone()),
             local,
+            routes: Recent::new(MOST),
         }
     }
 
@@ -85,8 +95,17 @@ impl Engine {
     }
 
     async fn resolve(&self, purpose: Purpose, sender: &[u8], address: &[u8]) -> Reply {
+        let question = question(purpose, sender, address);
+        if let Some(known) = self.routes.find(&question) {
+            return Reply::Resolved(known);
+        }
         match self.resolver.resolve(purpose, sender, address).await {
-            Ok(resolved) => Reply::Resolved(resolved),
+            Ok(resolved) => {
+                if resolved.fault == Fault::None {
+                    self.routes.keep(question, resolved.clone(), FRESH);
+                }
+                Reply::Resolved(resolved)
+            }
             // The table has logged what is wrong.
             Err(_) => Reply::Failed,
         }
@@ -97,6 +116,15 @@ impl Engine {
     pub fn changed(&self) -> bool {
         self.resolver.changed()
     }
+}
+
+/// All that the answer depends on, told apart by the sender's length.
+fn question(purpose: Purpose, sender: &[u8], address: &[u8]) -> Vec<u8> {
+    let purpose: &[u8] = match purpose {
+        Purpose::Deliver => b"d",
+        Purpose::Verify => b"v",
+    };
+    [purpose, &sender.len().to_le_bytes(), sender, address].concat()
 }
 
 impl Service for TrivialRewrite {
