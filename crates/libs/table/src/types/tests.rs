@@ -265,3 +265,31 @@ fn terminators_may_be_told() {
         assert_eq!(find(other), None, "{kind}");
     }
 }
+
+#[cfg(feature = "servers")]
+mod answers {
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What the fuzz target of the same function tries at length.
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(prop_oneof![Just(0), 0..32_u8, any::<u8>()], 0..200)) {
+            super::read_answers(&bytes);
+        }
+
+        /// Messages whose lengths fit, as far as each protocol knows them.
+        #[test]
+        fn whole_messages_are_read(body in proptest::collection::vec(any::<u8>(), 0..100), kind in any::<u8>()) {
+            let length = u8::try_from(body.len()).unwrap();
+            for start in [
+                vec![length, 0, 0, 0],
+                vec![kind, 0, 0, 0, length + 4],
+                vec![b'$', b'0' + length / 10, b'0' + length % 10, b'\r', b'\n'],
+                vec![0x30, length],
+                [&[length + 21, 0, 0, 0][..], &[0; 8], &[0xdd, 7, 0, 0, 0, 0, 0, 0, 0]].concat(),
+            ] {
+                super::read_answers(&[start, body.clone()].concat());
+            }
+        }
+    }
+}
