@@ -286,6 +286,11 @@ pub(crate) struct Shape {
 impl Shape {
     /// Reads `result_format`, `domain` and `expansion_limit`.
     pub(crate) fn read(parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
+        Self::read_with(0, parameters, environment)
+    }
+
+    /// The same for a type that has this limit where none is given.
+    pub(crate) fn read_with(limit: usize, parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
         // An old name, which the tables of LDAP still know.
         let old = parameters.text("result_filter").filter(|_| parameters.spec().starts_with("ldap:"));
         let format = parameters.text("result_format").or(old);
@@ -293,7 +298,7 @@ impl Shape {
             spec: parameters.spec().to_owned(),
             result_format: parameters.template("result", format.as_deref().unwrap_or("%s"))?,
             domains: parameters.domains(environment),
-            expansion_limit: parameters.number("expansion_limit", 0)?,
+            expansion_limit: parameters.number("expansion_limit", limit)?,
         })
     }
 

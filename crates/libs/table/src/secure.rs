@@ -25,7 +25,7 @@ pub(crate) enum Check {
     /// Anything: the connection is encrypted, and that is all.
     Nothing,
     /// Signed by one of the authorities.
-    #[cfg(any(feature = "mysql", feature = "pgsql", feature = "redis"))]
+    #[cfg(any(feature = "mongodb", feature = "mysql", feature = "pgsql", feature = "redis"))]
     Chain,
     /// And issued for the host's name.
     Name,
@@ -104,7 +104,7 @@ impl Tls {
             .map_err(|error| io::Error::other(format!("TLS: {error}")))?;
         let wanted = match self.check {
             Check::Nothing => true,
-            #[cfg(any(feature = "mysql", feature = "pgsql", feature = "redis"))]
+            #[cfg(any(feature = "mongodb", feature = "mysql", feature = "pgsql", feature = "redis"))]
             Check::Chain => summary.trust >= Trust::Trusted,
             Check::Name => summary.trust == Trust::Verified,
         };

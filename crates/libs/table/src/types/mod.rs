@@ -15,9 +15,11 @@ mod internal;
 mod ldap;
 mod lmdb;
 mod memcache;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(any(feature = "ldap", feature = "mysql", feature = "pgsql"))]
+#[cfg(any(feature = "ldap", feature = "mongodb", feature = "mysql", feature = "pgsql"))]
 mod octets;
 mod pcre;
 #[cfg(feature = "pgsql")]
@@ -27,6 +29,8 @@ mod randmap;
 #[cfg(feature = "redis")]
 mod redis;
 mod regexp;
+#[cfg(any(feature = "mongodb", feature = "pgsql"))]
+mod scram;
 mod socketmap;
 mod sqlite;
 mod tcp;
@@ -92,6 +96,8 @@ pub const TYPES: &[Type] = &[
     row("ldap", "searches of LDAP servers", ldap::open),
     row("lmdb", "an indexed file that may change in use", lmdb::open).made(lmdb::store),
     row("memcache", "a memcached server, with another table behind it", memcache::open).stored(memcache::store),
+    #[cfg(feature = "mongodb")]
+    row("mongodb", "queries of MongoDB servers", mongodb::open),
     #[cfg(feature = "mysql")]
     row("mysql", "queries of MySQL or MariaDB servers", mysql::open),
     row("pcre", "Perl-compatible patterns, the first match counts", pcre::open).patterns(),
@@ -121,6 +127,8 @@ pub const UNSUPPORTED: &[&str] = &["dbm", "netinfo", "nis", "nisplus", "sdbm"];
 pub fn read_answers(bytes: &[u8]) {
     #[cfg(feature = "ldap")]
     ldap::read_answers(bytes);
+    #[cfg(feature = "mongodb")]
+    mongodb::read_answers(bytes);
     #[cfg(feature = "mysql")]
     mysql::read_answers(bytes);
     #[cfg(feature = "pgsql")]

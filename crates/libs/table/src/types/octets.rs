@@ -24,7 +24,7 @@ impl<'a> Octets<'a> {
     }
 
     /// The bytes before the next NUL, which is taken too.
-    #[cfg(any(feature = "mysql", feature = "pgsql"))]
+    #[cfg(any(feature = "mongodb", feature = "mysql", feature = "pgsql"))]
     pub(super) fn text(&mut self) -> io::Result<&'a [u8]> {
         let end = memchr::memchr(0, self.0).ok_or_else(|| malformed("text without end"))?;
         let text = self.take(end)?;

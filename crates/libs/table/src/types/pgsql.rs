@@ -2,12 +2,10 @@
 
 mod host;
 mod message;
-mod scram;
 
 use std::io;
 
-use aws_lc_rs::rand;
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -17,9 +15,9 @@ use crate::servers::{Failure, Limits, Protocol, Servers, host_name};
 use crate::split::{SEPARATORS, items};
 use crate::{Answer, Environment, Error, Lookup, Owner, Table};
 
+use super::scram::Exchange;
 use host::{Encryption, Host};
 use message::{Authentication, Message, Refusal};
-use scram::Exchange;
 
 struct Pgsql {
     spec: String,
@@ -92,7 +90,7 @@ pub(super) fn read_answers(mut bytes: &[u8]) {
         let _ = (message.refusal().is_ok(), message.authentication().is_ok());
         let _ = (message.status().is_ok(), message.row().is_ok());
     }
-    let _ = Exchange::new("password", "nonce").answer(bytes);
+    let _ = Exchange::new("", "password", "nonce").answer(bytes);
 }
 
 impl Pgsql {
@@ -254,9 +252,7 @@ impl Session {
     }
 
     async fn scram(&mut self, host: &Host) -> Result<(), Failure> {
-        let mut random = [0; 18];
-        rand::fill(&mut random).map_err(|_| Failure::Down("no random numbers".to_owned()))?;
-        let exchange = Exchange::new(&host.password, &BASE64.encode(&random));
+        let exchange = Exchange::begin("", &host.password)?;
         let first = exchange.first();
         let length = u32::try_from(first.len()).unwrap_or(u32::MAX).to_be_bytes();
         let body = [b"SCRAM-SHA-256\0", &length[..], first.as_bytes()].concat();

@@ -31,6 +31,11 @@ fn nonsense_is_never_not_found() {
             "server_host = 127.0.0.1:PORT\nversion = 3\nsearch_base = x\nquery_filter = a=%s\n",
         ),
         ("memcache", true, "memcache = inet:127.0.0.1:PORT\nmax_try = 1\n"),
+        (
+            "mongodb",
+            cfg!(feature = "mongodb"),
+            "uri = mongodb://127.0.0.1:PORT\ncollection = c\nquery_filter = {\"a\": \"%s\"}\nresult_attribute = b\n",
+        ),
         ("mysql", cfg!(feature = "mysql"), "hosts = 127.0.0.1:PORT\n"),
         ("pgsql", cfg!(feature = "pgsql"), "hosts = 127.0.0.1:PORT\n"),
         ("redis", cfg!(feature = "redis"), "hosts = 127.0.0.1:PORT\n"),
@@ -44,6 +49,7 @@ fn nonsense_is_never_not_found() {
         b"N",
         b"+OK\r\n",
         b"0\x84\xff\xff\xff\xff",
+        b"\x1a\0\0\0\0\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x05\0\0\0\0",
     ] {
         let port = serve(text).to_string();
         for (kind, _, parameters) in types.iter().filter(|(_, is_there, _)| *is_there) {

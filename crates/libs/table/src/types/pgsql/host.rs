@@ -7,7 +7,7 @@ use crate::Error;
 use crate::client::Parameters;
 use crate::link::Endpoint;
 use crate::secure::{Check, Files, Tls};
-use crate::servers::endpoint;
+use crate::servers::{decoded, endpoint};
 
 const PORT: u16 = 5432;
 
@@ -94,23 +94,6 @@ impl Uri {
             host => Endpoint::Inet(format!("{host}:{port}")),
         })
     }
-}
-
-/// The text behind `%XX`.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        bytes.extend(data_encoding::HEXUPPER_PERMISSIVE.decode(digits).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
 /// One word of `hosts`.

@@ -1,8 +1,9 @@
 //! SCRAM-SHA-256 for a client, without channel binding. See RFC 5802 and RFC 7677.
 
+use std::io;
 use std::num::NonZeroU32;
 
-use aws_lc_rs::{digest, hmac, pbkdf2};
+use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use data_encoding::BASE64;
 
 /// More rounds than any server asks for would only keep us busy.
@@ -19,9 +20,17 @@ pub(super) struct Exchange {
 pub(super) struct Expected(String);
 
 impl Exchange {
-    /// `nonce` is fresh and printable. The name is left to the connection that the exchange belongs to.
-    pub(super) fn new(password: &str, nonce: &str) -> Self {
-        Self { password: password.to_owned(), bare: format!("n=,r={nonce}"), nonce: nonce.to_owned() }
+    /// The name may be left to the connection that the exchange belongs to.
+    pub(super) fn begin(user: &str, password: &str) -> io::Result<Self> {
+        let mut random = [0; 18];
+        rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+        Ok(Self::new(user, password, &BASE64.encode(&random)))
+    }
+
+    /// `nonce` is fresh and printable.
+    pub(super) fn new(user: &str, password: &str, nonce: &str) -> Self {
+        let user = user.replace('=', "=3D").replace(',', "=2C");
+        Self { password: password.to_owned(), bare: format!("n={user},r={nonce}"), nonce: nonce.to_owned() }
     }
 
     /// What the client says first.
@@ -68,12 +77,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The numbers of RFC 7677, whose client says its name as well.
+    /// The numbers of RFC 7677.
     #[test]
     fn the_example_of_the_standard() {
-        let mut exchange = Exchange::new("pencil", "rOprNGfwEbeRWgbNEkqO");
-        assert_eq!(exchange.first(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
-        exchange.bare = "n=user,r=rOprNGfwEbeRWgbNEkqO".to_owned();
+        let exchange = Exchange::new("user", "pencil", "rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(exchange.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(Exchange::new("a=b,c", "", "n").first(), "n,,n=a=3Db=2Cc,r=n");
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let challenge = format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
         let (answer, expected) = exchange.answer(challenge.as_bytes()).unwrap();
@@ -89,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_challenge_is_read(challenge in "(r=n)?[a-z]{0,3},s=[A-Za-z=]{0,8},i=[0-9]{0,3}.{0,4}") {
-            let _ = Exchange::new("x", "n").answer(challenge.as_bytes());
+            let _ = Exchange::new("", "x", "n").answer(challenge.as_bytes());
         }
     }
 }
