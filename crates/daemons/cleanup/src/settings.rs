@@ -17,6 +17,7 @@ config::bundle! {
         queue: params::Queue,
         ipc: params::Ipc,
         milter: params::Milter,
+        daemon: params::Daemon,
     }
 }
 
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) time_zone: TimeZone,
     /// How long a caller may be silent within a message.
     pub(crate) deadline: std::time::Duration,
+    /// How long a message waits at most while mail comes too fast.
+    pub(crate) in_flow_delay: std::time::Duration,
 }
 
 pub(crate) struct SizeLimits {
@@ -167,6 +170,7 @@ impl Settings {
             delay_warning_time: queue.delay_warning_time.as_secs(),
             time_zone: TimeZone::system(),
             deadline: params.ipc.ipc_timeout,
+            in_flow_delay: params.daemon.in_flow_delay,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::settle::{Fate, Office};
 use crate::spares::{self, Spares};
 use ipc::Caller;
 use ipc::deliver::Recipient;
-use ipc::qmgr::Arrival;
+use ipc::qmgr::{Arrival, Flow};
 use ipc::rewrite::{Reply, Rewrite};
 use queue_file::{Error, Position, QueueId, QueueName, Scan, Spool};
 use service::Life;
@@ -23,11 +23,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 /// Events taken before the scheduler is asked.
 const BATCH: usize = 256;
+/// Messages that are moved at the same time when mail comes too fast.
+const BACKLOG: usize = 1000;
 /// How often connections that idle are looked for.
 const SWEEP: Tick = 1000;
 /// How long a file is left alone after the system refused something.
@@ -74,6 +76,9 @@ pub(crate) enum Event {
     Done,
 }
 
+/// What the queue manager and its connections share.
+pub(crate) type Shared = (Arc<Spares>, Arc<watch::Sender<Flow>>);
+
 /// The state of the queue manager.
 pub(crate) struct Engine {
     pub(crate) settings: Arc<Settings>,
@@ -88,6 +93,8 @@ pub(crate) struct Engine {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     /// Files for cleanup.
     pub(crate) spares: Arc<Spares>,
+    /// What cleanup is told about the flow of mail.
+    flow: Arc<watch::Sender<Flow>>,
     /// Files on their way into the active queue.
     pub(crate) intake: Lane,
     /// Messages on their way out of it.
@@ -107,7 +114,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>, spares: Arc<Spares>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, events: mpsc::UnboundedSender<Event>, shared: Shared) -> Self {
+        let (spares, flow) = shared;
         let ipc = &settings.params.ipc;
         let spool = Arc::new(settings.spool());
         let rewrite =
@@ -125,6 +133,7 @@ impl Engine {
             outlet: Lane::start(spool, events.clone()),
             events,
             spares,
+            flow,
             underway: 0,
             recipients: 0,
             next_message: 0,
@@ -156,6 +165,7 @@ impl Engine {
             }
             let now = self.now();
             self.on_time(now);
+            self.tell_flow();
             if !self.draining && self.ours.is_some() {
                 self.scan_on();
                 self.dispatch(now);
@@ -278,6 +288,12 @@ impl Engine {
     /// How many more messages may become active.
     pub(crate) fn room(&self) -> usize {
         self.settings.active_limit().saturating_sub(self.messages.len() + self.underway)
+    }
+
+    /// Mail that comes faster than it can become active is slowed down (`in_flow_delay`).
+    fn tell_flow(&self) {
+        let flow = if self.room() == 0 || self.underway >= BACKLOG { Flow::Behind } else { Flow::Free };
+        self.flow.send_if_modified(|told| std::mem::replace(told, flow) != flow);
     }
 
     /// How files are admitted now.

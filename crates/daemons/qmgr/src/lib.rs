@@ -25,7 +25,7 @@ pub use settings::Params;
 use config::Source;
 use engine::{Engine, Event};
 use ipc::Channel;
-use ipc::qmgr::{Request, Spare};
+use ipc::qmgr::{Back, Flow, Request};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use settings::Settings;
 use spares::Spares;
@@ -46,6 +46,7 @@ pub struct Qmgr {
     waiting: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
     spares: Arc<Spares>,
     at_rest: watch::Sender<bool>,
+    flow: Arc<watch::Sender<Flow>>,
 }
 
 impl std::fmt::Debug for Qmgr {
@@ -74,7 +75,15 @@ impl Service for Qmgr {
         let (events, waiting) = mpsc::unbounded_channel();
         let settings = Arc::new(Settings::new(params, source));
         let at_rest = watch::Sender::new(false);
-        Ok(Self { settings, life, events, waiting: Mutex::new(Some(waiting)), spares: Arc::default(), at_rest })
+        Ok(Self {
+            settings,
+            life,
+            events,
+            waiting: Mutex::new(Some(waiting)),
+            spares: Arc::default(),
+            at_rest,
+            flow: Arc::new(watch::Sender::new(Flow::Free)),
+        })
     }
 
     /// Takes the word of cleanup about new files, and trigger bytes in frames.
@@ -84,10 +93,21 @@ impl Service for Qmgr {
         let Ok(mut channel) = Channel::accept::<ipc::qmgr::Qmgr>(stream, deadline).await else { return };
         let draining = self.life.draining();
         tokio::pin!(draining);
+        let mut flow = self.flow.subscribe();
+        if *flow.borrow() == Flow::Behind {
+            flow.mark_changed();
+        }
         loop {
             let first = tokio::select! {
                 request = channel.receive() => request,
                 () = &mut draining => return,
+                Ok(()) = flow.changed() => {
+                    let now = *flow.borrow_and_update();
+                    if channel.send(&Back::Flow(now)).is_err() || flush(&mut channel).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
             };
             let mut next = first;
             let mut arrivals = Vec::new();
@@ -120,7 +140,8 @@ impl Service for Qmgr {
     async fn run(self: Arc<Self>) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
-            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone(), Arc::clone(&self.spares));
+            let shared = (Arc::clone(&self.spares), Arc::clone(&self.flow));
+            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone(), shared);
             engine.run(waiting, self.life.clone()).await;
         }
         self.at_rest.send_replace(true);
@@ -136,15 +157,19 @@ impl Service for Qmgr {
 
 impl Qmgr {
     /// Gives cleanup a spare file for each that it has used, as far as there are any.
-    async fn give_back(&self, channel: &mut Channel<Spare, Request>, used: usize) -> Result<(), ipc::Error> {
+    async fn give_back(&self, channel: &mut Channel<Back, Request>, used: usize) -> Result<(), ipc::Error> {
         let spares = self.spares.take(used);
         if spares.is_empty() {
             return Ok(());
         }
         for spare in spares {
-            channel.send(&Spare { queue_id: spare.as_str().to_owned() })?;
+            channel.send(&Back::Spare { queue_id: spare.as_str().to_owned() })?;
         }
-        // A cleanup that does not read is not waited for.
-        tokio::time::timeout(PATIENCE, channel.flush()).await.map_err(|_| ipc::Error::Timeout)?
+        flush(channel).await
     }
+}
+
+/// Writes; a cleanup that does not read is not waited for.
+async fn flush(channel: &mut Channel<Back, Request>) -> Result<(), ipc::Error> {
+    tokio::time::timeout(PATIENCE, channel.flush()).await.map_err(|_| ipc::Error::Timeout)?
 }

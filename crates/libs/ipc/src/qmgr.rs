@@ -1,7 +1,8 @@
 //! qmgr: mail has arrived, or somebody asks for a scan. See qmgr(8).
 //!
 //! `public/qmgr` takes this protocol and plain trigger bytes ([`crate::trigger::is_trigger`] tells them apart). Nothing is answered: what
-//! gets lost here is found by the next scan of `incoming`. What comes back are spare files for the next messages.
+//! gets lost here is found by the next scan of `incoming`. What comes back are spare files for the next messages,
+//! and whether these come too fast.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,10 +24,10 @@ pub struct Qmgr;
 
 impl crate::Protocol for Qmgr {
     const NAME: &'static str = "qmgr";
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
     const LIMIT: usize = 512 * 1024;
     type Request = Request;
-    type Reply = Spare;
+    type Reply = Back;
 }
 
 /// What a caller says.
@@ -38,11 +39,26 @@ pub enum Request {
     Trigger(Vec<u8>),
 }
 
-/// The empty file of a finished message, in `incoming`, for a new one. It is the receiver's from now on: to use or to remove.
+/// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spare {
-    /// The file's queue id.
-    pub queue_id: String,
+pub enum Back {
+    /// The empty file of a finished message, in `incoming`, for a new one. It is the receiver's from now on: to use or to
+    /// remove.
+    Spare {
+        /// The file's queue id.
+        queue_id: String,
+    },
+    /// How mail flows from now on; before the first word it is [`Flow::Free`].
+    Flow(Flow),
+}
+
+/// Whether mail comes faster than it is taken up (`in_flow_delay`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flow {
+    /// It does not.
+    Free,
+    /// It does: new mail is to come more slowly.
+    Behind,
 }
 
 /// A new file in `incoming`, with what qmgr would read from it. The bytes are exactly the file's, so that

@@ -21,8 +21,8 @@ crate::params! {
         fork_attempts: Int = "5" in 1.., inert;
         /// How long to wait between such attempts.
         fork_delay: Duration = "1s" in 1.., inert;
-        /// How long new mail waits when it comes faster than it goes.
-        in_flow_delay: Duration = "1s" in 0..=10, inert;
+        /// How long each new message waits at most while mail comes faster than qmgr(8) takes it up; 0 does not wait.
+        in_flow_delay: Duration = "1s" in 0..=10;
         /// Whether a daemon ends when it cannot open a table, instead of failing lookups.
         daemon_table_open_error_is_fatal: Bool = "no", inert;
         /// Whether warnings come with advice.
