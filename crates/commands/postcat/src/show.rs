@@ -151,7 +151,7 @@ impl Show {
             return Ok(());
         }
         let is_by_piece = self.is_verbose || self.with_offset;
-        if !was_within_line || is_by_piece {
+        if !was_within_line || is_by_piece || self.with_type {
             self.prefix(raw, out)?;
         }
         if self.is_verbose {

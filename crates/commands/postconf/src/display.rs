@@ -205,11 +205,8 @@ fn expanded(service: &Service, source: &Source, screen: &mut Screen) -> Result<S
     let parameters = service.parameters();
     let own = source.clone().with_overrides(&parameters).for_service(service.name());
     let mut service = service.clone();
-    let mut is_value = false;
-    for argument in &mut service.arguments {
-        if !std::mem::replace(&mut is_value, argument == "-o") {
-            continue;
-        }
+    for place in service.option_places().collect::<Vec<_>>() {
+        let Some(argument) = service.arguments.get_mut(place) else { continue };
         if let Some((name, value)) = parameter(argument) {
             let value = expand(&own, &value, screen)?;
             let wide = value.contains([' ', '\t']);
@@ -266,4 +263,18 @@ fn as_json(service: &Service) -> String {
         *command = member("command", &service.command().join(" "));
     }
     format!("{{{}}}", members.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_a_command_are_no_parameters() {
+        let source = Source::parse(Path::new("/nonexistent"), "mine = value\n").unwrap();
+        let line = "p unix - n n - - pipe -v -o a=$mine flags=F argv=x -o y=$mine";
+        let service = Service::parse(line, "").unwrap();
+        let shown = expanded(&service, &source, &mut Screen::new("postconf")).unwrap();
+        assert_eq!(shown.arguments, ["-v", "-o", "a=value", "flags=F", "argv=x", "-o", "y=$mine"]);
+    }
 }

@@ -206,7 +206,7 @@ mod tests {
             (
                 &["-F", "smtp/inet/chroot=n", "local/unix/command=x -v"],
                 "# c\nsmtp       inet  n       -       n       -       -       smtpd\n    -o a=b\n    -o {c=d e}\n\
-                 local      unix  -       n       n       -       -       x\n    -v\n"
+                 local      unix  -       n       n       -       -       x -v\n"
                     .to_owned(),
             ),
             (

@@ -44,8 +44,7 @@ pub(crate) fn join<'a>(start: String, words: impl Iterator<Item = &'a str>, fold
     text
 }
 
-/// An entry of master.cf: its columns at their places, then the command and its arguments. When folded, every option
-/// of the command has a line of its own.
+/// An entry of master.cf: its columns at their places, then the command and its arguments.
 pub(crate) fn entry(columns: &[String], arguments: &[String], fold: bool) -> String {
     const PLACES: [usize; 8] = [0, 11, 17, 25, 33, 41, 49, 57];
     let mut line = String::new();
@@ -61,38 +60,36 @@ pub(crate) fn entry(columns: &[String], arguments: &[String], fold: bool) -> Str
     command(line, arguments, fold)
 }
 
-/// Appends the arguments of a command to a line.
+/// Appends the arguments of a command to a line. When folded, each `-o` among its options has a line of its own.
 pub(crate) fn command(start: String, arguments: &[String], fold: bool) -> String {
-    let mut text = start;
-    let mut rest = arguments.iter();
-    let mut last = String::new();
-    if fold {
-        let mut options = 0;
-        while let Some(option) = rest.as_slice().first().filter(|word| word.starts_with('-')) {
-            text.push('\n');
-            text.push_str(INDENT);
-            text.push_str(option);
-            rest.next();
-            options += 1;
-            if option == "-o" {
-                text.extend(rest.next().map(|value| format!(" {value}")));
-            }
-        }
-        if let Some(first) = rest.as_slice().first().filter(|_| options > 0) {
-            text.push('\n');
-            text.push_str(INDENT);
-            text.push_str(first);
-            rest.next();
-        }
-        if let Some((before, line)) = text.rsplit_once('\n') {
-            last = line.to_owned();
-            text = format!("{before}\n");
-        } else {
-            last = std::mem::take(&mut text);
-        }
+    if !fold {
+        return join(start, arguments.iter().map(String::as_str), false).trim_end().to_owned();
     }
-    text.push_str(&join(last, rest.map(String::as_str), fold));
-    text.trim_end().to_owned()
+    let mut lines = Vec::new();
+    let mut line = start;
+    let mut rest = arguments;
+    while let Some(at) = parameter(rest) {
+        let (before, from) = rest.split_at(at);
+        let (option, after) = from.split_at(from.len().min(2));
+        lines.extend(filled(line, before));
+        lines.push(format!("{INDENT}{}", option.join(" ")));
+        (line, rest) = (String::new(), after);
+    }
+    lines.extend(filled(line, rest));
+    lines.join("\n").trim_end().to_owned()
+}
+
+/// Where the next `-o` is, unless something that is no option comes first.
+fn parameter(words: &[String]) -> Option<usize> {
+    let at = words.iter().position(|word| word == "-o" || !word.starts_with('-'))?;
+    words.get(at).is_some_and(|word| word == "-o").then_some(at)
+}
+
+/// Words behind the start of a line, or on a line of their own; nothing if there is neither.
+fn filled(start: String, words: &[String]) -> Option<String> {
+    let mut words = words.iter().map(String::as_str);
+    let start = if start.is_empty() { format!("{INDENT}{}", words.next()?) } else { start };
+    Some(join(start, words, true))
 }
 
 /// A text as JSON.
@@ -138,6 +135,11 @@ mod tests {
             "smtp       inet  n       -       y       -       -       smtpd\n    -o syslog_name=x\n    \
              -o {smtpd_banner=a b}\n    -v"
         );
+        for (arguments, command) in
+            [("-v|-D", "smtpd -v -D"), ("-s|3|-v", "smtpd -s 3 -v"), ("-v|-o|a=b|x|y", "smtpd -v\n    -o a=b\n    x y")]
+        {
+            assert!(entry(&columns, &words(arguments), true).ends_with(command), "{arguments}");
+        }
         assert!(entry(&columns, &arguments, false).ends_with("smtpd -o syslog_name=x -o {smtpd_banner=a b} -v"));
     }
 

@@ -103,7 +103,8 @@ impl Service {
     }
 
     /// Where the values of `-o` are.
-    fn option_places(&self) -> impl Iterator<Item = usize> + '_ {
+    /// Where the parameters among the options are.
+    pub(crate) fn option_places(&self) -> impl Iterator<Item = usize> + '_ {
         let end = self.end_of_options();
         let mut place = 0;
         std::iter::from_fn(move || {

@@ -6,7 +6,6 @@
 use command::{Context, Fatal};
 use config::params;
 use delivery::mailbox::{LockKind, Locking};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -53,8 +52,21 @@ fn locking((delivery, queue): &Params, style: Option<&str>) -> Result<Locking, F
     })
 }
 
-/// As a shell has it: the status, or 128 and the signal.
+/// The status; a command that a signal ended has failed.
 fn code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_command_that_was_killed_has_failed() {
+        let shown = |raw| format!("{:?}", code(ExitStatus::from_raw(raw)));
+        assert_eq!(shown(9), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(shown(3 << 8), format!("{:?}", ExitCode::from(3)));
+        assert_eq!(shown(0), format!("{:?}", ExitCode::SUCCESS));
+    }
 }

@@ -9,7 +9,7 @@ mod instance;
 mod iterate;
 mod request;
 
-use command::{Context, Fatal};
+use command::{Context, Fatal, Options};
 use instance::Instances;
 use request::{Request, Task};
 use std::path::Path;
@@ -28,7 +28,7 @@ config::bundle! {
 /// # Errors
 /// What made it fail; logged by the caller.
 pub fn run(context: &mut Context) -> Result<ExitCode, Fatal> {
-    let options = context.options(request::LETTERS).map_err(|_| Fatal::new(request::USAGE))?;
+    let options = Options::parse(request::LETTERS, &context.arguments).map_err(|_| Fatal::new(request::USAGE))?;
     let directory = config::config_directory(None);
     if directory != Path::new(config::CONFIG_DIRECTORY) {
         return Err(Fatal::new(format!("Non-default configuration directory: MAIL_CONFIG={}", directory.display())));

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use tracing::warn;
 
 use crate::permission::Act;
 use crate::report::{Json, People, Report};
@@ -89,7 +90,14 @@ fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
     let path = Path::new("public").join(&params.ipc.showq_service_name);
     let result = match Channel::connect::<Showq>(&path, params.ipc.ipc_timeout) {
         Ok(channel) => ask(channel, &mut report, &mut out)?,
-        Err(_) if privsep::is_root() => read(params, &mut report, &mut out)?,
+        Err(error) if privsep::is_root() => {
+            warn!(
+                "Mail system is down -- accessing queue directly (Connect to the Postfix {} service: {})",
+                params.ipc.showq_service_name,
+                why(&error)
+            );
+            read(params, &mut report, &mut out)?
+        }
         Err(_) => return Err(Fatal::new("Queue report unavailable - mail system is down")),
     };
     match result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush()) {
@@ -149,14 +157,24 @@ fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Resu
     reported
 }
 
+/// What the system said about a connection.
+fn why(error: &ipc::Error) -> String {
+    if let ipc::Error::Connect { source, .. } = error { command::said(source) } else { error.to_string() }
+}
+
 const DOWN: &str = "Cannot flush mail queue - mail system is down";
 
 fn flush_all(params: &Params) -> Result<(), Fatal> {
-    let down = |_| Fatal::new(DOWN);
+    let wake = |name: &str, bytes: &[u8]| {
+        let path = Path::new("public").join(name);
+        ipc::trigger::wake(&path, bytes).map_err(|error| {
+            warn!("unable to look up {}: {}", path.display(), command::said(&error));
+            Fatal::new(DOWN)
+        })
+    };
     let bytes = [ipc::qmgr::IGNORE_TIMES, ipc::qmgr::FORGET_DEAD, ipc::qmgr::SCAN_DEFERRED];
-    ipc::trigger::wake(&Path::new("public").join(&params.ipc.queue_service_name), &bytes).map_err(down)?;
-    ipc::trigger::wake(&Path::new("public").join(&params.ipc.pickup_service_name), &[ipc::trigger::WAKEUP])
-        .map_err(down)
+    wake(&params.ipc.queue_service_name, &bytes)?;
+    wake(&params.ipc.pickup_service_name, &[ipc::trigger::WAKEUP])
 }
 
 fn flush_message(params: &Params, id: &str) -> Result<(), Fatal> {
@@ -187,5 +205,8 @@ fn flush_site(params: &Params, site: &str) -> Result<(), Fatal> {
 
 fn ask_flush(params: &Params, request: Request) -> Result<Reply, Fatal> {
     let path = Path::new("public").join(&params.ipc.flush_service_name);
-    Caller::<Flush>::new(path, params.ipc.ipc_timeout).call(request).map_err(|_| Fatal::new(DOWN))
+    Caller::<Flush>::new(&path, params.ipc.ipc_timeout).call(request).map_err(|error| {
+        warn!("connect to {}: {}", path.display(), why(&error));
+        Fatal::new(DOWN)
+    })
 }
