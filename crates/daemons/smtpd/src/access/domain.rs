@@ -27,7 +27,8 @@ impl Smtpd {
             Ok(_) => Existence::Exists,
             Err(error) if error.failure == Failure::NullMx => Existence::NullMx,
             Err(error) if error.failure == Failure::NotFound => Existence::Missing,
-            Err(error) if error.is_not_found() => self.address_exists(domain).await,
+            Err(error) if error.is_not_found() => self.address_exists(domain, "MX or address").await,
+            Err(error) if error.failure == Failure::Filtered => filtered(domain, "MX or address"),
             Err(error) => {
                 self.warn_of_dns(domain, &error);
                 Existence::Unknown
@@ -37,7 +38,7 @@ impl Smtpd {
 
     /// Whether a name has an address or an MX record.
     pub(crate) async fn host_exists(&self, name: &str) -> Existence {
-        match self.address_exists(name).await {
+        match self.address_exists(name, "address or MX").await {
             Existence::Exists => Existence::Exists,
             found @ (Existence::Missing | Existence::NullMx | Existence::Unknown) => {
                 match self.dns.lookup(name, Kind::Mx).await {
@@ -49,9 +50,10 @@ impl Smtpd {
         }
     }
 
-    async fn address_exists(&self, name: &str) -> Existence {
+    async fn address_exists(&self, name: &str, looked_for: &str) -> Existence {
         match self.dns.addresses(name, self.settings.families).await {
             Ok(_) => Existence::Exists,
+            Err(error) if error.failure == Failure::Filtered => filtered(name, looked_for),
             Err(error) if error.is_temporary() || error.failure == Failure::NoRecovery => Existence::Unknown,
             Err(_) => Existence::Missing,
         }
@@ -62,6 +64,12 @@ impl Smtpd {
             warn!("{domain}: {error}");
         }
     }
+}
+
+/// `smtpd_dns_reply_filter` has taken away all there was: nothing can be said against the name.
+fn filtered(name: &str, looked_for: &str) -> Existence {
+    warn!("{name}: {looked_for} lookup error: DNS reply filter drops all results");
+    Existence::Exists
 }
 
 impl Check<'_> {
