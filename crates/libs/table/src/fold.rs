@@ -67,9 +67,9 @@ impl Folded {
     fn checked(&self, key: &[u8], answer: Answer) -> Answer {
         match answer {
             Ok(Some(value)) if self.text == Text::Utf8 && std::str::from_utf8(&value).is_err() => {
-                let key = String::from_utf8_lossy(key);
-                let value = String::from_utf8_lossy(&value);
-                tracing::warn!("{}: key \"{key}\": malformed UTF-8 in value: \"{value:.100}\"", self.spec);
+                let (key, value) = (shown(key), shown(&value));
+                let what = "malformed UTF-8 or invalid codepoint";
+                tracing::warn!("{}: key \"{key}\": non-UTF-8 value \"{value:.100}\": {what}", self.spec);
                 Err(Error::config(&self.spec, "malformed UTF-8 or invalid codepoint"))
             }
             answer => answer,

@@ -41,11 +41,10 @@ impl Replacement {
                 rest = after;
                 continue;
             }
-            // What stands in brackets behind a mistake is not looked at.
-            if !mistakes.is_empty() && matches!(after.first(), Some(b'{' | b'(')) {
-                return Err(mistakes);
-            }
+            let is_bracketed = matches!(after.first(), Some(b'{' | b'('));
             let (name, after) = match name(text, after) {
+                // Behind a mistake, names in brackets are not looked at.
+                Ok(_) if is_bracketed && !mistakes.is_empty() => return Err(mistakes),
                 Ok(found) => found,
                 Err(mistake) => {
                     mistakes.push(mistake);
@@ -171,6 +170,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_named() {
+        let truncated = Mistake::Syntax("truncated macro reference: \"$0${\"".to_owned());
+        assert_eq!(Replacement::parse(b"$0${"), Err(vec![Mistake::Zero, truncated]));
         let expected = vec![
             Mistake::NonNumeric("x".to_owned()),
             Mistake::Zero,

@@ -79,8 +79,10 @@ pub fn open(spec: &str, purpose: Purpose, environment: &Environment) -> Result<B
     if let Some(open) = kind.store {
         return open(kind.name, name, purpose, environment);
     }
-    // What is wrong with the table itself is said first.
-    (kind.open)(name, environment)?;
+    if purpose == Purpose::Read {
+        // What is wrong with the table itself is said first.
+        (kind.open)(name, environment)?;
+    }
     Err(refusal(kind.name, name, purpose))
 }
 

@@ -22,11 +22,10 @@ pub(crate) fn store(
     purpose: Purpose,
     environment: &Environment,
 ) -> Result<Box<dyn Store>, Error> {
-    let table = read(name, environment)?;
-    match purpose {
-        Purpose::Read => Ok(Box::new(table.0.into_iter().collect::<Memory>())),
-        Purpose::Update | Purpose::Amend | Purpose::Create { .. } => Err(refusal(kind, name, purpose)),
+    if purpose != Purpose::Read {
+        return Err(refusal(kind, name, purpose));
     }
+    Ok(Box::new(read(name, environment)?.0.into_iter().collect::<Memory>()))
 }
 
 fn read(name: &str, environment: &Environment) -> Result<Inline, Error> {

@@ -218,6 +218,8 @@ fn what_cannot_be_done_is_said() {
         ("inline:{a=b}", Purpose::Amend, "inline:{a=b} map requires O_RDONLY access mode"),
         ("randmap:{a}", Purpose::Amend, "randmap:{a} map requires O_RDONLY access mode"),
         ("inline:{a=b}", create, "unsupported dictionary type: inline does not support bulk-mode creation."),
+        ("texthash:/nonexistent", Purpose::Amend, "texthash:/nonexistent map requires O_RDONLY access mode"),
+        ("cidr:/nonexistent", Purpose::Amend, "cidr:/nonexistent map requires O_RDONLY access mode"),
         ("cidr:/nonexistent", Purpose::Read, "open /nonexistent: No such file or directory"),
         ("texthash:/nonexistent", Purpose::Read, "open database /nonexistent: No such file or directory"),
     ] {

@@ -27,11 +27,10 @@ pub(crate) fn store(
     purpose: Purpose,
     environment: &Environment,
 ) -> Result<Box<dyn Store>, Error> {
-    let table = read(path, environment)?;
     if purpose != Purpose::Read {
         return Err(refusal(kind, path, purpose));
     }
-    let entries = table.entries.into_iter().map(|(key, value)| (key.into_vec(), value.into_vec()));
+    let entries = read(path, environment)?.entries.into_iter().map(|(key, value)| (key.into_vec(), value.into_vec()));
     Ok(Box::new(entries.collect::<Memory>()))
 }
 
