@@ -12,6 +12,16 @@ use crate::Sink;
 use crate::options::{Protocol, Show};
 
 const LONGEST_LINE: usize = 4096;
+/// In which order extensions are offered.
+const ORDER: [Keyword; 7] = [
+    Keyword::Pipelining,
+    Keyword::EightBitMime,
+    Keyword::Auth,
+    Keyword::Xclient,
+    Keyword::Xforward,
+    Keyword::EnhancedStatusCodes,
+    Keyword::Dsn,
+];
 
 /// A client may be read from and written to.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -58,8 +68,7 @@ impl Session {
     async fn converse(&mut self) -> Result<(), Error> {
         let name = self.sink.options.hostname.clone();
         let greeting = match self.sink.options.protocol {
-            Protocol::Esmtp => format!("220 {name} ESMTP"),
-            Protocol::Lmtp => format!("220 {name} LMTP"),
+            Protocol::Esmtp | Protocol::Lmtp => format!("220 {name} ESMTP"),
             Protocol::Smtp => format!("220 {name}"),
             Protocol::Pix => "220 ********".to_owned(),
         };
@@ -80,7 +89,7 @@ impl Session {
 
     async fn command(&mut self, verb: &str, rest: &str) -> Result<Next, Error> {
         match verb {
-            "EHLO" | "LHLO" => {
+            "EHLO" | "LHLO" if self.is_greeting(verb) => {
                 rest.clone_into(&mut self.transaction.helo);
                 let reply = self.offer();
                 self.answer(verb, &reply).await
@@ -91,16 +100,31 @@ impl Session {
                 self.answer(verb, &reply).await
             }
             "MAIL" => {
-                rest.clone_into(&mut self.transaction.sender);
                 self.transaction.recipients.clear();
+                self.transaction.sender.clear();
+                if !self.is_refused(verb) {
+                    rest.clone_into(&mut self.transaction.sender);
+                }
                 self.answer(verb, "250 2.1.0 Ok").await
             }
+            "RCPT" if self.transaction.sender.is_empty() => {
+                self.conn.command(b"503 5.5.1 Error: need MAIL command");
+                Ok(Next::Go)
+            }
             "RCPT" => {
-                self.transaction.recipients.push(rest.to_owned());
+                if !self.is_refused(verb) {
+                    self.transaction.recipients.push(rest.to_owned());
+                }
                 self.answer(verb, "250 2.1.5 Ok").await
             }
             "DATA" => self.data().await,
-            "RSET" | "NOOP" | "VRFY" | "XCLIENT" | "XFORWARD" | "AUTH" => self.answer(verb, "250 2.0.0 Ok").await,
+            "RSET" => {
+                self.transaction.sender.clear();
+                self.transaction.recipients.clear();
+                self.answer(verb, "250 2.1.0 Ok").await
+            }
+            "NOOP" | "VRFY" => self.answer(verb, "250 2.0.0 Ok").await,
+            "XCLIENT" | "XFORWARD" | "AUTH" if self.offers(verb) => self.answer(verb, "250 2.0.0 Ok").await,
             "QUIT" => {
                 self.answer(verb, "221 Bye").await?;
                 self.sink.count(|counts| counts.quits += 1);
@@ -113,6 +137,21 @@ impl Session {
         }
     }
 
+    /// Whether this is how a session begins here, besides HELO.
+    fn is_greeting(&self, verb: &str) -> bool {
+        match self.sink.options.protocol {
+            Protocol::Esmtp => verb == "EHLO",
+            Protocol::Lmtp => verb == "LHLO",
+            Protocol::Smtp | Protocol::Pix => false,
+        }
+    }
+
+    /// Whether an extension has not been switched off. Where none is announced at all, all work.
+    fn offers(&self, verb: &str) -> bool {
+        let silent = matches!(self.sink.options.protocol, Protocol::Smtp | Protocol::Pix);
+        silent || self.sink.options.offer.iter().any(|keyword| keyword.name() == verb)
+    }
+
     fn offer(&self) -> String {
         let options = &self.sink.options;
         let arguments = [
@@ -120,13 +159,12 @@ impl Session {
             (Keyword::Xclient, " NAME HELO"),
             (Keyword::Xforward, " NAME ADDR PROTO HELO"),
         ];
-        let words = options.offer.iter().map(|keyword| {
-            let more = arguments.iter().find(|(of, _)| *of == keyword).map_or("", |(_, more)| more);
+        let words = ORDER.iter().filter(|keyword| options.offer.has(**keyword)).map(|keyword| {
+            let more = arguments.iter().find(|(of, _)| of == keyword).map_or("", |(_, more)| more);
             format!("{}{more}", keyword.name())
         });
-        let mut lines: Vec<_> = std::iter::once(options.hostname.clone()).chain(words).collect();
-        let last = lines.pop().unwrap_or_default();
-        lines.iter().map(|line| format!("250-{line}\r\n")).collect::<String>() + &format!("250 {last}")
+        let lines = std::iter::once(options.hostname.clone()).chain(words);
+        lines.map(|line| format!("250-{line}\r\n")).collect::<String>() + "250 "
     }
 
     async fn data(&mut self) -> Result<Next, Error> {
@@ -148,9 +186,10 @@ impl Session {
         }
         tokio::time::sleep(wait).await;
         self.content().await?;
-        let replies = if self.sink.options.protocol == Protocol::Lmtp { before } else { 1 };
+        let (replies, reply) =
+            if self.sink.options.protocol == Protocol::Lmtp { (before, "250 2.2.0 Ok") } else { (1, "250 2.0.0 Ok") };
         for _ in 0..replies {
-            if self.answer(".", "250 2.0.0 Ok").await? == Next::End {
+            if self.answer(".", reply).await? == Next::End {
                 return Ok(Next::End);
             }
         }
@@ -176,6 +215,8 @@ impl Session {
             self.conn.fill().await?;
         }
         self.sink.keep(&self.transaction, &text);
+        self.transaction.sender.clear();
+        self.transaction.recipients.clear();
         Ok(())
     }
 
@@ -197,7 +238,7 @@ impl Session {
             return Ok(Next::End);
         }
         if has(&script.close) {
-            self.conn.command(b"421 4.0.0 Error: closing connection");
+            self.conn.command(b"421 4.0.0 Server closing connection");
             return Ok(Next::End);
         }
         let reply = match (has(&script.hard), has(&script.soft)) {
@@ -242,4 +283,40 @@ fn roll(dice: &mut u64) -> u64 {
     *dice ^= *dice >> 7;
     *dice ^= *dice << 17;
     *dice % 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn told(options: &[&str], commands: &str) -> String {
+        let words = options.iter().chain(&["127.0.0.1:1", "1"]).map(|word| (*word).into());
+        let options = Options::parse(words).unwrap();
+        let sink = Sink { options, counts: Default::default(), enough: Default::default() };
+        let (mut near, far) = tokio::io::duplex(64 * 1024);
+        near.write_all(commands.as_bytes()).await.unwrap();
+        serve(Box::new(far), Arc::new(sink)).await;
+        let mut said = String::new();
+        near.read_to_string(&mut said).await.unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn commands_have_an_order_and_extensions_too() {
+        let said = told(&["-p", "-F"], "EHLO x\r\nXFORWARD NAME=x\r\nQUIT\r\n").await;
+        assert!(said.contains("-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250-XCLIENT NAME HELO\r\n250-ENHANCED"), "{said}");
+        assert!(said.ends_with("250-DSN\r\n250 \r\n500 5.5.1 Error: unknown command\r\n221 Bye\r\n"), "{said}");
+        let said = told(&["-f", "mail"], "MAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nRSET\r\nQUIT\r\n").await;
+        for part in ["500 5.3.0 ", "\n503 5.5.1 Error: need MAIL", "\n503 5.5.1 Error: need RCPT", "\n250 2.1.0 Ok"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let mail = "MAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
+        let said = told(&["-L"], &format!("EHLO x\r\nLHLO x\r\n{mail}")).await;
+        assert!(
+            said.contains("ESMTP\r\n500 5.5.1 ") && said.ends_with("250 2.2.0 Ok\r\n250 2.2.0 Ok\r\n221 Bye\r\n"),
+            "{said}"
+        );
+    }
 }
