@@ -17,8 +17,13 @@ const LIMITS: Limits = Limits { header: 102_400, boundary: 2048, nesting: 100 };
 
 impl Wanted {
     pub(crate) fn read(body: bool, headers: bool, parts: bool) -> Option<Self> {
-        let parts = if parts { Parts::All } else { Parts::Message };
-        (body || headers || parts == Parts::All).then_some(Self { headers, body, parts })
+        if !body && !headers {
+            if parts {
+                tracing::warn!("ignoring -m option without -b or -h");
+            }
+            return None;
+        }
+        Some(Self { headers, body, parts: if parts { Parts::All } else { Parts::Message } })
     }
 
     /// Looks up what is wanted, and shows what is found. Tells whether anything was.
@@ -51,6 +56,8 @@ impl Wanted {
         match event {
             Event::Header(_, header) if self.headers => asking.show(header, output),
             Event::Body(line, _) if self.body => asking.show(line, output),
+            // The line between header and body counts as one of the body, even where it is missing.
+            Event::Separator if self.body => asking.show(b"", output),
             Event::Header(..) | Event::HeaderEnd(_) | Event::Body(..) | Event::Separator | Event::Fault(_) => Ok(false),
         }
     }
@@ -64,6 +71,18 @@ mod tests {
 
     const MESSAGE: &[u8] =
         b"Subject: a\nX: b\n c\nContent-Type: multipart/mixed; boundary=x\n\nfirst\n--x\nY: d\n\nsecond\n--x--\n";
+
+    #[test]
+    fn a_missing_line_between_header_and_body_is_found() {
+        for message in [&b"A: b\n\nc\n"[..], b"A: b\nc\n"] {
+            let options = Options::read(&[], Shown::Text, Environment::default()).unwrap();
+            let specs = ["regexp:{{/^$/ none}, {/./ some}}".to_owned()];
+            let mut output = Vec::new();
+            let wanted = Wanted::read(true, false, false).unwrap();
+            wanted.find(&mut Asking::new(&specs, &options), &mut &message[..], &mut output).unwrap();
+            assert_eq!(String::from_utf8(output).unwrap(), "\tnone\nc\tsome\n");
+        }
+    }
 
     fn found(body: bool, headers: bool, parts: bool) -> String {
         let environment = Environment::default();
@@ -83,5 +102,6 @@ mod tests {
         assert_eq!(found(false, true, true), "SXCY");
         assert_eq!(found(true, false, true), "f-s-");
         assert!(Wanted::read(false, false, false).is_none());
+        assert!(Wanted::read(false, false, true).is_none());
     }
 }
