@@ -246,12 +246,25 @@ impl Walker {
         let text = std::mem::take(&mut self.header);
         if let Some(field) = Field::new(&text) {
             if field.kind() == Kind::ContentType {
+                // Where a header has several, the boundaries of all count: no reader can be sure which one another takes.
+                if self.parts == Parts::All && self.content.top == Top::Multipart {
+                    self.surround();
+                }
                 self.content = content_type(field.value(), self.limits.boundary);
             } else if field.kind() == Kind::ContentTransferEncoding {
                 self.encoding = encoding(field.value());
             }
         }
         Some(Event::Header(place, text))
+    }
+
+    /// The boundary of the header being read is one of those around; tells whether there may be so many.
+    fn surround(&mut self) -> bool {
+        let may = self.around.len() < self.limits.nesting;
+        if may {
+            self.around.push((self.content.boundary.clone(), self.content.digest));
+        }
+        may
     }
 
     /// Decides what the body of the header just read is.
@@ -265,11 +278,7 @@ impl Walker {
         let hidden = self.encoding == Encoding::Encoded;
         let fault = match self.content.top {
             Top::Multipart | Top::Message | Top::MessageOther if hidden => Some(Fault::EncodingDomain),
-            Top::Multipart if self.around.len() >= self.limits.nesting => Some(Fault::Nesting),
-            Top::Multipart => {
-                self.around.push((self.content.boundary.clone(), self.content.digest));
-                None
-            }
+            Top::Multipart => (!self.surround()).then_some(Fault::Nesting),
             Top::Message => {
                 self.state = State::Header(Place::Nested);
                 self.content = ContentType::default();

@@ -42,6 +42,16 @@ fn headers_are_joined_and_bodies_left_alone() {
 }
 
 #[test]
+fn boundaries_of_all_content_types_count() {
+    let types = "Content-Type: multipart/mixed; boundary=b\nContent-Type: multipart/mixed; boundary=c\nContent-Type: text/plain\n";
+    let ended = "Primary Content-Type: multipart/mixed; boundary=b|Primary Content-Type: multipart/mixed; boundary=c|\
+                 Primary Content-Type: text/plain|end Primary||";
+    assert_eq!(walk(Parts::All, &format!("{types}\n--c\nP: 1\n")), format!("{ended}--c|Part P: 1|end Part|"));
+    let text = format!("{types}\n--b\nP: 1\n\n--c\nQ: 1\n");
+    assert_eq!(walk(Parts::All, &text), format!("{ended}--b|Part P: 1|end Part||--c|Q: 1|"));
+}
+
+#[test]
 fn headers_are_cut_at_the_limit() {
     let text = format!("A: {}\nB: 1\n", "x".repeat(100));
     assert_eq!(walk(Parts::All, &text), format!("Primary A: {}|Primary B: 1|end Primary|", "x".repeat(57)));
