@@ -70,10 +70,15 @@ pub fn content_type(value: &[u8], limit: usize) -> ContentType {
 fn boundary(lexer: Lexer<'_>) -> Vec<u8> {
     let tokens: Vec<Token> = lexer.collect();
     let found = tokens.windows(4).find_map(|window| match window {
-        [Token::Special(b';'), Token::Word(name), Token::Special(b'='), Token::Word(value)]
+        [Token::Special(b';'), Token::Word(name), Token::Special(b'='), value]
             if name.eq_ignore_ascii_case(b"boundary") =>
         {
-            Some(value.clone())
+            match value {
+                Token::Word(value) => Some(value.clone()),
+                Token::Special(b';') => None,
+                // What should have been quoted: lines begin with it at least.
+                Token::Special(start) => Some(vec![*start]),
+            }
         }
         _ => None,
     });
@@ -177,6 +182,9 @@ mod tests {
             ("multipart/mixed; boundary=\"ed\\\"ge\"", Top::Multipart, "ed\"ge"),
             ("Multipart/Mixed; charset=x; BOUNDARY=b (c)", Top::Multipart, "b"),
             ("multipart/mixed;\n\tboundary=b1", Top::Multipart, "b1"),
+            ("multipart/mixed; boundary==_b", Top::Multipart, "="),
+            ("multipart/mixed; boundary=<b>", Top::Multipart, "<"),
+            ("multipart/mixed; boundary=; x", Top::Other, ""),
             ("multipart/mixed", Top::Other, ""),
             ("message/rfc822", Top::Message, ""),
             ("message/partial; id=x", Top::MessageOther, ""),
