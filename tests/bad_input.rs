@@ -104,7 +104,7 @@ fn a_missing_or_unreadable_table_defers_and_says_so() -> Result<()> {
 }
 
 /// Commands that no client should send, and what they get.
-const HOSTILE: [(&[u8], &str); 17] = [
+const HOSTILE: [(&[u8], &str); 22] = [
     (b"NO\0OP\0", "500 5.5.2 Error: command not recognized"),
     (b"FOO \x01\x02", "500 5.5.2 Error: command not recognized"),
     (b"\xff\xfe", "500 5.5.2 Error: bad UTF-8 syntax"),
@@ -116,7 +116,12 @@ const HOSTILE: [(&[u8], &str); 17] = [
     (b"MAIL FROM:<<<<>", "501 5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a\0b@x.example>", "501 5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a@x.example> SIZE=many", "501 5.5.4 Bad message size syntax"),
+    ("MAIL FROM:<a@é.example>".as_bytes(), "501 5.1.7 Bad sender address syntax"),
+    (b"MAIL FROM:<big@x.example> SIZE=99999999999", "552 5.3.4 Message size exceeds fixed limit"),
+    (b"MAIL FROM:<a@x.example>", "250 2.1.0 Ok"),
+    (b"BDAT 0 LAST", "554 5.5.1 Error: no valid recipients"),
     (b"RCPT", "503 5.5.1 Error: need MAIL command"),
+    (b"HELO <client> example", "250 mail.example.test"),
     (b"DATA", "503 5.5.1 Error: need RCPT command"),
     (b"STARTTLS", "502 5.5.1 Error: command not implemented"),
     (b"STARTTLS \0\xc3\xa9 garbage", "502 5.5.1 Error: command not implemented"),
@@ -135,6 +140,10 @@ fn hostile_commands_get_codes() -> Result<()> {
         assert_eq!(format!("{} {}", reply.code, reply.text()), expected, "{shown:?}");
     }
     assert!(client.reply().is_err(), "no hang-up after a bad BDAT");
+    mail.wait_log(
+        &["552 5.3.4 Message size exceeds fixed limit; from=<big@x.example> proto=SMTP helo=<client.example>"],
+        1,
+    )?;
 
     // What is no command of SMTP at all ends the session.
     for line in [&b"\x01\x02\x03"[..], b"GET / HTTP/1.1", b"X-Header: y"] {

@@ -19,10 +19,10 @@ impl Session {
         let Some(chunk) = Chunk::parse(arguments) else {
             // Without a size there is no telling where the next command begins.
             warn!(
-                "{}: malformed BDAT command syntax from {}: BDAT {:.100}",
+                "{}: malformed BDAT command syntax from {}: {:.100}",
                 self.queue_id(),
                 self.peer.namaddr,
-                printable(arguments)
+                format!("BDAT {}", printable(arguments)).trim_end()
             );
             self.faults.push(Fault::Protocol);
             return Ok(Next::Hangup(Reply::fixed(521, Enhanced(5, 5, 4), "Syntax: BDAT count [LAST]")));
@@ -108,6 +108,9 @@ impl Session {
             left -= part as u64;
         }
         self.faults.push(Fault::Protocol);
+        if chunk.place == Place::Last {
+            self.drop_transaction();
+        }
         Ok(Next::Error(reply))
     }
 }

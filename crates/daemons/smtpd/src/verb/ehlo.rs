@@ -42,7 +42,13 @@ impl Session {
         let before = self.helo.take();
         self.drop_transaction();
         self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
-        self.helo = Some(Hello { name: printable(arguments).into_owned(), protocol });
+        // Once a client has pipelined commands, HELO does not make it wrong.
+        let protocol = if before.as_ref().is_some_and(|hello| hello.protocol == Protocol::Esmtp) {
+            Protocol::Esmtp
+        } else {
+            protocol
+        };
+        self.helo = Some(Hello { name: harmless(arguments), protocol });
         self.find_mechanisms().await;
         if self.server.params.access.smtpd_delay_reject {
             return None;
@@ -98,6 +104,11 @@ impl Session {
         }
         offer.lines.join("\n")
     }
+}
+
+/// A name without what has a meaning in headers and logs.
+fn harmless(name: &[u8]) -> String {
+    printable(name).chars().map(|c| if " <>()\\\";@".contains(c) { '?' } else { c }).collect()
 }
 
 /// The lines of an offer, and what is kept from this client.

@@ -8,7 +8,7 @@ use smtp_proto::parameter::{self, Body, Parameter};
 use smtp_proto::{Enhanced, Reply, path};
 use tracing::warn;
 
-use crate::access::{Check, Fault};
+use crate::access::{Check, Facts, Fault};
 use crate::session::transaction::{Envelope, Sender, Transaction};
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
@@ -34,6 +34,8 @@ impl Session {
             return Next::Error(reply);
         }
         if let Some(reply) = self.no_room(sender.size) {
+            let facts = Facts { sender: Some(&sender.address), ..self.facts(None, None) };
+            facts.log("reject", &reply.to_string());
             return Next::Error(reply);
         }
         if let Some(login) = &mut self.login {
@@ -156,7 +158,7 @@ impl Session {
         {
             return Err(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
         }
-        if self.is_bad_address(&sender.address, &sender.address).await {
+        if self.is_bad_address(sender, &sender.address).await {
             self.warn_of_syntax("MAIL", argument.path);
             return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
         }
@@ -177,12 +179,18 @@ impl Session {
     }
 
     /// Whether no mail can ever go to or come from an address.
-    pub(super) async fn is_bad_address(&self, sender: &[u8], address: &[u8]) -> bool {
+    pub(super) async fn is_bad_address(&self, sender: &Sender, address: &[u8]) -> bool {
         // What a local user submits is judged by cleanup.
         if address.is_empty() || self.server.life.is_standalone() {
             return false;
         }
-        matches!(self.server.resolver.resolve(sender, address).await, Ok(resolved) if resolved.malformed)
+        // A client that does not declare SMTPUTF8 may send octets before the @, as it always could.
+        let domain = address.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+        if !sender.smtputf8 && address.contains(&b'@') && !domain.is_ascii() {
+            return true;
+        }
+        let resolved = self.server.resolver.resolve(&sender.address, address).await;
+        matches!(resolved, Ok(resolved) if resolved.malformed)
     }
 
     /// The message would be too large, or the disk is too full.

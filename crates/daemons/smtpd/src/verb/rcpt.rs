@@ -6,7 +6,7 @@ use dsn::{Notify, OriginalRecipient};
 use smtp_proto::command::PathArgument;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, parameter, path};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::mail::unsupported;
 use crate::access::{Check, Fault};
@@ -14,7 +14,7 @@ use crate::session::transaction::{Envelope, Transaction};
 use crate::session::{Next, Session, faults_of};
 use crate::settings::ProxySpeed;
 use crate::sink::{Broken, Sink, held, proxy, submission, write_error};
-use crate::text::external;
+use crate::text::{external, printable};
 
 /// What RCPT says.
 struct Recipient {
@@ -63,7 +63,7 @@ impl Session {
         if !recipient.address.is_ascii() && self.must_declare(envelope) {
             return Next::Error(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
         }
-        if self.is_bad_address(&envelope.sender.address, &recipient.address).await {
+        if self.is_bad_address(&envelope.sender, &recipient.address).await {
             self.warn_of_syntax("RCPT", argument.path);
             return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
         }
@@ -102,7 +102,12 @@ impl Session {
             match parameter.value {
                 Some(value) if parameter.is("NOTIFY") && dsn => match Notify::parse(value) {
                     Ok(set) if notify.is_unset() => notify = set,
-                    Ok(_) | Err(_) => {
+                    wrong => {
+                        let mut words = value.split(|byte| *byte == b',');
+                        if let Some(word) = words.find(|word| Notify::parse(word).is_err()).filter(|_| wrong.is_err()) {
+                            let (word, value) = (printable(word), printable(value));
+                            warn!("unknown DSN NOTIFY command value \"{word:.100}\" in \"{value:.100}\"");
+                        }
                         return Err(Reply::fixed(501, Enhanced(5, 5, 4), "Error: Bad NOTIFY parameter syntax"));
                     }
                 },
