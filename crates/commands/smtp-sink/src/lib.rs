@@ -40,7 +40,7 @@ impl Sink {
         if self.options.show == Show::Counters {
             let mut out = io::stdout().lock();
             // Where nobody reads, nothing is lost.
-            let _ = write!(out, "{:6} sess {:6} quit {:6} mesg\r", counts.sessions, counts.quits, counts.messages);
+            let _ = write!(out, "sess={} quit={} mesg={}\r", counts.sessions, counts.quits, counts.messages);
             let _ = out.flush();
         }
         let reached = |count, bound| bound > 0 && count >= bound;

@@ -65,13 +65,28 @@ pub enum Surprise {
     Ignored,
 }
 
+/// Sender and recipient where nothing else is said.
+const NOBODY: &str = "foo";
+
 /// How recipients are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbering {
-    /// By their place in the message, if there are several.
+    /// By how many follow in the message, except for the last.
     PerMessage,
     /// By a number that never comes again (`-N`).
     Unique,
+}
+
+impl Numbering {
+    /// What an address begins with: that of the recipient at a place of so many, of a message before which were `first`.
+    #[must_use]
+    pub fn of(self, place: usize, recipients: usize, first: usize) -> String {
+        match self {
+            Self::Unique => (first + place).to_string(),
+            Self::PerMessage if place < recipients => (recipients + 1 - place).to_string(),
+            Self::PerMessage => String::new(),
+        }
+    }
 }
 
 /// Everything that was asked for.
@@ -147,8 +162,8 @@ impl Options {
         options.target = target.as_deref().map(parse_target).ok_or("a host is needed")?;
         let mail = &mut options.mail;
         for address in [&mut mail.from, &mut mail.to] {
-            if address.is_empty() {
-                *address = format!("foo@{}", mail.myhostname);
+            if address == NOBODY {
+                *address = format!("{NOBODY}@{}", mail.myhostname);
             }
         }
         Ok(options)
@@ -171,11 +186,11 @@ impl Options {
             'N' => self.manner.numbering = Numbering::Unique,
             'o' => self.manner.hello = None,
             'r' => self.recipients = parser.value()?.parse()?,
-            'R' => self.pause = Some(Pause::Random(Duration::from_secs(parser.value()?.parse()?))),
+            'R' => self.pause = Some(Pause::Random(seconds(parser, "bad random delay")?)),
             's' => self.sessions = parser.value()?.parse()?,
             'S' => self.mail.subject = Some(parser.value()?.string()?),
             't' => self.mail.to = parser.value()?.string()?,
-            'w' => self.pause = Some(Pause::Fixed(Duration::from_secs(parser.value()?.parse()?))),
+            'w' => self.pause = Some(Pause::Fixed(seconds(parser, "bad fixed delay")?)),
             // A window size and chatter change nothing that is sent.
             'T' => drop(parser.value()?),
             'v' => {}
@@ -201,14 +216,23 @@ impl Options {
             pause: None,
             mail: Mail {
                 myhostname: hostname.to_owned(),
-                from: String::new(),
-                to: String::new(),
+                from: NOBODY.to_owned(),
+                to: NOBODY.to_owned(),
                 subject: None,
                 length: 0,
                 file: None,
             },
             counter: Counter::Hidden,
         }
+    }
+}
+
+/// A time that passes, at least a second.
+fn seconds(parser: &mut lexopt::Parser, problem: &str) -> Result<Duration, lexopt::Error> {
+    let text = parser.value()?.string()?;
+    match text.parse() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        Ok(0) | Err(_) => Err(format!("{problem}: {text}").into()),
     }
 }
 
@@ -246,7 +270,11 @@ mod tests {
         assert_eq!(parse("[::1]").unwrap().target, Target::Inet("::1".into(), "25".into()));
         assert_eq!(parse("-L unix:/run/x").unwrap().target, Target::Unix("/run/x".into()));
         assert_eq!(parse("host").unwrap().mail.from, "foo@me.test");
-        for bad in ["-z host", "-m x host", "-4"] {
+        assert_eq!(parse("-f  host").unwrap().mail.from, "");
+        let numbers = |numbering: Numbering, first| [1, 2, 3].map(|place| numbering.of(place, 3, first));
+        assert_eq!(numbers(Numbering::PerMessage, 3), ["3", "2", ""]);
+        assert_eq!(numbers(Numbering::Unique, 3), ["4", "5", "6"]);
+        for bad in ["-z host", "-m x host", "-4", "-w 0 host", "-R 0 host"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ use smtp_proto::conn::{Conn, Pace};
 use smtp_proto::dot::Encoder;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::options::{Mail, Manner, Numbering, Surprise};
+use crate::options::{Mail, Manner, Surprise};
 
 const PATIENCE: Pace = Pace::Each(Duration::from_secs(300));
 const MOST_REPLY: usize = 64 * 1024;
@@ -43,13 +43,9 @@ impl Session {
     /// As for [`Self::open`].
     pub async fn send(&mut self, mail: &Mail, content: &[u8], recipients: usize, first: usize) -> io::Result<()> {
         self.say(&format!("MAIL FROM:<{}>", mail.from), 2).await?;
-        for number in 0..recipients {
-            let to = match self.manner.numbering {
-                Numbering::Unique => format!("{}{}", first + number, mail.to),
-                Numbering::PerMessage if recipients > 1 => format!("{number}{}", mail.to),
-                Numbering::PerMessage => mail.to.clone(),
-            };
-            self.say(&format!("RCPT TO:<{to}>"), 2).await?;
+        for place in 1..=recipients {
+            let to = self.manner.numbering.of(place, recipients, first);
+            self.say(&format!("RCPT TO:<{to}{}>", mail.to), 2).await?;
         }
         self.say("DATA", 3).await?;
         self.conn.queue(content);
