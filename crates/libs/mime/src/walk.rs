@@ -194,10 +194,13 @@ impl Walker {
         if place == Place::Primary {
             let body = Some(Event::Body(line, end));
             return match fault {
+                Some(fault) => {
+                    self.state = State::Body;
+                    [header, over, Some(fault), Some(Event::Separator), body]
+                }
                 // A message that is nested right here begins with a line that is no header.
-                _ if self.state != State::Body => self.no_header(line, end, [header, over, Some(Event::Separator)]),
+                None if self.state != State::Body => self.no_header(line, end, [header, over, Some(Event::Separator)]),
                 None => [header, over, Some(Event::Separator), body, None],
-                Some(fault) => [header, over, Some(fault), Some(Event::Separator), body],
             };
         }
         self.no_header(line, end, [header, over, fault])
@@ -276,17 +279,20 @@ impl Walker {
             return (over, None);
         }
         let hidden = self.encoding == Encoding::Encoded;
-        let fault = match self.content.top {
-            Top::Multipart | Top::Message | Top::MessageOther if hidden => Some(Fault::EncodingDomain),
-            Top::Multipart => (!self.surround()).then_some(Fault::Nesting),
+        let mut fault = None;
+        match self.ended {
+            Top::Multipart => fault = (!self.surround()).then_some(Fault::Nesting),
             Top::Message => {
                 self.state = State::Header(Place::Nested);
                 self.content = ContentType::default();
                 self.encoding = Encoding::Seven;
-                None
             }
-            Top::MessageOther | Top::Text | Top::Other => None,
-        };
+            Top::MessageOther | Top::Text | Top::Other => {}
+        }
+        // Readers may take no notice of such an encoding; parts are parts all the same.
+        if hidden && matches!(self.ended, Top::Multipart | Top::Message | Top::MessageOther) {
+            fault = Some(Fault::EncodingDomain);
+        }
         (over, fault.map(Event::Fault))
     }
 }

@@ -89,6 +89,20 @@ fn faults_are_told() {
     assert_eq!(walk(Parts::All, &deep).matches("Nesting").count(), 1);
     let hidden = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nxyz\n";
     assert!(walk(Parts::All, hidden).contains("EncodingDomain"));
+    let hidden = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nX: y\n";
+    assert!(
+        walk(Parts::All, hidden).ends_with("EncodingDomain||Nested X: y|end Nested|"),
+        "{}",
+        walk(Parts::All, hidden)
+    );
+    let short = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\nxyz\n";
+    assert!(walk(Parts::All, short).ends_with("|EncodingDomain|separator|xyz|"), "{}", walk(Parts::All, short));
+    let parts = "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\nX: y\n";
+    assert!(
+        walk(Parts::All, parts).ends_with("EncodingDomain||--b|Part X: y|end Part|"),
+        "{}",
+        walk(Parts::All, parts)
+    );
 }
 
 #[test]
