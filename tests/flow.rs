@@ -38,6 +38,19 @@ fn mail_reaches_a_mailbox_by_smtp_and_by_sendmail() -> Result<()> {
 }
 
 #[test]
+fn text_that_would_continue_our_headers_is_the_body() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    let indented = " for <x>; no header\n";
+    assert!(mail.run("sendmail", ["-i", &user], indented)?.status.success());
+    let mut client = Client::connect(mail.port)?;
+    client.say("HELO client.example", 250)?;
+    client.deliver("a@example.net", &[&user], indented)?;
+    mail.wait("both messages", || mail.mailbox(&mail.user).matches("\n\n for <x>; no header\n").count() == 2)?;
+    mail.wait("empty queue", || mail.queue_is_empty())
+}
+
+#[test]
 fn mail_for_two_domains_is_relayed_and_the_queue_is_empty() -> Result<()> {
     let hop = NextHop::open()?;
     let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{}", hop.port)).start()?;

@@ -73,7 +73,7 @@ impl Counter {
         }
         channel.send_raw(&self.received(&queue_id, letter.uid))?;
         let mut content = letter.content();
-        let mut more = true;
+        let (mut more, mut at_first) = (true, true);
         while more {
             let (back, chunk, rest) = service::disk(move || {
                 let mut chunk = Vec::with_capacity(CHUNK + 4096);
@@ -84,6 +84,10 @@ impl Counter {
             content = back;
             let Ok(rest) = rest else { return Ok(Verdict::Refused { cause: Cause::Malformed, reason: String::new() }) };
             more = rest;
+            // A first line that would continue our own header begins the body.
+            if std::mem::take(&mut at_first) && matches!(chunk.first(), Some(b' ' | b'\t')) {
+                channel.send_raw(b"\n")?;
+            }
             channel.send_raw(&chunk)?;
             channel.flush().await?;
         }
