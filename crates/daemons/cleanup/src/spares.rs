@@ -4,7 +4,7 @@ use queue_file::{QueueId, QueueName, Spool};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Files that are kept; one connection after the other takes them.
-const MOST: usize = 64;
+const MOST: usize = 512;
 
 /// The spare files of this process.
 pub(crate) struct Spares {

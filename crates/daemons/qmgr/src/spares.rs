@@ -3,8 +3,9 @@
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Files that are kept. Each new message takes one, so more would only lie there.
-const MOST: usize = 32;
+/// Files that are kept. Mail comes and goes in waves: what one leaves behind the next one takes, and where nobody asks for
+/// them they are soon removed.
+const MOST: usize = 1024;
 
 /// What is kept at the moment.
 #[derive(Debug, Default)]
