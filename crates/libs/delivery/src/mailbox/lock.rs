@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::Error;
-use super::release::Release;
+use super::release::{End, Release};
 
 /// A way to lock a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,14 +112,24 @@ impl Locking {
         let mut name = mailbox.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let create = || loop {
+        let end = self.end();
+        loop {
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Err(error) if is_held(&error) && self.is_stale(&path) && std::fs::remove_file(&path).is_ok() => {}
-                result => return result,
+                Err(error) if is_held(&error) => {
+                    if self.is_stale(&path) && std::fs::remove_file(&path).is_ok() {
+                        continue;
+                    }
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(error);
+                    }
+                    if let Some(release) = Release::of(&path, End::Removed) {
+                        release.wait(left.min(self.delay));
+                    }
+                }
+                result => return result.map(|_| Some(Dotlock(path))),
             }
-        };
-        self.wait_for(mailbox, create)?;
-        Ok(Some(Dotlock(path)))
+        }
     }
 
     /// Takes the other locks on an open mailbox; they end when it is closed.
@@ -137,9 +147,9 @@ impl Locking {
         Ok(())
     }
 
-    /// Tries `take` until it succeeds: whenever the mailbox may have been let go, and after each `delay`.
-    fn wait_for<T>(&self, mailbox: &Path, take: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        let end = Instant::now() + self.delay.saturating_mul(self.attempts.saturating_sub(1));
+    /// Tries `take` until it succeeds: whenever somebody closes the mailbox, and after each `delay`.
+    fn wait_for(&self, mailbox: &Path, take: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        let end = self.end();
         let mut release = None;
         loop {
             let error = match take() {
@@ -151,10 +161,16 @@ impl Locking {
                 return Err(error);
             }
             match &release {
-                None => release = Some(Release::of(mailbox)),
+                // Once more before the first wait: it may have been let go already.
+                None => release = Release::of(mailbox, End::Closed),
                 Some(release) => release.wait(left.min(self.delay)),
             }
         }
+    }
+
+    /// When a locked mailbox is given up.
+    fn end(&self) -> Instant {
+        Instant::now() + self.delay.saturating_mul(self.attempts.saturating_sub(1))
     }
 
     fn is_stale(&self, path: &Path) -> bool {

@@ -1,58 +1,54 @@
-//! Waiting for a locked mailbox to be let go: the file system tells when its `.lock` file goes away or its holder closes it.
+//! Waiting for a locked mailbox to be let go: the file system tells when its `.lock` file goes away, or its holder closes it.
 
-use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-/// What to wait for; without a watch (no more of them, a folder that may not be read) only time passes.
-#[derive(Debug)]
-pub(super) struct Release {
-    watch: Option<Inotify>,
-    names: [OsString; 2],
+/// What ends a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The file is removed, or moved away.
+    Removed,
+    /// The file is closed by someone who could write to it.
+    Closed,
 }
 
-impl Release {
-    /// Of a mailbox, by either kind of lock. Try the lock once more before the first wait: it may have been let go already.
-    pub(super) fn of(mailbox: &Path) -> Self {
-        let name = mailbox.file_name().unwrap_or_default().to_owned();
-        let mut dotlock = name.clone();
-        dotlock.push(".lock");
-        Self { watch: mailbox.parent().and_then(watch), names: [name, dotlock] }
-    }
+/// A file that is watched; without a watch (no more of them, a file that may not be read) only time passes.
+#[derive(Debug)]
+pub(super) struct Release(Option<Inotify>);
 
-    /// Returns when the mailbox may be free, after `longest` at the latest.
-    pub(super) fn wait(&self, longest: Duration) {
-        let end = Instant::now() + longest;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            // Rounded up, so that the last moment is not spent in a busy loop.
-            let timeout =
-                PollTimeout::try_from(left.saturating_add(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX);
-            let Some(watch) = &self.watch else {
-                let _ = poll(&mut [], timeout);
-                return;
-            };
-            let _ = poll(&mut [PollFd::new(watch.as_fd(), PollFlags::POLLIN)], timeout);
-            let seen = watch.read_events().unwrap_or_default();
-            // An event without a name tells that some were lost, or the folder: look at once.
-            if left.is_zero() || seen.iter().any(|event| event.name.as_deref().is_none_or(|name| self.concerns(name))) {
-                return;
-            }
+impl Release {
+    /// Watches a file from now on; `None` if it is not there any more. What happened before is not seen.
+    pub(super) fn of(file: &Path, end: End) -> Option<Self> {
+        let events = match end {
+            End::Removed => AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF,
+            End::Closed => AddWatchFlags::IN_CLOSE_WRITE,
+        };
+        let Ok(watch) = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) else {
+            return Some(Self(None));
+        };
+        match watch.add_watch(file, events) {
+            Ok(_) => Some(Self(Some(watch))),
+            Err(Errno::ENOENT) => None,
+            Err(_) => Some(Self(None)),
         }
     }
 
-    fn concerns(&self, name: &OsStr) -> bool {
-        self.names.iter().any(|ours| ours == name)
+    /// Returns when the lock may have ended, after `longest` at the latest.
+    pub(super) fn wait(&self, longest: Duration) {
+        // Rounded up, so that the last moment is not spent in a busy loop.
+        let timeout = PollTimeout::try_from(longest.saturating_add(Duration::from_millis(1)));
+        let timeout = timeout.unwrap_or(PollTimeout::MAX);
+        match &self.0 {
+            Some(watch) => {
+                let _ = poll(&mut [PollFd::new(watch.as_fd(), PollFlags::POLLIN)], timeout);
+                let _ = watch.read_events();
+            }
+            None => drop(poll(&mut [], timeout)),
+        }
     }
-}
-
-fn watch(folder: &Path) -> Option<Inotify> {
-    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
-    let let_go = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_CLOSE_WRITE;
-    inotify.add_watch(folder, let_go | AddWatchFlags::IN_ONLYDIR).ok()?;
-    Some(inotify)
 }
