@@ -3,8 +3,12 @@
 //! It is told by one datagram to this host, which may be lost and is never answered. Where nobody listens, nothing happens.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::OnceLock;
 
 use tracing::debug;
+
+/// One for the life of the process.
+static SOCKET: OnceLock<UdpSocket> = OnceLock::new();
 
 /// Where comsat(8) listens.
 const COMSAT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 512);
@@ -17,7 +21,13 @@ pub(crate) fn announce(user: &str, offset: u64) {
 }
 
 fn send(to: SocketAddr, user: &str, offset: u64) -> std::io::Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let socket = match SOCKET.get() {
+        Some(socket) => socket,
+        None => {
+            let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            SOCKET.get_or_init(|| bound)
+        }
+    };
     socket.send_to(format!("{user}@{offset}\0").as_bytes(), to).map(drop)
 }
 
