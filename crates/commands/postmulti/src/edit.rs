@@ -104,7 +104,7 @@ fn may_change(instances: &Instances, target: &Instance, change: &Change) -> Resu
     if removes && instances.is_primary(target) {
         return Err(Fatal::new("Cannot remove the primary instance"));
     }
-    if change.action == Action::Destroy && target.enabled {
+    if removes && target.enabled {
         return Err(Fatal::new("Cannot remove enabled instances"));
     }
     Ok(())
@@ -398,6 +398,20 @@ mod tests {
         ];
         for (change, reason) in table {
             assert_eq!(newcomer(&instances(), &change).unwrap_err().to_string(), reason);
+        }
+    }
+
+    #[test]
+    fn an_enabled_instance_stays() {
+        let instances = instances();
+        let mut target =
+            newcomer(&instances, &change(Action::Create, Some("postfix-x"), &[("data_directory", "/d")])).unwrap();
+        for action in [Action::Deport, Action::Destroy] {
+            for (enabled, refused) in [(true, true), (false, false)] {
+                target.enabled = enabled;
+                let result = may_change(&instances, &target, &change(action, None, &[]));
+                assert_eq!(result.is_err(), refused, "{action:?}");
+            }
         }
     }
 
