@@ -40,17 +40,10 @@ impl Spares {
     /// Removes all files.
     pub(crate) async fn clear(&self) {
         let (spool, ids) = (self.spool.clone(), std::mem::take(&mut *self.ids()));
-        service::file(move || remove(&spool, &ids)).await;
+        service::file(move || spool.remove_spares(&ids)).await;
     }
 
     fn ids(&self) -> MutexGuard<'_, Vec<QueueId>> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn remove(spool: &Spool, ids: &[QueueId]) {
-    for id in ids {
-        // What is gone is gone.
-        let _ = spool.remove(QueueName::Incoming, id);
     }
 }

@@ -12,7 +12,7 @@ use crate::scan::Scans;
 use crate::schedule::{Entry, MessageNumber, Schedule, Tick, Transport};
 use crate::settings::{Settings, seconds, ticks};
 use crate::settle::{Fate, Office};
-use crate::spares::{self, Spares};
+use crate::spares::Spares;
 use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::{Arrival, Flow};
@@ -171,7 +171,7 @@ impl Engine {
                 self.dispatch(now);
             }
             if self.draining && self.is_at_rest() {
-                spares::remove(&self.spool, &self.spares.all());
+                self.spool.remove_spares(&self.spares.all());
                 return;
             }
         }
@@ -273,7 +273,7 @@ impl Engine {
     fn remove_spares(&self, ids: Vec<QueueId>) {
         if !ids.is_empty() {
             self.outlet.put(move |spool| {
-                spares::remove(spool, &ids);
+                spool.remove_spares(&ids);
                 Event::Done
             });
         }

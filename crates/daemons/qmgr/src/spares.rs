@@ -64,14 +64,6 @@ impl Spares {
     }
 }
 
-/// Removes files that nobody wants.
-pub(crate) fn remove(spool: &Spool, ids: &[QueueId]) {
-    for id in ids {
-        // What is gone is gone.
-        let _ = spool.remove(QueueName::Incoming, id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +90,7 @@ mod tests {
         assert!(spares.unwanted().is_empty());
         let unwanted = spares.unwanted();
         assert_eq!(unwanted.len(), 1);
-        remove(&spool, &unwanted);
+        spool.remove_spares(&unwanted);
         retire();
         assert!(spares.is_empty());
         assert_eq!(std::fs::read_dir(root.path().join("incoming")).unwrap().count(), 1);

@@ -39,6 +39,13 @@ impl Spool {
         }
     }
 
+    /// Removes spare files that nobody wants; what is gone is gone.
+    pub fn remove_spares(&self, ids: &[QueueId]) {
+        for id in ids {
+            let _ = self.remove(QueueName::Incoming, id);
+        }
+    }
+
     /// Takes a spare file for a new message.
     ///
     /// # Errors
