@@ -20,6 +20,7 @@ pub mod network;
 mod opening;
 mod pattern_list;
 mod pattern_rules;
+mod percent;
 mod replacement;
 mod rules;
 #[cfg(feature = "servers")]

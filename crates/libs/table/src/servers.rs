@@ -266,19 +266,7 @@ pub(crate) fn endpoint(text: &str, port: u16) -> Endpoint {
 /// The text behind `%XX` in a URI.
 #[cfg(any(feature = "mongodb", feature = "pgsql"))]
 pub(crate) fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        bytes.extend(data_encoding::HEXUPPER_PERMISSIVE.decode(digits).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+    String::from_utf8(crate::percent::decoded(text.as_bytes())?).ok().filter(|text| !text.contains('\0'))
 }
 
 /// The host's name, as certificates have it; empty for sockets of this system.

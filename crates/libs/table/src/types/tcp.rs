@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::environment::Trust;
 use crate::error::system_text;
 use crate::link::Endpoint;
+use crate::percent::decoded;
 use crate::wire::{Framing, Server};
 use crate::{Answer, Environment, Error, Lookup, Owner, Table};
 
@@ -63,23 +64,6 @@ fn encoded(key: &[u8]) -> String {
         }
     }
     text
-}
-
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut value = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            value.push(*byte);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
-        value.push(u8::from_str_radix(digits?, 16).ok()?);
-        rest = after;
-    }
-    Some(value)
 }
 
 impl Table for Tcp {

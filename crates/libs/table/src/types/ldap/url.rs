@@ -1,6 +1,7 @@
 //! LDAP URLs, as servers are named and as values of entries refer to others. See RFC 4516.
 
 use super::message::Scope;
+use crate::percent;
 
 /// `scheme://place/base?attributes?scope?filter`, with `%XX` undone.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,19 +38,7 @@ impl Url {
 }
 
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        bytes.extend(data_encoding::HEXUPPER_PERMISSIVE.decode(digits).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent::decoded(text.as_bytes())?).ok()
 }
 
 #[cfg(test)]
