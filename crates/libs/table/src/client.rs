@@ -302,19 +302,23 @@ impl Shape {
         })
     }
 
-    /// Whether a key is to be asked for: its domain is listed, and it has what the format of results needs.
-    pub(crate) async fn admits(&self, key: &str) -> Result<bool, Error> {
+    /// A key that is to be asked for: text whose domain is listed, and that has what the format of results needs.
+    pub(crate) async fn admitted(&self, key: Vec<u8>) -> Result<Option<String>, Error> {
+        let Ok(key) = String::from_utf8(key) else {
+            return Ok(None);
+        };
         if key.is_empty() {
             tracing::warn!("table \"{}\": empty query string -- ignored", self.spec);
-            return Ok(false);
+            return Ok(None);
         }
-        if !is_listed(self.domains.as_ref(), key).await? {
-            return Ok(false);
+        if !is_listed(self.domains.as_ref(), &key).await? {
+            return Ok(None);
         }
-        Ok(self.result_format.0.iter().all(|piece| match piece {
-            Piece::Part(Of::Key, part) => part.of(key).is_some(),
+        let has_parts = self.result_format.0.iter().all(|piece| match piece {
+            Piece::Part(Of::Key, part) => part.of(&key).is_some(),
             Piece::Part(Of::Subject, _) | Piece::Text(_) => true,
-        }))
+        });
+        Ok(has_parts.then_some(key))
     }
 
     /// How many results are worth reading.

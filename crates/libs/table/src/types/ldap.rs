@@ -100,12 +100,9 @@ impl Protocol for Wire {
 
 impl Ldap {
     async fn ask(&self, key: Vec<u8>) -> Answer {
-        let Ok(key) = String::from_utf8(key) else {
+        let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
         };
-        if !self.shape.admits(&key).await? {
-            return Ok(None);
-        }
         let base = self.search_base.expand(&key, &key, filter::quoted_name);
         let filter = self.query_filter.expand(&key, &key, filter::quoted);
         let (Some(base), Some(text)) = (base, filter) else {

@@ -133,12 +133,9 @@ impl Protocol for Wire {
 
 impl Mongodb {
     async fn ask(&self, key: Vec<u8>) -> Answer {
-        let Ok(key) = String::from_utf8(key) else {
+        let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
         };
-        if !self.shape.admits(&key).await? {
-            return Ok(None);
-        }
         let Some(text) = self.query_filter.expand(&key, &key, json::quoted) else {
             return Ok(None);
         };

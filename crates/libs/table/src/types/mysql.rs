@@ -102,12 +102,9 @@ fn quoted(part: &str) -> String {
 
 impl Mysql {
     async fn ask(&self, key: Vec<u8>) -> Answer {
-        let Ok(key) = String::from_utf8(key) else {
+        let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
         };
-        if !self.shape.admits(&key).await? {
-            return Ok(None);
-        }
         let Some(text) = self.query.expand(&key, &key, quoted) else {
             return Ok(None);
         };

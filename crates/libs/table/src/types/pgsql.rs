@@ -96,12 +96,12 @@ pub(super) fn read_answers(mut bytes: &[u8]) {
 impl Pgsql {
     async fn ask(&self, key: Vec<u8>) -> Answer {
         // No text of PostgreSQL has a NUL.
-        let Some(key) = String::from_utf8(key).ok().filter(|key| !key.contains('\0')) else {
-            return Ok(None);
-        };
-        if !self.shape.admits(&key).await? {
+        if key.contains(&0) {
             return Ok(None);
         }
+        let Some(key) = self.shape.admitted(key).await? else {
+            return Ok(None);
+        };
         let text = |backslash| self.query.expand(&key, &key, |part| quoted(part, backslash));
         let (Some(plain), Some(escaped)) = (text(Backslash::Plain), text(Backslash::Escape)) else {
             return Ok(None);

@@ -111,12 +111,9 @@ impl Protocol for Resp {
 
 impl Redis {
     async fn ask(&self, key: Vec<u8>) -> Answer {
-        let Ok(key) = String::from_utf8(key) else {
+        let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
         };
-        if !self.shape.admits(&key).await? {
-            return Ok(None);
-        }
         let words: Option<Vec<_>> = self.words.iter().map(|word| word.expand(&key, &key, str::to_owned)).collect();
         let Some(words) = words else {
             return Ok(None);

@@ -29,13 +29,10 @@ pub(crate) fn open(path: &str, environment: &Environment) -> Result<Box<dyn Tabl
 
 impl Sqlite {
     async fn ask(&self, key: Vec<u8>) -> Answer {
-        let Ok(key) = String::from_utf8(key) else {
+        let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
         };
         let quote = |part: &str| part.replace('\'', "''");
-        if !self.shape.admits(&key).await? {
-            return Ok(None);
-        }
         let Some(query) = self.query.expand(&key, &key, quote) else {
             return Ok(None);
         };
