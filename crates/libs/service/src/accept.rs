@@ -6,6 +6,7 @@ use crate::client::{Client, Stream};
 use crate::life::{Gate, Inner, Life};
 use crate::slots::{Slot, Slots};
 use crate::status::Report;
+use crate::waker::Waker;
 use crate::watchdog::Watchdog;
 use crate::{Fatal, LifeSpan, Service, standalone};
 use ipc::Channel;
@@ -34,8 +35,11 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// Between two looks for datagrams. It is shorter than the system's queue takes to fill up in ordinary times; after that
 /// senders wait, and put more into each.
 const DATAGRAM_PAUSE: Duration = Duration::from_millis(2);
-/// Connections taken before others get their turn.
+/// Connections taken before another look whether the process is still up to date; datagrams taken before others get their turn.
 const IN_A_ROW: usize = 16;
+/// How long one process leaves new clients to another that is about to be born, once it has many: those of a burst would
+/// else all be its own, for as long as they stay.
+const BIRTH: Duration = Duration::from_millis(30);
 /// How long to wait when the system has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often lines that the log did not take are tried again.
@@ -249,11 +253,15 @@ impl<S: Service> Daemon<S> {
                 return;
             }
             for _ in 0..IN_A_ROW {
+                // Those who are here come first. So a process that has much to do leaves new clients to one that has not.
+                if self.life.active() > 0 {
+                    tokio::task::yield_now().await;
+                }
                 if !self.life.has_room() {
                     return;
                 }
                 match privsep::accept(listener.get_ref()) {
-                    Ok(connection) => self.welcome(connection, waker),
+                    Ok(connection) => self.welcome(connection, waker).await,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         ready.clear_ready();
                         break;
@@ -264,11 +272,11 @@ impl<S: Service> Daemon<S> {
                     }
                 }
             }
-            tokio::task::yield_now().await;
         }
     }
 
-    fn welcome(&self, connection: OwnedFd, waker: &Waker) {
+    async fn welcome(&self, connection: OwnedFd, waker: &Waker) {
+        let was_busy = self.life.was_busy();
         let Some(slot) = self.life.hold() else { return };
         let (daemon, waker) = (self.clone(), waker.clone());
         tokio::spawn(async move {
@@ -278,6 +286,9 @@ impl<S: Service> Daemon<S> {
                 Err(error) => tracing::warn!("accept connection: {error}"),
             }
         });
+        if self.life.was_busy() && !was_busy {
+            sleep(BIRTH).await;
+        }
     }
 
     /// Makes a client of a connection; `None` if it only brought trigger bytes.
@@ -462,36 +473,5 @@ async fn pause_after(error: &io::Error) {
     if !harmless.contains(&error.kind()) {
         tracing::warn!("accept connection: {error}");
         sleep(EXHAUSTED).await;
-    }
-}
-
-/// Trigger bytes on their way to the service.
-#[derive(Clone)]
-struct Waker(Arc<(Mutex<Vec<u8>>, Notify)>);
-
-impl Waker {
-    fn new() -> Self {
-        Self(Arc::new((Mutex::new(Vec::new()), Notify::new())))
-    }
-
-    /// Adds bytes; each is remembered once.
-    fn wake(&self, bytes: &[u8]) {
-        let mut waiting = self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for byte in bytes {
-            if !waiting.contains(byte) {
-                waiting.push(*byte);
-            }
-        }
-        self.0.1.notify_one();
-    }
-
-    async fn next(&self) -> Vec<u8> {
-        loop {
-            self.0.1.notified().await;
-            let waiting = std::mem::take(&mut *self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-            if !waiting.is_empty() {
-                return waiting;
-            }
-        }
     }
 }

@@ -16,6 +16,7 @@ mod slots;
 pub mod solo;
 mod standalone;
 mod status;
+mod waker;
 mod watchdog;
 
 pub use arguments::Kind;

@@ -142,6 +142,11 @@ impl Life {
         !slots.is_full() && !slots.is_draining()
     }
 
+    /// Whether another process would help, or would have at any time before.
+    pub(crate) fn was_busy(&self) -> bool {
+        self.slots().was_busy()
+    }
+
     /// Restarts the count of idle time.
     pub(crate) fn touch(&self) {
         self.0.idle.notify_one();

@@ -129,6 +129,11 @@ impl Slots {
         self.draining
     }
 
+    /// Whether there ever were many sessions at once.
+    pub(crate) fn was_busy(&self) -> bool {
+        self.was_busy
+    }
+
     /// What the process does not end before.
     pub(crate) fn active(&self) -> usize {
         self.active + self.work
@@ -173,5 +178,6 @@ mod tests {
             let expected = if at == BUSY { vec![Edge::Busy] } else { vec![] };
             assert_eq!(internal.admit(), Some(expected));
         }
+        assert!(internal.was_busy());
     }
 }
