@@ -1,13 +1,14 @@
 //! Tells qmgr of new mail, with its envelope, so that it need not read the file.
 //!
-//! What gets lost here is found by qmgr's next scan; nobody waits for it.
+//! Nobody waits for it. What does not fit while qmgr is far behind, qmgr is asked to look for; a new qmgr does so by itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipc::Channel;
-use ipc::qmgr::{Arrival, Back, Flow, Qmgr, Request};
+use ipc::qmgr::{Arrival, Back, Flow, Qmgr, Request, SCAN_INCOMING};
 use queue_file::{QueueId, Spool};
 use tokio::sync::{mpsc, watch};
 
@@ -20,94 +21,122 @@ const LARGE: usize = 256 * 1024;
 /// Spare files are removed when there was neither mail nor another of them for this long.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// Bytes of envelopes that go out in one write; the one more that exceeds this goes along.
+const TOGETHER: usize = 32 * 1024;
+
 pub(crate) struct Handover {
+    line: Mutex<Option<mpsc::Sender<Arrival>>>,
+    shared: Arc<Shared>,
+}
+
+/// What those who send and the line to qmgr have in common.
+struct Shared {
     path: PathBuf,
     deadline: Duration,
-    line: Mutex<Option<mpsc::Sender<Arrival>>>,
-    spares: Arc<Spares>,
+    spares: Spares,
     /// As qmgr says.
-    flow: Arc<watch::Sender<Flow>>,
+    flow: watch::Sender<Flow>,
+    /// Whether qmgr was not told of an arrival.
+    missed: AtomicBool,
 }
 
 impl Handover {
     pub(crate) fn new(path: impl Into<PathBuf>, deadline: Duration, spool: Spool) -> Self {
-        Self {
+        let shared = Shared {
             path: path.into(),
             deadline,
-            line: Mutex::default(),
-            spares: Arc::new(Spares::new(spool)),
-            flow: Arc::new(watch::Sender::new(Flow::Free)),
-        }
+            spares: Spares::new(spool),
+            flow: watch::Sender::new(Flow::Free),
+            missed: AtomicBool::new(false),
+        };
+        Self { line: Mutex::default(), shared: Arc::new(shared) }
     }
 
     /// An empty file for a message, if qmgr gave one back.
     pub(crate) fn spare(&self) -> Option<QueueId> {
-        self.spares.take()
+        self.shared.spares.take()
     }
 
     /// Waits for so long, or until qmgr keeps up with new mail (`in_flow_delay`).
     pub(crate) async fn slow_down(&self, delay: Duration) {
-        if *self.flow.borrow() == Flow::Behind {
-            let mut flow = self.flow.subscribe();
+        if *self.shared.flow.borrow() == Flow::Behind {
+            let mut flow = self.shared.flow.subscribe();
             let _ = tokio::time::timeout(delay, flow.wait_for(|flow| *flow == Flow::Free)).await;
         }
     }
 
     /// Removes the spare files that are left.
     pub(crate) async fn end(&self) {
-        self.spares.clear().await;
+        self.shared.spares.clear().await;
     }
 
     /// Sends soon.
     pub(crate) fn send(&self, mut arrival: Arrival) {
-        if arrival.leading.len() + arrival.extracted.len() > LARGE {
+        if weight(&arrival) > LARGE {
             (arrival.leading, arrival.extracted) = Default::default();
         }
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let arrival = match line.as_ref() {
             None => arrival,
             Some(open) => match open.try_send(arrival) {
-                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => return,
+                Ok(()) => return,
+                // The line has much to send, and looks at this at the end of it.
+                Err(mpsc::error::TrySendError::Full(_)) => return self.shared.missed.store(true, Ordering::Relaxed),
                 Err(mpsc::error::TrySendError::Closed(unsent)) => unsent,
             },
         };
         let (sender, arrivals) = mpsc::channel(WAITING);
         // A new channel has room for one.
         let _ = sender.try_send(arrival);
-        let told = (Arc::clone(&self.spares), Arc::clone(&self.flow));
-        tokio::spawn(tell(self.path.clone(), self.deadline, arrivals, told));
+        tokio::spawn(tell(Arc::clone(&self.shared), arrivals));
         *line = Some(sender);
     }
 }
 
+fn weight(arrival: &Arrival) -> usize {
+    arrival.leading.len() + arrival.extracted.len()
+}
+
 /// Keeps one connection, made anew when qmgr was, and takes what comes back on it.
-async fn tell(
-    path: PathBuf,
-    deadline: Duration,
-    mut arrivals: mpsc::Receiver<Arrival>,
-    (spares, flow): (Arc<Spares>, Arc<watch::Sender<Flow>>),
-) {
+async fn tell(shared: Arc<Shared>, mut arrivals: mpsc::Receiver<Arrival>) {
     let mut connection: Option<Line> = None;
     loop {
         let event = tokio::select! {
             arrival = arrivals.recv() => Event::Arrival(arrival),
             back = hear(&mut connection) => Event::Back(back),
-            () = tokio::time::sleep(IDLE), if !spares.is_empty() => Event::Idle,
+            () = tokio::time::sleep(IDLE), if !shared.spares.is_empty() => Event::Idle,
         };
         match event {
             Event::Arrival(Some(arrival)) => {
-                connection = send(connection, (&path, deadline), arrival, &flow).await;
+                let mut requests = at_hand(arrival, &mut arrivals);
+                if arrivals.is_empty() && shared.missed.swap(false, Ordering::Relaxed) {
+                    requests.push(Request::Trigger(vec![SCAN_INCOMING]));
+                }
+                connection = shared.send(connection, &requests).await;
             }
             Event::Arrival(None) => return,
-            Event::Back(Some(Back::Spare { queue_id })) => spares.put(&queue_id),
-            Event::Back(Some(Back::Flow(now))) => drop(flow.send_replace(now)),
+            Event::Back(Some(Back::Spare { queue_id })) => shared.spares.put(&queue_id),
+            Event::Back(Some(Back::Flow(now))) => drop(shared.flow.send_replace(now)),
             Event::Back(None) => {
                 connection = None;
-                flow.send_replace(Flow::Free);
+                shared.flow.send_replace(Flow::Free);
             }
-            Event::Idle => spares.clear().await,
+            Event::Idle => shared.spares.clear().await,
         }
     }
+}
+
+/// An arrival, and those that wait behind it.
+fn at_hand(first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) -> Vec<Request> {
+    let mut bytes = weight(&first);
+    let mut requests = vec![Request::Arrived(first)];
+    while bytes < TOGETHER
+        && let Ok(next) = arrivals.try_recv()
+    {
+        bytes += weight(&next);
+        requests.push(Request::Arrived(next));
+    }
+    requests
 }
 
 type Line = Channel<Request, Back>;
@@ -126,27 +155,25 @@ async fn hear(connection: &mut Option<Line>) -> Option<Back> {
     }
 }
 
-/// Sends an arrival, on a new connection if the old one has broken; what is left open.
-async fn send(
-    mut connection: Option<Line>,
-    (path, deadline): (&Path, Duration),
-    arrival: Arrival,
-    flow: &watch::Sender<Flow>,
-) -> Option<Line> {
-    let request = Request::Arrived(arrival);
-    for _ in 0..2 {
-        let mut channel = match connection.take() {
-            Some(channel) => channel,
-            None => {
-                flow.send_replace(Flow::Free);
-                Channel::connect::<Qmgr>(path, deadline).await.ok()?
+impl Shared {
+    /// Sends requests, on a new connection if the old one has broken; what is left open. What qmgr is told twice, or not at all
+    /// because there is none, does no harm: a new one looks for all there is.
+    async fn send(&self, mut connection: Option<Line>, requests: &[Request]) -> Option<Line> {
+        for _ in 0..2 {
+            let mut channel = match connection.take() {
+                Some(channel) => channel,
+                None => {
+                    self.flow.send_replace(Flow::Free);
+                    Channel::connect::<Qmgr>(&self.path, self.deadline).await.ok()?
+                }
+            };
+            if requests.iter().all(|request| channel.send(request).is_ok()) && channel.flush().await.is_ok() {
+                return Some(channel);
             }
-        };
-        if channel.send(&request).is_ok() && channel.flush().await.is_ok() {
-            return Some(channel);
         }
+        self.missed.store(true, Ordering::Relaxed);
+        None
     }
-    None
 }
 
 #[cfg(test)]
@@ -175,7 +202,7 @@ mod tests {
         handover.send(arrival("A"));
         let (stream, _) = listener.accept().await.unwrap();
         let mut qmgr = Channel::accept::<Qmgr>(stream, long).await.unwrap();
-        let mut flow = handover.flow.subscribe();
+        let mut flow = handover.shared.flow.subscribe();
         for said in [Flow::Behind, Flow::Free, Flow::Behind] {
             qmgr.send(&Back::Flow(said)).unwrap();
             qmgr.flush().await.unwrap();
@@ -187,5 +214,26 @@ mod tests {
         handover.slow_down(Duration::from_millis(1)).await;
         drop(qmgr);
         handover.slow_down(long).await;
+    }
+
+    #[tokio::test]
+    async fn qmgr_looks_for_what_did_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qmgr");
+        let (long, spool) = (Duration::from_secs(3600), Spool::new(folder.path(), Layout::default()));
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let handover = Handover::new(&path, long, spool);
+        for number in 0..=WAITING {
+            handover.send(arrival(&number.to_string()));
+        }
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut qmgr = Channel::accept::<Qmgr>(stream, long).await.unwrap();
+        for number in 0..WAITING {
+            let Some(Request::Arrived(arrival)) = qmgr.receive().await.unwrap() else { panic!() };
+            assert_eq!(arrival.queue_id, number.to_string());
+        }
+        assert_eq!(qmgr.receive().await.unwrap(), Some(Request::Trigger(vec![SCAN_INCOMING])));
+        handover.send(arrival("next"));
+        assert!(matches!(qmgr.receive().await.unwrap(), Some(Request::Arrived(_))));
     }
 }
