@@ -6,11 +6,12 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use queue_file::record::{self, Type};
 use queue_file::{Committed, Error, NewFile, QueueName, Sizes, Spool};
+
+use crate::Desk;
 
 /// What may gather before it is written.
 const GATHER: usize = 64 * 1024;
@@ -175,7 +176,7 @@ impl Draft {
     /// Makes it mail, in `queue`.
     pub(crate) async fn commit(
         mut self,
-        spool: Arc<Spool>,
+        desk: &Desk,
         queue: QueueName,
         sizes: Sizes,
         extracted_at: u64,
@@ -191,7 +192,12 @@ impl Draft {
             overwrite(&mut self.leading, &header);
             Some(Bytes::from(std::mem::take(&mut self.leading)))
         };
-        let committed = service::file(move || self.synchronise(&spool, queue, &header)).await?;
+        let committed = if self.written == 0 && queue == self.file.queue() {
+            desk.committer.commit(self.file, self.buffer).await?
+        } else {
+            let spool = desk.spool.clone();
+            service::file(move || self.synchronise(&spool, queue, &header)).await?
+        };
         Ok(Done {
             committed,
             leading: leading.filter(|_| extracted.is_some()).unwrap_or_default(),

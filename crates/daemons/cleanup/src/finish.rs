@@ -124,7 +124,7 @@ impl Message {
         let Some(draft) = self.draft.take() else {
             return Refusal::write().into_verdict();
         };
-        let done = draft.commit(Arc::new(self.desk.spool.clone()), queue, sizes, extracted_at).await;
+        let done = draft.commit(&self.desk, queue, sizes, extracted_at).await;
         match done {
             Ok(done) => {
                 if queue == QueueName::Incoming {

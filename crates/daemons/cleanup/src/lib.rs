@@ -7,6 +7,7 @@
 //! accepted that was not synchronised.
 
 mod checks;
+mod committer;
 mod content;
 mod date;
 mod draft;
@@ -32,6 +33,7 @@ use ipc::Caller;
 use queue_file::{Layout, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 
+use crate::committer::Committer;
 use crate::filter::Filters;
 use crate::handover::Handover;
 use crate::rewriting::Rewriter;
@@ -51,6 +53,7 @@ pub(crate) struct Desk {
     rewriter: Rewriter,
     spool: Spool,
     handover: Handover,
+    committer: Committer,
     filters: Filters,
     bounce: Caller<ipc::bounce::Bounce>,
     trace: Caller<ipc::bounce::Bounce>,
@@ -88,6 +91,7 @@ impl Desk {
             settings: opened.settings,
             tables: opened.tables,
             handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline, spool.clone()),
+            committer: Committer::start(),
             spool,
             bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
             trace: Caller::new(private(&ipc.trace_service_name), deadline),

@@ -1,7 +1,9 @@
 //! Work that would hold up an event loop: done on the pool, at once where it is quick, or not at all while the last answer is fresh.
 
+mod lane;
 mod pace;
 mod recent;
 
+pub use lane::Lane;
 pub use pace::{Pace, pool};
 pub use recent::Recent;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::SockaddrLike;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr, recvmsg, sendmsg};
@@ -39,6 +40,17 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd, Error> {
 /// [`Error::Descriptor`].
 pub fn keep_open(descriptor: impl AsFd) -> Result<(), Error> {
     fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty())).map_err(Error::descriptor("keep open")).map(|_| ())
+}
+
+/// Has the system begin to write a file's bytes to disk, and does not wait for that. It is no promise, and no substitute for
+/// waiting with `fsync`: that then takes less time.
+///
+/// # Errors
+/// As `sync_file_range`(2).
+pub fn begin_write_back(file: &std::fs::File) -> io::Result<()> {
+    // SAFETY: the call takes an open descriptor and no memory.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The credentials of the peer when it connected.

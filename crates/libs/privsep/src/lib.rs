@@ -22,8 +22,8 @@ pub use background::{Background, Begun, Streams, background, redirect_streams};
 pub use command::{Attached, Command, Finished, Line, attach, chosen_environment, run};
 pub use confine::{Lack, kernel_lacks};
 pub use descriptor::{
-    Peer, accept, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor, send_descriptor,
-    try_receive_descriptor, wait_readable,
+    Peer, accept, begin_write_back, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor,
+    send_descriptor, try_receive_descriptor, wait_readable,
 };
 pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};

@@ -21,6 +21,8 @@ pub struct NewFile {
     queue: QueueName,
     path: PathBuf,
     file: Option<File>,
+    /// It has x permission already.
+    is_complete: bool,
 }
 
 /// Proof that a file is complete and on disk: what a reply that accepts mail needs.
@@ -66,7 +68,7 @@ impl NewFile {
         for _ in 0..ATTEMPTS {
             let (id, path) = name_now(spool, queue, inode);
             match with_directories(&path, || rename_new(&temporary, &path)) {
-                Ok(()) => return Ok(Self { id, queue, path, file: Some(file) }),
+                Ok(()) => return Ok(Self { id, queue, path, file: Some(file), is_complete: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let _ = fs::remove_file(&temporary);
@@ -80,7 +82,7 @@ impl NewFile {
 
     /// A file of `incoming` that is open, and not mail yet.
     pub(crate) fn open(id: QueueId, path: PathBuf, file: File) -> Self {
-        Self { id, queue: QueueName::Incoming, path, file: Some(file) }
+        Self { id, queue: QueueName::Incoming, path, file: Some(file), is_complete: false }
     }
 
     /// The file's id.
@@ -129,14 +131,31 @@ impl NewFile {
         self.commit_with(0o744)
     }
 
+    /// Gives x permission, ahead of [`Self::commit`], to a file that has all its bytes: where several files are committed
+    /// together, what the file system has to write for them is best changed before any of them is waited for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn complete(&mut self) -> Result<(), Error> {
+        self.set_mode(0o700)?;
+        self.is_complete = true;
+        Ok(())
+    }
+
     fn commit_with(mut self, mode: u32) -> Result<Committed, Error> {
-        let file = self.file();
-        file.set_permissions(Permissions::from_mode(mode)).map_err(|e| Error::system("fchmod", &self.path, e))?;
-        file.sync_all().map_err(|e| Error::system("fsync", &self.path, e))?;
+        if !self.is_complete {
+            self.set_mode(mode)?;
+        }
+        self.file().sync_all().map_err(|e| Error::system("fsync", &self.path, e))?;
         match self.file.take() {
             Some(file) => Ok(Committed { id: self.id.clone(), queue: self.queue, file }),
             None => Err(Error::system("commit", &self.path, io::ErrorKind::NotFound.into())),
         }
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<(), Error> {
+        let permissions = Permissions::from_mode(mode);
+        self.file().set_permissions(permissions).map_err(|e| Error::system("fchmod", &self.path, e))
     }
 }
 

@@ -1,0 +1,102 @@
+//! Makes mail of small messages, of those that come at the same time together.
+//!
+//! While the disk is busy with some, the next ones gather. Their writes are then begun together, before anything is waited for: what
+//! the file system has to put on disk for one often serves the others too.
+
+use offload::{Lane, Pace};
+use queue_file::{Committed, Error, NewFile};
+use std::io;
+use std::os::unix::fs::FileExt;
+use tokio::sync::oneshot;
+
+/// Messages that are written in one go at most. Those that come meanwhile wait for all of them.
+const TOGETHER: usize = 64;
+
+/// To write a message down takes less than this on a disk that is worth waiting for.
+static PACE: Pace = Pace::new(1500);
+
+/// A whole file, still in memory.
+#[derive(Debug)]
+struct Job {
+    file: NewFile,
+    bytes: Vec<u8>,
+    told: oneshot::Sender<Result<Committed, Error>>,
+}
+
+/// What makes mail of whole files.
+#[derive(Debug)]
+pub(crate) struct Committer(Lane<Job>);
+
+impl Committer {
+    pub(crate) fn start() -> Self {
+        Self(Lane::start(&PACE, TOGETHER, write_down, |done| {
+            for (told, result) in done {
+                // A session that has ended meanwhile has its mail in the queue all the same.
+                let _ = told.send(result);
+            }
+        }))
+    }
+
+    /// Writes all bytes of a file, and waits until they are on disk.
+    ///
+    /// # Errors
+    /// What the system says; the file is then removed.
+    pub(crate) async fn commit(&self, file: NewFile, bytes: Vec<u8>) -> Result<Committed, Error> {
+        let (told, answer) = oneshot::channel();
+        self.0.put(Job { file, bytes, told });
+        answer.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
+    }
+}
+
+type Outcome = (oneshot::Sender<Result<Committed, Error>>, Result<Committed, Error>);
+
+fn write_down(jobs: Vec<Job>) -> Vec<Outcome> {
+    let several = jobs.len() > 1;
+    let written: Vec<_> = jobs
+        .into_iter()
+        .map(|Job { mut file, bytes, told }| {
+            let result = file.file().write_all_at(&bytes, 0).map_err(Error::from).and_then(|()| file.complete());
+            if several {
+                // Only earlier, not instead: what goes wrong here does so again below.
+                let _ = privsep::begin_write_back(file.file());
+            }
+            (told, result.map(|()| file))
+        })
+        .collect();
+    written.into_iter().map(|(told, file)| (told, file.and_then(NewFile::commit))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::{Layout, QueueName, Spool};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn those_that_come_together_are_all_written_and_answered_one_by_one() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("incoming")).unwrap();
+        let spool = Spool::new(root.path(), Layout::default());
+        let committer = Committer::start();
+        let files: Vec<_> = (0..3).map(|_| spool.create(QueueName::Incoming).unwrap()).collect();
+        let ids: Vec<_> = files.iter().map(|file| file.id().clone()).collect();
+        let [first, second, third] = <[NewFile; 3]>::try_from(files).unwrap();
+        let (one, two, gone) = tokio::join!(
+            committer.commit(first, b"one".to_vec()),
+            committer.commit(second, b"two".to_vec()),
+            async {
+                let told = committer.commit(third, b"three".to_vec());
+                tokio::select! { biased; _ = told => panic!("it was not waited for"), () = tokio::task::yield_now() => () }
+            },
+        );
+        for (done, bytes) in [(one, "one"), (two, "two")] {
+            let done = done.unwrap();
+            let path = spool.path(QueueName::Incoming, done.id());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), bytes);
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700);
+        }
+        assert_eq!(gone, ());
+        // A session that no longer waits has its mail all the same.
+        assert_eq!(std::fs::read_to_string(spool.path(QueueName::Incoming, &ids[2])).unwrap(), "three");
+    }
+}
