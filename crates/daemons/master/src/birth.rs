@@ -55,7 +55,6 @@ pub(crate) fn live(options: &Options, begun: &mut Option<Begun>, log: &Log) -> R
     if let Some(begun) = begun.take() {
         begun.tell();
     }
-    privsep::release_text();
     let code = supervisor.supervise(signals)?;
     drop(locks);
     Ok(code)

@@ -10,7 +10,7 @@ use crate::settings::{Settings, Way};
 use config::master_cf::Kind;
 use ipc::master::{Link, Order, Status};
 use maillog::Log;
-use privsep::{Ended, Signal, Signals};
+use privsep::{Ended, Rest, Signal, Signals};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,6 +38,8 @@ pub(crate) struct Supervisor {
     mode: Mode,
     verbose: u8,
     end_at: Option<Instant>,
+    rest: Rest,
+    rest_at: Option<Instant>,
 }
 
 /// A process.
@@ -69,6 +71,8 @@ impl Supervisor {
             mode: options.mode,
             verbose: options.verbose,
             end_at: options.end_after.map(|after| Instant::now() + after),
+            rest: Rest::default(),
+            rest_at: Some(Instant::now()),
         }
     }
 
@@ -95,6 +99,7 @@ impl Supervisor {
             self.on_time(Instant::now());
             let events = self.wait(&signals)?;
             let now = Instant::now();
+            self.rest(events.is_empty(), now);
             for event in events {
                 let ends = match event {
                     Event::Child(pid) => {
@@ -151,7 +156,17 @@ impl Supervisor {
         let services =
             self.services.values().flat_map(|service| service.pool.next_time().into_iter().chain(service.next_wakeup));
         let log = self.log.is_pending().then(|| Instant::now() + LOG_AGAIN);
-        services.chain(self.end_at).chain(log).min()
+        services.chain(self.end_at).chain(self.rest_at).chain(log).min()
+    }
+
+    /// Gives back memory when nothing has happened for a while.
+    fn rest(&mut self, is_idle: bool, now: Instant) {
+        if !is_idle {
+            self.rest_at = Some(now + self.rest.pause());
+        } else if self.rest_at.is_some_and(|at| at <= now) {
+            self.rest_at = None;
+            self.rest.begin();
+        }
     }
 
     fn on_time(&mut self, now: Instant) {

@@ -13,9 +13,9 @@ mod free_space;
 mod limit;
 mod program;
 mod reap;
+mod rest;
 mod rights;
 mod signal;
-mod text;
 
 pub use account::{Group, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
@@ -30,9 +30,9 @@ pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_file
 pub use nix::sys::signal::Signal;
 pub use program::{Program, start};
 pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
+pub use rest::Rest;
 pub use rights::{Jail, Jailed, Privileged, become_user};
 pub use signal::{Signals, default_signal, ignore_signal};
-pub use text::release_text;
 
 use std::io;
 use std::path::PathBuf;

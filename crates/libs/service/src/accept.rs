@@ -6,6 +6,7 @@ use crate::client::{Client, Stream};
 use crate::life::{Gate, Inner, Life};
 use crate::slots::{Slot, Slots};
 use crate::status::Report;
+use crate::turns::Turns;
 use crate::waker::Waker;
 use crate::watchdog::Watchdog;
 use crate::{Fatal, LifeSpan, Service, standalone};
@@ -77,6 +78,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         stress: AtomicBool::new(limits.stress),
         report: Report::new(report),
         idle: Notify::new(),
+        turns: Turns::default(),
         log_waits: Notify::new(),
     });
     let runtime = runtime(&life, jailed)?;
@@ -87,10 +89,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
         let daemon = Daemon { service, life };
         match client.as_mut().and_then(|client| client.stream.take()) {
             Some(client) => daemon.serve_one(client).await,
-            None => {
-                privsep::release_text();
-                daemon.serve_all(status, listeners, limits.max_idle).await
-            }
+            None => daemon.serve_all(status, listeners, limits.max_idle).await,
         }
     });
     runtime.shutdown_timeout(DISK_END);
@@ -154,6 +153,7 @@ impl<S: Service> Daemon<S> {
     ) -> Result<(), Fatal> {
         self.life.report().accepts(true);
         tokio::spawn(keep_log(self.life.clone()));
+        tokio::spawn(rest(self.life.clone()));
         tokio::spawn(Arc::clone(&self.service).run());
         let waker = Waker::new();
         tokio::spawn(self.clone().wake_ups(waker.clone()));
@@ -465,6 +465,11 @@ async fn keep_log(life: Life) {
         sleep(LOG_AGAIN).await;
         life.log().flush();
     }
+}
+
+/// Gives back memory while nothing happens.
+async fn rest(life: Life) {
+    life.turns().watch().await;
 }
 
 /// Says what is wrong, and waits if the system is short of something.

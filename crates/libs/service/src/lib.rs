@@ -16,6 +16,7 @@ mod slots;
 pub mod solo;
 mod standalone;
 mod status;
+mod turns;
 mod waker;
 mod watchdog;
 

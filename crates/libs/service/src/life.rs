@@ -3,6 +3,7 @@
 use crate::arguments::Kind;
 use crate::slots::{Edge, Slot, Slots, Work};
 use crate::status::Report;
+use crate::turns::Turns;
 use ipc::master::Status;
 use privsep::Jailed;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) report: Report,
     /// Signalled when the last session has ended.
     pub(crate) idle: Notify,
+    pub(crate) turns: Turns,
     /// Signalled when log lines could not be written.
     pub(crate) log_waits: Notify,
 }
@@ -185,6 +187,11 @@ impl Life {
         if self.0.log.is_pending() || self.0.log.is_lost() {
             self.0.log_waits.notify_one();
         }
+        self.0.turns.end();
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Waits until log lines wait.

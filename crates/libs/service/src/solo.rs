@@ -7,8 +7,9 @@ use crate::{Fatal, Kind, Outside};
 use config::Group;
 use ipc::blocking::Channel;
 use ipc::master::{Order, Status};
-use privsep::Privileged;
+use privsep::{Privileged, Rest};
 use std::cell::RefCell;
+use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -65,6 +66,7 @@ pub struct Life {
     status: RefCell<Channel<Status, Order>>,
     ending: RefCell<bool>,
     watchdog: Watchdog,
+    rest: RefCell<Rest>,
 }
 
 /// Lives the whole life of a daemon. Its `main` is this call.
@@ -89,6 +91,7 @@ fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
         status: RefCell::new(Channel::over(status, 4096)),
         ending: RefCell::new(false),
         watchdog: Watchdog::new(birth.params.daemon.daemon_timeout),
+        rest: RefCell::default(),
     };
     let kind = birth.outside.kind;
     let mut service = S::start(params, birth.outside, &life)?;
@@ -166,7 +169,7 @@ impl Life {
                 let status = self.status.borrow();
                 let mut all = vec![status.stream().as_fd()];
                 all.extend_from_slice(watched);
-                privsep::wait_readable(&all, Some(deadline))?
+                self.wait_readable(&all, deadline)?
             };
             if ready.contains(&0) {
                 self.obey();
@@ -182,6 +185,19 @@ impl Life {
                 return Ok(None);
             }
         }
+    }
+
+    /// Gives back memory while nothing happens.
+    fn wait_readable(&self, watched: &[BorrowedFd<'_>], deadline: Instant) -> io::Result<Vec<usize>> {
+        let rest_at = Instant::now() + self.rest.borrow().pause();
+        if rest_at < deadline {
+            let ready = privsep::wait_readable(watched, Some(rest_at))?;
+            if !ready.is_empty() {
+                return Ok(ready);
+            }
+            self.rest.borrow_mut().begin();
+        }
+        privsep::wait_readable(watched, Some(deadline))
     }
 
     fn obey(&self) {
