@@ -1,7 +1,7 @@
 //! What can be done to a message: delete, expire, hold, release, requeue.
 
 use crate::options::Options;
-use queue_file::sweep::{Found, sweep};
+use queue_file::sweep::{Found, REMOVALS, sweep};
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::fs::{self, FileTimes, Permissions};
 use std::io;
@@ -132,7 +132,7 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
         Some(done.map(|_| counts))
     };
     let mut outcome = Ok(());
-    sweep(spool, queues, work, |batch| {
+    sweep(spool, queues, REMOVALS, work, |batch| {
         for done in batch {
             match done {
                 Ok(done) => counts.add(&done),

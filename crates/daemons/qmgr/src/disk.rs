@@ -2,6 +2,7 @@
 
 use crate::message::Handling;
 use ipc::qmgr::Arrival;
+use queue_file::sweep::{REMOVALS, spread};
 use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
 use std::fs::File;
 use std::io;
@@ -12,6 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const COMPLETE: u32 = 0o100;
 /// x permission of the group: `postsuper -e` was here.
 const EXPIRE: u32 = 0o010;
+
+/// Fewer files than this are not worth a thread.
+const LEAST: usize = 4;
 
 /// A file in `incoming` that was not completed in this many seconds is nobody's.
 const ABANDONED: i64 = 2 * 86_400;
@@ -66,34 +70,55 @@ pub(crate) fn admit_arrival(spool: &Spool, arrival: &Arrival, rules: Rules) -> A
     judge(spool, id, parsed, Handling { flush: rules.flush, expire: false })
 }
 
-/// The next files of a queue, admitted; fewer than `most` at the end of the queue.
+/// The next files of a queue, admitted, at most so many; whether there may be more.
 pub(crate) fn admit_some(
     spool: &Spool,
     queue: QueueName,
     scan: &mut Scan,
     most: usize,
     rules: Rules,
-) -> (Vec<Admission>, usize) {
-    let mut looked_at = 0;
-    let mut found = Vec::new();
-    // Files that are not due cost little: many of them are passed over in one go.
-    while found.len() < most && looked_at < 50 * most {
-        let Some(next) = scan.next() else { return (found, 0) };
-        looked_at += 1;
-        match next {
-            Ok(next) => {
-                let admission = admit(spool, queue, next.id, rules);
-                if !matches!(admission, Admission::Passed) {
-                    found.push(admission);
+) -> (Vec<Admission>, bool) {
+    let (due, is_more) = next_due(spool, queue, scan, most, rules);
+    let admitted = spread(side_by_side(due), |id| admit(spool, queue, id, rules));
+    (admitted.into_iter().filter(|admission| !matches!(admission, Admission::Passed)).collect(), is_more)
+}
+
+/// The next files of a queue that are due, and whether there may be more. Those that are not cost little: many of them are passed
+/// over in one go.
+fn next_due(spool: &Spool, queue: QueueName, scan: &mut Scan, most: usize, rules: Rules) -> (Vec<QueueId>, bool) {
+    let mut due = Vec::with_capacity(most);
+    for _ in 0..50 * most {
+        match scan.next() {
+            Some(Ok(next)) => {
+                if is_due(spool, queue, &next.id, rules) {
+                    due.push(next.id);
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!("scan queue {queue}: {error}");
-                return (found, 0);
+                return (due, false);
             }
+            None => return (due, false),
+        }
+        if due.len() >= most {
+            break;
         }
     }
-    (found, looked_at)
+    (due, true)
+}
+
+/// Whether it is time for a file, or not clear.
+fn is_due(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> bool {
+    queue == QueueName::Active
+        || rules.ignore_times
+        || spool.metadata(queue, id).map_or_else(|error| !error.is_gone(), |data| modified(&data) <= rules.now)
+}
+
+/// Files in parts, to be admitted at once: most of the time is spent waiting for the disk to hear of what is removed.
+fn side_by_side(ids: Vec<QueueId>) -> Vec<Vec<QueueId>> {
+    let part = ids.len().div_ceil(REMOVALS).max(LEAST);
+    let mut ids = ids.into_iter().peekable();
+    std::iter::from_fn(|| ids.peek().is_some().then(|| ids.by_ref().take(part).collect())).collect()
 }
 
 fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admission {
@@ -111,12 +136,6 @@ fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admissio
 type Locked = (File, Handling);
 
 fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Result<Result<Locked, Admission>, Error> {
-    if queue != QueueName::Active && !rules.ignore_times {
-        let data = spool.metadata(queue, id)?;
-        if modified(&data) > rules.now {
-            return Ok(Err(Admission::Passed));
-        }
-    }
     let file = spool.open(queue, id)?;
     let data = file.metadata()?;
     let mode = data.permissions().mode();

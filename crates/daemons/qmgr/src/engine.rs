@@ -17,6 +17,7 @@ use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::{Arrival, Flow};
 use ipc::rewrite::{Reply, Rewrite};
+use queue_file::sweep::REMOVALS;
 use queue_file::{Error, Position, QueueId, QueueName, Scan, Spool};
 use service::Life;
 use std::collections::HashMap;
@@ -129,8 +130,8 @@ impl Engine {
             office: Arc::new(Office::new(&settings, Arc::clone(&spool))),
             scans: Scans::default(),
             spool: Arc::clone(&spool),
-            intake: Lane::start(Arc::clone(&spool), events.clone()),
-            outlet: Lane::start(spool, events.clone()),
+            intake: Lane::start(Arc::clone(&spool), events.clone(), 1),
+            outlet: Lane::start(spool, events.clone(), REMOVALS),
             events,
             spares,
             flow,
@@ -271,9 +272,9 @@ impl Engine {
     }
 
     fn remove_spares(&self, ids: Vec<QueueId>) {
-        if !ids.is_empty() {
-            self.outlet.put(move |spool| {
-                spool.remove_spares(&ids);
+        for (number, id) in (0..).zip(ids) {
+            self.outlet.put_for(number, move |spool| {
+                spool.remove_spares(&[id]);
                 Event::Done
             });
         }

@@ -275,7 +275,7 @@ impl Engine {
         };
         info!("{line}");
         let (id, offset) = (active.id.clone(), recipient.offset);
-        self.outlet.put(move |spool| {
+        self.outlet.put_for(number, move |spool| {
             let marked = spool.open(QueueName::Active, &id).and_then(|file| queue_file::mark_done(&file, offset));
             if let Err(error) = marked {
                 warn!("{id}: {error}");

@@ -1,13 +1,19 @@
-//! One thing after the other on the disk, in the order in which it was asked for, many in one go.
+//! Work on the disk, many pieces in one go. What is asked for a message is done in the order in which it was asked for.
 
 use crate::engine::Event;
+use crate::schedule::MessageNumber;
 use offload::Pace;
 use queue_file::Spool;
+use queue_file::sweep::spread;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What is done in one go at most.
 const BATCH: usize = 128;
+/// A thread more is worth its while for this much work.
+const SHARE: Duration = Duration::from_micros(300);
 
 /// A few files are renamed or removed in less than this on a disk that is worth waiting for.
 static PACE: Pace = Pace::new(1500);
@@ -16,24 +22,97 @@ type Job = Box<dyn FnOnce(&Spool) -> Event + Send>;
 
 /// A queue of work on the disk. The result of each piece comes as an event.
 #[derive(Debug)]
-pub(crate) struct Lane(offload::Lane<Job>);
+pub(crate) struct Lane(offload::Lane<(MessageNumber, Job)>);
 
 impl Lane {
-    pub(crate) fn start(spool: Arc<Spool>, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self(offload::Lane::start(
-            &PACE,
-            BATCH,
-            move |batch: Vec<Job>| batch.into_iter().map(|job| job(&spool)).collect::<Vec<_>>(),
-            move |done| {
-                for event in done {
-                    let _ = events.send(event);
-                }
-            },
-        ))
+    /// Starts the task that has the work done, on so many threads at most; on one, everything is done in the order in which it was
+    /// asked for.
+    pub(crate) fn start(spool: Arc<Spool>, events: mpsc::UnboundedSender<Event>, threads: usize) -> Self {
+        // What one piece takes, in nanoseconds.
+        let average = Arc::new(AtomicU64::new(0));
+        let work = move |batch: Vec<(MessageNumber, Job)>| {
+            let count = u32::try_from(batch.len()).unwrap_or(u32::MAX).max(1);
+            let each = Duration::from_nanos(average.load(Ordering::Relaxed));
+            let parts = parts(batch, threads, each);
+            let width = u32::try_from(parts.len()).unwrap_or(1);
+            let began = Instant::now();
+            let done = spread(parts, |job: Job| job(&spool));
+            // An eighth of the average is the newest.
+            let each = (each * 7 + began.elapsed() * width / count) / 8;
+            average.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            done
+        };
+        Self(offload::Lane::start(&PACE, BATCH, work, move |done| {
+            for event in done {
+                let _ = events.send(event);
+            }
+        }))
     }
 
     /// Asks for a piece of work.
     pub(crate) fn put(&self, job: impl FnOnce(&Spool) -> Event + Send + 'static) {
-        self.0.put(Box::new(job));
+        self.put_for(0, job);
+    }
+
+    /// Asks for a piece of work about a message.
+    pub(crate) fn put_for(&self, number: MessageNumber, job: impl FnOnce(&Spool) -> Event + Send + 'static) {
+        self.0.put((number, Box::new(job)));
+    }
+}
+
+/// Work in as many parts as it is worth, if a piece of it takes so long; that of one message is in one part.
+fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Vec<Vec<Job>> {
+    let worth = each.as_micros() * batch.len() as u128 / SHARE.as_micros();
+    let count = usize::try_from(worth).unwrap_or(threads).clamp(1, threads.max(1));
+    let mut parts: Vec<Vec<Job>> = (0..count).map(|_| Vec::new()).collect();
+    for (number, job) in batch {
+        let place = usize::try_from(number % count as u64).unwrap_or(0);
+        if let Some(part) = parts.get_mut(place) {
+            part.push(job);
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(count: u64, threads: usize, each: u64) -> Vec<usize> {
+        let jobs = (0..count).map(|number| (number, Box::new(|_: &Spool| Event::Done) as Job)).collect();
+        parts(jobs, threads, Duration::from_micros(each)).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn quick_work_is_done_by_one_and_slow_work_by_many() {
+        assert_eq!(split(100, 8, 2), [100]);
+        assert_eq!(split(100, 1, 9000), [100]);
+        assert_eq!(split(2, 8, 100), [2]);
+        let parts = split(128, 8, 200);
+        assert_eq!((parts.len(), parts.iter().sum()), (8, 128));
+        assert!(parts.iter().all(|part| *part > 0));
+    }
+
+    #[test]
+    fn what_is_asked_for_a_message_stays_in_order() {
+        let (sender, asked) = std::sync::mpsc::channel();
+        let batch = (0..100u64)
+            .map(|number| {
+                let sender = sender.clone();
+                let job: Job = Box::new(move |_| {
+                    let _ = sender.send((number % 5, number));
+                    Event::Done
+                });
+                (number % 5, job)
+            })
+            .collect();
+        drop(sender);
+        let spool = Spool::new("", queue_file::Layout::default());
+        spread(parts(batch, 8, Duration::from_millis(1)), |job: Job| job(&spool));
+        let asked: Vec<_> = asked.iter().collect();
+        assert_eq!(asked.len(), 100);
+        for message in 0..5 {
+            assert!(asked.iter().filter(|(of, _)| *of == message).is_sorted());
+        }
     }
 }

@@ -108,8 +108,8 @@ impl Engine {
             let rules = Rules { ignore_times: asked.ignore_times, flush: asked.flush, ..usual };
             let most = room.min(STEP);
             self.intake.put(move |spool| {
-                let (admitted, looked_at) = disk::admit_some(spool, queue, &mut scan, most, rules);
-                Event::Scanned { queue, admitted, rest: (looked_at > 0).then_some(scan) }
+                let (admitted, is_more) = disk::admit_some(spool, queue, &mut scan, most, rules);
+                Event::Scanned { queue, admitted, rest: is_more.then_some(scan) }
             });
             if queue == QueueName::Active {
                 return;

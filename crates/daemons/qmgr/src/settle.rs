@@ -51,7 +51,7 @@ impl Engine {
         let Some(active) = self.messages.remove(&number) else { return };
         self.underway += 1;
         let spares = Arc::clone(&self.spares);
-        self.outlet.put(move |spool| {
+        self.outlet.put_for(number, move |spool| {
             let logs = Logs {
                 bounce: disk::has_log(spool, QueueName::Bounce, &active.id),
                 trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id),

@@ -1,6 +1,6 @@
 //! The queue as a list: what showq(8) tells, and postqueue(1) reads by itself while the mail system is down.
 
-use crate::sweep::sweep;
+use crate::sweep::{readers, sweep};
 use crate::{Buffered, Error, Message, QueueId, QueueName, Spool, log};
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
@@ -55,7 +55,7 @@ pub fn messages(spool: &Spool, take: impl FnMut(Vec<Result<Listed, Error>>) -> C
         Ok((queue, id)) => message(spool, queue, id).map(Ok),
         Err(error) => Some(Err(error)),
     };
-    sweep(spool, &ORDER, read, take);
+    sweep(spool, &ORDER, readers(), read, take);
 }
 
 /// A message, if it is one.

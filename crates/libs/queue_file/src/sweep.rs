@@ -9,17 +9,26 @@ use std::thread;
 
 /// Files that one thread takes at a time.
 const BATCH: usize = 128;
-/// More threads than this would only wait for the disk.
-const MOST_THREADS: usize = 4;
+/// Files that are removed at once: most of that is waiting, where the file system tells the disk of every block that it frees.
+pub const REMOVALS: usize = 8;
+/// More threads than this do not make reading faster.
+const MOST_READERS: usize = 4;
 
 /// A file of a queue, or why the queue cannot be looked through.
 pub type Found = Result<(QueueName, QueueId), Error>;
+
+/// Threads for work that reads: one for each processor.
+#[must_use]
+pub fn readers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS)
+}
 
 /// Does `work` with every file, in no particular order, and gives what comes of it to `take` in the order of the queues, until that has
 /// had enough.
 pub fn sweep<T: Send>(
     spool: &Spool,
     queues: &[QueueName],
+    threads: usize,
     work: impl Fn(Found) -> Option<T> + Sync,
     mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
 ) {
@@ -29,17 +38,35 @@ pub fn sweep<T: Send>(
     if take(first.found.into_iter().filter_map(&work).collect()).is_break() || is_all {
         return;
     }
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let source = Mutex::new(source);
     let (sender, results) = mpsc::sync_channel(threads);
     thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads.max(1) {
             let (source, work, sender) = (&source, &work, sender.clone());
             scope.spawn(move || labour(source, work, &sender));
         }
         drop(sender);
         in_order(results, &mut take);
     });
+}
+
+/// Does `work` with every item, on some threads at once where there are several parts; the results of a part stay in order, and the
+/// parts too.
+pub fn spread<T: Send, R: Send>(parts: Vec<Vec<T>>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let do_part = |part: Vec<T>| part.into_iter().map(&work).collect::<Vec<R>>();
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else { return Vec::new() };
+    thread::scope(|scope| {
+        let others: Vec<_> = parts.map(|part| scope.spawn(|| do_part(part))).collect();
+        let mut results = do_part(first);
+        for other in others {
+            match other.join() {
+                Ok(mut part) => results.append(&mut part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    })
 }
 
 /// Works on batches until there are no more, or nobody wants the results.
@@ -127,7 +154,7 @@ mod tests {
         for count in [0, 5, BATCH, 10 * BATCH + 1] {
             let (_directory, spool) = spool(count);
             let mut seen = Vec::new();
-            sweep(&spool, &[QueueName::Deferred, QueueName::Hold], Result::ok, |mut batch| {
+            sweep(&spool, &[QueueName::Deferred, QueueName::Hold], 3, Result::ok, |mut batch| {
                 seen.append(&mut batch);
                 ControlFlow::Continue(())
             });
@@ -141,10 +168,23 @@ mod tests {
     fn whoever_has_enough_is_given_no_more() {
         let (_directory, spool) = spool(20 * BATCH);
         let mut batches = 0;
-        sweep(&spool, &[QueueName::Deferred], Result::ok, |_| {
+        sweep(&spool, &[QueueName::Deferred], 3, Result::ok, |_| {
             batches += 1;
             if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!(batches, 3);
+    }
+
+    #[test]
+    fn what_is_spread_comes_back_in_order_and_done_at_once() {
+        assert_eq!(spread(Vec::new(), |item: u8| item), []);
+        let together = std::sync::Barrier::new(3);
+        let parts = vec![vec![1], vec![2], vec![3]];
+        let met = spread(parts, |item| {
+            together.wait();
+            item
+        });
+        assert_eq!(met, [1, 2, 3]);
+        assert_eq!(spread(vec![vec![5, 4], vec![], vec![3]], |item| item * 2), [10, 8, 6]);
     }
 }

@@ -52,9 +52,9 @@ fn scan(spool: &Spool, queue: QueueName, rules: Rules) -> Vec<Admission> {
     let mut scan = spool.scan(queue);
     let mut found = Vec::new();
     loop {
-        let (mut some, looked_at) = admit_some(spool, queue, &mut scan, 2, rules);
+        let (mut some, is_more) = admit_some(spool, queue, &mut scan, 10, rules);
         found.append(&mut some);
-        if looked_at == 0 {
+        if !is_more {
             return found;
         }
     }
@@ -93,6 +93,20 @@ fn deferred_mail_is_admitted_when_it_is_due() {
     assert!(is_in(&spool, QueueName::Deferred, &ids[0]) && is_in(&spool, QueueName::Active, &ids[1]));
     assert!(!is_in(&spool, QueueName::Defer, &ids[1]));
     assert_eq!(scan(&spool, QueueName::Deferred, Rules { ignore_times: true, ..rules() }).len(), 1);
+}
+
+#[test]
+fn a_large_queue_is_admitted_in_portions_each_file_once() {
+    let (_directory, spool) = spool();
+    let (bytes, _) = message();
+    let mut stored: Vec<_> = (0..57).map(|_| store(&spool, QueueName::Deferred, &bytes)).collect();
+    let admitted = scan(&spool, QueueName::Deferred, rules());
+    let id = |admission| if let Admission::Active { id, .. } = admission { id } else { panic!("{admission:?}") };
+    let mut ids: Vec<_> = admitted.into_iter().map(id).collect();
+    ids.sort();
+    stored.sort();
+    assert_eq!(ids, stored);
+    assert!(stored.iter().all(|id| is_in(&spool, QueueName::Active, id)));
 }
 
 #[test]
