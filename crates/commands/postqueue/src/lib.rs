@@ -142,7 +142,7 @@ fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Resu
     let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
     let spool = Spool::new("", Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth));
     let mut reported = Ok(Ok(()));
-    listing::messages(&spool, |batch| {
+    let take = |batch: Vec<Result<listing::Listed, queue_file::Error>>| {
         for listed in batch {
             reported = match listed {
                 Ok(listed) => Ok(report.message(out, &report::message(listed))),
@@ -153,7 +153,8 @@ fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Resu
             }
         }
         ControlFlow::Continue(())
-    });
+    };
+    listing::messages(&spool, |batch| batch, take);
     reported
 }
 

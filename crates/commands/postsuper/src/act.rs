@@ -126,23 +126,19 @@ pub(crate) fn one(
 
 /// Does it to all messages of some queues.
 pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Counts) -> Result<(), Error> {
-    let work = |found: Found| {
+    let work = |batch: Vec<Found>| {
         let mut counts = Counts::default();
-        let done = found.and_then(|(queue, id)| apply(spool, act, queue, &id, &mut counts));
-        Some(done.map(|_| counts))
+        let done = batch.into_iter().try_for_each(|found| {
+            let (queue, id) = found?;
+            apply(spool, act, queue, &id, &mut counts).map(|_| ())
+        });
+        (counts, done)
     };
     let mut outcome = Ok(());
-    sweep(spool, queues, REMOVALS, work, |batch| {
-        for done in batch {
-            match done {
-                Ok(done) => counts.add(&done),
-                Err(error) => {
-                    outcome = Err(error);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
-        ControlFlow::Continue(())
+    sweep(spool, queues, REMOVALS, work, |(done, result)| {
+        counts.add(&done);
+        outcome = result;
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     outcome
 }

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 const AHEAD: usize = 4;
 /// Recipients of one frame; a message with more of them ends its frame.
 const RECIPIENTS: usize = 500;
-/// Bytes gathered before they are written.
-const GATHER: usize = 64 * 1024;
+/// Bytes gathered before they are written: what comes on top of that is less than as much again.
+const GATHER: usize = 32 * 1024;
 
 config::bundle! {
     /// All that this daemon may know.
@@ -65,10 +65,8 @@ impl Showq {
         let (sender, mut batches) = mpsc::channel(AHEAD);
         let spool = self.spool.clone();
         let walk = tokio::task::spawn_blocking(move || walk(&spool, &sender));
-        while let Some(messages) = batches.recv().await {
-            for reply in replies(messages) {
-                channel.send(&reply)?;
-            }
+        while let Some(frames) = batches.recv().await {
+            channel.send_frames(&frames?);
             if channel.unsent() >= GATHER {
                 channel.flush().await?;
             }
@@ -79,26 +77,33 @@ impl Showq {
     }
 }
 
+type Frames = Result<ipc::Frames<Reply>, ipc::Error>;
+
 /// Reads the queue until the caller has seen enough.
-fn walk(spool: &Spool, sender: &mpsc::Sender<Vec<Listed>>) {
-    listing::messages(spool, |batch| {
-        let mut messages = Vec::with_capacity(batch.len());
-        for message in batch {
-            match message {
-                Ok(message) => messages.push(message),
-                Err(error) => tracing::warn!("{error}"),
-            }
-        }
-        if sender.blocking_send(messages).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+fn walk(spool: &Spool, sender: &mpsc::Sender<Frames>) {
+    listing::messages(spool, frames, |frames| match sender.blocking_send(frames) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
     });
 }
 
+/// Messages as they are sent; those that could not be read are told in the log.
+fn frames(batch: Vec<Result<Listed, queue_file::Error>>) -> Frames {
+    let read = |message: Result<Listed, _>| message.inspect_err(|error| tracing::warn!("{error}")).ok();
+    let mut frames = ipc::Frames::of::<ipc::showq::Showq>();
+    for reply in replies(batch.into_iter().filter_map(read)) {
+        frames.add(&reply)?;
+    }
+    Ok(frames)
+}
+
 /// Messages in frames of bounded size.
-fn replies(listed: Vec<Listed>) -> Vec<Reply> {
-    let (mut replies, mut messages, mut count) = (Vec::new(), Vec::with_capacity(listed.len()), 0);
+fn replies(listed: impl Iterator<Item = Listed>) -> Vec<Reply> {
+    let (mut replies, mut messages, mut count) = (Vec::new(), Vec::new(), 0);
     for listed in listed {
-        let mut parts = listed.recipients.chunks(RECIPIENTS).map(recipients);
-        let first = parts.next().unwrap_or_default();
+        let mut recipients = listed.recipients.into_iter().map(recipient);
+        let mut next = || recipients.by_ref().take(RECIPIENTS).collect::<Vec<_>>();
+        let first = next();
         count += first.len();
         messages.push(Message {
             queue_name: listed.queue.to_string(),
@@ -113,7 +118,7 @@ fn replies(listed: Vec<Listed>) -> Vec<Reply> {
             replies.push(Reply::Messages(std::mem::take(&mut messages)));
             count = 0;
         }
-        replies.extend(parts.map(Reply::More));
+        replies.extend(std::iter::repeat_with(next).take_while(|more| !more.is_empty()).map(Reply::More));
     }
     if !messages.is_empty() {
         replies.push(Reply::Messages(messages));
@@ -121,11 +126,9 @@ fn replies(listed: Vec<Listed>) -> Vec<Reply> {
     replies
 }
 
-fn recipients(waiting: &[Waiting]) -> Vec<Recipient> {
-    let convert = |waiting: &Waiting| Recipient {
-        address: waiting.address.clone().into(),
-        original: waiting.original.clone().into(),
-        reason: waiting.reason.clone(),
-    };
-    waiting.iter().map(convert).collect()
+fn recipient(waiting: Waiting) -> Recipient {
+    Recipient { address: waiting.address.into(), original: waiting.original.into(), reason: waiting.reason }
 }
+
+#[cfg(test)]
+mod tests;

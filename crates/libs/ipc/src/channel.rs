@@ -29,6 +29,30 @@ pub struct Channel<Out, In> {
     words: PhantomData<fn(Out) -> In>,
 }
 
+/// Messages as frames, made where there is no channel: on another thread.
+#[derive(Debug)]
+pub struct Frames<Out> {
+    bytes: Vec<u8>,
+    limit: usize,
+    words: PhantomData<fn(Out)>,
+}
+
+impl<Out: Serialize> Frames<Out> {
+    /// None yet, of what this protocol answers.
+    #[must_use]
+    pub fn of<P: Protocol<Reply = Out>>() -> Self {
+        Self { bytes: Vec::new(), limit: P::LIMIT, words: PhantomData }
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn add(&mut self, message: &Out) -> Result<(), Error> {
+        frame::write_message(&mut self.bytes, message, self.limit)
+    }
+}
+
 /// Bytes on their way out, and how many of them have been written.
 #[derive(Debug, Default)]
 struct BytesBuffer {
@@ -93,6 +117,11 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     /// [`Error::TooLarge`].
     pub fn send(&mut self, message: &Out) -> Result<(), Error> {
         frame::write_message(&mut self.outgoing.bytes, message, self.limit)
+    }
+
+    /// Buffers messages that were made frames before.
+    pub fn send_frames(&mut self, frames: &Frames<Out>) {
+        self.outgoing.bytes.extend_from_slice(&frames.bytes);
     }
 
     /// Buffers raw content, cut into frames of at most [`frame::RAW_LIMIT`].

@@ -34,7 +34,7 @@ mod wire;
 
 pub use answerer::{answer, answer_until};
 pub use caller::Caller;
-pub use channel::Channel;
+pub use channel::{Channel, Frames};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -70,10 +70,11 @@ fn queue(files: usize) -> (tempfile::TempDir, Spool) {
 
 fn listed(spool: &Spool) -> usize {
     let mut count = 0;
-    listing::messages(spool, |found| {
-        count += found.len();
+    let take = |found| {
+        count += found;
         ControlFlow::Continue(())
-    });
+    };
+    listing::messages(spool, |batch| batch.len(), take);
     count
 }
 

@@ -1,18 +1,24 @@
 //! The queue as a list: what showq(8) tells, and postqueue(1) reads by itself while the mail system is down.
 
-use crate::sweep::{readers, sweep};
+use crate::sweep;
 use crate::{Buffered, Error, Message, QueueId, QueueName, Spool, log};
+use nix::sys::stat::{FileStat, fstat};
 use std::collections::HashSet;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
 
+/// Mode bits that tell what kind of file it is, and those of a usual one.
+const KIND: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
 /// Mode bits of a file that is complete.
 const READY: u32 = 0o700;
 /// The bit that `postsuper -e` adds.
 const EXPIRE: u32 = 0o010;
 /// Recipients that are read at once.
 const BATCH: usize = 10_000;
+
+/// So many addresses are compared one by one, which is quicker than a table.
+const FEW: usize = 8;
 
 /// The queues in the order of a listing.
 pub const ORDER: [QueueName; 5] =
@@ -48,60 +54,133 @@ pub struct Waiting {
     pub reason: String,
 }
 
-/// Gives the messages of every queue to `take`, many at a time, until that has had enough. A file that goes away or cannot be read
-/// meanwhile is passed over.
-pub fn messages(spool: &Spool, take: impl FnMut(Vec<Result<Listed, Error>>) -> ControlFlow<()>) {
-    let read = |found| match found {
-        Ok((queue, id)) => message(spool, queue, id).map(Ok),
-        Err(error) => Some(Err(error)),
+/// Gives the messages of every queue to `work`, many at a time and in no particular order, and what comes of that to `take` in the
+/// order of the queues, until that has had enough. A file that goes away or cannot be read meanwhile is passed over.
+pub fn messages<T: Send>(
+    spool: &Spool,
+    work: impl Fn(Vec<Result<Listed, Error>>) -> T + Sync,
+    take: impl FnMut(T) -> ControlFlow<()>,
+) {
+    let read = |batch: Vec<sweep::Found>| {
+        let mut buffers = Buffers::default();
+        let read = |found| match found {
+            Ok((queue, id)) => message_through(spool, queue, id, &mut buffers).map(Ok),
+            Err(error) => Some(Err(error)),
+        };
+        work(batch.into_iter().filter_map(read).collect())
     };
-    sweep(spool, &ORDER, readers(), read, take);
+    sweep::sweep(spool, &ORDER, sweep::readers(), read, take);
+}
+
+/// Room to read into, for one file after the other.
+#[derive(Default)]
+struct Buffers {
+    file: Vec<u8>,
+    log: Vec<u8>,
 }
 
 /// A message, if it is one.
 #[must_use]
 pub fn message(spool: &Spool, queue: QueueName, id: QueueId) -> Option<Listed> {
-    let file = spool.open_read(queue, &id).ok()?;
-    let meta = file.metadata().ok()?;
-    if !meta.is_file() || meta.mode() & READY != READY {
-        return None;
-    }
-    read(spool, queue, id, &file, &meta).ok()
+    message_through(spool, queue, id, &mut Buffers::default())
 }
 
-fn read(spool: &Spool, queue: QueueName, id: QueueId, file: &File, meta: &Metadata) -> Result<Listed, Error> {
-    let mut message = Message::parse(Buffered::small(file), BATCH)?;
-    let mut waiting = Vec::with_capacity(message.recipients.len());
-    let mut logged = HashSet::new();
-    if matches!(queue, QueueName::Deferred | QueueName::Active | QueueName::Hold) {
-        reasons(spool, &id, &mut waiting, &mut logged);
+fn message_through(spool: &Spool, queue: QueueName, id: QueueId, buffers: &mut Buffers) -> Option<Listed> {
+    let file = spool.open_read(queue, &id).ok()?;
+    let status = fstat(&file).ok()?;
+    if status.st_mode & (KIND | READY) != (REGULAR | READY) {
+        return None;
     }
+    let mut source = Buffered::reusing(file, std::mem::take(&mut buffers.file));
+    let has_log = matches!(queue, QueueName::Deferred | QueueName::Active | QueueName::Hold);
+    let logged = if has_log { Logged::read(spool, &id, &mut buffers.log) } else { Logged::default() };
+    let listed = read((queue, id), &mut source, &status, logged);
+    buffers.file = source.into_buffer();
+    listed.ok()
+}
+
+fn read(
+    (queue, id): (QueueName, QueueId),
+    source: &mut Buffered<File>,
+    status: &FileStat,
+    logged: Logged,
+) -> Result<Listed, Error> {
+    let mut message = Message::parse_without_attributes(&mut *source, BATCH)?;
+    let mut others = Vec::with_capacity(message.recipients.len());
     let mut more = message.more.take().map(|(position, _)| position);
     loop {
-        for recipient in message.recipients.drain(..).filter(|recipient| !logged.contains(&recipient.address)) {
+        for recipient in message.recipients.drain(..).filter(|recipient| !logged.has(&recipient.address)) {
             let (address, original) = (recipient.address, recipient.original);
-            waiting.push(Waiting { address, original, reason: String::new() });
+            others.push(Waiting { address, original, reason: String::new() });
         }
         let Some(position) = more else { break };
-        (message.recipients, more) = Message::more_recipients(Buffered::small(file), position, BATCH)?;
+        (message.recipients, more) = Message::more_recipients(&mut *source, position, BATCH)?;
     }
+    let mut recipients = logged.waiting;
+    recipients.append(&mut others);
     Ok(Listed {
         queue,
         id,
-        arrived: if message.arrived.seconds > 0 { message.arrived.seconds } else { meta.mtime() },
-        size: if message.sizes.is_some() { message.size() } else { meta.len() },
-        expiring: meta.mode() & EXPIRE != 0,
+        arrived: if message.arrived.seconds > 0 { message.arrived.seconds } else { status.st_mtime },
+        size: if message.sizes.is_some() { message.size() } else { u64::try_from(status.st_size).unwrap_or(0) },
+        expiring: status.st_mode & EXPIRE != 0,
         sender: message.sender,
-        recipients: waiting,
+        recipients,
     })
 }
 
-/// The recipients of the defer log, once each.
-fn reasons(spool: &Spool, id: &QueueId, waiting: &mut Vec<Waiting>, logged: &mut HashSet<Vec<u8>>) {
-    let Ok(entries) = log::read(spool, QueueName::Defer, id) else { return };
-    for entry in entries.flatten() {
-        if logged.insert(entry.recipient.clone()) {
-            waiting.push(Waiting { address: entry.recipient, original: entry.original, reason: entry.reason });
+/// The recipients that a defer log tells of, once each.
+#[derive(Default)]
+struct Logged {
+    waiting: Vec<Waiting>,
+    /// Their addresses, where they are more than [`FEW`].
+    known: HashSet<Vec<u8>>,
+}
+
+impl Logged {
+    fn read(spool: &Spool, id: &QueueId, buffer: &mut Vec<u8>) -> Self {
+        let mut logged = Self::default();
+        let Ok(entries) = log::read_through(spool, QueueName::Defer, id, buffer) else { return logged };
+        for entry in entries.only(|name| matches!(name, b"recipient" | b"original_recipient" | b"reason")).flatten() {
+            logged.add(entry);
+        }
+        logged
+    }
+
+    fn has(&self, address: &[u8]) -> bool {
+        if self.waiting.len() > FEW {
+            self.known.contains(address)
+        } else {
+            self.waiting.iter().any(|waiting| waiting.address == address)
+        }
+    }
+
+    fn add(&mut self, entry: log::Entry) {
+        if self.has(&entry.recipient) {
+            return;
+        }
+        self.waiting.push(Waiting { address: entry.recipient, original: entry.original, reason: entry.reason });
+        if self.waiting.len() > FEW {
+            let unknown = self.waiting.iter().skip(self.known.len());
+            self.known.extend(unknown.map(|waiting| waiting.address.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipient_that_was_logged_twice_is_listed_once() {
+        for count in [1, FEW, FEW + 1, 3 * FEW] {
+            let mut logged = Logged::default();
+            for number in (0..count).chain(0..count) {
+                let recipient = format!("{number}@example.org").into_bytes();
+                logged.add(log::Entry { recipient, ..log::Entry::default() });
+            }
+            assert_eq!(logged.waiting.len(), count);
+            assert!(logged.has(b"0@example.org") && !logged.has(format!("{count}@example.org").as_bytes()));
         }
     }
 }

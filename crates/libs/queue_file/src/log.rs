@@ -5,10 +5,14 @@
 
 use crate::spool::{open_quietly, with_directories};
 use crate::{Error, QueueId, QueueName, Spool};
+use std::borrow::BorrowMut;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 
+/// Bytes of one read; most logs are shorter.
+const READ: usize = 8 * 1024;
 /// Longer lines are cut when they are read.
 const LINE_LIMIT: u64 = 64 * 1024;
 
@@ -95,11 +99,15 @@ impl Entry {
         }
     }
 
-    /// Takes the line for people: all that old releases wrote.
-    fn set_line(&mut self, line: &[u8]) {
+    /// Takes the line for people, all that old releases wrote, for what no attribute has told.
+    fn complete(&mut self, line: &[u8]) {
         let Some(middle) = line.windows(3).position(|part| part == b">: ") else { return };
-        self.recipient = line.get(1..middle).unwrap_or_default().to_vec();
-        self.reason = String::from_utf8_lossy(line.get(middle + 3..).unwrap_or_default()).into_owned();
+        if self.recipient.is_empty() {
+            self.recipient = line.get(1..middle).unwrap_or_default().to_vec();
+        }
+        if self.reason.is_empty() {
+            self.reason = String::from_utf8_lossy(line.get(middle + 3..).unwrap_or_default()).into_owned();
+        }
     }
 }
 
@@ -136,26 +144,53 @@ pub fn append(spool: &Spool, queue: QueueName, id: &QueueId, entry: &Entry) -> R
 ///
 /// # Errors
 /// What the system says; [`Error::is_gone`] if there is no log.
-pub fn read(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Entries<BufReader<Log>>, Error> {
+pub fn read(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Entries<Log<Vec<u8>>>, Error> {
+    read_through(spool, queue, id, Vec::new())
+}
+
+/// Reads a message's log through the buffer of an earlier one.
+pub(crate) fn read_through<B: BorrowMut<Vec<u8>>>(
+    spool: &Spool,
+    queue: QueueName,
+    id: &QueueId,
+    mut buffer: B,
+) -> Result<Entries<Log<B>>, Error> {
     let path = spool.path(queue, id);
     let file = open_quietly(OpenOptions::new().read(true), &path).map_err(|e| Error::system("open log", &path, e))?;
-    Ok(Entries::new(BufReader::new(Log { file, ended: false })))
+    buffer.borrow_mut().resize(READ, 0);
+    Ok(Entries::new(Log { file, buffer, unread: 0..0, ended: false }))
 }
 
 /// A log on disk; a read that gives less than was asked for is the last.
 #[derive(Debug)]
-pub struct Log {
+pub struct Log<B> {
     file: File,
+    buffer: B,
+    /// What of the buffer has been read from the file, and not yet by the caller.
+    unread: Range<usize>,
     ended: bool,
 }
 
-impl Read for Log {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ended {
-            return Ok(0);
+impl<B: BorrowMut<Vec<u8>>> BufRead for Log<B> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let buffer = self.buffer.borrow_mut();
+        if self.unread.is_empty() && !self.ended {
+            let count = self.file.read(buffer)?;
+            self.ended = count < buffer.len();
+            self.unread = 0..count;
         }
-        let count = self.file.read(buffer)?;
-        self.ended = count < buffer.len();
+        Ok(buffer.get(self.unread.clone()).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.unread.start = (self.unread.start + count).min(self.unread.end);
+    }
+}
+
+impl<B: BorrowMut<Vec<u8>>> Read for Log<B> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }
@@ -165,12 +200,20 @@ impl Read for Log {
 pub struct Entries<R> {
     input: R,
     line: Vec<u8>,
+    /// The last line for people.
+    people: Vec<u8>,
+    is_wanted: fn(&[u8]) -> bool,
 }
 
 impl<R: BufRead> Entries<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
-        Self { input, line: Vec::new() }
+        Self { input, line: Vec::new(), people: Vec::new(), is_wanted: |_| true }
+    }
+
+    /// Takes only some of the attributes.
+    pub(crate) fn only(self, is_wanted: fn(&[u8]) -> bool) -> Self {
+        Self { is_wanted, ..self }
     }
 
     /// The next line without its end; `None` at the end of the log.
@@ -205,22 +248,28 @@ impl<R: BufRead> Entries<R> {
     fn entry(&mut self) -> io::Result<Option<Entry>> {
         let mut entry = Entry::default();
         let mut started = false;
+        let is_wanted = self.is_wanted;
+        self.people.clear();
         while let Some(line) = self.line()? {
             match line.first() {
                 None if started => break,
                 None => {}
                 Some(b'<') => {
-                    entry.set_line(line);
+                    std::mem::swap(&mut self.line, &mut self.people);
                     started = true;
                 }
                 Some(_) => {
-                    if let Some(middle) = memchr::memchr(b'=', line) {
-                        let (name, value) = line.split_at(middle);
+                    let Some(middle) = memchr::memchr(b'=', line) else { continue };
+                    let (name, value) = line.split_at(middle);
+                    if is_wanted(name) {
                         entry.set(name, value.get(1..).unwrap_or_default());
-                        started = true;
                     }
+                    started = true;
                 }
             }
+        }
+        if entry.recipient.is_empty() || entry.reason.is_empty() {
+            entry.complete(&self.people);
         }
         Ok(started.then_some(entry))
     }
@@ -273,6 +322,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_log_on_disk_is_read_as_one_in_memory(count in 0usize..200, width in 0usize..300) {
+            let folder = tempfile::tempdir().unwrap();
+            let spool = Spool::new(folder.path(), crate::Layout::default());
+            let id = QueueId::short(1, 2);
+            let mut bytes = Vec::new();
+            for number in 0..count {
+                let recipient = format!("{number}@example.org").into_bytes();
+                Entry { recipient, reason: "x".repeat(width), ..Entry::default() }.write(&mut bytes);
+            }
+            let path = spool.path(QueueName::Defer, &id);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &bytes).unwrap();
+            let on_disk: Vec<_> = read(&spool, QueueName::Defer, &id).unwrap().map(Result::unwrap).collect();
+            prop_assert_eq!(on_disk, Entries::new(&bytes[..]).map(Result::unwrap).collect::<Vec<_>>());
+        }
+
         #[test]
         fn any_log_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = Entries::new(&bytes[..]).count();

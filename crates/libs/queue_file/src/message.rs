@@ -86,6 +86,11 @@ impl Attributes {
     }
 
     fn push(&mut self, name: &[u8], value: &[u8]) {
+        if self.ends.is_empty() {
+            // As much as most messages need.
+            self.bytes.reserve(512);
+            self.ends.reserve(16);
+        }
         self.bytes.extend_from_slice(name);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
@@ -132,11 +137,17 @@ impl Message {
     /// # Errors
     /// Reading fails, or this is no complete queue file.
     pub fn parse<S: Source>(source: S, most: usize) -> Result<Self, Error> {
+        Walk::new(source, most).all()
+    }
+
+    /// Parses both segments, but for the attributes, which a list of the queue does not need.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_without_attributes<S: Source>(source: S, most: usize) -> Result<Self, Error> {
         let mut walk = Walk::new(source, most);
-        walk.leading()?;
-        let extracted_at = walk.extracted_at()?;
-        walk.extracted(extracted_at)?;
-        Ok(walk.message)
+        walk.attributes = Kept::None;
+        walk.all()
     }
 
     /// Parses what stands before the content only.
@@ -191,11 +202,19 @@ enum Step {
     End,
 }
 
+/// Whether named attributes are wanted.
+#[derive(PartialEq, Eq)]
+enum Kept {
+    All,
+    None,
+}
+
 struct Walk<S> {
     records: Records<S>,
     message: Message,
     most: usize,
     stop_when_full: bool,
+    attributes: Kept,
     /// What precedes the next recipient.
     pending: Recipient,
     /// Where that begins.
@@ -213,12 +232,20 @@ impl<S: Source> Walk<S> {
             message: Message::default(),
             most,
             stop_when_full: false,
+            attributes: Kept::All,
             pending: Recipient::default(),
             group: 0,
             extracted_at: 0,
             seen: (false, false),
             in_extracted: false,
         }
+    }
+
+    fn all(mut self) -> Result<Message, Error> {
+        self.leading()?;
+        let extracted_at = self.extracted_at()?;
+        self.extracted(extracted_at)?;
+        Ok(self.message)
     }
 
     fn leading(&mut self) -> Result<(), Error> {
@@ -298,6 +325,7 @@ impl<S: Source> Walk<S> {
             Type::Original => self.pending.original = record.data.to_vec(),
             Type::DsnOriginal => self.pending.dsn_original = record.data.to_vec(),
             Type::DsnNotify => self.pending.notify = notify(&record)?,
+            Type::Attribute if self.attributes == Kept::None => {}
             Type::Attribute => attribute(&record, message, &mut self.pending)?,
             Type::EnvelopeId => message.attributes.push(b"envelope_id", record.data),
             Type::DsnReturn => message.attributes.push(b"ret_flags", record.data),

@@ -44,6 +44,8 @@ impl Source for Segments<'_> {
 
 /// The first read, in bytes: most messages are not larger, and a buffer of this size costs an allocator little.
 const FIRST: usize = 8 * 1024;
+/// The largest read of an envelope.
+const ENVELOPE: usize = 4096;
 
 /// A file, read through a buffer at the offsets asked for. Its own position is not used.
 ///
@@ -51,9 +53,11 @@ const FIRST: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct Buffered<F> {
     file: F,
+    /// Room for what is read; the first `filled` bytes are there.
     buffer: Vec<u8>,
+    filled: usize,
     start: u64,
-    /// Whether the file ends with the buffer.
+    /// Whether the file ends with what is there.
     ended: bool,
     /// The size of the next read.
     chunk: usize,
@@ -64,7 +68,7 @@ pub struct Buffered<F> {
 impl<F: Borrow<File>> Buffered<F> {
     /// Reads of up to 4 KiB: for envelopes.
     pub fn small(file: F) -> Self {
-        Self::with_chunk(file, 4096)
+        Self::with_chunk(file, ENVELOPE)
     }
 
     /// Reads of up to 64 KiB: for content.
@@ -72,10 +76,16 @@ impl<F: Borrow<File>> Buffered<F> {
         Self::with_chunk(file, 64 * 1024)
     }
 
+    /// Reads for envelopes, into the buffer of an earlier file.
+    pub fn reusing(file: F, buffer: Vec<u8>) -> Self {
+        Self { buffer, ..Self::small(file) }
+    }
+
     /// Reads of up to `largest` bytes.
     pub fn with_chunk(file: F, largest: usize) -> Self {
         let largest = largest.max(1);
-        Self { file, buffer: Vec::new(), start: 0, ended: false, chunk: largest.min(FIRST), largest }
+        let chunk = largest.min(FIRST);
+        Self { file, buffer: Vec::new(), filled: 0, start: 0, ended: false, chunk, largest }
     }
 
     /// The file.
@@ -88,39 +98,43 @@ impl<F: Borrow<File>> Buffered<F> {
         self.file
     }
 
+    /// The buffer, for another file.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
     fn available(&self, offset: u64) -> Option<&[u8]> {
         let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
-        self.buffer.get(skip..)
+        self.buffer.get(skip..self.filled)
     }
 
     fn fill(&mut self, offset: u64, least: usize) -> io::Result<()> {
         let kept = self.available(offset).map_or(0, <[u8]>::len);
-        self.buffer.drain(..self.buffer.len() - kept);
+        self.buffer.copy_within(self.filled - kept..self.filled, 0);
         self.start = offset;
-        self.buffer.resize(least.max(self.chunk), 0);
+        self.filled = kept;
+        let wanted = least.max(self.chunk);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
         self.chunk = self.chunk.saturating_mul(2).min(self.largest);
         self.ended = false;
-        let mut have = kept;
-        while have < least {
-            let room = self.buffer.get_mut(have..).unwrap_or_default();
-            let wanted = room.len();
-            match self.file.borrow().read_at(room, offset.saturating_add(have as u64)) {
+        while self.filled < least {
+            let room = self.buffer.get_mut(self.filled..wanted).unwrap_or_default();
+            let asked = room.len();
+            match self.file.borrow().read_at(room, offset.saturating_add(self.filled as u64)) {
                 Ok(count) => {
-                    have += count;
-                    if count < wanted {
+                    self.filled += count;
+                    if count < asked {
                         // A file on disk gives less only where it ends.
                         self.ended = true;
                         break;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.truncate(have);
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
-        self.buffer.truncate(have);
         Ok(())
     }
 }
@@ -131,5 +145,11 @@ impl<F: Borrow<File>> Source for Buffered<F> {
             self.fill(offset, least)?;
         }
         Ok(self.available(offset).unwrap_or_default())
+    }
+}
+
+impl<S: Source> Source for &mut S {
+    fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
+        (**self).window(offset, least)
     }
 }

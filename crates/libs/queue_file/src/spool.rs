@@ -89,7 +89,10 @@ impl Spool {
     /// Where a file lies.
     #[must_use]
     pub fn path(&self, queue: QueueName, id: &QueueId) -> PathBuf {
-        let mut path = self.directory(queue);
+        let mut path =
+            PathBuf::with_capacity(self.root.as_os_str().len() + id.as_str().len() + 16 + 2 * self.layout.depth(queue));
+        path.push(&self.root);
+        path.push(queue.as_str());
         let mut letters = id.hash_key();
         for _ in 0..self.layout.depth(queue) {
             let mut buffer = [0; 4];

@@ -23,19 +23,19 @@ pub fn readers() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS)
 }
 
-/// Does `work` with every file, in no particular order, and gives what comes of it to `take` in the order of the queues, until that has
-/// had enough.
+/// Does `work` with all files, many at a time and in no particular order, and gives what comes of it to `take` in the order of the
+/// queues, until that has had enough.
 pub fn sweep<T: Send>(
     spool: &Spool,
     queues: &[QueueName],
     threads: usize,
-    work: impl Fn(Found) -> Option<T> + Sync,
-    mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
+    work: impl Fn(Vec<Found>) -> T + Sync,
+    mut take: impl FnMut(T) -> ControlFlow<()>,
 ) {
     let mut source = Source { spool, queues: queues.iter(), scan: None, number: 0 };
     let Some(first) = source.next() else { return };
     let is_all = first.found.len() < BATCH;
-    if take(first.found.into_iter().filter_map(&work).collect()).is_break() || is_all {
+    if take(work(first.found)).is_break() || is_all {
         return;
     }
     let source = Mutex::new(source);
@@ -70,19 +70,18 @@ pub fn spread<T: Send, R: Send>(parts: Vec<Vec<T>>, work: impl Fn(T) -> R + Sync
 }
 
 /// Works on batches until there are no more, or nobody wants the results.
-fn labour<T>(source: &Mutex<Source<'_>>, work: impl Fn(Found) -> Option<T>, results: &SyncSender<(usize, Vec<T>)>) {
+fn labour<T>(source: &Mutex<Source<'_>>, work: impl Fn(Vec<Found>) -> T, results: &SyncSender<(usize, T)>) {
     loop {
         let batch = source.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(batch) = batch else { return };
-        let result = batch.found.into_iter().filter_map(&work).collect();
-        if results.send((batch.number, result)).is_err() {
+        if results.send((batch.number, work(batch.found))).is_err() {
             return;
         }
     }
 }
 
 /// What is done early waits for its turn; that is never more than a batch of each thread.
-fn in_order<T>(results: mpsc::Receiver<(usize, Vec<T>)>, take: &mut impl FnMut(Vec<T>) -> ControlFlow<()>) {
+fn in_order<T>(results: mpsc::Receiver<(usize, T)>, take: &mut impl FnMut(T) -> ControlFlow<()>) {
     let (mut early, mut wanted) = (BTreeMap::new(), 1);
     for (number, result) in results {
         early.insert(number, result);
@@ -154,10 +153,16 @@ mod tests {
         for count in [0, 5, BATCH, 10 * BATCH + 1] {
             let (_directory, spool) = spool(count);
             let mut seen = Vec::new();
-            sweep(&spool, &[QueueName::Deferred, QueueName::Hold], 3, Result::ok, |mut batch| {
-                seen.append(&mut batch);
-                ControlFlow::Continue(())
-            });
+            sweep(
+                &spool,
+                &[QueueName::Deferred, QueueName::Hold],
+                3,
+                |batch| batch,
+                |batch| {
+                    seen.extend(batch.into_iter().map(Result::unwrap));
+                    ControlFlow::Continue(())
+                },
+            );
             assert!(seen.is_sorted_by_key(|(queue, _)| *queue == QueueName::Hold));
             let ids: BTreeSet<_> = seen.iter().map(|(_, id)| id.to_string()).collect();
             assert_eq!((seen.len(), ids.len()), (count, count));
@@ -168,10 +173,16 @@ mod tests {
     fn whoever_has_enough_is_given_no_more() {
         let (_directory, spool) = spool(20 * BATCH);
         let mut batches = 0;
-        sweep(&spool, &[QueueName::Deferred], 3, Result::ok, |_| {
-            batches += 1;
-            if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        sweep(
+            &spool,
+            &[QueueName::Deferred],
+            3,
+            |_| (),
+            |()| {
+                batches += 1;
+                if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        );
         assert_eq!(batches, 3);
     }
 
