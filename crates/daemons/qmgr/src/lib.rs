@@ -35,6 +35,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Arrivals taken from a connection in one go.
 const BATCH: usize = 256;
+/// Spare files that one cleanup may have to its credit.
+const OWED: usize = 512;
 /// How long cleanup may take to read what it is given back.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -94,6 +96,7 @@ impl Service for Qmgr {
         let draining = self.life.draining();
         tokio::pin!(draining);
         let mut flow = self.flow.subscribe();
+        let mut owed = 0;
         if *flow.borrow() == Flow::Behind {
             flow.mark_changed();
         }
@@ -126,7 +129,8 @@ impl Service for Qmgr {
             if came > 0 {
                 let _ = self.events.send(Event::Arrived(arrivals));
             }
-            if ended || self.give_back(&mut channel, came).await.is_err() {
+            owed = (owed + came).min(OWED);
+            if ended || self.give_back(&mut channel, &mut owed).await.is_err() {
                 return;
             }
             channel.shrink();
@@ -156,12 +160,13 @@ impl Service for Qmgr {
 }
 
 impl Qmgr {
-    /// Gives cleanup a spare file for each that it has used, as far as there are any.
-    async fn give_back(&self, channel: &mut Channel<Back, Request>, used: usize) -> Result<(), ipc::Error> {
-        let spares = self.spares.take(used);
+    /// Gives cleanup a spare file for each that it has used, several at a time, as far as there are any.
+    async fn give_back(&self, channel: &mut Channel<Back, Request>, owed: &mut usize) -> Result<(), ipc::Error> {
+        let spares = self.spares.take(*owed);
         if spares.is_empty() {
             return Ok(());
         }
+        *owed -= spares.len();
         for spare in spares {
             channel.send(&Back::Spare { queue_id: spare.as_str().to_owned() })?;
         }

@@ -7,6 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// them they are soon removed.
 const MOST: usize = 1024;
 
+/// Files that are given at once, at least: cleanup wakes up for them.
+const TOGETHER: usize = 16;
+
 /// What is kept at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct Spares(Mutex<Kept>);
@@ -34,10 +37,13 @@ impl Spares {
         Ok(())
     }
 
-    /// Up to `most`, for as many messages that came.
+    /// Up to `most`, for as many messages that came; none where it would be few.
     pub(crate) fn take(&self, most: usize) -> Vec<QueueId> {
         let mut kept = self.kept();
         kept.wanted = true;
+        if most.min(kept.ids.len()) < TOGETHER {
+            return Vec::new();
+        }
         let rest = kept.ids.len().saturating_sub(most);
         kept.ids.split_off(rest)
     }
@@ -83,16 +89,16 @@ mod tests {
             assert!(spool.metadata(QueueName::Active, &id).unwrap_err().is_gone());
         };
         retire();
-        assert!(spares.take(1).is_empty());
-        retire();
-        retire();
-        assert_eq!(spares.take(1).len(), 1);
+        assert!(spares.take(20).is_empty());
+        (0..=TOGETHER).for_each(|_| retire());
+        assert!(spares.take(TOGETHER - 1).is_empty());
+        assert_eq!(spares.take(TOGETHER).len(), TOGETHER);
         assert!(spares.unwanted().is_empty());
         let unwanted = spares.unwanted();
         assert_eq!(unwanted.len(), 1);
         spool.remove_spares(&unwanted);
         retire();
         assert!(spares.is_empty());
-        assert_eq!(std::fs::read_dir(root.path().join("incoming")).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(root.path().join("incoming")).unwrap().count(), TOGETHER);
     }
 }
