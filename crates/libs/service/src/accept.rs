@@ -163,7 +163,7 @@ impl<S: Service> Daemon<S> {
                 Kind::Fifo => drop(tokio::spawn(self.clone().read_fifo(watch(listener)?, waker.clone()))),
                 Kind::UnixDgram => {
                     datagrams.push(listener.try_clone()?);
-                    drop(tokio::spawn(self.clone().read_datagrams(watch(listener)?)));
+                    drop(tokio::spawn(self.clone().read_datagrams(listener)));
                 }
                 Kind::Inet | Kind::Unix | Kind::Pass => {
                     drop(tokio::spawn(self.clone().accept(listener, waker.clone())))
@@ -342,9 +342,11 @@ impl<S: Service> Daemon<S> {
         }
     }
 
-    async fn read_datagrams(self, socket: AsyncFd<OwnedFd>) {
+    async fn read_datagrams(self, socket: OwnedFd) {
         let mut buffer = vec![0; 64 * 1024];
-        while let Ok(mut ready) = socket.readable().await {
+        // Watched only while datagrams are wanted: the process sleeps through a burst, which else would wake it with each.
+        while let Ok(watched) = watch(socket.as_fd()) {
+            let Ok(mut ready) = watched.readable().await else { return };
             for _ in 0..IN_A_ROW {
                 match ready.try_io(|socket| privsep::read(socket.get_ref(), &mut buffer)) {
                     Ok(Ok(count)) => self.service.datagram(buffer.get(..count).unwrap_or_default()),
@@ -352,6 +354,7 @@ impl<S: Service> Daemon<S> {
                     Err(_) => break,
                 }
             }
+            drop(watched);
             self.service.datagrams_end();
             // A reader of datagrams is idle only when none came for a while.
             self.life.touch();
