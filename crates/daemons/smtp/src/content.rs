@@ -18,6 +18,9 @@ use crate::generic::Generic;
 use crate::transaction::Body;
 use crate::wire_form::Encoder;
 
+/// Content that is converted before any of it is written; what comes with the piece that exceeds this goes along.
+const SOME: usize = 16 * 1024;
+
 /// What is done to content, whatever the message.
 #[derive(Debug)]
 pub struct Treatment {
@@ -86,19 +89,27 @@ impl<'a> Message<'a> {
     }
 
     async fn plain(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
-        loop {
-            let out = dialogue.output();
+        while self.encode(dialogue.output())? {
+            dialogue.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// Appends some of the content in wire form; whether there is more.
+    fn encode(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
+        let full = out.len() + SOME;
+        while out.len() < full {
             match self.pieces.next() {
                 Ok(Some(Piece::Part(part))) => self.encoder.part(part, out),
                 Ok(Some(Piece::Line(line))) => {
                     self.encoder.part(line, out);
                     self.encoder.end_line(out);
                 }
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(false),
                 Err(error) => return Err(self.unreadable(&error)),
             }
-            dialogue.drain().await?;
         }
+        Ok(true)
     }
 
     /// By way of text: through the conversion, then through the reader, into wire form.
@@ -120,7 +131,6 @@ impl<'a> Message<'a> {
 
     /// Appends some of the content, converted; whether there is more.
     fn convert(&mut self, text: &mut Vec<u8>) -> Result<bool, Failure> {
-        const SOME: usize = 16 * 1024;
         let full = text.len() + SOME;
         while text.len() < full {
             let (piece, end) = match self.pieces.next() {

@@ -36,8 +36,10 @@ impl<S: Source> Content<S> {
         if self.ended {
             return Ok(None);
         }
-        let offset = self.records.skip(Type::Deleted)?;
-        let record = self.records.next()?.ok_or(Error::Malformed { offset, problem: Problem::NoEnd })?;
+        let offset = self.records.offset();
+        let Some(record) = self.records.next_past(Some(Type::Deleted))? else {
+            return Err(Error::Malformed { offset, problem: Problem::NoEnd });
+        };
         if record.kind == Type::Line {
             Ok(Some(Piece::Line(record.data)))
         } else if record.kind == Type::Filter {

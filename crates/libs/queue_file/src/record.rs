@@ -314,33 +314,28 @@ impl<S: Source> Records<S> {
     /// Reading fails, or what is there is not a record.
     #[expect(clippy::should_implement_trait, reason = "lends: a record borrows from the walk")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
-        let (offset, kind, skip, length) = loop {
+        self.next_past(None)
+    }
+
+    /// As [`Self::next`], past all records of one type.
+    pub(crate) fn next_past(&mut self, unwanted: Option<Type>) -> Result<Option<Record<'_>>, Error> {
+        let (kind, skip, length) = loop {
             let Some((kind, skip, length)) = self.peek()? else { return Ok(None) };
-            if kind != Type::Pointer || self.pointers == Pointers::Show {
-                break (self.offset, kind, skip, length);
+            if kind == Type::Pointer && self.pointers == Pointers::Follow {
+                self.jump(skip, length)?;
+            } else if Some(kind) == unwanted {
+                self.offset += (skip + length) as u64;
+            } else {
+                break (kind, skip, length);
             }
-            self.jump(skip, length)?;
         };
+        let offset = self.offset;
         self.offset = offset + (skip + length) as u64;
         let bytes = self.source.window(offset, skip + length)?;
         let Some(data) = bytes.get(skip..skip + length) else {
             return Err(Error::Malformed { offset, problem: Problem::Truncated });
         };
         Ok(Some(Record { offset, kind, data }))
-    }
-
-    /// Goes past records of one type, to the offset of another, which is returned.
-    pub(crate) fn skip(&mut self, kind: Type) -> Result<u64, Error> {
-        while let Some((found, skip, length)) = self.peek()? {
-            if found == Type::Pointer && self.pointers == Pointers::Follow {
-                self.jump(skip, length)?;
-            } else if found == kind {
-                self.offset += (skip + length) as u64;
-            } else {
-                break;
-            }
-        }
-        Ok(self.offset)
     }
 
     fn peek(&mut self) -> Result<Option<(Type, usize, usize)>, Error> {
