@@ -15,11 +15,11 @@ const SHORT: usize = 40;
 
 /// Every parameter, by name.
 pub(super) fn all() -> String {
-    let mut rows: Vec<&Row> = config::params::all().filter(|row| row.standing != Standing::Hidden).collect();
+    let mut rows: Vec<Row> = config::params::all().filter(|row| row.standing != Standing::Hidden).collect();
     rows.sort_by_key(|row| row.name);
     let mut text = "\n# Configuration parameters\n\n".to_owned();
     for row in rows {
-        text.push_str(&entry(row));
+        text.push_str(&entry(&row));
     }
     let mut former: Vec<&str> = config::params::all()
         .filter(|row| row.standing == Standing::Hidden && !row.name.starts_with("transport_"))
@@ -30,7 +30,7 @@ pub(super) fn all() -> String {
     text.push_str(
         "\n# Parameters of one transport\n\nIn these, `transport` stands for the name of a service of master.cf.\n\n",
     );
-    text.push_str(&families.map(entry).collect::<String>());
+    text.push_str(&families.map(|row| entry(&row)).collect::<String>());
     text.push_str("\n# Former names\n\nThese count where the parameter that replaced them has its default:\n");
     text.push_str(&former.join(", "));
     text.push_str(".\n\n# See also\n\nmaster(5), postconf(1), postfix(1)\n");
@@ -71,8 +71,8 @@ pub(super) fn of_program(folder: &Path, is_service: bool) -> Result<String> {
 }
 
 /// The parameters that have an effect and are among the words.
-fn named(words: &BTreeSet<String>) -> Vec<&'static Row> {
-    let mut rows: Vec<&Row> = config::params::all()
+fn named(words: &BTreeSet<String>) -> Vec<Row> {
+    let mut rows: Vec<Row> = config::params::all()
         .filter(|row| row.standing == Standing::Active)
         .filter(|row| words.contains(row.name) || words.contains(row.field))
         .collect();

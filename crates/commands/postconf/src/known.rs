@@ -289,7 +289,7 @@ impl<'s> Known<'s> {
 }
 
 /// The rows of parameters that are named after a service of this program.
-fn families(program: &str) -> Vec<&'static Row> {
+fn families(program: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     if ["error", "lmtp", "local", "pipe", "smtp", "virtual"].contains(&program) {
         rows.extend(TransportLimits::rows());

@@ -10,7 +10,7 @@ pub trait Group: Sized {
     fn parse(source: &Source, problems: &mut Problems) -> Self;
 
     /// The rows of the group.
-    fn rows() -> Vec<&'static Row>;
+    fn rows() -> Vec<Row>;
 }
 
 /// One parameter whose value makes no sense.
@@ -70,8 +70,8 @@ macro_rules! tuples {
                 ($($member::parse(source, problems),)*)
             }
 
-            fn rows() -> Vec<&'static Row> {
-                let groups: Vec<Vec<&'static Row>> = vec![$($member::rows()),*];
+            fn rows() -> Vec<Row> {
+                let groups: Vec<Vec<Row>> = vec![$($member::rows()),*];
                 groups.concat()
             }
         })*
@@ -109,8 +109,8 @@ macro_rules! bundle {
                 Self { $($field: <$group as $crate::Group>::parse(source, problems),)* }
             }
 
-            fn rows() -> ::std::vec::Vec<&'static $crate::Row> {
-                let groups: ::std::vec::Vec<::std::vec::Vec<&'static $crate::Row>> =
+            fn rows() -> ::std::vec::Vec<$crate::Row> {
+                let groups: ::std::vec::Vec<::std::vec::Vec<$crate::Row>> =
                     ::std::vec![$(<$group as $crate::Group>::rows()),*];
                 groups.concat()
             }

@@ -14,6 +14,8 @@ mod logical_lines;
 mod main_cf;
 pub mod master_cf;
 mod networks;
+#[doc(hidden)]
+pub mod packed;
 pub mod params;
 mod row;
 mod row_index;

@@ -96,26 +96,32 @@ macro_rules! params {
         }
 
         impl $group {
-            const ROWS: &[$crate::Row] = &[$($crate::Row {
-                name: $crate::params!(@name $field $($name)?),
-                field: stringify!($field),
-                kind: $crate::Kind::$kind,
-                default: $default,
-                min: $crate::params!(@bound $($low)?),
-                max: $crate::params!(@bound $($($high)?)?),
-                standing: $crate::params!(@standing $($standing)?),
-                doc: concat!($($doc),+),
-            },)*];
+            pub(crate) const PACKED: $crate::packed::Packed = $crate::packed::Packed {
+                text: concat!(
+                    $($crate::params!(@name $field $($name)?), stringify!($field), $default, $($doc,)+)*
+                ),
+                rows: &$crate::packed::place([$($crate::packed::PackedRow {
+                    at: 0,
+                    name: $crate::packed::short($crate::params!(@name $field $($name)?)),
+                    field: $crate::packed::short(stringify!($field)),
+                    default: $crate::packed::long($default),
+                    doc: $crate::packed::long(concat!($($doc),+)),
+                    kind: $crate::Kind::$kind,
+                    standing: $crate::params!(@standing $($standing)?),
+                    min: $crate::params!(@bound $($low)?),
+                    max: $crate::params!(@bound $($($high)?)?),
+                },)*]),
+            };
         }
 
         impl $crate::Group for $group {
             fn parse(source: &$crate::Source, problems: &mut $crate::Problems) -> Self {
-                let mut rows = Self::ROWS.iter();
+                let mut rows = Self::PACKED.rows();
                 Self { $($field: source.field::<$crate::value::$kind>(rows.next(), problems),)* }
             }
 
-            fn rows() -> ::std::vec::Vec<&'static $crate::Row> {
-                Self::ROWS.iter().collect()
+            fn rows() -> ::std::vec::Vec<$crate::Row> {
+                Self::PACKED.rows().collect()
             }
         }
     };

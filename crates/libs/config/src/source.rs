@@ -11,7 +11,7 @@ use crate::main_cf::MainCf;
 use crate::networks::{Style, patterns};
 use crate::params;
 use crate::row::{Row, Standing};
-use crate::row_index::RowIndex;
+use crate::row_index;
 use crate::value::{Context, Value, words};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,6 @@ struct Rename {
 /// What is found out once.
 #[derive(Debug, Default)]
 struct Memory {
-    rows: OnceLock<RowIndex>,
     myhostname: OnceLock<String>,
     mydomain: OnceLock<String>,
     mynetworks: OnceLock<String>,
@@ -225,20 +224,20 @@ impl Source {
 
     /// The parameters that are set and have no effect here.
     #[must_use]
-    pub fn inert(&self) -> Vec<&'static Row> {
+    pub fn inert(&self) -> Vec<Row> {
         let inert = params::all().filter(|row| row.standing == Standing::Inert);
         inert.filter(|row| self.set(row.name).is_some()).collect()
     }
 
     /// The row of this name.
     #[must_use]
-    pub fn row(&self, name: &str) -> Option<&'static Row> {
-        self.memory.rows.get_or_init(|| RowIndex::of(params::all())).get(name)
+    pub fn row(&self, name: &str) -> Option<Row> {
+        row_index::find(name)
     }
 
     /// One value, for the structs that `params!` makes.
     #[doc(hidden)]
-    pub fn field<V: Value>(&self, row: Option<&'static Row>, problems: &mut Problems) -> V::Out {
+    pub fn field<V: Value>(&self, row: Option<Row>, problems: &mut Problems) -> V::Out {
         let Some(row) = row else {
             return V::Out::default();
         };
@@ -255,7 +254,7 @@ impl Source {
         };
         let default = || self.expand(fallback()).unwrap_or_default();
         let file = self.facts.directory.join("main.cf");
-        let context = Context { row, name: &name, file: &file, default: &default };
+        let context = Context { row: &row, name: &name, file: &file, default: &default };
         let value =
             text.map_err(|failure| format!("parameter {name}: {failure}")).and_then(|text| V::parse(&text, &context));
         value.unwrap_or_else(|text| {

@@ -34,7 +34,7 @@ fn facts(text: &str) -> BTreeMap<&str, &str> {
     pairs.map(|line| line.split_once('\t').unwrap_or((line, ""))).collect()
 }
 
-fn rows() -> BTreeMap<&'static str, &'static Row> {
+fn rows() -> BTreeMap<&'static str, Row> {
     let mut rows = BTreeMap::new();
     for row in config::params::all() {
         assert!(rows.insert(row.name, row).is_none(), "{} is there twice", row.name);
@@ -48,7 +48,7 @@ fn every_default_is_that_of_the_reference() {
     let families: BTreeMap<String, &str> = TRANSPORTS
         .iter()
         .flat_map(|transport| {
-            let named = |row: &&'static Row| row.name.replacen("transport", transport, 1);
+            let named = |row: &Row| row.name.replacen("transport", transport, 1);
             TransportLimits::rows().into_iter().map(move |row| (named(&row), row.default))
         })
         .collect();

@@ -45,8 +45,8 @@ fn twin(name: &str) -> Option<String> {
 fn used() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     words(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &mut found);
-    let rows: Vec<&Row> = config::params::all().collect();
-    let direct = |row: &&&Row| found.contains(row.name) || found.contains(row.field);
+    let rows: Vec<Row> = config::params::all().collect();
+    let direct = |row: &&Row| found.contains(row.name) || found.contains(row.field);
     let mut used: BTreeSet<&str> = rows.iter().filter(direct).map(|row| row.name).collect();
     let families: Vec<&str> = config::params::TransportLimits::rows()
         .iter()
@@ -58,7 +58,7 @@ fn used() -> BTreeSet<&'static str> {
         for row in &rows {
             let as_twin = twin(row.name).is_some_and(|name| used.contains(name.as_str()));
             let of_family = row.name.strip_prefix("local").is_some_and(|rest| families.contains(&rest));
-            let in_default = |other: &&Row| {
+            let in_default = |other: &Row| {
                 used.contains(other.name)
                     && !LISTS.contains(&other.name)
                     && config::references(other.default).is_ok_and(|names| names.iter().any(|name| name == row.name))

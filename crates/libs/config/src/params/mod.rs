@@ -64,53 +64,54 @@ pub use transport::{TransportLimits, TransportTime};
 pub use verify::Verify;
 pub use virtual_agent::Virtual;
 
-use crate::group::Group;
+use crate::packed::Packed;
 use crate::row::Row;
 
 /// All rows, topic by topic.
-pub fn all() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().flat_map(|rows| rows())
+pub fn all() -> impl Iterator<Item = Row> {
+    TOPICS.iter().flat_map(|topic| topic.rows())
 }
 
-const ROWS: &[fn() -> Vec<&'static Row>] = &[
-    Identity::rows,
-    Layout::rows,
-    Ipc::rows,
-    Daemon::rows,
-    Queue::rows,
-    Qmgr::rows,
-    Cleanup::rows,
-    Rewrite::rows,
-    Bounce::rows,
-    Delivery::rows,
-    Local::rows,
-    Virtual::rows,
-    Pipe::rows,
-    Proxymap::rows,
-    Tables::rows,
-    Smtpd::rows,
-    SmtpdAccess::rows,
-    Smtp::rows,
-    SmtpTls::rows,
-    SmtpdTls::rows,
-    Tls::rows,
-    SmtpdSasl::rows,
-    SmtpSasl::rows,
-    Milter::rows,
-    Postscreen::rows,
-    Verify::rows,
-    Anvil::rows,
-    Flush::rows,
-    Sendmail::rows,
-    Qmqpd::rows,
-    Tlsproxy::rows,
-    LmtpTls::rows,
-    LmtpSasl::rows,
-    Lmtp::rows,
-    PostscreenTls::rows,
-    TlsproxyTls::rows,
-    TlsproxyClient::rows,
-    TransportLimits::rows,
-    TransportTime::rows,
-    Former::rows,
+/// The rows of each topic.
+pub(crate) const TOPICS: &[Packed] = &[
+    Identity::PACKED,
+    Layout::PACKED,
+    Ipc::PACKED,
+    Daemon::PACKED,
+    Queue::PACKED,
+    Qmgr::PACKED,
+    Cleanup::PACKED,
+    Rewrite::PACKED,
+    Bounce::PACKED,
+    Delivery::PACKED,
+    Local::PACKED,
+    Virtual::PACKED,
+    Pipe::PACKED,
+    Proxymap::PACKED,
+    Tables::PACKED,
+    Smtpd::PACKED,
+    SmtpdAccess::PACKED,
+    Smtp::PACKED,
+    SmtpTls::PACKED,
+    SmtpdTls::PACKED,
+    Tls::PACKED,
+    SmtpdSasl::PACKED,
+    SmtpSasl::PACKED,
+    Milter::PACKED,
+    Postscreen::PACKED,
+    Verify::PACKED,
+    Anvil::PACKED,
+    Flush::PACKED,
+    Sendmail::PACKED,
+    Qmqpd::PACKED,
+    Tlsproxy::PACKED,
+    LmtpTls::PACKED,
+    LmtpSasl::PACKED,
+    Lmtp::PACKED,
+    PostscreenTls::PACKED,
+    TlsproxyTls::PACKED,
+    TlsproxyClient::PACKED,
+    TransportLimits::PACKED,
+    TransportTime::PACKED,
+    Former::PACKED,
 ];
