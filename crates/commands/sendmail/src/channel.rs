@@ -35,13 +35,13 @@ impl Ways {
 
     /// Begins a message.
     pub(crate) fn begin(self) -> Outlet {
-        Outlet { ways: self, kept: Vec::with_capacity(64 * 1024), open: None }
+        Outlet { ways: self, kept: Vec::with_capacity(8 * 1024), open: None }
     }
 
-    fn connect(&self) -> Option<Sending> {
+    fn connect(&self) -> Option<Channel<Request, Reply>> {
         let mut channel = Channel::connect::<Submit>(self.socket.as_ref()?, self.deadline).ok()?;
-        channel.send(&Request::Begin).and_then(|()| channel.flush()).ok()?;
-        Some(Sending::Socket(channel))
+        channel.send(&Request::Begin).ok()?;
+        Some(channel)
     }
 
     fn spawn(&self) -> io::Result<Sending> {
@@ -80,10 +80,13 @@ impl Outlet {
 
     /// Sends a message that was kept whole: by the socket, unless that fails before all of it is sent.
     fn send_kept(&self) -> io::Result<()> {
-        if let Some(mut sending) = self.ways.connect()
-            && sending.write(&self.kept).is_ok()
+        if let Some(channel) = self.ways.connect()
+            && let Some(reply) = whole(channel, &self.kept)
         {
-            return sending.finish(&self.ways);
+            let reply = reply.map_err(io::Error::other)?;
+            if reply != Reply::Busy {
+                return judge(&reply);
+            }
         }
         let mut sending = self.ways.spawn()?;
         let written = sending.write(&self.kept);
@@ -99,7 +102,7 @@ impl Write for Outlet {
             let mut sending = match self.open.take() {
                 Some(sending) => sending,
                 None => match self.ways.connect() {
-                    Some(sending) => sending,
+                    Some(channel) => Sending::Socket(channel),
                     None => self.ways.spawn()?,
                 },
             };
@@ -152,9 +155,17 @@ impl Sending {
     }
 }
 
+/// Sends a whole message, its end with the rest of it, and waits for the answer. `None` if not all of it could be sent: then
+/// nobody has taken it.
+fn whole(mut channel: Channel<Request, Reply>, message: &[u8]) -> Option<Result<Reply, ipc::Error>> {
+    channel.send_raw(message).and_then(|()| channel.send(&Request::End)).and_then(|()| channel.flush()).ok()?;
+    Some(channel.expect())
+}
+
 fn judge(reply: &Reply) -> io::Result<()> {
     match reply {
         Reply::Queued(_) => Ok(()),
+        Reply::Busy => Err(io::Error::other("too many messages at once")),
         Reply::Denied => Err(io::Error::other("not allowed to submit mail")),
         Reply::Refused { reason, .. } => Err(io::Error::other(reason.clone())),
     }

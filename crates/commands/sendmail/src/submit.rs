@@ -155,7 +155,7 @@ fn write(
 }
 
 fn input() -> impl BufRead {
-    io::BufReader::with_capacity(64 * 1024, io::stdin().lock())
+    io::BufReader::with_capacity(16 * 1024, io::stdin().lock())
 }
 
 fn reading(options: &Options, params: &Params) -> Reading {

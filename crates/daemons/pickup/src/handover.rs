@@ -1,11 +1,7 @@
 //! Hands one message to cleanup.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use address::Sender;
-use ipc::Channel;
-use ipc::cleanup::{Cause, Cleanup, ENVELOPE, Handling, Reply, Request, Verdict};
+use ipc::cleanup::{Cause, ENVELOPE, Handling, Reply, Request, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue_file::QueueId;
@@ -13,6 +9,7 @@ use queue_file::record::{self, Type};
 use tracing::{info, warn};
 
 use crate::letter::Letter;
+use crate::lines::{Line, Lines};
 
 /// Content goes in pieces of this size.
 const CHUNK: usize = 64 * 1024;
@@ -31,8 +28,7 @@ pub(crate) enum Fate {
 /// Where and how messages are handed over.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    pub(crate) cleanup: PathBuf,
-    pub(crate) deadline: Duration,
+    pub(crate) lines: Lines,
     pub(crate) handling: Handling,
     /// `content_filter`, empty if none.
     pub(crate) content_filter: String,
@@ -43,8 +39,19 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Hands a message over.
-    pub(crate) async fn hand_over(&self, id: &QueueId, letter: Letter) -> Fate {
-        match self.send(id, letter).await {
+    pub(crate) async fn hand_over(&self, id: &QueueId, letter: &Letter) -> Fate {
+        // The other end of a connection that was kept may have ended meanwhile.
+        if let Some(line) = self.lines.kept()
+            && let Ok(verdict) = self.send(line, id, letter).await
+        {
+            return judge(id, &verdict);
+        }
+        let sent = match self.lines.connect().await {
+            Ok(Ok(line)) => self.send(line, id, letter).await,
+            Ok(Err(verdict)) => Ok(verdict),
+            Err(error) => Err(error),
+        };
+        match sent {
             Ok(verdict) => judge(id, &verdict),
             Err(error) => {
                 warn!("{id}: cleanup service: {error}");
@@ -53,21 +60,14 @@ impl Counter {
         }
     }
 
-    async fn send(&self, id: &QueueId, letter: Letter) -> Result<Verdict, ipc::Error> {
-        let mut channel = Channel::connect::<Cleanup>(&self.cleanup, self.deadline).await?;
-        let queue_id = match channel.expect().await? {
-            Reply::Ready(queue_id) => queue_id,
-            Reply::Unavailable(reason) => return Ok(Verdict::Refused { cause: Cause::Write, reason }),
-            Reply::Finished { .. } | Reply::Filter { .. } => {
-                return Err(ipc::Error::Malformed("answer without a message"));
-            }
-        };
+    async fn send(&self, line: Line, id: &QueueId, letter: &Letter) -> Result<Verdict, ipc::Error> {
+        let Line { mut channel, queue_id } = line;
         let is_requeued = letter.requeued;
         let sender = Sender::new(letter.sender.clone());
         let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
         info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
         channel.send(&Request::Begin(self.handling))?;
-        let envelope = self.envelope(&letter, is_requeued);
+        let envelope = self.envelope(letter, is_requeued);
         for records in record::pieces(&envelope, ENVELOPE) {
             channel.send(&Request::Envelope(records.to_vec().into()))?;
         }
@@ -75,7 +75,7 @@ impl Counter {
         let mut content = letter.content();
         let (mut more, mut at_first) = (true, true);
         while more {
-            let (back, chunk, rest) = service::disk(move || {
+            let (back, chunk, rest) = service::file(move || {
                 let mut chunk = Vec::with_capacity(CHUNK + 4096);
                 let rest = content.append_to(&mut chunk, b"\n", CHUNK);
                 (content, chunk, rest)
@@ -89,11 +89,16 @@ impl Counter {
                 channel.send_raw(b"\n")?;
             }
             channel.send_raw(&chunk)?;
-            channel.flush().await?;
+            if more {
+                channel.flush().await?;
+            }
         }
         channel.send(&Request::End)?;
         match channel.expect().await? {
-            Reply::Finished { verdict, .. } => Ok(verdict),
+            Reply::Finished { verdict, next } => {
+                self.lines.keep(channel, next);
+                Ok(verdict)
+            }
             Reply::Unavailable(reason) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
             Reply::Ready(_) | Reply::Filter { .. } => Err(ipc::Error::Malformed("no answer to a message")),
         }

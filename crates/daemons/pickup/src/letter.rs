@@ -20,6 +20,8 @@ pub(crate) struct Letter {
     pub(crate) file: Arc<File>,
     /// Who has sent it.
     pub(crate) uid: u32,
+    /// Whether the file belongs to the mail system.
+    pub(crate) is_ours: bool,
     /// Whether it was in the queue before.
     pub(crate) requeued: bool,
     /// The envelope records for cleanup.
@@ -59,10 +61,11 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
     match envelope(Buffered::small(&*file)) {
         Ok(Envelope { records, sender, data_offset, submitter }) => {
             // Only we can have noted who a file of ours is from.
-            let submitter = submitter.filter(|_| found.uid() == own_uid);
-            let requeued = submitter.is_none() && found.uid() == own_uid;
+            let is_ours = found.uid() == own_uid;
+            let submitter = submitter.filter(|_| is_ours);
+            let requeued = submitter.is_none() && is_ours;
             let uid = submitter.unwrap_or(found.uid());
-            Ok(Look::Ready(Letter { uid, requeued, envelope: records, sender, data_offset, file }))
+            Ok(Look::Ready(Letter { uid, is_ours, requeued, envelope: records, sender, data_offset, file }))
         }
         Err(error) if error.is_malformed() => Ok(Look::Corrupt(error.to_string())),
         Err(error) => Err(io::Error::other(error)),

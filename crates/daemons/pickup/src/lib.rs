@@ -4,7 +4,10 @@
 //! removed only when cleanup has the message on disk: a crash in between makes a duplicate, never a loss.
 
 mod handover;
+mod in_hand;
 mod letter;
+mod lines;
+mod spares;
 mod submission;
 
 use std::path::PathBuf;
@@ -16,10 +19,14 @@ use ipc::cleanup::{Handling, Origin, Switch};
 use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::handover::{Counter, Fate};
+use crate::in_hand::InHand;
 use crate::letter::Look;
+use crate::lines::Lines;
+use crate::spares::Spares;
 use crate::submission::Audience;
 
 /// Messages on their way to cleanup at once.
@@ -44,10 +51,12 @@ config::bundle! {
 pub struct Pickup {
     spool: Spool,
     counter: Counter,
+    spares: Arc<Spares>,
     submission: submission::Desk,
     /// Whose files were in the queue before, or came by the socket.
     own_uid: u32,
-    wakeup: PathBuf,
+    in_hand: InHand,
+    turns: Semaphore,
 }
 
 impl Service for Pickup {
@@ -65,9 +74,9 @@ impl Service for Pickup {
     fn start(params: Params, time_zone: TimeZone, _: Life) -> Result<Self, Fatal> {
         let hashed = params.queue.hash_queue_names.iter().map(String::as_str);
         let layout = Layout::new(hashed, u32::try_from(params.queue.hash_queue_depth).unwrap_or(1));
+        let cleanup = PathBuf::from("public").join(&params.ipc.cleanup_service_name);
         let counter = Counter {
-            cleanup: PathBuf::from("public").join(&params.ipc.cleanup_service_name),
-            deadline: params.ipc.ipc_timeout,
+            lines: Lines::new(cleanup, params.ipc.ipc_timeout, AT_ONCE),
             handling: handling(&params),
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
@@ -76,30 +85,39 @@ impl Service for Pickup {
         };
         let spool = Spool::new("", layout.with_long_ids(params.queue.enable_long_queue_ids));
         let deadline = params.ipc.ipc_timeout.min(SUBMISSION_PAUSE);
+        let spares = Arc::new(Spares::new(spool.clone()));
         Ok(Self {
             submission: submission::Desk::new(
-                spool.clone(),
+                Arc::clone(&spares),
                 audience(&params),
                 params.queue.message_size_limit,
                 deadline,
             ),
             spool,
+            spares,
             counter,
             own_uid: privsep::real_uid(),
-            wakeup: PathBuf::from("public").join(&params.ipc.pickup_service_name),
+            in_hand: InHand::default(),
+            turns: Semaphore::new(AT_ONCE),
         })
     }
 
     async fn serve(self: Arc<Self>, client: Client) {
-        if self.submission.serve(client).await {
-            // What cannot be told is found by the timer.
-            let _ = ipc::trigger::wake(&self.wakeup, &[ipc::trigger::WAKEUP]);
+        // The slot keeps the process until the message is in the queue.
+        let (stream, _slot) = match client.into_unix() {
+            Ok(parts) => parts,
+            Err(error) => return warn!("submission: {error}"),
+        };
+        if let Some(id) = self.submission.serve(stream).await {
+            self.take(&id).await;
         }
     }
 
     async fn wake(self: Arc<Self>, _: Vec<u8>) {
         // What comes in while the queue is being emptied is found by the next round.
         while self.empty().await {}
+        let spares = Arc::clone(&self.spares);
+        service::disk(move || spares.remove_unwanted()).await;
     }
 }
 
@@ -114,9 +132,15 @@ impl Pickup {
 
     /// Takes one message; whether it is gone from the maildrop.
     async fn take(&self, id: &QueueId) -> bool {
+        let Some(_hold) = self.in_hand.take(id) else { return false };
+        let Ok(_turn) = self.turns.acquire().await else { return false };
         let (spool, of, own_uid) = (self.spool.clone(), id.clone(), self.own_uid);
-        let fate = match service::disk(move || letter::look(&spool, &of, own_uid)).await {
-            Ok(Look::Ready(letter)) => self.counter.hand_over(id, letter).await,
+        let mut is_ours = false;
+        let fate = match service::file(move || letter::look(&spool, &of, own_uid)).await {
+            Ok(Look::Ready(letter)) => {
+                is_ours = letter.is_ours;
+                self.counter.hand_over(id, &letter).await
+            }
             Ok(Look::NotYet) => Fate::Keep,
             Ok(Look::Corrupt(reason)) => {
                 warn!("{id}: {reason}");
@@ -130,7 +154,11 @@ impl Pickup {
         let (spool, of) = (self.spool.clone(), id.clone());
         let done = match fate {
             Fate::Keep => return false,
-            Fate::Remove => service::disk(move || spool.remove(QueueName::Maildrop, &of)).await,
+            Fate::Remove if is_ours => {
+                let spares = Arc::clone(&self.spares);
+                service::file(move || spares.recycle(&of)).await
+            }
+            Fate::Remove => service::file(move || spool.remove(QueueName::Maildrop, &of)).await,
             Fate::Corrupt => {
                 warn!("saving queue file {id} to the corrupt queue");
                 service::disk(move || spool.rename(&of, QueueName::Maildrop, QueueName::Corrupt)).await

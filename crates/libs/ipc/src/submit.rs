@@ -44,4 +44,6 @@ pub enum Reply {
         /// Whether it may go better later.
         temporary: bool,
     },
+    /// Nothing was read, because too many others hand in messages: postdrop(1) is the way.
+    Busy,
 }

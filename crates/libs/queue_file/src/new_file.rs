@@ -80,9 +80,9 @@ impl NewFile {
         Err(Error::system("create file", &temporary, io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// A file of `incoming` that is open, and not mail yet.
-    pub(crate) fn open(id: QueueId, path: PathBuf, file: File) -> Self {
-        Self { id, queue: QueueName::Incoming, path, file: Some(file), is_complete: false }
+    /// A file that is open, and not mail yet.
+    pub(crate) fn open(id: QueueId, queue: QueueName, path: PathBuf, file: File) -> Self {
+        Self { id, queue, path, file: Some(file), is_complete: false }
     }
 
     /// The file's id.

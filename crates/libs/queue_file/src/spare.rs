@@ -2,7 +2,7 @@
 //!
 //! To create a file and to remove one are the dearest things that a message asks of a file system, and on some (ext4 without a
 //! journal) creating costs more than the rest of a delivery. A spare file keeps its inode, and so its number in queue ids; it
-//! is empty, has no x permission, and lies in `incoming`, exactly like a file that cleanup has just created. It is never made of a file
+//! is empty, has no x permission, and lies in `incoming` (for pickup, `maildrop`), like a file that was just created. It is never made of a file
 //! that somebody still has locked, since a late recipient mark would then end up in another message.
 
 use crate::new_file::{name_now, rename_new};
@@ -20,6 +20,14 @@ impl Spool {
     /// # Errors
     /// What the system says; [`Error::is_gone`] if the file is not there.
     pub fn recycle(&self, queue: QueueName, id: &QueueId) -> Result<Option<QueueId>, Error> {
+        self.recycle_to(QueueName::Incoming, queue, id)
+    }
+
+    /// As [`Self::recycle`], for a queue of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::recycle`].
+    pub fn recycle_to(&self, to: QueueName, queue: QueueName, id: &QueueId) -> Result<Option<QueueId>, Error> {
         let old = self.path(queue, id);
         let file = self.open(queue, id)?;
         let data = file.metadata().map_err(|e| Error::system("fstat", &old, e))?;
@@ -29,7 +37,7 @@ impl Spool {
         }
         // It ceases to be mail before it gets a name that a scan may find.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| Error::system("fchmod", &old, e))?;
-        let (new, path) = name_now(self, QueueName::Incoming, data.ino());
+        let (new, path) = name_now(self, to, data.ino());
         match rename_new(&old, &path).and_then(|()| file.set_len(0)) {
             Ok(()) => Ok(Some(new)),
             Err(_) => match fs::remove_file(&old).or_else(|_| fs::remove_file(&path)) {
@@ -51,7 +59,15 @@ impl Spool {
     /// # Errors
     /// What the system says, or that the file is not what a spare file is; [`Spool::create`] is always another way.
     pub fn reuse(&self, id: QueueId) -> Result<NewFile, Error> {
-        let path = self.path(QueueName::Incoming, &id);
+        self.reuse_in(QueueName::Incoming, id)
+    }
+
+    /// As [`Self::reuse`], for a queue of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::reuse`].
+    pub fn reuse_in(&self, queue: QueueName, id: QueueId) -> Result<NewFile, Error> {
+        let path = self.path(queue, &id);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -63,7 +79,7 @@ impl Spool {
         if !spare || id.inode() != Some(data.ino()) {
             return Err(Error::system("reuse", &path, io::Error::from(ErrorKind::InvalidData)));
         }
-        Ok(NewFile::open(id, path, file))
+        Ok(NewFile::open(id, queue, path, file))
     }
 }
 

@@ -87,7 +87,7 @@ impl Post {
             Ok(Answer::Denied) => {
                 Outcome::Refused(Reply::fixed(550, Enhanced(5, 7, 1), "Error: not allowed to submit mail"), None)
             }
-            Err(Broken) => Outcome::Refused(write_error(), Some(Fault::Resource)),
+            Ok(Answer::Busy) | Err(Broken) => Outcome::Refused(write_error(), Some(Fault::Resource)),
         }
     }
 
