@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use delivery::Settled;
 use delivery::copy::Layout;
 use dsn::{Outcome, Status};
-use jiff::Zoned;
 use privsep::{Command, Line};
 
 use crate::errand::{Errand, Place};
@@ -47,7 +46,7 @@ impl Errand<'_, '_> {
             time_limit: params.delivery.command_time_limit,
             output_limit: OUTPUT_LIMIT,
         };
-        let layout = Layout::plain(self.head(state, Some(&Zoned::now()), Place::Command));
+        let layout = Layout::plain(self.head(state, Some(&self.office.now()), Place::Command));
         match delivery::command::deliver(&command, &mut self.content(), &layout) {
             Ok(_) => self.sent(state, format!("delivered to command: {line}")),
             Err(detail) => {

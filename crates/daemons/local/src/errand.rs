@@ -14,7 +14,6 @@ use tracing::warn;
 use crate::Office;
 use crate::indirect::Forwards;
 use crate::state::State;
-use privsep::User;
 
 /// A delivery in progress.
 pub(crate) struct Errand<'a, 'd> {
@@ -25,8 +24,6 @@ pub(crate) struct Errand<'a, 'd> {
     seen: HashSet<Vec<u8>>,
     /// What goes elsewhere when the present recipient is through.
     pub(crate) forwards: Forwards,
-    /// The account that was asked for last, by its name.
-    account: Option<(Vec<u8>, Option<User>)>,
 }
 
 /// Which of the places of `prepend_delivered_header` a copy goes to.
@@ -47,26 +44,13 @@ pub(crate) fn run(office: &mut Office, delivery: &mut Delivery<'_>) {
             return;
         }
     };
-    let mut errand =
-        Errand { office, delivery, loops, seen: HashSet::new(), forwards: Forwards::default(), account: None };
+    let mut errand = Errand { office, delivery, loops, seen: HashSet::new(), forwards: Forwards::default() };
     for recipient in &request.recipients {
         errand.deliver(recipient);
     }
 }
 
 impl<'d> Errand<'_, 'd> {
-    /// The account of a name. Each step of a delivery wants it, and the user database is a file that is read, or far away.
-    pub(crate) fn account(&mut self, name: &[u8]) -> Result<Option<User>, privsep::Error> {
-        if let Some((known, user)) = &self.account
-            && known == name
-        {
-            return Ok(user.clone());
-        }
-        let user = User::by_name(&String::from_utf8_lossy(name))?;
-        self.account = Some((name.to_vec(), user.clone()));
-        Ok(user)
-    }
-
     fn deliver(&mut self, recipient: &Recipient) {
         self.forwards = Forwards::default();
         let state = State::of(recipient, &self.request().message.sender);

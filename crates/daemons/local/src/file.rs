@@ -11,7 +11,6 @@ use delivery::Settled;
 use delivery::copy::Layout;
 use delivery::mailbox::{self, Destination, Dotlock, Naming};
 use dsn::Status;
-use jiff::Zoned;
 use privsep::become_user;
 use tracing::warn;
 
@@ -65,6 +64,7 @@ impl Errand<'_, '_> {
             now: SystemTime::now(),
             limit: params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),
+            queue: self.delivery.file().device(),
         };
         let layout = Layout::plain(self.head(state, None, Place::File));
         mailbox::deliver_maildir(path, naming, &mut self.content(), &layout)
@@ -78,10 +78,11 @@ impl Errand<'_, '_> {
             locking: &self.office.locking,
             // Its directory may be one where the user cannot make a lock file.
             dotlock: Dotlock::IfPossible,
+            kept: None,
             limit: self.office.params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),
         };
-        let layout = Layout::mbox(self.head(state, Some(&Zoned::now()), Place::File));
+        let layout = Layout::mbox(self.head(state, Some(&self.office.now()), Place::File));
         mailbox::deliver_mbox(&destination, &mut self.content(), &layout, not_executable)
     }
 }

@@ -22,7 +22,7 @@ impl Errand<'_, '_> {
         if self.office.params.local.forward_path.trim().is_empty() {
             return None;
         }
-        let user = match self.account(&state.user) {
+        let user = match self.office.accounts.find(&state.user) {
             Ok(user) => user?,
             Err(error) => {
                 warn!("{error}");
@@ -33,7 +33,12 @@ impl Errand<'_, '_> {
         if matches!(&state.via, Via::Forward(owner) if *owner == state.user) {
             return None;
         }
-        let text = match become_user(&user, || self.read_first(state, &user)) {
+        let paths = self.forward_paths(state, &user);
+        // Most users have none, and to become them costs more than to see that.
+        if paths.iter().all(|path| is_missing(path)) {
+            return None;
+        }
+        let text = match become_user(&user, || read_first(&paths, &user)) {
             Ok(text) => text?,
             Err(error) => {
                 warn!("{error}");
@@ -57,27 +62,37 @@ impl Errand<'_, '_> {
         )
     }
 
-    /// The text of the first file of `forward_path` that exists.
-    fn read_first(&self, state: &State, user: &User) -> Option<Vec<u8>> {
+    /// The files that `forward_path` names.
+    fn forward_paths(&self, state: &State, user: &User) -> Vec<String> {
         let params = &self.office.params.local;
         let names = Names::of(self, state, Some(user));
-        for path in params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty()) {
-            let Some(path) = names.expand(path, &params.forward_expansion_filter) else { continue };
-            match read(Path::new(&path), user) {
-                Ok(text) => return Some(text),
-                Err(Problem::Missing) => {}
-                Err(Problem::Unsafe(why)) => {
-                    warn!("file {path} {why}");
-                    return None;
-                }
-                Err(Problem::Unreadable(error)) => {
-                    warn!("cannot open file {path}: {}", said(&error));
-                    return None;
-                }
+        let paths = params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty());
+        paths.filter_map(|path| names.expand(path, &params.forward_expansion_filter)).collect()
+    }
+}
+
+/// Whether there is no such file, rather than one that the mail system may not see.
+fn is_missing(path: &str) -> bool {
+    matches!(std::fs::symlink_metadata(path).map_err(missing), Err(Problem::Missing))
+}
+
+/// The text of the first file that exists.
+fn read_first(paths: &[String], user: &User) -> Option<Vec<u8>> {
+    for path in paths {
+        match read(Path::new(path), user) {
+            Ok(text) => return Some(text),
+            Err(Problem::Missing) => {}
+            Err(Problem::Unsafe(why)) => {
+                warn!("file {path} {why}");
+                return None;
+            }
+            Err(Problem::Unreadable(error)) => {
+                warn!("cannot open file {path}: {}", said(&error));
+                return None;
             }
         }
-        None
     }
+    None
 }
 
 enum Problem {

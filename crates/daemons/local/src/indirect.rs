@@ -9,7 +9,6 @@ use dsn::{Detail, Outcome, Ret, Status};
 use ipc::blocking::Channel;
 use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Switch, Verdict};
 use ipc::deliver::Recipient;
-use jiff::Zoned;
 use queue_file::Time;
 use queue_file::record::{self, Type};
 use tracing::warn;
@@ -108,7 +107,7 @@ impl Errand<'_, '_> {
 
     fn headers(&self, forward: &Forward, queue_id: &str) -> Vec<u8> {
         let identity = &self.office.params.common.identity;
-        let now = Zoned::now();
+        let now = self.office.now();
         let date = now.strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)");
         let (host, mail_name) = (&identity.myhostname, &identity.mail_name);
         let mut out = format!("Received: by {host} ({mail_name})\n\tid {queue_id}; {date}\n").into_bytes();

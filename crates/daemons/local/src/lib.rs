@@ -3,8 +3,9 @@
 //! A recipient is expanded, depth first, through aliases and `.forward` files until it comes to mailboxes, files, commands
 //! and addresses elsewhere. Each of these is reported on its own; the recipient ends when all of them have, else it is
 //! tried again as a whole. Whatever a user can influence is done with that user's identity, and nothing is ever done as
-//! root but writing to the mail spool. Doubt defers.
+//! root but writing to the mail spool, and seeing that a user has no `.forward`. Doubt defers.
 
+mod account;
 mod address;
 mod alias;
 mod biff;
@@ -28,8 +29,14 @@ use service::Fatal;
 use service::solo::{Life, Solo, Stream};
 use table::{Environment, Maps};
 
-use delivery::mailbox::Locking;
+use delivery::mailbox::{Kept, Locking};
 use delivery::{Policy, StatusFilter, solo};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use std::path::PathBuf;
+
+use crate::account::Accounts;
+use crate::biff::Biff;
 
 config::bundle! {
     /// The parameters of local(8).
@@ -60,6 +67,10 @@ struct Office {
     params: Params,
     tables: Tables,
     locking: Locking,
+    kept: Kept,
+    accounts: Accounts,
+    biff: Biff,
+    time_zone: TimeZone,
     default_user: User,
     rewrite: Caller<Rewrite>,
     relay: String,
@@ -97,6 +108,10 @@ impl Solo for Local {
                 &params.delivery,
                 params.common.queue.stale_lock_time,
             )?,
+            kept: Kept::new(PathBuf::from(&params.layout.process_id_directory)),
+            accounts: Accounts::new(),
+            biff: Biff::default(),
+            time_zone: TimeZone::system(),
             default_user: default_user(&params.layout.default_privs)?,
             rewrite: Caller::new(Policy::socket(&ipc.rewrite_service_name), ipc.ipc_timeout),
             relay: life.service_name.clone(),
@@ -114,6 +129,12 @@ impl Solo for Local {
     fn changed(&self) -> bool {
         let Tables { aliases, mailbox_commands, mailbox_transports, fallback_transports } = &self.office.tables;
         [aliases, mailbox_commands, mailbox_transports, fallback_transports].iter().any(|maps| maps.changed())
+    }
+}
+
+impl Office {
+    fn now(&self) -> Zoned {
+        Timestamp::now().to_zoned(self.time_zone.clone())
     }
 }
 

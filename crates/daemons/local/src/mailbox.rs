@@ -1,20 +1,19 @@
 //! The mailbox of a user, or what stands in for it: a transport, a command, a file at home, a file in the spool.
 
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use delivery::Settled;
 use delivery::copy::Layout;
-use delivery::mailbox::{self, Destination, Dotlock, Owner};
+use delivery::mailbox::{self, Destination, Dotlock, LockKind, Owner};
 use dsn::Status;
-use jiff::Zoned;
 use nix::errno::Errno;
 use privsep::{User, become_user};
 use table::Maps;
 use tracing::warn;
 
-use crate::biff;
 use crate::errand::{Errand, Place};
 use crate::state::State;
 
@@ -30,7 +29,7 @@ impl Errand<'_, '_> {
             Ok(None) => {}
             Err(()) => return Some(self.defer(state, "mailbox_transport_maps lookup failure")),
         }
-        let user = match self.account(&state.user) {
+        let user = match self.office.accounts.find(&state.user) {
             Ok(user) => user?,
             Err(error) => {
                 warn!("{error}");
@@ -104,17 +103,21 @@ impl Errand<'_, '_> {
         if is_maildir {
             return self.store_maildir(state, user, &path);
         }
-        let (writer, owner) = if in_spool { spool_writer(spool, user) } else { (user.clone(), None) };
-        let appended = become_user(&writer, || self.store_mbox(state, user, &path, owner));
+        let mbox = if in_spool {
+            self.in_spool(spool, user, path)
+        } else {
+            Mbox { path, writer: user.clone(), owner: None, kept: None }
+        };
+        let appended = become_user(&mbox.writer, || self.store_mbox(state, user, &mbox));
         match appended {
             Ok(Ok(offset)) => {
                 if self.office.params.local.biff {
-                    biff::announce(&user.name, offset);
+                    self.office.biff.announce(&user.name, offset);
                 }
                 self.sent(state, "delivered to mailbox")
             }
             Ok(Err(error)) => {
-                let prefix = format!("cannot update mailbox {} for user {}. ", path.display(), user.name);
+                let prefix = format!("cannot update mailbox {} for user {}. ", mbox.path.display(), user.name);
                 self.refused(state, error, &prefix)
             }
             Err(error) => {
@@ -124,18 +127,30 @@ impl Errand<'_, '_> {
         }
     }
 
+    /// The mailbox in the spool: the user writes where everyone may create files, else root, who gives new files away.
+    fn in_spool(&self, spool: &Path, user: &User, path: PathBuf) -> Mbox {
+        let found = std::fs::metadata(spool).ok();
+        let (writer, owner) = spool_writer(found.as_ref(), user);
+        let uses_dotlock = self.office.locking.kinds.contains(&LockKind::Dotlock);
+        let uid = if privsep::is_root() { writer.uid } else { privsep::real_uid() };
+        let kept = found.filter(|_| uses_dotlock).and_then(|found| self.office.kept.of(uid, found.dev()));
+        Mbox { path, writer, owner, kept }
+    }
+
     /// Appends to a mailbox, and gives the offset of the message.
-    fn store_mbox(&self, state: &State, user: &User, path: &Path, owner: Option<Owner>) -> Result<u64, mailbox::Error> {
+    fn store_mbox(&self, state: &State, user: &User, mbox: &Mbox) -> Result<u64, mailbox::Error> {
         let params = &self.office.params;
+        let path = &mbox.path;
         let destination = Destination {
             path,
-            owner,
+            owner: mbox.owner,
             locking: &self.office.locking,
             dotlock: Dotlock::Required,
+            kept: mbox.kept.as_deref(),
             limit: params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),
         };
-        let layout = Layout::mbox(self.head(state, Some(&Zoned::now()), Place::File));
+        let layout = Layout::mbox(self.head(state, Some(&self.office.now()), Place::File));
         let strict = params.delivery.strict_mailbox_ownership;
         let mut offset = 0;
         mailbox::deliver_mbox(&destination, &mut self.content(), &layout, |found| {
@@ -174,10 +189,19 @@ impl Errand<'_, '_> {
     }
 }
 
-/// Who writes to the spool: the user where everyone may create files in it, else root, who gives new files away.
-fn spool_writer(spool: &Path, user: &User) -> (User, Option<Owner>) {
-    let found = std::fs::metadata(spool).ok();
-    if !privsep::is_root() || found.as_ref().is_none_or(|found| found.mode() & 0o002 != 0) {
+/// A file of a user's own mail.
+struct Mbox {
+    path: PathBuf,
+    /// Whose rights are used.
+    writer: User,
+    /// Whom a new file is given to.
+    owner: Option<Owner>,
+    /// What its lock may be a link to.
+    kept: Option<PathBuf>,
+}
+
+fn spool_writer(found: Option<&Metadata>, user: &User) -> (User, Option<Owner>) {
+    if !privsep::is_root() || found.is_none_or(|found| found.mode() & 0o002 != 0) {
         return (user.clone(), None);
     }
     let gid = match found {

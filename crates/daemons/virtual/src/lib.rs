@@ -8,6 +8,7 @@ mod store;
 
 use delivery::mailbox::Locking;
 use delivery::{Policy, StatusFilter, solo};
+use jiff::tz::TimeZone;
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
 use std::collections::HashSet;
@@ -41,6 +42,7 @@ struct Office {
     params: Params,
     tables: Tables,
     locking: Locking,
+    time_zone: TimeZone,
     relay: String,
 }
 
@@ -71,7 +73,8 @@ impl Solo for Virtual {
         );
         let stale = params.common.queue.stale_lock_time;
         let locking = Locking::new(&params.mailbox.virtual_mailbox_lock, &params.delivery, stale)?;
-        let office = Office { tables, locking, relay: life.service_name.clone(), params };
+        let office =
+            Office { tables, locking, time_zone: TimeZone::system(), relay: life.service_name.clone(), params };
         Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 

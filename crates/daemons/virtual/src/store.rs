@@ -13,7 +13,7 @@ use delivery::solo::Delivery;
 use delivery::{Attempt, content_of};
 use dsn::{Detail, Outcome, Status};
 use ipc::deliver::{Mode, Recipient};
-use jiff::Zoned;
+use jiff::Timestamp;
 use nix::errno::Errno;
 use privsep::{User, become_user};
 use table::Maps;
@@ -164,6 +164,7 @@ impl Errand<'_, '_> {
             now: SystemTime::now(),
             limit: params.mailbox.virtual_mailbox_limit,
             failure: Status::temporary(2, 0),
+            queue: self.delivery.file().device(),
         };
         let layout = Layout::plain(self.head(recipient, Head::default()));
         let mut content = content_of(self.delivery.file(), self.delivery.request().message.data_offset);
@@ -178,10 +179,12 @@ impl Errand<'_, '_> {
             owner: None,
             locking: &self.office.locking,
             dotlock: Dotlock::Required,
+            kept: None,
             limit: params.mailbox.virtual_mailbox_limit,
             failure: Status::temporary(2, 0),
         };
-        let head = Head::default().from_line(&request.message.sender, &Zoned::now());
+        let head = Head::default()
+            .from_line(&request.message.sender, &Timestamp::now().to_zoned(self.office.time_zone.clone()));
         let layout = Layout::mbox(self.head(recipient, head));
         let mut content = content_of(self.delivery.file(), request.message.data_offset);
         mailbox::deliver_mbox(&destination, &mut content, &layout, |found| {

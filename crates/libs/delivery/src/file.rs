@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,12 @@ impl QueueFile {
     #[must_use]
     pub fn file(&self) -> &Arc<File> {
         &self.file
+    }
+
+    /// The file system that it is on; 0 if that cannot be told.
+    #[must_use]
+    pub fn device(&self) -> u64 {
+        self.file.metadata().map_or(0, |found| found.dev())
     }
 
     /// Marks the recipient whose record is at `offset` as done. A negative offset is a recipient without a record.

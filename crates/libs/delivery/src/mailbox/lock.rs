@@ -11,8 +11,8 @@ use dsn::Status;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::Error;
 use super::release::{End, Release};
+use super::{Error, kept};
 
 /// A way to lock a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,15 +97,15 @@ impl Locking {
         let name = mailbox.display();
         let open = format!("open file {name}");
         let dotlock =
-            self.dotlock(mailbox).map_err(failed(format!("{open}: unable to create lock file {name}.lock")))?;
+            self.dotlock(mailbox, None).map_err(failed(format!("{open}: unable to create lock file {name}.lock")))?;
         let options = OpenOptions::new().append(true).create(true).mode(0o600).open(mailbox);
         let file = options.map_err(failed(open))?;
         self.lock(mailbox, &file)?;
         Ok(Held { _dotlock: dotlock, _file: file })
     }
 
-    /// Creates the `.lock` file of a mailbox, if such are asked for.
-    pub(super) fn dotlock(&self, mailbox: &Path) -> io::Result<Option<Dotlock>> {
+    /// Creates the `.lock` file of a mailbox, if such are asked for; as a link to `kept`, if that can be.
+    pub(super) fn dotlock(&self, mailbox: &Path, kept: Option<&Path>) -> io::Result<Option<Dotlock>> {
         if !self.kinds.contains(&LockKind::Dotlock) {
             return Ok(None);
         }
@@ -114,7 +114,7 @@ impl Locking {
         let path = PathBuf::from(name);
         let end = self.end();
         loop {
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            match create(&path, kept) {
                 Err(error) if is_held(&error) => {
                     if self.is_stale(&path) && std::fs::remove_file(&path).is_ok() {
                         continue;
@@ -127,12 +127,12 @@ impl Locking {
                         release.wait(left.min(self.delay));
                     }
                 }
-                result => return result.map(|_| Some(Dotlock(path))),
+                result => return result.map(|()| Some(Dotlock(path))),
             }
         }
     }
 
-    /// Takes the other locks on an open mailbox; they end when it is closed.
+    /// Takes the other locks on an open mailbox; they end when it is closed, if not before.
     pub(super) fn lock(&self, mailbox: &Path, file: &File) -> Result<(), Error> {
         for kind in &self.kinds {
             let take = match kind {
@@ -145,6 +145,18 @@ impl Locking {
             })?;
         }
         Ok(())
+    }
+
+    /// Lets the other locks go.
+    pub(super) fn unlock(&self, file: &File) {
+        for kind in &self.kinds {
+            // Else they end with the file.
+            let _ = match kind {
+                LockKind::Fcntl => fcntl_set(file, libc::F_UNLCK),
+                LockKind::Flock => file.unlock(),
+                LockKind::Dotlock => Ok(()),
+            };
+        }
     }
 
     /// Tries `take` until it succeeds: whenever somebody closes the mailbox, and after each `delay`.
@@ -181,12 +193,26 @@ impl Locking {
     }
 }
 
+fn create(lock: &Path, kept: Option<&Path>) -> io::Result<()> {
+    if let Some(kept) = kept {
+        match kept::link(kept, lock) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+            result => return result,
+        }
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(lock).map(drop)
+}
+
 fn is_held(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES | Errno::EEXIST))
 }
 
 fn fcntl_lock(file: &File) -> io::Result<()> {
-    let kind = libc::c_short::try_from(libc::F_WRLCK).map_err(io::Error::other)?;
+    fcntl_set(file, libc::F_WRLCK)
+}
+
+fn fcntl_set(file: &File, kind: libc::c_int) -> io::Result<()> {
+    let kind = libc::c_short::try_from(kind).map_err(io::Error::other)?;
     let origin = libc::c_short::try_from(libc::SEEK_SET).map_err(io::Error::other)?;
     let whole = libc::flock { l_type: kind, l_whence: origin, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(file, FcntlArg::F_SETLK(&whole))?;

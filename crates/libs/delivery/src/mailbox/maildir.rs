@@ -24,9 +24,12 @@ pub struct Naming<'a> {
     pub limit: u64,
     /// The code of a failure that has none by itself.
     pub failure: Status,
+    /// The file system of the queue.
+    pub queue: u64,
 }
 
-/// Puts the message into the maildir, which is created if it can be. File and directory are synchronised to disk.
+/// Puts the message into the maildir, which is created if it can be. The file is synchronised to disk, and so is the directory
+/// if the queue is elsewhere; one file system keeps the order in which this file gets its name and that in the queue loses its own.
 ///
 /// # Errors
 /// See [`Error`].
@@ -52,7 +55,9 @@ pub fn deliver(maildir: &Path, naming: Naming<'_>, content: &mut Content, layout
     };
     moved.map_err(|error| Error::system(failure, &format!("create maildir file {}", last.display()), &error))?;
     temporary.moved = true;
-    // The name, too, must survive a crash.
+    if found.dev() == naming.queue {
+        return Ok(());
+    }
     File::open(&directory)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| Error::system(failure, &format!("sync maildir {}", directory.display()), &error))

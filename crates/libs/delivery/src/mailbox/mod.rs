@@ -1,11 +1,13 @@
 //! Mailboxes: mbox files with their locks, and maildirs. Everything runs as the user that the caller has become.
 
+mod kept;
 mod lock;
 mod maildir;
 mod mbox;
 mod regular;
 mod release;
 
+pub use kept::Kept;
 pub use lock::{Held, LockKind, Locking};
 pub use maildir::{Naming, deliver as deliver_maildir};
 pub use mbox::{Destination, Dotlock, Owner, deliver as deliver_mbox};

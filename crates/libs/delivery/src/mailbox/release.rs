@@ -11,7 +11,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 /// What ends a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The file is removed, or moved away.
+    /// The file, or one of its names, is removed, or moved away.
     Removed,
     /// The file is closed by someone who could write to it.
     Closed,
@@ -25,7 +25,7 @@ impl Release {
     /// Watches a file from now on; `None` if it is not there any more. What happened before is not seen.
     pub(super) fn of(file: &Path, end: End) -> Option<Self> {
         let events = match end {
-            End::Removed => AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF,
+            End::Removed => AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_ATTRIB,
             End::Closed => AddWatchFlags::IN_CLOSE_WRITE,
         };
         let Ok(watch) = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) else {

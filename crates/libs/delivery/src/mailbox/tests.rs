@@ -5,6 +5,7 @@ use crate::content::content_of;
 use crate::content::tests::file;
 use crate::copy::Layout;
 use queue_file::record::Type::{self, Extracted, Filter, Line};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,9 +16,13 @@ fn locking(kinds: &[LockKind]) -> Locking {
 }
 
 fn append(path: &Path, locking: &Locking, limit: u64) -> Result<(), Error> {
-    let (_kept, file) = file(MESSAGE);
-    let destination =
-        Destination { path, owner: None, locking, dotlock: Dotlock::Required, limit, failure: Status::permanent(2, 0) };
+    append_with(path, locking, limit, None)
+}
+
+fn append_with(path: &Path, locking: &Locking, limit: u64, kept: Option<&Path>) -> Result<(), Error> {
+    let (_directory, file) = file(MESSAGE);
+    let failure = Status::permanent(2, 0);
+    let destination = Destination { path, owner: None, locking, dotlock: Dotlock::Required, kept, limit, failure };
     deliver_mbox(&destination, &mut content_of(&file, 0), &Layout::mbox(b"From x\n".to_vec()), |_| Ok(()))
 }
 
@@ -91,6 +96,7 @@ fn a_maildir_is_made_and_gets_whole_messages() {
         now: UNIX_EPOCH + Duration::from_micros(5_000_042),
         limit: 0,
         failure: Status::temporary(2, 0),
+        queue: 0,
     };
     deliver_maildir(&maildir, naming, &mut content_of(&file, 0), &Layout::plain(b"Return-Path: <>\n".to_vec()))
         .unwrap();
@@ -106,7 +112,7 @@ fn a_maildir_is_made_and_gets_whole_messages() {
 fn a_message_that_is_corrupt_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let (_kept, file) = file(&[(Filter, b"half")]);
-    let naming = Naming { host: "h", now: UNIX_EPOCH, limit: 0, failure: Status::temporary(2, 0) };
+    let naming = Naming { host: "h", now: UNIX_EPOCH, limit: 0, failure: Status::temporary(2, 0), queue: 0 };
     let result = deliver_maildir(directory.path(), naming, &mut content_of(&file, 0), &Layout::plain(Vec::new()));
     assert!(matches!(result, Err(Error::Message(_))));
     assert_eq!(std::fs::read_dir(directory.path().join("new")).unwrap().count(), 0);
@@ -125,11 +131,11 @@ fn somebody_waits() -> bool {
     })
 }
 
-fn taken_when_let_go(kind: LockKind, mailbox: &Path, let_go: impl FnOnce()) {
+fn taken_when_let_go(kind: LockKind, mailbox: &Path, kept: Option<&Path>, let_go: impl FnOnce()) {
     let patient = Locking { attempts: 3, delay: Duration::from_secs(30), ..locking(&[kind]) };
     std::thread::scope(|scope| {
         let began = std::time::Instant::now();
-        let waiting = scope.spawn(|| append(mailbox, &patient, 0));
+        let waiting = scope.spawn(|| append_with(mailbox, &patient, 0, kept));
         assert!(somebody_waits());
         let_go();
         waiting.join().unwrap().unwrap();
@@ -143,11 +149,66 @@ fn a_mailbox_is_taken_as_soon_as_it_is_let_go() {
     let path = directory.path().join("box");
     let lock = directory.path().join("box.lock");
     std::fs::write(&lock, "").unwrap();
-    taken_when_let_go(LockKind::Dotlock, &path, || std::fs::remove_file(&lock).unwrap());
+    taken_when_let_go(LockKind::Dotlock, &path, None, || std::fs::remove_file(&lock).unwrap());
+    let own = std::fs::metadata(directory.path()).unwrap();
+    let kept = Kept::new(directory.path().to_owned()).of(own.uid(), own.dev()).unwrap();
+    std::fs::hard_link(&kept, &lock).unwrap();
+    taken_when_let_go(LockKind::Dotlock, &path, Some(&kept), || std::fs::remove_file(&lock).unwrap());
     let held = std::fs::File::create(&path).unwrap();
     held.lock().unwrap();
-    taken_when_let_go(LockKind::Flock, &path, || {
+    taken_when_let_go(LockKind::Flock, &path, None, || {
         held.unlock().unwrap();
         drop(held);
     });
+}
+
+#[test]
+fn locks_that_are_links_leave_one_file_and_age() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, lock) = (directory.path().join("box"), directory.path().join("box.lock"));
+    let own = std::fs::metadata(directory.path()).unwrap();
+    let files = Kept::new(directory.path().to_owned());
+    assert_eq!(files.of(own.uid(), own.dev() + 1), None, "no links between file systems");
+    let kept = files.of(own.uid(), own.dev()).unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let age =
+        |time| std::fs::File::open(&kept).unwrap().set_times(std::fs::FileTimes::new().set_modified(time)).unwrap();
+    let is_old = || std::fs::metadata(&kept).unwrap().modified().unwrap() == old;
+    let locking = locking(&[LockKind::Dotlock]);
+    age(old);
+    append_with(&path, &locking, 0, Some(&kept)).unwrap();
+    assert!(!is_old(), "a lock that is taken is new");
+    assert!(!lock.exists() && kept.exists());
+    age(old);
+    std::fs::hard_link(&kept, &lock).unwrap();
+    assert_eq!(status_of(append_with(&path, &locking, 0, Some(&kept))).as_deref(), Some("4.2.0"));
+    assert!(is_old(), "a lock that was left behind grows stale");
+    std::fs::remove_file(&lock).unwrap();
+    // Without the file there are locks as ever.
+    std::fs::remove_file(&kept).unwrap();
+    append_with(&path, &locking, 0, Some(&kept)).unwrap();
+    assert!(!lock.exists() && !kept.exists());
+}
+
+#[test]
+fn a_message_that_is_not_on_disk_is_taken_back_unless_another_follows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("box");
+    let locking = locking(&[LockKind::Fcntl, LockKind::Dotlock]);
+    let destination = Destination {
+        path: &path,
+        owner: None,
+        locking: &locking,
+        dotlock: Dotlock::Required,
+        kept: None,
+        limit: 0,
+        failure: Status::permanent(2, 0),
+    };
+    std::fs::write(&path, "old new").unwrap();
+    let file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    destination.take_back(&file, 2, 3);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old new");
+    destination.take_back(&file, 4, 7);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old ");
+    assert!(!directory.path().join("box.lock").exists());
 }
