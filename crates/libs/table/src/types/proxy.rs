@@ -12,8 +12,12 @@ use crate::environment::{Folding, Trust};
 use crate::store::{Entry, Purpose, Put, Store};
 use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table, types};
 
+use super::unix::Accounts;
+
 struct Proxy {
     table: String,
+    /// Answers of a table of the system's users or groups.
+    accounts: Option<Accounts>,
     folding: Asked,
     keys: Keys,
     path: PathBuf,
@@ -34,6 +38,7 @@ fn proxy(name: &str, service: &str, environment: &Environment) -> Proxy {
     let kind = name.split_once(':').and_then(|(kind, _)| types::find(kind));
     Proxy {
         table: name.to_owned(),
+        accounts: name.starts_with("unix:").then(Accounts::default),
         folding: match environment.folding {
             Folding::Fixed => Asked::Fixed,
             Folding::None => Asked::None,
@@ -87,11 +92,33 @@ impl Proxy {
             }
         }
     }
+
+    /// Asks for `user@domain` and at once for `user`, which is asked next: two questions for the trouble of one. Looking up
+    /// users by address costs a wait of two processes for each key else.
+    async fn find_account(&self, accounts: &Accounts, key: &[u8]) -> Answer {
+        let find = async |key: &[u8]| {
+            let answer = self.find(key.to_vec()).await?;
+            accounts.keep(key, &answer);
+            Ok(answer)
+        };
+        match memchr::memrchr(b'@', key).and_then(|at| key.get(..at)).filter(|user| !user.is_empty()) {
+            // What goes wrong with the second is told when it is asked for.
+            Some(user) if accounts.find(user).is_none() => tokio::join!(find(key), find(user)).0,
+            _ => find(key).await,
+        }
+    }
 }
 
 impl Table for Proxy {
     fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.find(key.to_vec())))
+        let Some(accounts) = &self.accounts else {
+            return Lookup::Later(Box::pin(self.find(key.to_vec())));
+        };
+        if let Some(answer) = accounts.find(key) {
+            return Lookup::Now(Ok(answer));
+        }
+        let key = key.to_vec();
+        Lookup::Later(Box::pin(async move { self.find_account(accounts, &key).await }))
     }
 
     fn keys(&self) -> Keys {
@@ -151,5 +178,56 @@ impl Store for Remote {
 
     fn save(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Asks through a server that knows one user; returns the answers, and what the server was asked.
+    async fn asked(table: &str, keys: &[&str]) -> (Vec<Option<Vec<u8>>>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("private")).unwrap();
+        let listener = tokio::net::UnixListener::bind(folder.path().join("private/proxymap")).unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let server = async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            ipc::answer::<Proxymap, _, _>(stream, Duration::from_secs(5), |request: Request| {
+                let Action::Lookup(key) = request.action else { panic!("{:?}", request.action) };
+                seen.lock().unwrap().push(String::from_utf8(key.to_vec()).unwrap());
+                let reply = if key == "known" { Reply::Found(Bytes::from("line")) } else { Reply::NotFound };
+                async { reply }
+            })
+            .await
+        };
+        let server = tokio::spawn(server);
+        let environment = Environment { queue_directory: folder.path().to_owned(), ..Environment::default() };
+        let table = open(table, &environment).unwrap();
+        let mut answers = Vec::new();
+        for key in keys {
+            answers.push(table.lookup(key.as_bytes()).await.unwrap());
+        }
+        server.abort();
+        let requests = requests.lock().unwrap().clone();
+        (answers, requests)
+    }
+
+    #[tokio::test]
+    async fn users_are_asked_for_with_their_addresses() {
+        let keys = ["known@a.test", "known", "@a.test", "other@a.test", "other", "@a.test"];
+        let (answers, requests) = asked("unix:passwd.byname", &keys).await;
+        assert_eq!(answers, [None, Some(b"line".to_vec()), None, None, None, None]);
+        assert_eq!(requests, ["known@a.test", "known", "@a.test", "other@a.test", "other"]);
+    }
+
+    #[tokio::test]
+    async fn other_tables_are_asked_for_each_key_when_it_comes() {
+        let keys = ["known@a.test", "known", "known"];
+        let (answers, requests) = asked("hash:/x", &keys).await;
+        assert_eq!(answers, [None, Some(b"line".to_vec()), Some(b"line".to_vec())]);
+        assert_eq!(requests, keys);
     }
 }

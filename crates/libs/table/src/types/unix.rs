@@ -19,7 +19,26 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Answers that are kept.
 const MOST: usize = 4096;
 
-static KNOWN: LazyLock<Recent<Option<Vec<u8>>>> = LazyLock::new(|| Recent::new(MOST));
+static KNOWN: LazyLock<Accounts> = LazyLock::new(Accounts::default);
+
+/// Answers about users and groups, for as long as they are good.
+pub(super) struct Accounts(Recent<Option<Vec<u8>>>);
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self(Recent::new(MOST))
+    }
+}
+
+impl Accounts {
+    pub(super) fn find(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.0.find(key)
+    }
+
+    pub(super) fn keep(&self, key: &[u8], answer: &Option<Vec<u8>>) {
+        self.0.keep(key.to_vec(), answer.clone(), FRESH);
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Database {
@@ -75,7 +94,7 @@ impl Table for Database {
         let key = key.to_vec();
         Lookup::of(async move {
             let answer = PACE.run(move || database.ask(&key)).await?;
-            KNOWN.keep(known, answer.clone(), FRESH);
+            KNOWN.keep(&known, &answer);
             Ok(answer)
         })
     }
