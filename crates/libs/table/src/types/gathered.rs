@@ -11,9 +11,11 @@ use crate::store::Put;
 pub(super) struct Gathered {
     text: Vec<u8>,
     entries: Vec<Entry>,
-    /// Where entries are, near where their hashes say; at most half of the slots are taken, and their number is a power
-    /// of two.
-    slots: Vec<Slot>,
+    /// Of each slot whether it is taken, and a part of the hash. An entry has a slot near where its hash says; at most half of
+    /// the slots are taken, and their number is a power of two. A new key is found to be one without looking any further.
+    marks: Vec<u8>,
+    /// Of each slot the place of its entry.
+    places: Vec<Place>,
     hasher: RandomState,
 }
 
@@ -35,13 +37,15 @@ impl Entry {
     }
 }
 
-/// The place of an entry, plus 1, and above it as much of its hash as there is room for; 0 for none.
-type Slot = u32;
+/// The place of an entry.
+type Place = u32;
 
 impl Gathered {
     pub(super) fn put(&mut self, key: &[u8], value: &[u8], replace_old: bool) -> Put {
+        self.make_room();
         let hash = self.hasher.hash_one(key);
-        let known = self.find(hash, key);
+        let slot = self.find(hash, key);
+        let known = slot.and_then(|slot| self.place_in(slot));
         if known.is_some() && !replace_old {
             return Put::Duplicate;
         }
@@ -52,22 +56,21 @@ impl Gathered {
         if let Some(old) = known.and_then(|at| self.entries.get_mut(at)) {
             *old = entry;
         } else {
+            self.take(slot, hash, self.entries.len());
             self.entries.push(entry);
-            self.enter(hash);
         }
         Put::Stored
     }
 
     pub(super) fn delete(&mut self, key: &[u8]) -> bool {
-        let found = self.find(self.hasher.hash_one(key), key);
+        let found = self.place(key);
         let Some(entry) = found.and_then(|at| self.entries.get_mut(at)) else { return false };
         *entry = Entry::GONE;
         true
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let found = self.find(self.hasher.hash_one(key), key);
-        found.and_then(|at| self.entries.get(at)).map(|entry| self.texts(entry).1)
+        self.place(key).and_then(|at| self.entries.get(at)).map(|entry| self.texts(entry).1)
     }
 
     /// Keys with their values, in the order in which they came.
@@ -77,20 +80,50 @@ impl Gathered {
 
     /// Keys with their values, in the order of the keys.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        // How most keys begin is compared without going to where they are.
-        let mut entries: Vec<_> = self.iter().map(|(key, value)| (beginning(key), key, value)).collect();
-        entries.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.cmp(other.1)));
+        let order = self.order();
         let mut next = 0;
         std::iter::from_fn(move || {
             if next % AT_ONCE == 0 {
                 // Texts that are all over the memory come faster when several are wanted at once.
-                for (_, key, value) in entries.iter().skip(next).take(AT_ONCE) {
+                for (key, value) in order.iter().skip(next).take(AT_ONCE).filter_map(|at| self.texts_at(at.1)) {
                     black_box((key.first().copied(), value.last().copied()));
                 }
             }
             next += 1;
-            entries.get(next - 1).map(|(_, key, value)| (*key, *value))
+            self.texts_at(order.get(next - 1)?.1)
         })
+    }
+
+    /// Where entries are, in the order of their keys. Beside it the part of a key after what all begin with: few keys have to
+    /// be compared where they are.
+    fn order(&self) -> Vec<(u64, Place)> {
+        let same = self.same_beginning();
+        let part = |at: usize| {
+            Some((beginning(self.texts_at(Place::try_from(at).ok()?)?.0.get(same..)?), Place::try_from(at).ok()?))
+        };
+        let mut order: Vec<_> = (0..self.entries.len()).filter_map(part).collect();
+        let rest = |at: Place| self.texts_at(at).and_then(|(key, _)| key.get(same..));
+        order.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| rest(one.1).cmp(&rest(other.1))));
+        order
+    }
+
+    /// How many bytes at their beginning all keys have in common.
+    fn same_beginning(&self) -> usize {
+        let Some((first, _)) = self.iter().next() else { return 0 };
+        self.iter().fold(first.len(), |same, (key, _)| {
+            let first = first.get(..same).unwrap_or_default();
+            if key.starts_with(first) {
+                same
+            } else {
+                first.iter().zip(key).take_while(|(one, other)| one == other).count()
+            }
+        })
+    }
+
+    /// The texts of an entry that is not gone.
+    fn texts_at(&self, at: Place) -> Option<(&[u8], &[u8])> {
+        let entry = self.entries.get(usize::try_from(at).ok()?).filter(|entry| !entry.is_gone())?;
+        Some(self.texts(entry))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -108,67 +141,81 @@ impl Gathered {
 
     /// The slots to look at for a hash, in order.
     fn way(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
-        let last = self.slots.len().wrapping_sub(1);
+        let last = self.marks.len().wrapping_sub(1);
         let first = usize::try_from(hash).unwrap_or(0);
-        (0..self.slots.len()).map(move |step| first.wrapping_add(step) & last)
-    }
-
-    /// What the slot of an entry says of its hash. Places are less than half the number of slots.
-    fn mark(&self, hash: u64) -> Slot {
-        let hash = Slot::try_from(hash >> Slot::BITS).unwrap_or(0);
-        hash & !self.places()
-    }
-
-    /// The part of a slot that is a place.
-    fn places(&self) -> Slot {
-        Slot::try_from(self.slots.len()).map_or(Slot::MAX, |slots| slots.saturating_sub(1))
+        (0..self.marks.len()).map(move |step| first.wrapping_add(step) & last)
     }
 
     /// The place of a key's entry.
+    fn place(&self, key: &[u8]) -> Option<usize> {
+        self.find(self.hasher.hash_one(key), key).and_then(|slot| self.place_in(slot))
+    }
+
+    /// The slot of a key's entry, or the free one that it would take.
     fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let (mark, places) = (self.mark(hash), self.places());
-        let taken = self.way(hash).map_while(|at| self.slots.get(at).copied().filter(|slot| *slot != 0));
-        let alike = taken.filter(|slot| slot & !places == mark);
-        alike.filter_map(|slot| usize::try_from((slot & places) - 1).ok()).find(|at| {
-            let entry = self.entries.get(*at).filter(|entry| entry.hash == hash && !entry.is_gone());
-            entry.is_some_and(|entry| self.texts(entry).0 == key)
+        let mark = mark(hash);
+        self.way(hash).find(|slot| match self.marks.get(*slot).copied() {
+            None | Some(FREE) => true,
+            Some(taken) => {
+                taken == mark
+                    && self
+                        .place_in(*slot)
+                        .and_then(|at| self.entries.get(at))
+                        .is_some_and(|entry| entry.hash == hash && !entry.is_gone() && self.texts(entry).0 == key)
+            }
         })
     }
 
-    /// Makes the last entry known.
-    fn enter(&mut self, hash: u64) {
-        let place = self.entries.len() - 1;
-        if self.slots.len() < self.entries.len() * 2 {
-            self.slots = vec![0; (self.slots.len() * 2).max(64)];
-            for at in 0..place {
-                let known = self.entries.get(at).map(|entry| entry.hash);
-                self.take_slot(known.unwrap_or(0), at);
-            }
-        }
-        self.take_slot(hash, place);
+    /// The place that a slot tells.
+    fn place_in(&self, slot: usize) -> Option<usize> {
+        let place = self.places.get(slot).filter(|_| self.marks.get(slot) != Some(&FREE))?;
+        usize::try_from(*place).ok()
     }
 
-    fn take_slot(&mut self, hash: u64, place: usize) {
+    /// Makes sure that a slot is free for one more entry.
+    fn make_room(&mut self) {
+        if self.marks.len() > self.entries.len() * 2 {
+            return;
+        }
+        let slots = (self.marks.len() * GROWTH).max(64);
+        (self.marks, self.places) = (vec![FREE; slots], vec![0; slots]);
+        for place in 0..self.entries.len() {
+            let hash = self.entries.get(place).map_or(0, |entry| entry.hash);
+            let free = self.way(hash).find(|slot| self.marks.get(*slot) == Some(&FREE));
+            self.take(free, hash, place);
+        }
+    }
+
+    fn take(&mut self, slot: Option<usize>, hash: u64, place: usize) {
+        let Some(slot) = slot else { return };
         // More entries than that find no memory.
-        let Ok(place) = Slot::try_from(place + 1) else { return };
-        let slot = self.mark(hash) | place;
-        let free = self.way(hash).find(|at| self.slots.get(*at) == Some(&0));
-        if let Some(free) = free.and_then(|at| self.slots.get_mut(at)) {
-            *free = slot;
+        let Ok(place) = Place::try_from(place) else { return };
+        if let (Some(taken), Some(to)) = (self.marks.get_mut(slot), self.places.get_mut(slot)) {
+            (*taken, *to) = (mark(hash), place);
         }
     }
 }
 
+/// What a slot says that nobody has taken.
+const FREE: u8 = 0;
+
+/// What a slot says of a hash.
+fn mark(hash: u64) -> u8 {
+    hash.to_be_bytes()[0].max(FREE + 1)
+}
+
 const AT_ONCE: usize = 64;
+/// How much more slots there are once they are too few.
+const GROWTH: usize = 4;
 
 /// The first bytes as a number that is in the same order.
-fn beginning(key: &[u8]) -> u128 {
+fn beginning(key: &[u8]) -> u64 {
     match key.first_chunk() {
-        Some(bytes) => u128::from_be_bytes(*bytes),
+        Some(bytes) => u64::from_be_bytes(*bytes),
         None => {
-            let mut bytes = [0; 16];
+            let mut bytes = [0; 8];
             bytes.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-            u128::from_be_bytes(bytes)
+            u64::from_be_bytes(bytes)
         }
     }
 }
