@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How long nothing must have happened before the first rest of a process, and at most before a later one.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const PAUSE: Duration = Duration::from_secs(1);
-/// What is looked at of the stack: more than a birth needs, and less than the gap that the system keeps below the stack.
+/// What is looked at of the stack: more than a birth needs.
 const STACK: usize = 512 * 1024;
 
 /// The rests of a process. Its birth and first work leave the most behind, so it rests soon at first, and later only when
@@ -84,10 +84,20 @@ fn release_stack() {
     let here = 0_u8;
     // Two pages are left to this function and to what it calls.
     let end = ((&raw const here as usize) / page).saturating_sub(2) * page;
-    // SAFETY: nothing lives below the stack pointer of the only thread that uses this stack, but for what this function calls,
-    // which has two pages. The system maps nothing else so near below the main thread's stack; where there is none yet, the call
-    // does nothing.
-    unsafe { libc::madvise(end.saturating_sub(STACK) as *mut c_void, STACK, libc::MADV_DONTNEED) };
+    let mut start = end;
+    while end - start < STACK && is_mapped(start.saturating_sub(page), page) {
+        start -= page;
+    }
+    // SAFETY: the pages are the stack's, since they lie without a gap below the part in use, and the system keeps a gap below
+    // them. Nothing lives below the stack pointer of the only thread that uses this stack, but for what this function calls, which
+    // has two pages.
+    unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_DONTNEED) };
+}
+
+fn is_mapped(at: usize, page: usize) -> bool {
+    let mut resident = 0;
+    // SAFETY: the call looks at one page, whatever is there, and writes one byte about it.
+    unsafe { libc::mincore(at as *mut c_void, page, &raw mut resident) == 0 }
 }
 
 fn page_size() -> Option<usize> {
