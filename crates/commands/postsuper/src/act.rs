@@ -1,7 +1,7 @@
 //! What can be done to a message: delete, expire, hold, release, requeue.
 
 use crate::options::Options;
-use queue_file::sweep::{Found, REMOVALS, sweep};
+use queue_file::sweep::{Found, sweep};
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::fs::{self, FileTimes, Permissions};
 use std::io;
@@ -135,7 +135,7 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
         (counts, done)
     };
     let mut outcome = Ok(());
-    sweep(spool, queues, REMOVALS, work, |(done, result)| {
+    sweep(spool, queues, work, |(done, result)| {
         counts.add(&done);
         outcome = result;
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

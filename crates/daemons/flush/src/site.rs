@@ -69,7 +69,7 @@ pub fn make_due(spool: &Spool, id: &QueueId) -> Result<(), Error> {
 /// What the system says of the first log that cannot be worked on.
 pub fn flush_old(spool: &Spool, now: SystemTime, age: Duration, purge: Duration) -> Result<(), Error> {
     for found in spool.scan(QueueName::Flush) {
-        let path = found?.path;
+        let path = found?.path();
         let Ok(meta) = fs::metadata(&path) else { continue };
         let idle = meta.modified().ok().and_then(|then| now.duration_since(then).ok()).unwrap_or_default();
         if meta.len() == 0 {

@@ -2,7 +2,7 @@
 
 use crate::message::Handling;
 use ipc::qmgr::Arrival;
-use queue_file::sweep::{REMOVALS, spread};
+use queue_file::sweep::{THREADS, spread};
 use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
 use std::fs::File;
 use std::io;
@@ -116,7 +116,7 @@ fn is_due(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> bool {
 
 /// Files in parts, to be admitted at once: most of the time is spent waiting for the disk to hear of what is removed.
 fn side_by_side(ids: Vec<QueueId>) -> Vec<Vec<QueueId>> {
-    let part = ids.len().div_ceil(REMOVALS).max(LEAST);
+    let part = ids.len().div_ceil(THREADS).max(LEAST);
     let mut ids = ids.into_iter().peekable();
     std::iter::from_fn(|| ids.peek().is_some().then(|| ids.by_ref().take(part).collect())).collect()
 }

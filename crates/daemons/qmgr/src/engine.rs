@@ -17,7 +17,7 @@ use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::{Arrival, Flow};
 use ipc::rewrite::{Reply, Rewrite};
-use queue_file::sweep::REMOVALS;
+use queue_file::sweep::THREADS;
 use queue_file::{Error, Position, QueueId, QueueName, Scan, Spool};
 use service::Life;
 use std::collections::HashMap;
@@ -131,7 +131,7 @@ impl Engine {
             scans: Scans::default(),
             spool: Arc::clone(&spool),
             intake: Lane::start(Arc::clone(&spool), events.clone(), 1),
-            outlet: Lane::start(spool, events.clone(), REMOVALS),
+            outlet: Lane::start(spool, events.clone(), THREADS),
             events,
             spares,
             flow,

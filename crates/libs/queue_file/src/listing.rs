@@ -69,7 +69,7 @@ pub fn messages<T: Send>(
         };
         work(batch.into_iter().filter_map(read).collect())
     };
-    sweep::sweep(spool, &ORDER, sweep::readers(), read, take);
+    sweep::sweep(spool, &ORDER, read, take);
 }
 
 /// Room to read into, for one file after the other.

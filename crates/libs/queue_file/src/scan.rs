@@ -9,10 +9,17 @@ use std::path::PathBuf;
 pub struct Found {
     /// Its id.
     pub id: QueueId,
-    /// Where it lies.
-    pub path: PathBuf,
     /// How many directories below the queue's own.
     pub depth: usize,
+    entry: DirEntry,
+}
+
+impl Found {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.entry.path()
+    }
 }
 
 /// Walks through a queue. Directories of one letter are part of the layout and are entered, other names that
@@ -37,7 +44,7 @@ impl Scan {
         Ok(())
     }
 
-    fn take(&mut self, entry: &DirEntry) -> Result<Option<Found>, Error> {
+    fn take(&mut self, entry: DirEntry) -> Result<Option<Found>, Error> {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { return Ok(None) };
         let is_directory = || entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -46,7 +53,7 @@ impl Scan {
             return Ok(None);
         }
         let depth = self.open.len().saturating_sub(1);
-        Ok(QueueId::parse(name).map(|id| Found { id, path: entry.path(), depth }))
+        Ok(QueueId::parse(name).map(|id| Found { id, depth, entry }))
     }
 }
 
@@ -66,7 +73,7 @@ impl Iterator for Scan {
                     self.open.pop();
                 }
                 Some(Err(error)) => return Some(Err(Error::system("read directory", path, error))),
-                Some(Ok(entry)) => match self.take(&entry) {
+                Some(Ok(entry)) => match self.take(entry) {
                     Ok(None) => {}
                     Ok(Some(found)) => return Some(Ok(found)),
                     Err(error) => return Some(Err(error)),

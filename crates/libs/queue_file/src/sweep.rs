@@ -9,26 +9,18 @@ use std::thread;
 
 /// Files that one thread takes at a time.
 const BATCH: usize = 128;
-/// Files that are removed at once: most of that is waiting, where the file system tells the disk of every block that it frees.
-pub const REMOVALS: usize = 8;
-/// More threads than this do not make reading faster.
-const MOST_READERS: usize = 4;
+/// Threads of work on many files, on however few processors: most of the time is spent waiting for the disk, to read what is not in
+/// memory, and where the file system tells the disk of every block that it frees.
+pub const THREADS: usize = 8;
 
 /// A file of a queue, or why the queue cannot be looked through.
 pub type Found = Result<(QueueName, QueueId), Error>;
-
-/// Threads for work that reads: one for each processor.
-#[must_use]
-pub fn readers() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS)
-}
 
 /// Does `work` with all files, many at a time and in no particular order, and gives what comes of it to `take` in the order of the
 /// queues, until that has had enough.
 pub fn sweep<T: Send>(
     spool: &Spool,
     queues: &[QueueName],
-    threads: usize,
     work: impl Fn(Vec<Found>) -> T + Sync,
     mut take: impl FnMut(T) -> ControlFlow<()>,
 ) {
@@ -39,9 +31,9 @@ pub fn sweep<T: Send>(
         return;
     }
     let source = Mutex::new(source);
-    let (sender, results) = mpsc::sync_channel(threads);
+    let (sender, results) = mpsc::sync_channel(THREADS);
     thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        for _ in 0..THREADS {
             let (source, work, sender) = (&source, &work, sender.clone());
             scope.spawn(move || labour(source, work, &sender));
         }
@@ -156,7 +148,6 @@ mod tests {
             sweep(
                 &spool,
                 &[QueueName::Deferred, QueueName::Hold],
-                3,
                 |batch| batch,
                 |batch| {
                     seen.extend(batch.into_iter().map(Result::unwrap));
@@ -176,7 +167,6 @@ mod tests {
         sweep(
             &spool,
             &[QueueName::Deferred],
-            3,
             |_| (),
             |()| {
                 batches += 1;
