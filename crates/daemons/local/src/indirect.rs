@@ -20,6 +20,13 @@ use crate::state::State;
 #[derive(Debug, Default)]
 pub(crate) struct Forwards(Vec<Forward>);
 
+/// A connection to cleanup, and the id that the next message will have.
+#[derive(Debug)]
+pub(crate) struct Line {
+    channel: Channel<Request, Reply>,
+    queue_id: String,
+}
+
 /// A message to be sent.
 #[derive(Debug)]
 struct Forward {
@@ -74,35 +81,54 @@ impl Errand<'_, '_> {
         settled
     }
 
-    fn send(&self, forward: &Forward) -> Result<String, String> {
+    fn send(&mut self, forward: &Forward) -> Result<String, String> {
+        // The other end of a connection that was kept may have ended meanwhile.
+        if let Some(line) = self.office.cleanup.take()
+            && let Ok(sent) = self.send_over(line, forward)
+        {
+            return sent;
+        }
         let ipc = &self.office.params.common.ipc;
         let path = Path::new("public").join(&ipc.cleanup_service_name);
         let text = |error: ipc::Error| error.to_string();
         let mut channel = Channel::connect::<Cleanup>(&path, ipc.ipc_timeout).map_err(text)?;
-        let queue_id = match channel.expect().map_err(text)? {
-            Reply::Ready(queue_id) => queue_id,
-            Reply::Unavailable(reason) => return Err(reason),
-            Reply::Finished { .. } | Reply::Filter { .. } => return Err("answer without a message".to_owned()),
-        };
-        channel.send(&Request::Begin(HANDLING)).map_err(text)?;
-        for records in record::pieces(&self.envelope(forward), ENVELOPE) {
-            channel.send(&Request::Envelope(records.to_vec().into())).map_err(text)?;
+        match channel.expect().map_err(text)? {
+            Reply::Ready(queue_id) => self.send_over(Line { channel, queue_id }, forward).map_err(text)?,
+            Reply::Unavailable(reason) => Err(reason),
+            Reply::Finished { .. } | Reply::Filter { .. } => Err("answer without a message".to_owned()),
         }
-        channel.send_raw(&self.headers(forward, &queue_id)).map_err(text)?;
+    }
+
+    /// Hands the message to cleanup, and keeps the connection for the next: the queue id, or why there is none.
+    fn send_over(&mut self, line: Line, forward: &Forward) -> Result<Result<String, String>, ipc::Error> {
+        let Line { mut channel, queue_id } = line;
+        channel.send(&Request::Begin(HANDLING))?;
+        for records in record::pieces(&self.envelope(forward), ENVELOPE) {
+            channel.send(&Request::Envelope(records.to_vec().into()))?;
+        }
+        channel.send_raw(&self.headers(forward, &queue_id))?;
         let mut content = self.content();
         let mut more = true;
         while more {
             let mut chunk = Vec::with_capacity(CHUNK);
-            more = content.append_to(&mut chunk, b"\n", CHUNK).map_err(|error| error.to_string())?;
-            channel.send_raw(&chunk).map_err(text)?;
+            more = match content.append_to(&mut chunk, b"\n", CHUNK) {
+                Ok(more) => more,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            channel.send_raw(&chunk)?;
         }
-        channel.send(&Request::End).map_err(text)?;
-        match channel.expect().map_err(text)? {
-            Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(queue_id),
-            Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => Err(format!("{cause:?} {reason}")),
+        channel.send(&Request::End)?;
+        Ok(match channel.expect()? {
+            Reply::Finished { verdict, next } => {
+                self.office.cleanup = (!next.is_empty()).then_some(Line { channel, queue_id: next });
+                match verdict {
+                    Verdict::Queued | Verdict::Discarded => Ok(queue_id),
+                    Verdict::Refused { cause, reason } => Err(format!("{cause:?} {reason}")),
+                }
+            }
             Reply::Unavailable(reason) => Err(reason),
             Reply::Ready(_) | Reply::Filter { .. } => Err("no answer to a message".to_owned()),
-        }
+        })
     }
 
     fn headers(&self, forward: &Forward, queue_id: &str) -> Vec<u8> {

@@ -37,6 +37,7 @@ use std::path::PathBuf;
 
 use crate::account::Accounts;
 use crate::biff::Biff;
+use crate::indirect::Line;
 
 config::bundle! {
     /// The parameters of local(8).
@@ -73,6 +74,8 @@ struct Office {
     time_zone: TimeZone,
     default_user: User,
     rewrite: Caller<Rewrite>,
+    /// Kept for the next message that is forwarded.
+    cleanup: Option<Line>,
     relay: String,
     exported: Vec<(String, String)>,
 }
@@ -113,6 +116,7 @@ impl Solo for Local {
             biff: Biff::default(),
             time_zone: TimeZone::system(),
             default_user: default_user(&params.layout.default_privs)?,
+            cleanup: None,
             rewrite: Caller::new(Policy::socket(&ipc.rewrite_service_name), ipc.ipc_timeout),
             relay: life.service_name.clone(),
             exported: privsep::chosen_environment(&params.layout.export_environment),
