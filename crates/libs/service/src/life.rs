@@ -206,7 +206,10 @@ impl Life {
                 Edge::Available => self.open_gate(Gate::Open),
                 Edge::Busy => self.0.report.once(Status::Busy),
                 Edge::Retiring => self.0.report.once(Status::Retiring),
-                Edge::Idle => self.0.idle.notify_one(),
+                Edge::Idle => {
+                    self.0.turns.idle();
+                    self.0.idle.notify_one();
+                }
             }
         }
     }

@@ -23,6 +23,8 @@ struct Inner {
     ended: u64,
     state: State,
     rest: Rest,
+    /// Whether there were clients, who are gone.
+    has_served: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,11 @@ impl Turns {
         if self.inner().end() {
             self.woken.notify_one();
         }
+    }
+
+    /// The last client is gone. The first is often the only one for long, and all that was needed for its sake.
+    pub(crate) fn idle(&self) {
+        self.inner().idle();
     }
 
     /// Sends the process to rest when there were few turns for a while; runs for ever.
@@ -77,6 +84,13 @@ impl Inner {
         }
     }
 
+    fn idle(&mut self) {
+        if !self.has_served {
+            self.has_served = true;
+            self.state = State::Tired;
+        }
+    }
+
     /// How many turns have ended, and how long to wait for more.
     fn now(&self) -> (u64, Duration) {
         (self.ended, self.rest.pause())
@@ -105,6 +119,17 @@ mod tests {
         assert_eq!(turns.state, State::Resting);
         assert!(turns.end(), "woken");
         assert!(!turns.end(), "once");
+        assert_eq!(turns.state, State::Awake);
+    }
+
+    #[test]
+    fn process_rests_at_once_after_its_first_client_only() {
+        let mut turns = Inner { state: State::Awake, ..Inner::default() };
+        turns.idle();
+        assert!(!turns.end());
+        assert_eq!(turns.state, State::Resting);
+        assert!(turns.end());
+        turns.idle();
         assert_eq!(turns.state, State::Awake);
     }
 
