@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 
 /// What is done in one go at most.
 const BATCH: usize = 128;
-/// A thread more is worth its while for this much work.
-const SHARE: Duration = Duration::from_micros(300);
+/// A thread more is worth its while for this much work: it also gets into the way of the others, where they rename. Work that comes
+/// faster than it is done gathers, and then is worth more threads.
+const SHARE: Duration = Duration::from_millis(2);
 
 /// A few files are renamed or removed in less than this on a disk that is worth waiting for.
 static PACE: Pace = Pace::new(1500);
