@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 /// Messages that are written in one go at most. Those that come meanwhile wait for all of them.
 const TOGETHER: usize = 64;
 
+/// How many such goes there are at the same time: while one waits for the disk, the next ones are written.
+const GOES: usize = 2;
+
 /// To write a message down takes less than this on a disk that is worth waiting for.
 static PACE: Pace = Pace::new(1500);
 
@@ -29,7 +32,7 @@ pub(crate) struct Committer(Lane<Job>);
 
 impl Committer {
     pub(crate) fn start() -> Self {
-        Self(Lane::start(&PACE, TOGETHER, write_down, |done| {
+        Self(Lane::start(&PACE, (TOGETHER, GOES), write_down, |done| {
             for (told, result) in done {
                 // A session that has ended meanwhile has its mail in the queue all the same.
                 let _ = told.send(result);

@@ -43,7 +43,7 @@ impl Lane {
             average.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
             done
         };
-        Self(offload::Lane::start(&PACE, BATCH, work, move |done| {
+        Self(offload::Lane::start(&PACE, (BATCH, 1), work, move |done| {
             for event in done {
                 let _ = events.send(event);
             }

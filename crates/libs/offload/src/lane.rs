@@ -1,7 +1,8 @@
 //! Work that gathers while earlier work of the kind is being done.
 
 use crate::{Pace, pool};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// A queue of jobs: those at hand are done in one go, in the order in which they were put, and one go after the other.
 pub struct Lane<J> {
@@ -15,24 +16,35 @@ impl<J> std::fmt::Debug for Lane<J> {
 }
 
 impl<J: Send + 'static> Lane<J> {
-    /// Starts the task that has the work done: `work` blocks and gets at most `most` jobs, `done` gets what it returned.
+    /// Starts the task that has the work done: `work` blocks and gets at most `most` jobs, `done` gets what it returned. Up to
+    /// `at_once` goes are under way at the same time; with one, the order is kept from go to go.
     ///
     /// A single job is done at once where `pace` says that it is quick. Several go to the pool, so that the event loop can
     /// gather the next ones meanwhile. The task ends with the lane.
     pub fn start<R: Send + 'static>(
         pace: &'static Pace,
-        most: usize,
+        (most, at_once): (usize, usize),
         work: impl Fn(Vec<J>) -> R + Clone + Send + 'static,
-        mut done: impl FnMut(R) + Send + 'static,
+        done: impl Fn(R) + Clone + Send + 'static,
     ) -> Self {
         let (jobs, mut wanted) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let mut batch = Vec::new();
-            while wanted.recv_many(&mut batch, most).await > 0 {
-                let (batch, work) = (std::mem::take(&mut batch), work.clone());
-                let alone = batch.len() == 1;
-                let work = move || work(batch);
-                done(if alone { pace.run(work).await } else { pool(work).await });
+            let free = Arc::new(Semaphore::new(at_once));
+            while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+                let mut batch = Vec::new();
+                let (work, done) = (work.clone(), done.clone());
+                match wanted.recv_many(&mut batch, most).await {
+                    0 => return,
+                    1 if free.available_permits() + 1 == at_once => {
+                        let result = pace.run(move || work(batch)).await;
+                        done(result);
+                    }
+                    _ => drop(tokio::spawn(async move {
+                        let result = pool(move || work(batch)).await;
+                        done(result);
+                        drop(place);
+                    })),
+                }
             }
         });
         Self { jobs }
@@ -56,7 +68,7 @@ mod tests {
         let (told, mut hear) = mpsc::unbounded_channel();
         let lane = Lane::start(
             &PACE,
-            3,
+            (3, 1),
             |jobs: Vec<u32>| jobs,
             move |jobs| {
                 let _ = told.send(jobs);
