@@ -20,9 +20,10 @@ const BATCH: usize = 10_000;
 /// So many addresses are compared one by one, which is quicker than a table.
 const FEW: usize = 8;
 
-/// The queues in the order of a listing.
-pub const ORDER: [QueueName; 5] =
-    [QueueName::Maildrop, QueueName::Active, QueueName::Incoming, QueueName::Deferred, QueueName::Hold];
+/// The queues in the order of a listing, in two parts: of mail that moves while it is listed, most moves from the first to the
+/// second.
+const ORDER: [&[QueueName]; 2] =
+    [&[QueueName::Maildrop, QueueName::Active, QueueName::Incoming], &[QueueName::Deferred, QueueName::Hold]];
 
 /// A message of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +56,12 @@ pub struct Waiting {
 }
 
 /// Gives the messages of every queue to `work`, many at a time and in no particular order, and what comes of that to `take` in the
-/// order of the queues, until that has had enough. A file that goes away or cannot be read meanwhile is passed over.
+/// order of the queues, until that has had enough. A file that goes away or cannot be read meanwhile is passed over; one that was
+/// active and is deferred meanwhile is met there.
 pub fn messages<T: Send>(
     spool: &Spool,
     work: impl Fn(Vec<Result<Listed, Error>>) -> T + Sync,
-    take: impl FnMut(T) -> ControlFlow<()>,
+    mut take: impl FnMut(T) -> ControlFlow<()>,
 ) {
     let read = |batch: Vec<sweep::Found>| {
         let mut buffers = Buffers::default();
@@ -69,7 +71,15 @@ pub fn messages<T: Send>(
         };
         work(batch.into_iter().filter_map(read).collect())
     };
-    sweep::sweep(spool, &ORDER, read, take);
+    let mut flow = ControlFlow::Continue(());
+    for queues in ORDER {
+        if flow.is_continue() {
+            sweep::sweep(spool, queues, read, |result| {
+                flow = take(result);
+                flow
+            });
+        }
+    }
 }
 
 /// Room to read into, for one file after the other.
@@ -182,5 +192,47 @@ mod tests {
             assert_eq!(logged.waiting.len(), count);
             assert!(logged.has(b"0@example.org") && !logged.has(format!("{count}@example.org").as_bytes()));
         }
+    }
+
+    /// A message in `active`.
+    fn store(spool: &Spool) -> QueueId {
+        use crate::record::{Type, put, put_time};
+        use crate::{Sizes, Time};
+        let mut records = Vec::new();
+        put_time(&mut records, Time { seconds: 1_900_000_000, microseconds: 0 });
+        put(&mut records, Type::Sender, b"a@example.org");
+        put(&mut records, Type::Recipient, b"b@example.net");
+        put(&mut records, Type::Message, b"");
+        let data_offset = (Sizes::RECORD + records.len()) as u64;
+        put(&mut records, Type::Extracted, b"");
+        put(&mut records, Type::End, b"");
+        let mut bytes = Vec::new();
+        Sizes { data_offset, recipient_count: 1, ..Sizes::default() }.write(&mut bytes);
+        bytes.extend_from_slice(&records);
+        let new = spool.create(QueueName::Active).unwrap();
+        std::io::Write::write_all(&mut new.file(), &bytes).unwrap();
+        new.commit().unwrap().into_id()
+    }
+
+    #[test]
+    fn what_is_deferred_while_active_mail_is_read_is_listed() {
+        let root = tempfile::tempdir().unwrap();
+        for queue in QueueName::ALL {
+            std::fs::create_dir(root.path().join(queue.as_str())).unwrap();
+        }
+        let spool = Spool::new(root.path(), crate::Layout::default());
+        let (stays, moves) = (store(&spool), store(&spool));
+        spool.rename(&moves, QueueName::Active, QueueName::Corrupt).unwrap();
+        let mut found = Vec::new();
+        messages(
+            &spool,
+            |batch| batch,
+            |batch| {
+                found.extend(batch.into_iter().map(|listed| listed.unwrap().id));
+                let _ = spool.rename(&moves, QueueName::Corrupt, QueueName::Deferred);
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(found, [stays, moves]);
     }
 }
