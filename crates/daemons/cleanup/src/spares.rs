@@ -40,7 +40,7 @@ impl Spares {
     /// Removes all files.
     pub(crate) async fn clear(&self) {
         let (spool, ids) = (self.spool.clone(), std::mem::take(&mut *self.ids()));
-        service::file(move || spool.remove_spares(&ids)).await;
+        service::file(move || spool.remove_spares(QueueName::Incoming, &ids)).await;
     }
 
     fn ids(&self) -> MutexGuard<'_, Vec<QueueId>> {

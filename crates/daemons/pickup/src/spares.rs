@@ -32,7 +32,7 @@ impl Spares {
             kept.wanted = true;
             kept.ids.pop()
         });
-        match spare.and_then(|id| self.spool.reuse_in(QueueName::Maildrop, id).ok()) {
+        match spare.and_then(|id| self.spool.reuse(QueueName::Maildrop, id).ok()) {
             Some(file) => Ok(file),
             None => self.spool.create(QueueName::Maildrop),
         }
@@ -43,7 +43,7 @@ impl Spares {
         if self.with(|kept| kept.ids.len() >= MOST) {
             return self.spool.remove(QueueName::Maildrop, id);
         }
-        let spare = self.spool.recycle_to(QueueName::Maildrop, QueueName::Maildrop, id)?;
+        let spare = self.spool.recycle(QueueName::Maildrop, id, QueueName::Maildrop)?;
         self.with(|kept| kept.ids.extend(spare));
         Ok(())
     }
@@ -54,10 +54,7 @@ impl Spares {
             true => Vec::new(),
             false => std::mem::take(&mut kept.ids),
         });
-        for id in unwanted {
-            // What is gone is gone.
-            let _ = self.spool.remove(QueueName::Maildrop, &id);
-        }
+        self.spool.remove_spares(QueueName::Maildrop, &unwanted);
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Kept) -> T) -> T {

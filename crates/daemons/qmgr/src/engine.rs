@@ -172,7 +172,7 @@ impl Engine {
                 self.dispatch(now);
             }
             if self.draining && self.is_at_rest() {
-                self.spool.remove_spares(&self.spares.all());
+                self.spool.remove_spares(QueueName::Incoming, &self.spares.all());
                 return;
             }
         }
@@ -274,7 +274,7 @@ impl Engine {
     fn remove_spares(&self, ids: Vec<QueueId>) {
         for (number, id) in (0..).zip(ids) {
             self.outlet.put_for(number, move |spool| {
-                spool.remove_spares(&[id]);
+                spool.remove_spares(QueueName::Incoming, &[id]);
                 Event::Done
             });
         }

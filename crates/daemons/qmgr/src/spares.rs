@@ -31,7 +31,7 @@ impl Spares {
         if !wanted {
             return spool.remove(QueueName::Active, id);
         }
-        if let Some(spare) = spool.recycle(QueueName::Active, id)? {
+        if let Some(spare) = spool.recycle(QueueName::Active, id, QueueName::Incoming)? {
             self.kept().ids.push(spare);
         }
         Ok(())
@@ -96,7 +96,7 @@ mod tests {
         assert!(spares.unwanted().is_empty());
         let unwanted = spares.unwanted();
         assert_eq!(unwanted.len(), 1);
-        spool.remove_spares(&unwanted);
+        spool.remove_spares(QueueName::Incoming, &unwanted);
         retire();
         assert!(spares.is_empty());
         assert_eq!(std::fs::read_dir(root.path().join("incoming")).unwrap().count(), TOGETHER);

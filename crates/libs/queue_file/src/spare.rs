@@ -15,19 +15,11 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 const LARGEST: u64 = 256 * 1024;
 
 impl Spool {
-    /// Removes a finished message. If its file can be used again, it is in `incoming` afterwards, under the id that is returned.
+    /// Removes a finished message of `queue`. If its file can be used again, it is in `to` afterwards, under the id that is returned.
     ///
     /// # Errors
     /// What the system says; [`Error::is_gone`] if the file is not there.
-    pub fn recycle(&self, queue: QueueName, id: &QueueId) -> Result<Option<QueueId>, Error> {
-        self.recycle_to(QueueName::Incoming, queue, id)
-    }
-
-    /// As [`Self::recycle`], for a queue of the caller's.
-    ///
-    /// # Errors
-    /// As [`Self::recycle`].
-    pub fn recycle_to(&self, to: QueueName, queue: QueueName, id: &QueueId) -> Result<Option<QueueId>, Error> {
+    pub fn recycle(&self, queue: QueueName, id: &QueueId, to: QueueName) -> Result<Option<QueueId>, Error> {
         let old = self.path(queue, id);
         let file = self.open(queue, id)?;
         let data = file.metadata().map_err(|e| Error::system("fstat", &old, e))?;
@@ -48,9 +40,9 @@ impl Spool {
     }
 
     /// Removes spare files that nobody wants; what is gone is gone.
-    pub fn remove_spares(&self, ids: &[QueueId]) {
+    pub fn remove_spares(&self, queue: QueueName, ids: &[QueueId]) {
         for id in ids {
-            let _ = self.remove(QueueName::Incoming, id);
+            let _ = self.remove(queue, id);
         }
     }
 
@@ -58,15 +50,7 @@ impl Spool {
     ///
     /// # Errors
     /// What the system says, or that the file is not what a spare file is; [`Spool::create`] is always another way.
-    pub fn reuse(&self, id: QueueId) -> Result<NewFile, Error> {
-        self.reuse_in(QueueName::Incoming, id)
-    }
-
-    /// As [`Self::reuse`], for a queue of the caller's.
-    ///
-    /// # Errors
-    /// As [`Self::reuse`].
-    pub fn reuse_in(&self, queue: QueueName, id: QueueId) -> Result<NewFile, Error> {
+    pub fn reuse(&self, queue: QueueName, id: QueueId) -> Result<NewFile, Error> {
         let path = self.path(queue, &id);
         let file = OpenOptions::new()
             .read(true)
@@ -110,12 +94,12 @@ mod tests {
     fn a_finished_file_becomes_an_empty_new_one() {
         let (_root, spool) = spool();
         let old = finished(&spool, b"secret");
-        let new = spool.recycle(QueueName::Active, &old).unwrap().unwrap();
+        let new = spool.recycle(QueueName::Active, &old, QueueName::Incoming).unwrap().unwrap();
         assert!(spool.metadata(QueueName::Active, &old).unwrap_err().is_gone());
         assert_eq!(new.inode(), old.inode());
         let data = spool.metadata(QueueName::Incoming, &new).unwrap();
         assert_eq!((data.len(), data.mode() & 0o7777), (0, 0o600));
-        let file = spool.reuse(new.clone()).unwrap();
+        let file = spool.reuse(QueueName::Incoming, new.clone()).unwrap();
         assert_eq!(file.id(), &new);
         assert_eq!(spool.metadata(QueueName::Incoming, file.commit().unwrap().id()).unwrap().mode() & 0o7777, 0o700);
     }
@@ -130,10 +114,10 @@ mod tests {
         let linked = finished(&spool, b"x");
         fs::hard_link(spool.path(QueueName::Active, &linked), root.path().join("copy")).unwrap();
         for id in [&locked, &large, &linked] {
-            assert_eq!(spool.recycle(QueueName::Active, id).unwrap(), None, "{id}");
+            assert_eq!(spool.recycle(QueueName::Active, id, QueueName::Incoming).unwrap(), None, "{id}");
             assert!(spool.metadata(QueueName::Active, id).unwrap_err().is_gone());
         }
-        assert!(spool.recycle(QueueName::Active, &locked).unwrap_err().is_gone());
+        assert!(spool.recycle(QueueName::Active, &locked, QueueName::Incoming).unwrap_err().is_gone());
         assert_eq!(fs::read(root.path().join("copy")).unwrap(), b"x");
     }
 
@@ -142,8 +126,8 @@ mod tests {
         let (_root, spool) = spool();
         let mail = finished(&spool, b"mail");
         spool.rename(&mail, QueueName::Active, QueueName::Incoming).unwrap();
-        assert!(spool.reuse(mail.clone()).is_err());
+        assert!(spool.reuse(QueueName::Incoming, mail.clone()).is_err());
         assert_eq!(fs::read(spool.path(QueueName::Incoming, &mail)).unwrap(), b"mail");
-        assert!(spool.reuse(QueueId::short(1, 2)).unwrap_err().is_gone());
+        assert!(spool.reuse(QueueName::Incoming, QueueId::short(1, 2)).unwrap_err().is_gone());
     }
 }
