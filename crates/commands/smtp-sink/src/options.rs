@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::session::ORDER;
 use lexopt::prelude::*;
 use smtp_proto::ehlo::{Keyword, Keywords};
 
@@ -193,20 +194,11 @@ impl Options {
     }
 
     fn plain() -> Self {
-        let offer = [
-            Keyword::Pipelining,
-            Keyword::EightBitMime,
-            Keyword::Auth,
-            Keyword::Xclient,
-            Keyword::Xforward,
-            Keyword::EnhancedStatusCodes,
-            Keyword::Dsn,
-        ];
         Self {
             endpoint: Endpoint::Inet(String::new(), String::new()),
             backlog: 0,
             protocol: Protocol::Esmtp,
-            offer: offer.into_iter().fold(Keywords::NONE, Keywords::with),
+            offer: ORDER.into_iter().fold(Keywords::NONE, Keywords::with),
             hostname: "smtp-sink".to_owned(),
             script: Script {
                 hard_reply: "500 5.3.0 Error: command failed".to_owned(),

@@ -12,8 +12,8 @@ use crate::Sink;
 use crate::options::{Protocol, Show};
 
 const LONGEST_LINE: usize = 4096;
-/// In which order extensions are offered.
-const ORDER: [Keyword; 7] = [
+/// All that can be offered, in the order in which it is.
+pub(crate) const ORDER: [Keyword; 7] = [
     Keyword::Pipelining,
     Keyword::EightBitMime,
     Keyword::Auth,

@@ -15,8 +15,7 @@ const TOGETHER: usize = 64;
 /// How many such goes there are at the same time: while one waits for the disk, the next ones are written.
 const GOES: usize = 2;
 
-/// To write a message down takes less than this on a disk that is worth waiting for.
-static PACE: Pace = Pace::new(1500);
+static PACE: Pace = Pace::of_files();
 
 /// A whole file, still in memory.
 #[derive(Debug)]

@@ -16,8 +16,7 @@ const BATCH: usize = 128;
 /// faster than it is done gathers, and then is worth more threads.
 const SHARE: Duration = Duration::from_millis(2);
 
-/// A few files are renamed or removed in less than this on a disk that is worth waiting for.
-static PACE: Pace = Pace::new(1500);
+static PACE: Pace = Pace::of_files();
 
 type Job = Box<dyn FnOnce(&Spool) -> Event + Send>;
 

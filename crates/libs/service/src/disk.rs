@@ -2,8 +2,7 @@
 
 use offload::Pace;
 
-/// To write a message down takes less than this on a disk that is worth waiting for.
-static FILES: Pace = Pace::new(1500);
+static FILES: Pace = Pace::of_files();
 
 /// Does blocking work (directories, name service, files of any size) on the one pool of the process. A panic in there goes on
 /// here.
