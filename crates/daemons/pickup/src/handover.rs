@@ -1,7 +1,7 @@
 //! Hands one message to cleanup.
 
 use address::Sender;
-use ipc::cleanup::{Cause, ENVELOPE, Handling, Reply, Request, Verdict};
+use ipc::cleanup::{Cause, ENVELOPE, Handling, Line, Lines, Reply, Request, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue_file::QueueId;
@@ -9,7 +9,6 @@ use queue_file::record::{self, Type};
 use tracing::{info, warn};
 
 use crate::letter::Letter;
-use crate::lines::{Line, Lines};
 
 /// Content goes in pieces of this size.
 const CHUNK: usize = 64 * 1024;
@@ -48,7 +47,7 @@ impl Counter {
         }
         let sent = match self.lines.connect().await {
             Ok(Ok(line)) => self.send(line, id, letter).await,
-            Ok(Err(verdict)) => Ok(verdict),
+            Ok(Err(reason)) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
             Err(error) => Err(error),
         };
         match sent {

@@ -6,7 +6,6 @@
 mod handover;
 mod in_hand;
 mod letter;
-mod lines;
 mod spares;
 mod submission;
 
@@ -15,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use ipc::cleanup::{Handling, Origin, Switch};
+use ipc::cleanup::{Handling, Lines, Origin, Switch};
 use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
@@ -25,7 +24,6 @@ use tracing::warn;
 use crate::handover::{Counter, Fate};
 use crate::in_hand::InHand;
 use crate::letter::Look;
-use crate::lines::Lines;
 use crate::spares::Spares;
 use crate::submission::Audience;
 

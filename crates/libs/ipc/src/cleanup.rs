@@ -12,6 +12,10 @@
 //! has become, asks through the caller: to each [`Reply::Filter`] the caller answers with raw frames that hold the
 //! filter's answers, as they came, and [`Request::Filtered`]. `Finished` follows when all filters have been asked.
 
+mod lines;
+
+pub use lines::{Line, Lines};
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 

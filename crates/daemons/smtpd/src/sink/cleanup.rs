@@ -4,11 +4,11 @@
 //! out together with the content; a small message is one write and one answer.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipc::Channel;
-use ipc::cleanup::{Cause, Cleanup, ENVELOPE, Handling, Origin, Reply as Answer, Request, Switch, Verdict};
+use ipc::cleanup::{Cause, ENVELOPE, Handling, Line, Lines, Origin, Reply as Answer, Request, Switch, Verdict};
 use queue_file::record::{self, Type};
 use smtp_proto::{Enhanced, Reply};
 use tracing::warn;
@@ -16,18 +16,9 @@ use tracing::warn;
 use super::{Broken, Outcome, Relay, write_error};
 use crate::access::{Actions, Fault};
 
-type Line = Channel<Request, Answer>;
-
-/// Connections to cleanup that wait for a message, each with the id that it will have.
+/// Connections to cleanup that wait for a message.
 #[derive(Debug, Clone)]
-pub(crate) struct Pool(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    path: PathBuf,
-    deadline: Duration,
-    idle: Mutex<Vec<(Line, String)>>,
-}
+pub(crate) struct Pool(Arc<Lines>);
 
 /// No more idle connections are kept; cleanup holds an empty file for each.
 const KEPT: usize = 32;
@@ -36,12 +27,12 @@ const COLLECTED: usize = 64 * 1024;
 
 impl Pool {
     pub(crate) fn new(path: impl Into<PathBuf>, deadline: Duration) -> Pool {
-        Pool(Arc::new(Inner { path: path.into(), deadline, idle: Mutex::default() }))
+        Pool(Arc::new(Lines::new(path, deadline, KEPT)))
     }
 
     /// A message begins.
     pub(crate) async fn open(&self) -> Result<Delivery, Broken> {
-        let (line, id) = match self.take() {
+        let Line { channel: line, queue_id: id } = match self.0.kept() {
             Some(kept) => kept,
             None => self.connect().await?,
         };
@@ -56,44 +47,17 @@ impl Pool {
         })
     }
 
-    fn take(&self) -> Option<(Line, String)> {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((line, id)) = idle.pop() {
-            if !line.is_stale() {
-                return Some((line, id));
-            }
-        }
-        None
-    }
-
-    async fn connect(&self) -> Result<(Line, String), Broken> {
-        let connected = async {
-            let mut line = Channel::connect::<Cleanup>(&self.0.path, self.0.deadline).await?;
-            let answer = line.expect().await?;
-            Ok::<_, ipc::Error>((line, answer))
-        };
-        match connected.await {
-            Ok((line, Answer::Ready(id))) => Ok((line, id)),
-            Ok((_, Answer::Unavailable(reason))) => {
+    async fn connect(&self) -> Result<Line, Broken> {
+        match self.0.connect().await {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(reason)) => {
                 warn!("cleanup service: {reason}");
                 Err(Broken)
             }
-            Ok((_, Answer::Finished { .. } | Answer::Filter { .. })) => Err(Broken),
             Err(error) => {
                 warn!("problem talking to service cleanup: {error}");
                 Err(Broken)
             }
-        }
-    }
-
-    fn keep(&self, mut line: Line, next: String) {
-        if next.is_empty() {
-            return;
-        }
-        line.shrink();
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
-            idle.push((line, next));
         }
     }
 
@@ -136,7 +100,7 @@ const HANDLING: Handling = Handling {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pool: Pool,
-    line: Line,
+    line: Channel<Request, Answer>,
     /// The queue id.
     pub(crate) id: String,
     /// Envelope records that were not sent yet.
@@ -232,7 +196,7 @@ impl Delivery {
         }
         match self.commit(actions, relay).await {
             Ok(Answer::Finished { verdict, next }) => {
-                self.pool.keep(self.line, next);
+                self.pool.0.keep(self.line, next);
                 outcome(verdict)
             }
             Ok(Answer::Ready(_) | Answer::Unavailable(_) | Answer::Filter { .. }) | Err(Broken) => {
@@ -286,7 +250,7 @@ impl Delivery {
                 self.line.expect().await
             };
             if let Ok(Answer::Ready(id)) = aborted.await {
-                self.pool.keep(self.line, id);
+                self.pool.0.keep(self.line, id);
             }
         });
     }

@@ -5,19 +5,21 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ipc::cleanup::{Cause, Cleanup, Reply, Request, Verdict};
-use ipc::{Channel, Error};
+use super::{Cleanup, Reply, Request};
+use crate::{Channel, Error};
 
 /// A connection, and the id that the next message will have.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) channel: Channel<Request, Reply>,
-    pub(crate) queue_id: String,
+pub struct Line {
+    /// What was said on it is answered.
+    pub channel: Channel<Request, Reply>,
+    /// The file that cleanup has made.
+    pub queue_id: String,
 }
 
 /// All connections that wait for a message.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub struct Lines {
     cleanup: PathBuf,
     deadline: Duration,
     most: usize,
@@ -25,28 +27,32 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(cleanup: PathBuf, deadline: Duration, most: usize) -> Self {
-        Self { cleanup, deadline, most, idle: Mutex::default() }
+    /// To the service at this path; no more than `most` are kept, since cleanup holds an empty file for each.
+    pub fn new(cleanup: impl Into<PathBuf>, deadline: Duration, most: usize) -> Self {
+        Self { cleanup: cleanup.into(), deadline, most, idle: Mutex::default() }
     }
 
     /// One that was used before.
-    pub(crate) fn kept(&self) -> Option<Line> {
+    pub fn kept(&self) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| idle.pop()).find(|line| !line.channel.is_stale())
     }
 
-    /// A new one, or what becomes of the message without it.
-    pub(crate) async fn connect(&self) -> Result<Result<Line, Verdict>, Error> {
+    /// A new one, or why cleanup takes no message.
+    ///
+    /// # Errors
+    /// As [`Channel::connect`]; or cleanup does not begin as it should.
+    pub async fn connect(&self) -> Result<Result<Line, String>, Error> {
         let mut channel = Channel::connect::<Cleanup>(&self.cleanup, self.deadline).await?;
         match channel.expect().await? {
             Reply::Ready(queue_id) => Ok(Ok(Line { channel, queue_id })),
-            Reply::Unavailable(reason) => Ok(Err(Verdict::Refused { cause: Cause::Write, reason })),
+            Reply::Unavailable(reason) => Ok(Err(reason)),
             Reply::Finished { .. } | Reply::Filter { .. } => Err(Error::Malformed("answer without a message")),
         }
     }
 
     /// Keeps a connection for a message with the id `next`, which is empty if there will be none.
-    pub(crate) fn keep(&self, mut channel: Channel<Request, Reply>, next: String) {
+    pub fn keep(&self, mut channel: Channel<Request, Reply>, next: String) {
         if next.is_empty() {
             return;
         }
