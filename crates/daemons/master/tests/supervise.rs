@@ -10,6 +10,8 @@
     reason = "a test, though with a main of its own"
 )]
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use service::{Client, Fatal, Life, LifeSpan, Outside, Service, Stream, solo};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -192,6 +194,14 @@ impl Instance {
         wait(text, || self.log().contains(text).then_some(()));
     }
 
+    /// Puts a new table in place of that which `echo` has open.
+    fn change_table(&self) {
+        fs::write(self.path("spool/new"), "").unwrap();
+        fs::rename(self.path("spool/table"), self.path("spool/old")).unwrap();
+        fs::rename(self.path("spool/new"), self.path("spool/table")).unwrap();
+        fs::write(self.path("spool/old"), "changed").unwrap();
+    }
+
     fn talk(&self, service: &str) -> Talk {
         let path = self.path("spool/private").join(service);
         Talk { stream: UnixStream::connect(path).unwrap() }
@@ -268,16 +278,28 @@ fn gone(pid: u32) {
     });
 }
 
+/// Does something, such as the start of a master, with one processor: services have one process then.
+fn on_one_processor(work: impl FnOnce()) {
+    let own = Pid::from_raw(0);
+    let all = sched_getaffinity(own).unwrap();
+    let mut one = CpuSet::new();
+    one.set((0..CpuSet::count()).find(|at| all.is_set(*at).unwrap()).unwrap()).unwrap();
+    sched_setaffinity(own, &one).unwrap();
+    work();
+    sched_setaffinity(own, &all).unwrap();
+}
+
 type Test = (&'static str, fn());
 
 fn tests() -> ExitCode {
-    let table: [Test; 11] = [
+    let table: [Test; 12] = [
         ("shares add up and processes come as needed", shares),
         ("one client at a time", solo_service),
         ("reload replaces processes and drops no client", reload),
         ("bad start is throttled", throttle),
         ("timer and trigger wake a service", wakeups),
         ("what has changed is opened anew", changed),
+        ("what has changed is opened anew at once, in a crowd too", changed_while_busy),
         ("a FIFO carries trigger bytes", fifo),
         ("a connection is passed on with what is known of it", pass),
         ("stress is told while everyone is busy", stress),
@@ -414,13 +436,27 @@ fn changed() {
     let mut instance = Instance::new("echo unix - n n - 1 echo\n");
     instance.start();
     let before = instance.talk("echo").ask();
-    fs::write(instance.path("spool/new"), "").unwrap();
-    fs::rename(instance.path("spool/table"), instance.path("spool/old")).unwrap();
-    fs::rename(instance.path("spool/new"), instance.path("spool/table")).unwrap();
-    fs::write(instance.path("spool/old"), "changed").unwrap();
+    instance.change_table();
     let after = instance.talk("echo").ask();
     assert_ne!(before.pid, after.pid);
     gone(before.pid);
+}
+
+fn changed_while_busy() {
+    let mut instance = Instance::new("echo unix - n n - 20 echo\n");
+    on_one_processor(|| instance.start());
+    // So many that the process would leave the next clients to another one for a moment.
+    let mut crowd: Vec<_> = (0..9).map(|_| instance.talk("echo")).collect();
+    let before: Vec<_> = crowd.iter_mut().map(Talk::ask).collect();
+    instance.change_table();
+    let mut next = instance.talk("echo");
+    drop(crowd);
+    let after = next.ask();
+    assert_eq!(
+        before.iter().find(|answer| answer.pid == after.pid),
+        None,
+        "who comes after a change is served with it"
+    );
 }
 
 fn panics() {

@@ -36,7 +36,7 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// Between two looks for datagrams. It is shorter than the system's queue takes to fill up in ordinary times; after that
 /// senders wait, and put more into each.
 const DATAGRAM_PAUSE: Duration = Duration::from_millis(2);
-/// Connections taken before another look whether the process is still up to date; datagrams taken before others get their turn.
+/// Connections, or datagrams, taken before others get their turn.
 const IN_A_ROW: usize = 16;
 /// How long one process leaves new clients to another that is about to be born, once it has many: those of a burst would
 /// else all be its own, for as long as they stay.
@@ -247,15 +247,16 @@ impl<S: Service> Daemon<S> {
                     Err(_) => return,
                 },
             };
-            if self.service.changed() {
-                tracing::debug!("what was opened has changed: ending for a successor");
-                self.life.retire();
-                return;
-            }
             for _ in 0..IN_A_ROW {
                 // Those who are here come first. So a process that has much to do leaves new clients to one that has not.
                 if self.life.active() > 0 {
                     tokio::task::yield_now().await;
+                }
+                // Right before each client, for time passes between two: whoever comes after a change is served with it.
+                if self.service.changed() {
+                    tracing::debug!("what was opened has changed: ending for a successor");
+                    self.life.retire();
+                    return;
                 }
                 if !self.life.has_room() {
                     return;
