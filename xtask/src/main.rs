@@ -56,8 +56,9 @@ fn run() -> Result<()> {
     }
 }
 
-/// The top folder of the project.
+/// The top folder of the project: that which cargo runs this in, or else was built in.
 fn project() -> PathBuf {
-    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let own = PathBuf::from(own);
     own.parent().map(PathBuf::from).unwrap_or(own)
 }
