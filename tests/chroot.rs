@@ -36,7 +36,7 @@ fn chrooted_services_need_nothing_in_the_spool() -> Result<()> {
         return Ok(());
     }
     let hop = NextHop::open()?;
-    let port = testkit::instance::free_port()?;
+    let port = testkit::port::free_port()?;
     let mut setup = Setup::new()
         .rights(Rights::Root)
         .main("transport_maps", "texthash:{root}/etc/transport")

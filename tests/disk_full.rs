@@ -33,7 +33,7 @@ fn a_full_disk_refuses_for_now_and_recovers() -> Result<()> {
     let folder = tempfile::tempdir()?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     let disk = SmallDisk::mount(folder.path().join("spool"))?;
-    let refused = testkit::instance::free_port()?;
+    let refused = testkit::port::free_port()?;
     let mut mail = Setup::new()
         .folder(folder.path())
         .main("relayhost", format!("[127.0.0.1]:{refused}"))

@@ -62,7 +62,7 @@ struct Sent {
 }
 
 fn instance() -> Result<Instance> {
-    let refused = testkit::instance::free_port()?;
+    let refused = testkit::port::free_port()?;
     let (uid, gid) = account()?;
     Setup::new()
         .main("relayhost", format!("[127.0.0.1]:{refused}"))

@@ -65,7 +65,7 @@ fn mail_for_two_domains_is_relayed_and_the_queue_is_empty() -> Result<()> {
 
 #[test]
 fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
-    let port = testkit::instance::free_port()?;
+    let port = testkit::port::free_port()?;
     let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
     let id = send(&mail, "sender@example.net", &["a@one.example"], "later")?;
     mail.wait_log(&[&id, "status=deferred", "Connection refused"], 1)?;
@@ -125,7 +125,7 @@ fn a_reload_keeps_an_open_session() -> Result<()> {
 
 #[test]
 fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
-    let port = testkit::instance::free_port()?;
+    let port = testkit::port::free_port()?;
     let mut mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
     let id = send(&mail, "sender@example.net", &["a@one.example"], "kept")?;
     mail.wait_log(&[&id, "status=deferred"], 1)?;

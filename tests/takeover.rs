@@ -153,7 +153,7 @@ fn both(test: &str) -> Result<Option<(Instance, Other, Hops)>> {
         return Ok(None);
     }
     let hops = Hops {
-        refusing: testkit::instance::free_port()?,
+        refusing: testkit::port::free_port()?,
         silent: TcpListener::bind("127.0.0.1:0")?,
         good: NextHop::open()?,
     };

@@ -148,7 +148,7 @@ fn servers_that_do_not_play() {
     assert_eq!(told(Kind::Plain), "");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("main.cf"), "").unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = testkit::port::free_port().unwrap();
     assert_eq!(
         run(folder.path(), &[], &[&format!("[127.0.0.1]:{free}")]),
         format!(

@@ -145,7 +145,7 @@ impl Setup {
             (None, Some(made)) => made.path().to_owned(),
             (None, None) => bail!("no folder"),
         };
-        let instance = Instance { root, port: free_port()?, user, owner, running: false, folder };
+        let instance = Instance { root, port: crate::port::free_port()?, user, owner, running: false, folder };
         self.fill(&instance)?;
         Ok(instance)
     }
@@ -452,14 +452,6 @@ pub fn account() -> Result<(Uid, Gid)> {
     let user = if own.is_root() { User::from_name("nobody") } else { User::from_uid(own) };
     let user = user?.context("no account for the instance")?;
     Ok((user.uid, user.gid))
-}
-
-/// A TCP port that was free a moment ago.
-///
-/// # Errors
-/// No port can be bound.
-pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn greeting(port: u16) -> bool {

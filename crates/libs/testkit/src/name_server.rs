@@ -3,6 +3,7 @@
 //! Records are written as in zone files: `("x.test", "MX", "10 mx.x.test")`. A name without records does not exist; the type
 //! `RCODE` gives every question about a name that answer (`2` is SERVFAIL), and `SILENT` gives none.
 
+use crate::port::free_port;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -41,8 +42,8 @@ impl NameServer {
     pub fn open(records: &[Record<'_>]) -> Result<Self> {
         let entries = records.iter().map(|(name, kind, data)| Ok((name.to_lowercase(), entry(kind, data)?)));
         let zone = Arc::new(Zone(entries.collect::<Result<_>>()?));
-        let udp = UdpSocket::bind("127.0.0.1:0")?;
-        let address = udp.local_addr()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let udp = UdpSocket::bind(address)?;
         let tcp = TcpListener::bind(address)?;
         let same = Arc::clone(&zone);
         std::thread::spawn(move || serve_datagrams(&udp, &zone));

@@ -3,6 +3,7 @@
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, CNAME};
 use hickory_resolver::proto::rr::{Name, RData, Record as WireRecord};
+use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::*;
@@ -28,8 +29,8 @@ fn answer(bytes: &[u8], carrier: &str) -> Vec<u8> {
 }
 
 async fn resolver() -> Resolver {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = udp.local_addr().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], testkit::port::free_port().unwrap()));
+    let udp = UdpSocket::bind(address).await.unwrap();
     let tcp = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 2048];

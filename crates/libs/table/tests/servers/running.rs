@@ -1,6 +1,5 @@
 //! Servers that run as an ordinary user as long as a test needs them, and tables that ask them.
 
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -150,7 +149,7 @@ pub(crate) fn wait(what: &str, mut done: impl FnMut() -> bool) {
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    testkit::port::free_port().unwrap()
 }
 
 pub(crate) fn find(table: &dyn Table, key: &str) -> Result<Option<String>, Error> {
