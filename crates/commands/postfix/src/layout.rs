@@ -75,7 +75,12 @@ pub(crate) fn create_missing(instance: &Instance) -> Result<(), Fatal> {
         if item.path.exists() {
             continue;
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&item.path);
+        let made = match item.path.parent() {
+            Some(parent) if parent == Path::new(&instance.layout.queue_directory) => {
+                privsep::create_directory_apart(&item.path, 0o700)
+            }
+            _ => DirBuilder::new().recursive(true).mode(0o700).create(&item.path),
+        };
         made.map_err(|error| failed("unable to create missing queue directories", &item.path, &error))?;
         apply(instance, &item)?;
     }

@@ -11,6 +11,7 @@ mod confine;
 mod descriptor;
 mod free_space;
 mod limit;
+mod placement;
 mod program;
 mod reap;
 mod rest;
@@ -28,6 +29,7 @@ pub use descriptor::{
 pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
 pub use nix::sys::signal::Signal;
+pub use placement::create_directory_apart;
 pub use program::{Program, start};
 pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
 pub use rest::Rest;

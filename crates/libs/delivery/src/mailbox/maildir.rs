@@ -81,7 +81,8 @@ fn create(maildir: &Path, path: &Path) -> io::Result<File> {
     let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(&maildir.join("tmp"))?;
+            make(maildir)?;
+            privsep::create_directory_apart(&maildir.join("tmp"), 0o700)?;
             make(&maildir.join("new"))?;
             make(&maildir.join("cur"))?;
             open()

@@ -1,0 +1,123 @@
+//! Where on its disk a file system puts a new directory.
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::libc::{self, c_int};
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// `chattr +T`: the directories in this one have nothing to do with each other.
+const TOP: c_int = 0x0002_0000;
+
+nix::ioctl_read_bad!(get_flags, libc::FS_IOC_GETFLAGS, c_int);
+nix::ioctl_write_ptr_bad!(set_flags, libc::FS_IOC_SETFLAGS, c_int);
+
+/// Creates a directory in which many files will come and go; that it exists is no error. A file system that knows the attribute
+/// `T` of chattr(1) (ext4) is asked to put it into a part of the disk where there is little yet. A new file gets its
+/// inode near its directory; so files of this one do not compete with others for inodes, and do not pay for those that others have freed:
+/// without a journal, ext4 looks at each that was freed in the last minutes.
+///
+/// # Errors
+/// What the system says about the directory itself.
+pub fn create_directory_apart(path: &Path, mode: u32) -> io::Result<()> {
+    let made = create_unlike_others(path, mode).or_else(|_| DirBuilder::new().mode(mode).create(path));
+    match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Under a name of the moment first: among places that are equally good, the file system chooses by the name, and so would
+/// put all directories that are called alike into one.
+fn create_unlike_others(path: &Path, mode: u32) -> io::Result<()> {
+    let _mark = path.parent().and_then(Mark::set).ok_or(ErrorKind::Unsupported)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}", std::process::id(), now.as_nanos()));
+    let first = Path::new(&name);
+    DirBuilder::new().mode(mode).create(first)?;
+    renameat2(AT_FDCWD, first, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE).map_err(|errno| {
+        let _ = std::fs::remove_dir(first);
+        errno.into()
+    })
+}
+
+/// A directory that has the attribute until this is dropped.
+struct Mark {
+    directory: File,
+    before: c_int,
+}
+
+impl Mark {
+    /// `None` if it has the attribute anyway, or cannot have it.
+    fn set(directory: &Path) -> Option<Self> {
+        let directory = File::open(directory).ok()?;
+        let mut before = 0;
+        // SAFETY: the descriptor is open, and the kernel writes one int.
+        unsafe { get_flags(directory.as_raw_fd(), &raw mut before) }.ok()?;
+        if before & TOP != 0 {
+            return None;
+        }
+        put(&directory, before | TOP).ok()?;
+        Some(Self { directory, before })
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = put(&self.directory, self.before);
+    }
+}
+
+fn put(directory: &File, flags: c_int) -> nix::Result<c_int> {
+    // SAFETY: the descriptor is open, and the kernel reads one int.
+    unsafe { set_flags(directory.as_raw_fd(), &raw const flags) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn flags(path: &Path) -> Option<c_int> {
+        let directory = File::open(path).unwrap();
+        let mut flags = 0;
+        // SAFETY: the descriptor is open, and the kernel writes one int.
+        unsafe { get_flags(directory.as_raw_fd(), &raw mut flags) }.ok().map(|_| flags)
+    }
+
+    #[test]
+    fn a_directory_is_made_and_its_parent_is_as_before() {
+        let root = tempfile::tempdir().unwrap();
+        let before = flags(root.path());
+        let path = root.path().join("tmp");
+        create_directory_apart(&path, 0o700).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
+        assert_eq!(flags(root.path()), before);
+        create_directory_apart(&path, 0o700).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(create_directory_apart(&file, 0o700).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert!(create_directory_apart(&root.path().join("none/tmp"), 0o700).is_err());
+    }
+
+    #[test]
+    fn an_attribute_lasts_as_long_as_its_mark() {
+        let root = tempfile::tempdir().unwrap();
+        // Not on every file system.
+        let Some(mark) = Mark::set(root.path()) else { return };
+        assert_eq!(flags(root.path()).unwrap() & TOP, TOP);
+        assert!(Mark::set(root.path()).is_none());
+        drop(mark);
+        assert_eq!(flags(root.path()).unwrap() & TOP, 0);
+    }
+}
