@@ -129,7 +129,17 @@ fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
     let mut mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
     let id = send(&mail, "sender@example.net", &["a@one.example"], "kept")?;
     mail.wait_log(&[&id, "status=deferred"], 1)?;
+    // What is delivered leaves files to be used again, only as long as somebody can use them.
+    let user = format!("{}@mail.example.test", mail.user);
+    for part in 1..=20 {
+        send(&mail, "sender@example.net", &[&user], "delivered")?;
+        mail.wait_log(&["status=sent"], part)?;
+        mail.wait_log(&["qmgr", "removed"], part)?;
+    }
     mail.stop()?;
+    for queue in ["incoming", "maildrop", "active"] {
+        assert_eq!(std::fs::read_dir(mail.root.join("spool").join(queue))?.count(), 0, "{queue}");
+    }
     let main = mail.root.join("etc/main.cf");
     let hop = NextHop::open()?;
     let text = std::fs::read_to_string(&main)?.replace(&format!("]:{port}"), &format!("]:{}", hop.port));

@@ -18,6 +18,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+/// How long processes may take to end by themselves, so that they leave nothing behind, before SIGTERM: enough for all that
+/// are at rest.
+const LAST_WORK: Duration = Duration::from_millis(500);
 /// How long processes may take to end after SIGTERM.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
 /// How often lines that the log did not take are tried again.
@@ -354,11 +357,14 @@ impl Supervisor {
         }
         tracing::info!("terminating on signal {}", signal as i32);
         self.manager.tell("STOPPING=1");
-        Self::terminate(&first);
-        self.wait_for_end(&first, signals);
+        self.drain(&first);
+        self.wait_for_end(&first, signals, LAST_WORK);
+        let remaining: Vec<u32> = first.into_iter().filter(|pid| self.children.contains_key(pid)).collect();
+        Self::terminate(&remaining);
+        self.bring_to_end(&remaining, signals);
         // Those to whom the others have sent their last lines read them first.
         self.drain(&last);
-        self.wait_for_end(&last, signals);
+        self.bring_to_end(&last, signals);
         self.log.flush();
         if self.mode == Mode::Init { ExitCode::from(128 + 15) } else { ExitCode::SUCCESS }
     }
@@ -370,8 +376,16 @@ impl Supervisor {
     }
 
     /// Waits for the end of these, and then makes it.
-    fn wait_for_end(&mut self, pids: &[u32], signals: &mut Signals) {
-        let deadline = Instant::now() + LAST_WORDS;
+    fn bring_to_end(&mut self, pids: &[u32], signals: &mut Signals) {
+        self.wait_for_end(pids, signals, LAST_WORDS);
+        for pid in pids.iter().filter(|pid| self.children.contains_key(pid)) {
+            let _ = privsep::kill(*pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Waits until all of these have ended, but not longer than that.
+    fn wait_for_end(&mut self, pids: &[u32], signals: &mut Signals, longest: Duration) {
+        let deadline = Instant::now() + longest;
         loop {
             while let Some(ended) = privsep::reap() {
                 self.children.remove(&ended.pid);
@@ -383,9 +397,6 @@ impl Supervisor {
             // At worst the deadline comes sooner.
             let _ = privsep::wait_readable(&[signals.as_fd()], Some(deadline));
             while signals.take().is_some() {}
-        }
-        for pid in pids.iter().filter(|pid| self.children.contains_key(pid)) {
-            let _ = privsep::kill(*pid, Signal::SIGKILL);
         }
     }
 }
