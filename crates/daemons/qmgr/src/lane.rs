@@ -63,7 +63,7 @@ impl Lane {
 /// Work in as many parts as it is worth, if a piece of it takes so long; that of one message is in one part.
 fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Vec<Vec<Job>> {
     let worth = each.as_micros() * batch.len() as u128 / SHARE.as_micros();
-    let count = usize::try_from(worth).unwrap_or(threads).clamp(1, threads.max(1));
+    let count = usize::try_from(worth).unwrap_or(threads).min(threads).min(batch.len()).max(1);
     let mut parts: Vec<Vec<Job>> = (0..count).map(|_| Vec::new()).collect();
     for (number, job) in batch {
         let place = usize::try_from(number % count as u64).unwrap_or(0);
@@ -71,6 +71,7 @@ fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Ve
             part.push(job);
         }
     }
+    parts.retain(|part| !part.is_empty());
     parts
 }
 
@@ -91,6 +92,14 @@ mod tests {
         let parts = split(128, 8, 200);
         assert_eq!((parts.len(), parts.iter().sum()), (8, 128));
         assert!(parts.iter().all(|part| *part > 0));
+    }
+
+    #[test]
+    fn no_thread_is_without_work() {
+        assert_eq!(split(1, 8, 90_000), [1]);
+        assert_eq!(split(3, 8, 90_000), [1, 1, 1]);
+        let jobs = (0..4).map(|_| (7, Box::new(|_: &Spool| Event::Done) as Job)).collect();
+        assert_eq!(parts(jobs, 8, Duration::from_millis(90)).len(), 1);
     }
 
     #[test]
