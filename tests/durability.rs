@@ -296,7 +296,10 @@ impl Trace {
         let ours = |call: &Call| call.file.contains("/spool/maildrop/");
         let written = self.all(|call| ours(call) && call.is_write()).map(|call| call.end).max();
         let written = written.context("no maildrop file written")?;
-        let ready = self.all(|call| ours(call) && call.name == "fchmod").map(|call| call.end).max();
+        let ready = self
+            .all(|call| ours(call) && call.name == "fchmod" && call.text.contains("0744"))
+            .map(|call| call.end)
+            .max();
         let ready = ready.context("no maildrop file made ready")?;
         let answered = |call: &Call| answers.contains(&call.name.as_str()) && call.file.contains(socket);
         let answer = self.all(|call| call.begin > written && answered(call)).map(|call| call.begin).next();
