@@ -1,5 +1,7 @@
 //! `unix:passwd.byname` and `unix:group.byname`: lines of the system's databases of users and groups.
 
+mod absent;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use offload::{Pace, Recent};
 use tokio::runtime::Handle;
 
 use crate::{Answer, Environment, Error, Lookup, Table};
+use absent::Names;
 
 /// Where the databases are files, asking them takes less than this; a server may take long.
 static PACE: Pace = Pace::new(300);
@@ -20,6 +23,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const MOST: usize = 4096;
 
 static KNOWN: LazyLock<Accounts> = LazyLock::new(Accounts::default);
+
+static USERS: LazyLock<Names> = LazyLock::new(|| Names::new("/", "passwd"));
+static GROUPS: LazyLock<Names> = LazyLock::new(|| Names::new("/", "group"));
 
 /// Answers about users and groups, for as long as they are good.
 pub(super) struct Accounts(Recent<Option<Vec<u8>>>);
@@ -71,7 +77,9 @@ impl Database {
             return Ok(None);
         };
         let line = match self {
+            Self::Passwd if USERS.lack(key) => Ok(None),
             Self::Passwd => accounts::passwd_by_name(name),
+            Self::Group if GROUPS.lack(key) => Ok(None),
             Self::Group => accounts::group_by_name(name),
         };
         match line {
