@@ -30,6 +30,11 @@ impl Wire {
             let mut ready = self.0.readable().await?;
             match ready.try_io(|stream| read_now(stream.get_ref(), buffer, most)) {
                 Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(Ok(count)) if (1..most).contains(&count) => {
+                    // That was all: what comes next makes it ready anew, and nobody has to read to know that there is nothing.
+                    ready.clear_ready();
+                    return Ok(count);
+                }
                 Ok(result) => return result,
                 Err(_) => {}
             }
@@ -100,6 +105,21 @@ mod tests {
         };
         let ((), heard) = tokio::join!(write, read);
         assert!(heard == sent);
+    }
+
+    #[tokio::test]
+    async fn a_short_read_misses_nothing() {
+        let (one, other) = pair();
+        let mut heard = BytesMut::new();
+        for part in [&b"ab"[..], b"c", b"", b"defghijk", b"l"] {
+            let (sent, read) = tokio::join!(one.write(part), async {
+                if part.is_empty() { Ok(0) } else { other.read(&mut heard, 8).await }
+            });
+            assert_eq!((sent.unwrap(), read.unwrap()), (part.len(), part.len()));
+        }
+        drop(one);
+        assert_eq!(other.read(&mut heard, 8).await.unwrap(), 0);
+        assert_eq!(&heard[..], b"abcdefghijkl");
     }
 
     #[tokio::test]
