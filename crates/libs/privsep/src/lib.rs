@@ -1,4 +1,4 @@
-//! Users, groups, the jail, limits, inherited and passed descriptors, running commands.
+//! Users, groups, the jail, limits, inherited and passed descriptors, running commands, where directories lie on the disk.
 //!
 //! One of the two homes of `unsafe` (the other is `engine`): every block is small and says why it holds. Rights are values:
 //! [`Privileged`] is consumed to make [`Jailed`], and only the skeletons may mint it. Where the process does not
