@@ -2,17 +2,16 @@
 
 use crate::caller::InAnyOrder;
 use crate::frame::{self, Frame, Hello};
+use crate::wire::read_now;
 use crate::{Error, Protocol};
 use bytes::BytesMut;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-const READ: usize = 16 * 1024;
 
 /// One end of a connection: says `Out`, hears `In`. `send` buffers; `flush` writes.
 #[derive(Debug)]
@@ -139,15 +138,8 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             if let Some(found) = frame::take(&mut self.incoming, self.limit)? {
                 return Ok(Some(found));
             }
-            let old = self.incoming.len();
-            self.incoming.resize(old + READ, 0);
-            let read = match self.incoming.get_mut(old..) {
-                Some(room) => self.stream.read(room),
-                None => Ok(0),
-            };
-            self.incoming.truncate(old + read.as_ref().copied().unwrap_or(0));
-            match read {
-                Ok(0) if old == 0 => return Ok(None),
+            match read_now(&self.stream, &mut self.incoming) {
+                Ok(0) if self.incoming.is_empty() => return Ok(None),
                 Ok(0) => return Err(Error::Closed),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// Room asked for before each read.
-const READ: usize = 16 * 1024;
+/// A larger buffer is given back once its bytes are written.
+const KEPT: usize = 64 * 1024;
 
 /// One end of a connection: says `Out`, hears `In`.
 ///
@@ -161,7 +161,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         }
         self.outgoing.written = 0;
         self.outgoing.bytes.clear();
-        if self.outgoing.bytes.capacity() > 4 * READ {
+        if self.outgoing.bytes.capacity() > KEPT {
             self.outgoing.bytes = Vec::new();
         }
         Ok(())
@@ -200,7 +200,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             if let Some(found) = frame::take(&mut self.incoming, self.limit)? {
                 return Ok(Some(found));
             }
-            if self.wire.read(&mut self.incoming, READ).await? == 0 {
+            if self.wire.read(&mut self.incoming).await? == 0 {
                 return if self.incoming.is_empty() { Ok(None) } else { Err(Error::Closed) };
             }
         }
