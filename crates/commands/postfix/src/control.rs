@@ -39,6 +39,7 @@ pub(crate) fn start(instance: &Instance, place: Where) -> Result<ExitCode, Fatal
         check::warn(instance);
     }
     tracing::info!("starting the Postfix mail system");
+    layout::give_room(instance);
     if place == Where::Foreground {
         let mode = if std::process::id() == 1 { "-i" } else { "-s" };
         return Err(instance.become_daemon("master", &[mode]));

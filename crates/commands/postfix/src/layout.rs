@@ -2,9 +2,9 @@
 
 use crate::instance::Instance;
 use command::Fatal;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Who owns a file.
@@ -75,16 +75,28 @@ pub(crate) fn create_missing(instance: &Instance) -> Result<(), Fatal> {
         if item.path.exists() {
             continue;
         }
-        let made = match item.path.parent() {
-            Some(parent) if parent == Path::new(&instance.layout.queue_directory) => {
-                privsep::create_directory_apart(&item.path, 0o700)
-            }
-            _ => DirBuilder::new().recursive(true).mode(0o700).create(&item.path),
-        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&item.path);
         made.map_err(|error| failed("unable to create missing queue directories", &item.path, &error))?;
         apply(instance, &item)?;
     }
     Ok(())
+}
+
+/// Gives the directories in which daemons create files a part of the disk of their own, while no daemon runs: master's lock is
+/// held meanwhile.
+pub(crate) fn give_room(instance: &Instance) {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o644);
+    let Ok(lock) = options.open(instance.pid_file()) else { return };
+    if lock.try_lock().is_err() {
+        return;
+    }
+    for name in ["incoming", "bounce", "defer", "trace"] {
+        // What is not possible here is as well done without.
+        if let Err(error) = privsep::move_directory_apart(&instance.queue(name)) {
+            tracing::debug!("move {name} apart: {error}");
+        }
+    }
 }
 
 /// Gives directories and set-gid programs their owners and permissions.

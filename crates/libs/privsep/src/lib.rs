@@ -29,7 +29,7 @@ pub use descriptor::{
 pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
 pub use nix::sys::signal::Signal;
-pub use placement::create_directory_apart;
+pub use placement::{create_directory_apart, move_directory_apart};
 pub use program::{Program, start};
 pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
 pub use rest::Rest;

@@ -2,10 +2,12 @@
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::libc::{self, c_int};
-use std::fs::{DirBuilder, File};
+use std::ffi::{CString, OsString};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -34,15 +36,75 @@ pub fn create_directory_apart(path: &Path, mode: u32) -> io::Result<()> {
 /// put all directories that are called alike into one.
 fn create_unlike_others(path: &Path, mode: u32) -> io::Result<()> {
     let _mark = path.parent().and_then(Mark::set).ok_or(ErrorKind::Unsupported)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.{}", std::process::id(), now.as_nanos()));
+    let name = name_now(path);
     let first = Path::new(&name);
     DirBuilder::new().mode(mode).create(first)?;
     renameat2(AT_FDCWD, first, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE).map_err(|errno| {
         let _ = std::fs::remove_dir(first);
         errno.into()
     })
+}
+
+fn name_now(path: &Path) -> OsString {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}", std::process::id(), now.as_nanos()));
+    name
+}
+
+/// Puts an empty directory that files will be created in into such a part of the disk, once: another one takes its place, with
+/// its owner and permissions, and is known by its own attribute `T` from then on. Nobody may be using it. Whether it was done:
+/// it is left as it is where it is not empty, has more attributes than a new one would have (access lists, labels), is no directory
+/// of its own, or the file system has no such choice.
+///
+/// # Errors
+/// What the system says; the directory is then as before.
+pub fn move_directory_apart(path: &Path) -> io::Result<bool> {
+    let found = std::fs::symlink_metadata(path)?;
+    let is_usual = found.is_dir() && !has_attributes(path)? && std::fs::read_dir(path)?.next().is_none();
+    if !is_usual || flags(&File::open(path)?).is_none_or(|flags| flags & TOP != 0) {
+        return Ok(false);
+    }
+    let Some(mark) = path.parent().and_then(Mark::set) else { return Ok(false) };
+    let name = name_now(path);
+    let new = Path::new(&name);
+    DirBuilder::new().mode(0o700).create(new)?;
+    drop(mark);
+    let done = prepare(new, &found).and_then(|()| exchange(new, path));
+    let removed = std::fs::remove_dir(new);
+    if let (Ok(()), Err(error)) = (&done, removed) {
+        // Somebody used it after all.
+        exchange(new, path)?;
+        std::fs::remove_dir(new)?;
+        return Err(error);
+    }
+    done.map(|()| true)
+}
+
+/// Gives a new directory what an old one has, and the attribute.
+fn prepare(new: &Path, old: &Metadata) -> io::Result<()> {
+    let directory = File::open(new)?;
+    chown(new, Some(old.uid()), Some(old.gid()))?;
+    directory.set_permissions(old.permissions())?;
+    let before = flags(&directory).ok_or(ErrorKind::Unsupported)?;
+    put(&directory, before | TOP)?;
+    Ok(())
+}
+
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)?)
+}
+
+/// Whether a directory has attributes that a new one would not have.
+fn has_attributes(path: &Path) -> io::Result<bool> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a zero byte, and no list is asked for but its size.
+    let size = unsafe { libc::listxattr(path.as_ptr(), std::ptr::null_mut(), 0) };
+    match size {
+        0 => Ok(false),
+        1.. => Ok(true),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A directory that has the attribute until this is dropped.
@@ -55,9 +117,7 @@ impl Mark {
     /// `None` if it has the attribute anyway, or cannot have it.
     fn set(directory: &Path) -> Option<Self> {
         let directory = File::open(directory).ok()?;
-        let mut before = 0;
-        // SAFETY: the descriptor is open, and the kernel writes one int.
-        unsafe { get_flags(directory.as_raw_fd(), &raw mut before) }.ok()?;
+        let before = flags(&directory)?;
         if before & TOP != 0 {
             return None;
         }
@@ -72,6 +132,13 @@ impl Drop for Mark {
     }
 }
 
+/// `None` where the file system has none.
+fn flags(directory: &File) -> Option<c_int> {
+    let mut flags = 0;
+    // SAFETY: the descriptor is open, and the kernel writes one int.
+    unsafe { get_flags(directory.as_raw_fd(), &raw mut flags) }.ok().map(|_| flags)
+}
+
 fn put(directory: &File, flags: c_int) -> nix::Result<c_int> {
     // SAFETY: the descriptor is open, and the kernel reads one int.
     unsafe { set_flags(directory.as_raw_fd(), &raw const flags) }
@@ -83,10 +150,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn flags(path: &Path) -> Option<c_int> {
-        let directory = File::open(path).unwrap();
-        let mut flags = 0;
-        // SAFETY: the descriptor is open, and the kernel writes one int.
-        unsafe { get_flags(directory.as_raw_fd(), &raw mut flags) }.ok().map(|_| flags)
+        super::flags(&File::open(path).unwrap())
     }
 
     #[test]
@@ -119,5 +183,26 @@ mod tests {
         assert!(Mark::set(root.path()).is_none());
         drop(mark);
         assert_eq!(flags(root.path()).unwrap() & TOP, 0);
+    }
+
+    #[test]
+    fn an_empty_directory_is_moved_once() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("incoming");
+        DirBuilder::new().mode(0o750).create(&path).unwrap();
+        let before = path.metadata().unwrap();
+        std::fs::write(path.join("mail"), "").unwrap();
+        assert!(!move_directory_apart(&path).unwrap());
+        std::fs::remove_file(path.join("mail")).unwrap();
+        let moved = move_directory_apart(&path).unwrap();
+        let after = path.metadata().unwrap();
+        assert_eq!(moved, before.ino() != after.ino());
+        assert_eq!((before.mode(), before.uid(), before.gid()), (after.mode(), after.uid(), after.gid()));
+        assert!(!move_directory_apart(&path).unwrap());
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+        assert!(move_directory_apart(&root.path().join("none")).is_err());
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(!move_directory_apart(&link).unwrap());
     }
 }
