@@ -12,7 +12,8 @@
 //! # Commands
 //!
 //! - `check`: look for wrong owners and modes, and for parameters that have no effect; make missing directories.
-//! - `start`: check, then start master(8) in the background.
+//! - `start`: check, then start master(8) in the background. On ext4, an empty queue directory in which daemons create files
+//!   changes places, once, with a new one that has a part of the disk to itself, and keeps the attribute `T` of chattr(1).
 //! - `start-fg`: the same in the foreground, as for systemd or a container.
 //! - `stop`: stop; deliveries in progress may end.
 //! - `abort`: stop at once.
