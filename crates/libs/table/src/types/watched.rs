@@ -7,8 +7,12 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Owner;
+
+/// A file that changed less than this before it was read may have changed once more since, with the same time.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// A file as it was when it was read.
 pub(crate) struct Watched {
@@ -17,8 +21,11 @@ pub(crate) struct Watched {
     owner: u32,
 }
 
-#[derive(PartialEq, Eq)]
-struct Seen {
+/// What changes when a file does. Times are in seconds and nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Device and inode.
+    file: (u64, u64),
     modified: (i64, i64),
     // Also changes when postmap wants to tell that another file is to be read instead.
     status: (i64, i64),
@@ -27,13 +34,21 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
+            file: (metadata.dev(), metadata.ino()),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             status: (metadata.ctime(), metadata.ctime_nsec()),
             size: metadata.size(),
             linked: metadata.nlink() > 0,
         }
+    }
+
+    /// Whether it has been like this for a while: what changed a moment ago may change once more with the same time.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let changed = Duration::from_secs(u64::try_from(self.status.0).unwrap_or(0));
+        now.checked_sub(changed).is_some_and(|age| age > SETTLED)
     }
 }
 
@@ -85,5 +100,19 @@ pub(super) fn warn_if_older(database: &str, source: &str) {
     };
     if edited > made && edited.elapsed().is_ok_and(|age| age.as_secs() > 100) {
         tracing::warn!("database {database} is older than source file {source}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_just_changed_is_not_settled() {
+        let at = |seconds: i64| Seen { file: (1, 1), modified: (0, 0), status: (seconds, 0), size: 1, linked: true };
+        let now = UNIX_EPOCH + Duration::from_secs(100);
+        for (changed, settled) in [(100, false), (98, false), (97, true), (200, false)] {
+            assert_eq!(at(changed).is_settled(now), settled, "{changed}");
+        }
     }
 }

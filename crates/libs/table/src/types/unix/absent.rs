@@ -5,14 +5,12 @@
 //! does begin a line is still looked up by the name service: what the line means is its business.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-/// A file that changed less than this before it was read may have changed once more since, with the same time.
-const SETTLED: Duration = Duration::from_secs(2);
+use crate::types::watched::Seen;
 
 /// How often a look is taken for what can know more names than the files. None of it comes and goes while mail is served.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,11 +37,13 @@ pub(super) struct Names {
     root: PathBuf,
     /// `passwd` or `group`.
     database: &'static str,
-    seen: Mutex<Seen>,
+    /// `nsswitch.conf`, and the file of the database.
+    files: (PathBuf, PathBuf),
+    known: Mutex<Known>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Known {
     switch: Copied<Sources>,
     names: Copied<HashSet<Vec<u8>>>,
     /// When and with what result it was looked whether anything but the files knows names.
@@ -61,19 +61,21 @@ enum Sources {
 
 impl Names {
     pub(super) fn new(root: impl Into<PathBuf>, database: &'static str) -> Self {
-        Self { root: root.into(), database, seen: Mutex::default() }
+        let root = root.into();
+        let files = (root.join("etc/nsswitch.conf"), root.join("etc").join(database));
+        Self { root, database, files, known: Mutex::default() }
     }
 
     /// Whether this is certainly no name of the database. It may be none even if this says no.
     pub(super) fn lack(&self, name: &[u8]) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { switch, names, alone } = &mut *seen;
-        let sources = switch.of(&self.root.join("etc/nsswitch.conf"), |text| sources(text, self.database));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { switch, names, alone } = &mut *known;
+        let sources = switch.of(&self.files.0, |text| sources(text, self.database));
         let Some(sources) = sources.copied().filter(|sources| *sources != Sources::Others) else { return false };
         if !self.is_alone(sources, alone) || sources == Sources::FilesAndSystemd && INBORN.contains(&name) {
             return false;
         }
-        let names = names.of(&self.root.join("etc").join(self.database), first_fields);
+        let names = names.of(&self.files.1, first_fields);
         names.is_some_and(|names| !names.contains(name))
     }
 
@@ -93,46 +95,20 @@ impl Names {
 /// What was made of a file, as long as it is as it was.
 #[derive(Default)]
 struct Copied<T> {
-    stamp: Option<Stamp>,
+    /// `None` if it has to be read again.
+    seen: Option<Seen>,
     value: Option<T>,
 }
 
 impl<T> Copied<T> {
     /// What there is now; `None` if the file cannot be read.
     fn of(&mut self, path: &Path, make: impl FnOnce(&[u8]) -> T) -> Option<&T> {
-        let stamp = Stamp::of(&fs::metadata(path).ok()?);
-        if self.stamp != Some(stamp) {
+        let seen = Seen::of(&fs::metadata(path).ok()?);
+        if self.seen != Some(seen) {
             self.value = Some(make(&fs::read(path).ok()?));
-            self.stamp = stamp.is_settled(SystemTime::now()).then_some(stamp);
+            self.seen = seen.is_settled(SystemTime::now()).then_some(seen);
         }
         self.value.as_ref()
-    }
-}
-
-/// What changes when a file does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            file: (found.dev(), found.ino()),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
-
-    fn is_settled(&self, now: SystemTime) -> bool {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or(0));
-        now.checked_sub(changed).is_some_and(|age| age > SETTLED)
     }
 }
 
@@ -252,14 +228,5 @@ mod tests {
         let host = Host::new();
         fs::remove_file(host.0.path().join("etc/passwd")).unwrap();
         assert!(!host.names("passwd").lack(b"bob"));
-    }
-
-    #[test]
-    fn what_has_just_changed_is_read_again() {
-        let at = |seconds: i64| Stamp { file: (1, 1), size: 1, modified: (0, 0), changed: (seconds, 0) };
-        let now = UNIX_EPOCH + Duration::from_secs(100);
-        for (changed, settled) in [(100, false), (98, false), (97, true), (200, false)] {
-            assert_eq!(at(changed).is_settled(now), settled, "{changed}");
-        }
     }
 }
