@@ -2,13 +2,13 @@
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::libc::{self, c_int};
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `chattr +T`: the directories in this one have nothing to do with each other.
@@ -32,24 +32,23 @@ pub fn create_directory_apart(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Under a name of the moment first: among places that are equally good, the file system chooses by the name, and so would
-/// put all directories that are called alike into one.
 fn create_unlike_others(path: &Path, mode: u32) -> io::Result<()> {
-    let _mark = path.parent().and_then(Mark::set).ok_or(ErrorKind::Unsupported)?;
-    let name = name_now(path);
-    let first = Path::new(&name);
-    DirBuilder::new().mode(mode).create(first)?;
-    renameat2(AT_FDCWD, first, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE).map_err(|errno| {
-        let _ = std::fs::remove_dir(first);
+    let first = create_beside(path, mode)?;
+    renameat2(AT_FDCWD, &first, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE).map_err(|errno| {
+        let _ = std::fs::remove_dir(&first);
         errno.into()
     })
 }
 
-fn name_now(path: &Path) -> OsString {
+/// Creates a directory apart, under a name of the moment: among places that are equally good, the file system chooses by the
+/// name, and so would put all directories that are called alike into one.
+fn create_beside(path: &Path, mode: u32) -> io::Result<PathBuf> {
+    let _mark = path.parent().and_then(Mark::set).ok_or(ErrorKind::Unsupported)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.{}", std::process::id(), now.as_nanos()));
-    name
+    DirBuilder::new().mode(mode).create(&name)?;
+    Ok(name.into())
 }
 
 /// Puts an empty directory that files will be created in into such a part of the disk, once: another one takes its place, with
@@ -65,17 +64,16 @@ pub fn move_directory_apart(path: &Path) -> io::Result<bool> {
     if !is_usual || flags(&File::open(path)?).is_none_or(|flags| flags & TOP != 0) {
         return Ok(false);
     }
-    let Some(mark) = path.parent().and_then(Mark::set) else { return Ok(false) };
-    let name = name_now(path);
-    let new = Path::new(&name);
-    DirBuilder::new().mode(0o700).create(new)?;
-    drop(mark);
-    let done = prepare(new, &found).and_then(|()| exchange(new, path));
-    let removed = std::fs::remove_dir(new);
+    let new = match create_beside(path, 0o700) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
+        new => new?,
+    };
+    let done = prepare(&new, &found).and_then(|()| exchange(&new, path));
+    let removed = std::fs::remove_dir(&new);
     if let (Ok(()), Err(error)) = (&done, removed) {
         // Somebody used it after all.
-        exchange(new, path)?;
-        std::fs::remove_dir(new)?;
+        exchange(&new, path)?;
+        std::fs::remove_dir(&new)?;
         return Err(error);
     }
     done.map(|()| true)
