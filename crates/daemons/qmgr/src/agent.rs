@@ -13,6 +13,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+/// So many deliveries go to one agent before another one gets any: one that is awake does more per wake-up, and finds more
+/// connections of its own to use again. It is as many as go to one destination at once
+/// (`default_destination_concurrency_limit`).
+const TOGETHER: usize = 20;
 /// Connections that may be waiting for an agent to take them.
 const OPENING: usize = 2;
 /// Requests written in one go.
@@ -63,13 +67,9 @@ impl Pool {
         Self { transport, recipient_limit, stock, path, links: Arena::default(), opening: 0 }
     }
 
-    /// The connection with the fewest deliveries that takes one more.
+    /// The connection that the next delivery goes over, if any takes one more.
     pub(crate) fn free(&self) -> Option<Key<Link>> {
-        self.links
-            .iter()
-            .filter(|(_, link)| link.outstanding.len() < link.credit)
-            .min_by_key(|(_, link)| link.outstanding.len())
-            .map(|(key, _)| key)
+        choose(self.links.iter().map(|(key, link)| (key, link.outstanding.len(), link.credit)))
     }
 
     /// Hands a delivery over a connection; `request` gets its number.
@@ -147,6 +147,18 @@ impl Pool {
     }
 }
 
+/// Of agents, each with what it has in hand and its credit: the one with the most, until it has [`TOGETHER`]; then the one
+/// with the least.
+fn choose<K>(agents: impl Iterator<Item = (K, usize, usize)>) -> Option<K> {
+    agents
+        .filter(|(_, in_hand, credit)| in_hand < credit)
+        .min_by_key(|(_, in_hand, _)| match TOGETHER.checked_sub(*in_hand) {
+            None | Some(0) => (true, *in_hand),
+            Some(room) => (false, room),
+        })
+        .map(|(agent, ..)| agent)
+}
+
 async fn converse(
     path: &std::path::Path,
     patience: Duration,
@@ -209,6 +221,29 @@ async fn connect(path: &std::path::Path, patience: Duration) -> Result<Channel<R
                 sleep(AGAIN).await;
             }
             result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_go_to_an_agent_that_is_awake_until_it_has_many() {
+        let table = [
+            (vec![], None, "there is none"),
+            (vec![(0, 50), (3, 50), (7, 50)], Some(2), "the one with the most"),
+            (vec![(19, 50), (0, 50)], Some(0), "not many yet"),
+            (vec![(20, 50), (0, 50)], Some(1), "the other one helps"),
+            (vec![(20, 50), (5, 50), (0, 50)], Some(1), "one more is enough"),
+            (vec![(30, 50), (20, 50), (25, 50)], Some(1), "all have many"),
+            (vec![(2, 2), (1, 2), (0, 2)], Some(1), "its credit is used up"),
+            (vec![(1, 1), (1, 1)], None, "all are full"),
+        ];
+        for (agents, expected, why) in table {
+            let agents = agents.into_iter().enumerate().map(|(at, (in_hand, credit))| (at, in_hand, credit));
+            assert_eq!(choose(agents), expected, "{why}");
         }
     }
 }
