@@ -1,12 +1,13 @@
 //! Starts a daemon: with its descriptors at known numbers, and nothing else of ours.
 
 use crate::Error;
-use nix::fcntl::{FcntlArg, fcntl};
-use std::fs::File;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::Mode;
+use std::ffi::{CString, NulError};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// The number of the first passed descriptor.
 const FIRST: RawFd = 3;
@@ -26,58 +27,52 @@ pub struct Program<'a> {
     pub descriptors: &'a [BorrowedFd<'a>],
 }
 
-/// Starts a program in a process group of its parent; returns its process id. Standard streams pass on. The caller reaps it.
+/// Starts a program in a process group of its parent; returns its process id. Its standard input is empty, the other standard
+/// streams pass on, no signal is blocked, and `SIGPIPE` ends it. The caller reaps it.
+///
+/// The parent's memory is not copied for the child, as a fork would.
 ///
 /// # Errors
 /// [`Error::Execute`], or [`Error::Descriptor`].
 pub fn start(program: &Program<'_>) -> Result<u32, Error> {
     let count = RawFd::try_from(program.descriptors.len()).unwrap_or(RawFd::MAX - FIRST);
-    let (sources, _occupied) = move_up(program.descriptors, FIRST + count)?;
-    let numbers: Vec<RawFd> = sources.iter().map(AsRawFd::as_raw_fd).collect();
-    let mut command = Command::new(program.path);
-    command
-        .arg0(program.name)
-        .args(program.arguments)
-        .env_clear()
-        .envs(program.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null());
-    // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.
-    unsafe { command.pre_exec(move || place(&numbers)) };
-    let child = command.spawn().map_err(|source| Error::Execute { path: program.path.into(), source })?;
-    Ok(child.id())
+    let sources = move_up(program.descriptors, FIRST + count)?;
+    let failed = |errno: nix::Error| Error::Execute { path: program.path.into(), source: errno.into() };
+    let (arguments, environment) = words(program).map_err(|_| failed(nix::Error::EINVAL))?;
+    let mut actions = PosixSpawnFileActions::init().map_err(failed)?;
+    actions.add_open(0, "/dev/null", OFlag::O_RDONLY, Mode::empty()).map_err(failed)?;
+    for (target, source) in (FIRST..).zip(&sources) {
+        actions.add_dup2(source.as_raw_fd(), target).map_err(failed)?;
+    }
+    let mut attributes = PosixSpawnAttr::init().map_err(failed)?;
+    attributes
+        .set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)
+        .and_then(|()| attributes.set_sigmask(&SigSet::empty()))
+        .and_then(|()| attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE)))
+        .map_err(failed)?;
+    let pid = posix_spawn(program.path, &actions, &attributes, &arguments, &environment).map_err(failed)?;
+    Ok(pid.as_raw().cast_unsigned())
 }
 
-/// Copies of the descriptors above the range they are to have, with that range occupied, so that no descriptor
-/// of the standard library's own (its pipe for the error of exec) can be in the way.
-fn move_up(descriptors: &[BorrowedFd<'_>], end: RawFd) -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), Error> {
-    let null = File::open("/dev/null").map_err(|source| Error::Descriptor { what: "open /dev/null", source })?;
-    let mut occupied = Vec::new();
-    loop {
-        let filler = duplicate(&null, FIRST)?;
-        if filler.as_raw_fd() >= end {
-            break;
-        }
-        occupied.push(filler);
-    }
-    let sources = descriptors.iter().map(|descriptor| duplicate(descriptor, end)).collect::<Result<_, _>>()?;
-    Ok((sources, occupied))
+/// The arguments and the environment, as the system takes them.
+fn words(program: &Program<'_>) -> Result<(Vec<CString>, Vec<CString>), NulError> {
+    let arguments = [program.name].into_iter().chain(program.arguments.iter().map(String::as_str));
+    let environment = program.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    Ok((
+        arguments.map(CString::new).collect::<Result<_, _>>()?,
+        environment.map(CString::new).collect::<Result<_, _>>()?,
+    ))
+}
+
+/// Copies of the descriptors above the range they are to have: none is overwritten before it is in its place.
+fn move_up(descriptors: &[BorrowedFd<'_>], end: RawFd) -> Result<Vec<OwnedFd>, Error> {
+    descriptors.iter().map(|descriptor| duplicate(descriptor, end)).collect()
 }
 
 fn duplicate(descriptor: &impl std::os::fd::AsFd, least: RawFd) -> Result<OwnedFd, Error> {
     let number = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(least)).map_err(Error::descriptor("duplicate"))?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// In the child: puts the descriptors where they belong, and unblocks signals.
-fn place(numbers: &[RawFd]) -> std::io::Result<()> {
-    for (target, source) in (FIRST..).zip(numbers) {
-        // SAFETY: dup2 takes any numbers; the target range holds nothing that this child needs.
-        if unsafe { libc::dup2(*source, target) } < 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-    }
-    nix::sys::signal::SigSet::empty().thread_set_mask().map_err(Into::into)
 }
 
 #[cfg(test)]
