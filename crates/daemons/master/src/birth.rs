@@ -78,7 +78,7 @@ impl Locks {
         let pid = lock::take(Path::new(&pid_file(settings)))?;
         let data = Path::new(&settings.params.layout.data_directory).join("master.lock");
         let lock = match &settings.owner {
-            Some(owner) => privsep::become_user(owner, || lock::take(&data))??,
+            Some(owner) => privsep::become_user(&owner.user(), || lock::take(&data))??,
             None => lock::take(&data)?,
         };
         lock::write_pid(&pid)?;

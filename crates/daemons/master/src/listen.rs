@@ -121,7 +121,7 @@ pub(crate) fn open(place: Place, settings: &Settings) -> Result<Listener, Fatal>
             .map_err(|error| Fatal::new(format!("bind {} port {}: {error}", address.ip(), address.port())))?,
         Place::Stream(path) | Place::Datagram(path) | Place::Fifo(path) => {
             let opened = make_directory(path, settings).and_then(|()| match &settings.owner {
-                Some(owner) => privsep::become_user(owner, || open_path(&place, path))
+                Some(owner) => privsep::become_user(&owner.user(), || open_path(&place, path))
                     .unwrap_or_else(|error| Err(io::Error::other(error))),
                 None => open_path(&place, path),
             });

@@ -4,14 +4,11 @@ use crate::Fatal;
 use crate::service::Service;
 use crate::settings::Settings;
 use config::master_cf::{Entry, Kind};
-use ipc::master::Link;
+use ipc::master::{Link, OWNER, SHARE};
 use privsep::Program;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-
-/// What says a process its share, in its environment.
-const SHARE: &str = "MAIL_PROCESS_SHARE";
 
 /// What a process is told besides what master.cf says.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +87,9 @@ fn environment(settings: &Settings, share: u32) -> Vec<(String, String)> {
     environment.push(("MAIL_CONFIG".into(), settings.directory.display().to_string()));
     environment.push(("PATH".into(), "/usr/sbin:/usr/bin:/sbin:/bin".into()));
     environment.push((SHARE.into(), share.to_string()));
+    if let Some(owner) = &settings.owner {
+        environment.push((OWNER.into(), owner.to_string()));
+    }
     environment
 }
 

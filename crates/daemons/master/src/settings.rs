@@ -5,9 +5,9 @@ use crate::shares::Shares;
 use config::master_cf::{Defaults, Entry, Kind, MasterCf};
 use config::{Source, params};
 use maillog::{Facility, LogFile, Place};
-use privsep::User;
+use privsep::{Owner, User};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,8 +32,10 @@ pub(crate) struct Settings {
     pub(crate) services: MasterCf,
     /// Where services without an address of their own listen.
     pub(crate) addresses: Vec<IpAddr>,
+    /// How many processors there are.
+    processors: u32,
     /// `mail_owner`; nobody, in an ordinary user's instance.
-    pub(crate) owner: Option<User>,
+    pub(crate) owner: Option<Owner>,
 }
 
 impl Settings {
@@ -50,7 +52,9 @@ impl Settings {
         services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
         let owner = if privsep::is_root() { Some(owner(directory, &params.layout.mail_owner)?) } else { None };
         let addresses = source.listen_addresses();
-        Ok(Self { directory: directory.to_owned(), source, params, services, addresses, owner })
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = u32::try_from(processors).unwrap_or(1);
+        Ok(Self { directory: directory.to_owned(), source, params, services, addresses, processors, owner })
     }
 
     /// Says what is odd.
@@ -66,8 +70,7 @@ impl Settings {
         if SOLO.iter().any(|solo| *solo == name) {
             return Shares::new(entry.max_processes, u32::MAX, NonZeroU32::new(1));
         }
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Shares::new(entry.max_processes, u32::try_from(processors).unwrap_or(1), self.most_in_one(entry))
+        Shares::new(entry.max_processes, self.processors, self.most_in_one(entry))
     }
 
     /// `process_session_limit`, or that of the service alone.
@@ -123,7 +126,7 @@ pub(crate) enum Way {
     Service,
 }
 
-fn owner(directory: &Path, name: &str) -> Result<User, Fatal> {
+fn owner(directory: &Path, name: &str) -> Result<Owner, Fatal> {
     let main_cf = directory.join("main.cf");
     let file = main_cf.display();
     let user = User::by_name(name)?
@@ -131,7 +134,7 @@ fn owner(directory: &Path, name: &str) -> Result<User, Fatal> {
     if user.uid == 0 {
         return Err(Fatal::new(format!("file {file}: parameter mail_owner: user {name} has privileged user ID")));
     }
-    Ok(user)
+    Ok(Owner::of(&user)?)
 }
 
 /// Whether `master_service_disable` names the service: `type`, `name/type` (or `name.type`, as once).

@@ -10,6 +10,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+/// The environment variable in which master tells a process how many sessions it may have; 0 means any number.
+pub const SHARE: &str = "MAIL_PROCESS_SHARE";
+
+/// The environment variable in which master tells a process who `mail_owner` is, as a `privsep::Owner` is written.
+pub const OWNER: &str = "MAIL_OWNER";
+
 /// The channel; a [`crate::Channel`] over an inherited descriptor, without hello.
 #[derive(Debug)]
 pub struct Master;

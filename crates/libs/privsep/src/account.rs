@@ -1,7 +1,11 @@
 //! Users and groups, as the host's name service knows them.
 
 use crate::Error;
+use nix::unistd::Gid;
+use std::ffi::CString;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A user of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,70 @@ pub struct Group {
     pub name: String,
     /// Group id.
     pub gid: u32,
+}
+
+/// Whom a process without rights runs as. As text, `name:uid:gid:group,group,…`, master hands it down to the processes that it
+/// starts: to ask the name service at each birth can cost much, and would not be possible when that is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Id of the primary group.
+    pub gid: u32,
+    /// Ids of all groups.
+    pub groups: Vec<u32>,
+}
+
+impl Owner {
+    /// The user, with the groups that the name service knows.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if the name service failed.
+    pub fn of(user: &User) -> Result<Self, Error> {
+        let name = CString::new(user.name.as_str()).map_err(|_| failed(&user.name, nix::Error::EINVAL))?;
+        let groups = nix::unistd::getgrouplist(&name, Gid::from_raw(user.gid))
+            .map_err(|errno| failed(&user.name, errno))?
+            .into_iter()
+            .map(Gid::as_raw)
+            .collect();
+        Ok(Self { name: user.name.clone(), uid: user.uid, gid: user.gid, groups })
+    }
+
+    /// The user, of whom nothing is known but the ids.
+    #[must_use]
+    pub fn user(&self) -> User {
+        User::of_ids(self.uid, self.gid)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: Vec<_> = self.groups.iter().map(u32::to_string).collect();
+        write!(f, "{}:{}:{}:{}", self.name, self.uid, self.gid, groups.join(","))
+    }
+}
+
+/// A text that is no [`Owner`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a user with ids and groups")]
+pub struct NoOwner;
+
+impl FromStr for Owner {
+    type Err = NoOwner;
+
+    fn from_str(text: &str) -> Result<Self, NoOwner> {
+        let mut parts = text.split(':');
+        let (Some(name), Some(uid), Some(gid), Some(groups), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(NoOwner);
+        };
+        let number = |text: &str| text.parse().map_err(|_| NoOwner);
+        let groups = groups.split(',').filter(|group| !group.is_empty()).map(number).collect::<Result<_, _>>()?;
+        Ok(Self { name: name.to_owned(), uid: number(uid)?, gid: number(gid)?, groups })
+    }
 }
 
 /// Whether this process runs with the rights of root.
@@ -148,6 +216,19 @@ mod tests {
         assert_eq!((root.uid, root.gid), (0, 0));
         assert_eq!(User::by_uid(0).unwrap(), Some(root));
         assert_eq!(Group::by_name("root").unwrap(), Group::by_gid(0).unwrap());
+    }
+
+    #[test]
+    fn owner_is_handed_down_as_text() {
+        let root = Owner::of(&User::by_name("root").unwrap().unwrap()).unwrap();
+        assert!(root.groups.contains(&0), "{root}");
+        assert_eq!(root.to_string().parse(), Ok(root));
+        let many = Owner { name: "postfix".into(), uid: 102, gid: 105, groups: vec![105, 112] };
+        assert_eq!(many.to_string(), "postfix:102:105:105,112");
+        assert_eq!("postfix:102:105:105,112".parse(), Ok(many));
+        for text in ["", "postfix", "postfix:102:105", "postfix:x:105:", "postfix:1:2:x", "postfix:1:2:3:4"] {
+            assert_eq!(text.parse::<Owner>(), Err(NoOwner), "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod rest;
 mod rights;
 mod signal;
 
-pub use account::{Group, User, has_gained_rights, is_root, real_uid};
+pub use account::{Group, NoOwner, Owner, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
 pub use command::{Attached, Command, Finished, Line, attach, chosen_environment, run};
 pub use confine::{Lack, kernel_lacks};

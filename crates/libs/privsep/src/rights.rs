@@ -1,8 +1,7 @@
 //! What a process may do, as values: privileged, jailed, or for a moment another user.
 
-use crate::{Error, User, confine, is_root};
+use crate::{Error, Owner, User, confine, is_root};
 use nix::unistd::{Gid, Uid};
-use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -20,7 +19,7 @@ pub struct Jail {
     /// The new root directory: `queue_directory`, for services with `chroot` in `master.cf`.
     pub root: Option<PathBuf>,
     /// The user to become: `mail_owner`, for services with `unprivileged`.
-    pub user: Option<User>,
+    pub user: Option<Owner>,
     /// Whether programs may still be executed, set-id ones included.
     pub may_gain_rights: bool,
     /// The only directories in which it may write files, unless it may gain rights.
@@ -67,12 +66,11 @@ impl Privileged {
     }
 }
 
-fn enter_groups(user: &User) -> Result<(), Error> {
+fn enter_groups(user: &Owner) -> Result<(), Error> {
     let gid = Gid::from_raw(user.gid);
-    let name = CString::new(user.name.as_str())
-        .map_err(|source| Error::Rights { what: "user name".into(), source: source.into() })?;
+    let groups: Vec<_> = user.groups.iter().copied().map(Gid::from_raw).collect();
     nix::unistd::setresgid(gid, gid, gid).map_err(Error::rights(format!("setgid {}", user.gid)))?;
-    nix::unistd::initgroups(&name, gid).map_err(Error::rights(format!("initgroups {}", user.name)))
+    nix::unistd::setgroups(&groups).map_err(Error::rights(format!("setgroups of {}", user.name)))
 }
 
 /// Does something with the identity of `user`, and takes the old one back. Ends the process if that fails.
@@ -166,7 +164,7 @@ mod tests {
         }
         let jail = Jail {
             root: Some(directory.path().into()),
-            user: Some(nobody.clone()),
+            user: Some(Owner::of(&nobody).unwrap()),
             may_gain_rights: false,
             writable: vec![directory.path().into()],
         };

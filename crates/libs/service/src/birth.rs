@@ -3,8 +3,9 @@
 use crate::arguments::{Arguments, Kind};
 use crate::{Fatal, Outside, panics};
 use config::{Source, params};
+use ipc::master::{OWNER, SHARE};
 use maillog::{Echo, Facility, Log, Patience, Place, Settings, Verbosity};
-use privsep::{Jail, Jailed, Privileged, User};
+use privsep::{Jail, Jailed, Owner, Privileged, User};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,6 @@ use std::process::ExitCode;
 
 /// Where the descriptors that master passes begin: the status channel, then the listening sockets.
 const STATUS: i32 = 3;
-/// What master says about the share of this process, in the environment.
-const SHARE: &str = "MAIL_PROCESS_SHARE";
 /// Descriptors asked of the system, which may give less.
 const DESCRIPTORS: u64 = 65536;
 /// Descriptors that a session may need: its client, a queue file, a next hop or filter.
@@ -123,21 +122,25 @@ impl Birth {
     /// Enters the jail.
     pub(crate) fn jail(self, may_gain_rights: bool) -> Result<(Jailed, Outside), Fatal> {
         let layout = &self.params.layout;
-        let user = if self.arguments.unprivileged && privsep::is_root() {
-            let name = &layout.mail_owner;
-            let file = self.outside.source.directory().join("main.cf");
-            let unknown = || {
-                Fatal::new(format!("file {}: parameter mail_owner: unknown user name value: {name}", file.display()))
-            };
-            Some(User::by_name(name)?.ok_or_else(unknown)?)
-        } else {
-            None
-        };
+        let user = if self.arguments.unprivileged && privsep::is_root() { Some(self.owner()?) } else { None };
         let may_gain_rights = may_gain_rights || !self.arguments.unprivileged;
         let writable = vec![layout.queue_directory.clone().into(), layout.data_directory.clone().into()];
         let root = self.arguments.chroot.then(|| PathBuf::from(&layout.queue_directory));
         let jailed = self.privileged.jail(&Jail { root, user, may_gain_rights, writable })?;
         Ok((jailed, self.outside))
+    }
+
+    /// `mail_owner`: as master has said, unless this service is to have another.
+    fn owner(&self) -> Result<Owner, Fatal> {
+        let name = &self.params.layout.mail_owner;
+        let told = std::env::var(OWNER).ok().and_then(|owner| owner.parse().ok());
+        if let Some(owner) = told.filter(|owner: &Owner| owner.name == *name) {
+            return Ok(owner);
+        }
+        let file = self.outside.source.directory().join("main.cf");
+        let unknown =
+            || Fatal::new(format!("file {}: parameter mail_owner: unknown user name value: {name}", file.display()));
+        Ok(Owner::of(&User::by_name(name)?.ok_or_else(unknown)?)?)
     }
 }
 
