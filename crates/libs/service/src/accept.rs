@@ -10,12 +10,14 @@ use crate::turns::Turns;
 use crate::waker::Waker;
 use crate::watchdog::Watchdog;
 use crate::{Fatal, LifeSpan, Service, standalone};
+use futures_util::FutureExt;
 use ipc::Channel;
 use ipc::master::{Order, Status};
 use privsep::Jailed;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -314,8 +316,9 @@ impl<S: Service> Daemon<S> {
 
     /// Serves a client; a panic ends this session, and then the process.
     async fn session(&self, client: Client) {
-        let session = tokio::spawn(Arc::clone(&self.service).serve(client));
-        if session.await.is_err_and(|error| error.is_panic()) {
+        // What the session leaves behind is not looked at again by this process.
+        let session = AssertUnwindSafe(Arc::clone(&self.service).serve(client));
+        if session.catch_unwind().await.is_err() {
             self.life.retire();
         }
     }
