@@ -98,18 +98,15 @@ impl<'a> Message<'a> {
     /// Appends some of the content in wire form; whether there is more.
     fn encode(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
         let full = out.len() + SOME;
-        while out.len() < full {
-            match self.pieces.next() {
-                Ok(Some(Piece::Part(part))) => self.encoder.part(part, out),
-                Ok(Some(Piece::Line(line))) => {
-                    self.encoder.part(line, out);
-                    self.encoder.end_line(out);
-                }
-                Ok(None) => return Ok(false),
-                Err(error) => return Err(self.unreadable(&error)),
+        let encoder = &mut self.encoder;
+        let more = self.pieces.each(|piece| {
+            match piece {
+                Piece::Part(part) => encoder.part(part, out),
+                Piece::Line(line) => encoder.line(line, out),
             }
-        }
-        Ok(true)
+            out.len() < full
+        });
+        more.map_err(|error| self.unreadable(&error))
     }
 
     /// By way of text: through the conversion, then through the reader, into wire form.
@@ -132,19 +129,13 @@ impl<'a> Message<'a> {
     /// Appends some of the content, converted; whether there is more.
     fn convert(&mut self, text: &mut Vec<u8>) -> Result<bool, Failure> {
         let full = text.len() + SOME;
-        while text.len() < full {
-            let (piece, end) = match self.pieces.next() {
-                Ok(Some(Piece::Part(part))) => (part, End::Cut),
-                Ok(Some(Piece::Line(line))) => (line, End::Line),
-                Ok(None) => {
-                    if let Some(downgrade) = &mut self.downgrade {
-                        downgrade.finish(text);
-                    }
-                    return Ok(false);
-                }
-                Err(error) => return Err(self.unreadable(&error)),
+        let downgrade = &mut self.downgrade;
+        let more = self.pieces.each(|piece| {
+            let (piece, end) = match piece {
+                Piece::Part(part) => (part, End::Cut),
+                Piece::Line(line) => (line, End::Line),
             };
-            match &mut self.downgrade {
+            match downgrade {
                 Some(downgrade) => downgrade.line(piece, end, text),
                 None => {
                     text.extend_from_slice(piece);
@@ -153,8 +144,13 @@ impl<'a> Message<'a> {
                     }
                 }
             }
+            text.len() < full
+        });
+        let more = more.map_err(|error| self.unreadable(&error))?;
+        if let (Some(downgrade), false) = (&mut self.downgrade, more) {
+            downgrade.finish(text);
         }
-        Ok(true)
+        Ok(more)
     }
 
     async fn read(&mut self, text: &[u8], dialogue: &mut Dialogue) -> Result<(), Failure> {

@@ -47,6 +47,13 @@ impl Encoder {
         self.column += part.len();
     }
 
+    /// Appends a line, or what is left of one.
+    pub fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        out.reserve(line.len() + 3);
+        self.part(line, out);
+        self.end_line(out);
+    }
+
     /// Ends a line.
     pub fn end_line(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n");
@@ -57,8 +64,7 @@ impl Encoder {
     /// Appends text with LF line ends.
     pub fn text(&mut self, mut text: &[u8], out: &mut Vec<u8>) {
         while let Some(end) = memchr(b'\n', text) {
-            self.part(text.get(..end).unwrap_or_default(), out);
-            self.end_line(out);
+            self.line(text.get(..end).unwrap_or_default(), out);
             text = text.get(end + 1..).unwrap_or_default();
         }
         if !text.is_empty() {

@@ -14,6 +14,19 @@ pub enum Piece<'a> {
     Line(&'a [u8]),
 }
 
+impl<'a> Piece<'a> {
+    /// What a record holds, if it is one of text.
+    fn new(kind: u8, data: &'a [u8]) -> Option<Self> {
+        if kind == Type::Line.byte() {
+            Some(Self::Line(data))
+        } else if kind == Type::Filter.byte() {
+            Some(Self::Part(data))
+        } else {
+            None
+        }
+    }
+}
+
 /// Walks through the content of a message.
 #[derive(Debug)]
 pub struct Content<S> {
@@ -40,15 +53,31 @@ impl<S: Source> Content<S> {
         let Some(record) = self.records.next_past(Some(Type::Deleted))? else {
             return Err(Error::Malformed { offset, problem: Problem::NoEnd });
         };
-        if record.kind == Type::Line {
-            Ok(Some(Piece::Line(record.data)))
-        } else if record.kind == Type::Filter {
-            Ok(Some(Piece::Part(record.data)))
+        if let Some(piece) = Piece::new(record.kind.byte(), record.data) {
+            Ok(Some(piece))
         } else if matches!(record.kind, Type::Extracted | Type::End) {
             self.ended = true;
             Ok(None)
         } else {
             Err(record.misplaced())
+        }
+    }
+
+    /// Hands on pieces as long as `take` wants more; whether there may be more. It is quicker than [`Self::next`] for many.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn each(&mut self, mut take: impl FnMut(Piece<'_>) -> bool) -> Result<bool, Error> {
+        loop {
+            // What is at hand and needs no thought; then one record in the usual way, whatever it is.
+            if !self.ended && !self.records.each_at_hand(|kind, data| Piece::new(kind, data).map(&mut take))? {
+                return Ok(true);
+            }
+            match self.next()? {
+                None => return Ok(false),
+                Some(piece) if take(piece) => {}
+                Some(_) => return Ok(true),
+            }
         }
     }
 
@@ -58,17 +87,16 @@ impl<S: Source> Content<S> {
     /// As [`Self::next`].
     pub fn append_to(&mut self, out: &mut Vec<u8>, line_end: &[u8], most: usize) -> Result<bool, Error> {
         let full = out.len().saturating_add(most);
-        while out.len() < full {
-            match self.next()? {
-                None => return Ok(false),
-                Some(Piece::Part(part)) => out.extend_from_slice(part),
-                Some(Piece::Line(line)) => {
+        self.each(|piece| {
+            match piece {
+                Piece::Part(part) => out.extend_from_slice(part),
+                Piece::Line(line) => {
                     out.extend_from_slice(line);
                     out.extend_from_slice(line_end);
                 }
             }
-        }
-        Ok(!self.ended)
+            out.len() < full
+        })
     }
 
     /// Where the next record begins.

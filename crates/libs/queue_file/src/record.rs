@@ -144,8 +144,14 @@ pub fn put(out: &mut Vec<u8>, kind: Type, data: &[u8]) {
 
 /// Appends type and length of a record whose data the caller appends.
 pub fn put_header(out: &mut Vec<u8>, kind: Type, length: usize) {
-    out.push(kind.byte());
-    put_length(out, length);
+    match u8::try_from(length) {
+        // Most lines are short.
+        Ok(low) if low < 0x80 => out.extend_from_slice(&[kind.byte(), low]),
+        Ok(_) | Err(_) => {
+            out.push(kind.byte());
+            put_length(out, length);
+        }
+    }
 }
 
 /// Appends `name=value`.
@@ -315,6 +321,22 @@ impl<S: Source> Records<S> {
     #[expect(clippy::should_implement_trait, reason = "lends: a record borrows from the walk")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
         self.next_past(None)
+    }
+
+    /// Hands on types and data of the records that are in memory, as long as `take` takes them (`None`: not this one) and wants
+    /// more (`true`); whether it does.
+    pub(crate) fn each_at_hand(&mut self, mut take: impl FnMut(u8, &[u8]) -> Option<bool>) -> Result<bool, Error> {
+        let mut rest = self.source.window(self.offset, 6)?;
+        let mut wants_more = true;
+        while wants_more {
+            let Ok(Some((kind, length, skip))) = header(rest) else { break };
+            let Some((record, after)) = rest.split_at_checked(skip + length) else { break };
+            let Some(wants) = take(kind, record.get(skip..).unwrap_or_default()) else { break };
+            self.offset += record.len() as u64;
+            rest = after;
+            wants_more = wants;
+        }
+        Ok(wants_more)
     }
 
     /// As [`Self::next`], past all records of one type.
