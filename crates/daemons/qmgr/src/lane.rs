@@ -2,6 +2,7 @@
 
 use crate::engine::Event;
 use crate::schedule::MessageNumber;
+use nix::sys::resource::{UsageWho, getrusage};
 use offload::Pace;
 use queue_file::Spool;
 use queue_file::sweep::spread;
@@ -28,17 +29,17 @@ impl Lane {
     /// Starts the task that has the work done, on so many threads at most; on one, everything is done in the order in which it was
     /// asked for.
     pub(crate) fn start(spool: Arc<Spool>, events: mpsc::UnboundedSender<Event>, threads: usize) -> Self {
-        // What one piece takes, in nanoseconds.
+        // How long one piece waits for the disk, in nanoseconds.
         let average = Arc::new(AtomicU64::new(0));
         let work = move |batch: Vec<(MessageNumber, Job)>| {
-            let count = u32::try_from(batch.len()).unwrap_or(u32::MAX).max(1);
             let each = Duration::from_nanos(average.load(Ordering::Relaxed));
             let parts = parts(batch, threads, each);
-            let width = u32::try_from(parts.len()).unwrap_or(1);
-            let began = Instant::now();
+            let own = parts.first().map_or(0, Vec::len);
+            let (began, waits, others) = (Instant::now(), waits(), parts.len().saturating_sub(1));
             let done = spread(parts, |job: Job| job(&spool));
+            let waits = usize::try_from(self::waits() - waits).unwrap_or(0).saturating_sub(others);
             // An eighth of the average is the newest.
-            let each = (each * 7 + began.elapsed() * width / count) / 8;
+            let each = (each * 7 + waited(began.elapsed(), own, waits)) / 8;
             average.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
             done
         };
@@ -60,7 +61,19 @@ impl Lane {
     }
 }
 
-/// Work in as many parts as it is worth, if a piece of it takes so long; that of one message is in one part.
+/// How long each of so many pieces has waited, if they took so long together and this thread had to wait so many times. Work that
+/// only had to share the processors with others has not waited: more threads would not make it quicker.
+fn waited(took: Duration, pieces: usize, waits: usize) -> Duration {
+    let number = |count: usize| u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+    if waits == 0 { Duration::ZERO } else { took / number(pieces) * number(waits.min(pieces)) / number(pieces) }
+}
+
+/// How many times this thread has waited for something so far.
+fn waits() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.voluntary_context_switches())
+}
+
+/// Work in as many parts as it is worth, if a piece of it waits so long; that of one message is in one part.
 fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Vec<Vec<Job>> {
     let worth = each.as_micros() * batch.len() as u128 / SHARE.as_micros();
     let count = usize::try_from(worth).unwrap_or(threads).min(threads).min(batch.len()).max(1);
@@ -92,6 +105,16 @@ mod tests {
         let parts = split(128, 8, 200);
         assert_eq!((parts.len(), parts.iter().sum()), (8, 128));
         assert!(parts.iter().all(|part| *part > 0));
+    }
+
+    #[test]
+    fn work_that_only_shares_the_processors_has_not_waited() {
+        let took = Duration::from_millis(100);
+        assert_eq!(waited(took, 10, 0), Duration::ZERO);
+        assert_eq!(waited(took, 10, 1), Duration::from_millis(1));
+        assert_eq!(waited(took, 10, 10), Duration::from_millis(10));
+        assert_eq!(waited(took, 10, 50), Duration::from_millis(10));
+        assert_eq!(waited(took, 0, 1), took);
     }
 
     #[test]
