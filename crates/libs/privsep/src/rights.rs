@@ -134,6 +134,7 @@ impl Drop for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn identity_is_taken_and_given_back() {
@@ -164,12 +165,15 @@ mod tests {
         }
         let jail = Jail {
             root: Some(directory.path().into()),
-            user: Some(Owner::of(&nobody).unwrap()),
+            user: Some(Owner { groups: vec![nobody.gid, 1], ..Owner::of(&nobody).unwrap() }),
             may_gain_rights: false,
             writable: vec![directory.path().into()],
         };
         Privileged::mint().jail(&jail).unwrap();
         assert_eq!(nix::unistd::getuid().as_raw(), nobody.uid);
+        assert_eq!(nix::unistd::getgid().as_raw(), nobody.gid);
+        let groups: BTreeSet<_> = nix::unistd::getgroups().unwrap().into_iter().map(Gid::as_raw).collect();
+        assert_eq!(groups, BTreeSet::from([nobody.gid, 1]), "those that were handed down");
         assert_eq!(std::fs::read_dir("/").unwrap().count(), 1);
         std::fs::write("/new", "x").unwrap();
         assert!(nix::unistd::seteuid(Uid::from_raw(0)).is_err());
