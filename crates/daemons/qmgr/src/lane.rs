@@ -35,9 +35,11 @@ impl Lane {
             let each = Duration::from_nanos(average.load(Ordering::Relaxed));
             let parts = parts(batch, threads, each);
             let own = parts.first().map_or(0, Vec::len);
-            let (began, waits, others) = (Instant::now(), waits(), parts.len().saturating_sub(1));
+            let (began, before) = (Instant::now(), waits());
+            // In the end this thread waits for each of the others.
+            let others = parts.len().saturating_sub(1);
             let done = spread(parts, |job: Job| job(&spool));
-            let waits = usize::try_from(self::waits() - waits).unwrap_or(0).saturating_sub(others);
+            let waits = usize::try_from(waits() - before).unwrap_or(0).saturating_sub(others);
             // An eighth of the average is the newest.
             let each = (each * 7 + waited(began.elapsed(), own, waits)) / 8;
             average.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -64,8 +66,9 @@ impl Lane {
 /// How long each of so many pieces has waited, if they took so long together and this thread had to wait so many times. Work that
 /// only had to share the processors with others has not waited: more threads would not make it quicker.
 fn waited(took: Duration, pieces: usize, waits: usize) -> Duration {
-    let number = |count: usize| u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-    if waits == 0 { Duration::ZERO } else { took / number(pieces) * number(waits.min(pieces)) / number(pieces) }
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let pieces = number(pieces).max(1);
+    took / pieces * number(waits).min(pieces) / pieces
 }
 
 /// How many times this thread has waited for something so far.
