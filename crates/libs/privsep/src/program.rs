@@ -36,7 +36,9 @@ pub struct Program<'a> {
 /// [`Error::Execute`], or [`Error::Descriptor`].
 pub fn start(program: &Program<'_>) -> Result<u32, Error> {
     let count = RawFd::try_from(program.descriptors.len()).unwrap_or(RawFd::MAX - FIRST);
-    let sources = move_up(program.descriptors, FIRST + count)?;
+    // Copies above the range they are to have: none is overwritten before it is in its place.
+    let copies = program.descriptors.iter().map(|descriptor| duplicate(descriptor, FIRST + count));
+    let sources = copies.collect::<Result<Vec<_>, _>>()?;
     let failed = |errno: nix::Error| Error::Execute { path: program.path.into(), source: errno.into() };
     let (arguments, environment) = words(program).map_err(|_| failed(nix::Error::EINVAL))?;
     let mut actions = PosixSpawnFileActions::init().map_err(failed)?;
@@ -62,11 +64,6 @@ fn words(program: &Program<'_>) -> Result<(Vec<CString>, Vec<CString>), NulError
         arguments.map(CString::new).collect::<Result<_, _>>()?,
         environment.map(CString::new).collect::<Result<_, _>>()?,
     ))
-}
-
-/// Copies of the descriptors above the range they are to have: none is overwritten before it is in its place.
-fn move_up(descriptors: &[BorrowedFd<'_>], end: RawFd) -> Result<Vec<OwnedFd>, Error> {
-    descriptors.iter().map(|descriptor| duplicate(descriptor, end)).collect()
 }
 
 fn duplicate(descriptor: &impl std::os::fd::AsFd, least: RawFd) -> Result<OwnedFd, Error> {
