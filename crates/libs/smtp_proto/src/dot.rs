@@ -61,7 +61,6 @@ impl Decoder {
 
     /// Appends the text of `input` to `output`, up to the end of the message.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) -> Progress {
-        output.reserve(input.len());
         let mut at = 0;
         loop {
             let rest = input.get(at..).unwrap_or_default();
