@@ -316,7 +316,7 @@ impl<S: Service> Daemon<S> {
 
     /// Serves a client; a panic ends this session, and then the process.
     async fn session(&self, client: Client) {
-        // What the session leaves behind is not looked at again by this process.
+        // Other sessions go on with what they share with this one; a panic behind a lock does not keep them from it.
         let session = AssertUnwindSafe(Arc::clone(&self.service).serve(client));
         if session.catch_unwind().await.is_err() {
             self.life.retire();
