@@ -5,7 +5,7 @@ use crate::shares::Shares;
 use config::master_cf::{Defaults, Entry, Kind, MasterCf};
 use config::{Source, params};
 use maillog::{Facility, LogFile, Place};
-use privsep::{Owner, User};
+use privsep::Owner;
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -129,12 +129,12 @@ pub(crate) enum Way {
 fn owner(directory: &Path, name: &str) -> Result<Owner, Fatal> {
     let main_cf = directory.join("main.cf");
     let file = main_cf.display();
-    let user = User::by_name(name)?
+    let owner = Owner::by_name(name)?
         .ok_or_else(|| Fatal::new(format!("file {file}: parameter mail_owner: unknown user name value: {name}")))?;
-    if user.uid == 0 {
+    if owner.uid == 0 {
         return Err(Fatal::new(format!("file {file}: parameter mail_owner: user {name} has privileged user ID")));
     }
-    Ok(Owner::of(&user)?)
+    Ok(owner)
 }
 
 /// Whether `master_service_disable` names the service: `type`, `name/type` (or `name.type`, as once).

@@ -48,18 +48,17 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The user, with the groups that the name service knows.
+    /// The user of this name, with all groups; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Lookup`] if the name service failed.
-    pub fn of(user: &User) -> Result<Self, Error> {
-        let name = CString::new(user.name.as_str()).map_err(|_| failed(&user.name, nix::Error::EINVAL))?;
-        let groups = nix::unistd::getgrouplist(&name, Gid::from_raw(user.gid))
-            .map_err(|errno| failed(&user.name, errno))?
-            .into_iter()
-            .map(Gid::as_raw)
-            .collect();
-        Ok(Self { name: user.name.clone(), uid: user.uid, gid: user.gid, groups })
+    pub fn by_name(name: &str) -> Result<Option<Self>, Error> {
+        let Some(User { name, uid, gid, .. }) = User::by_name(name)? else { return Ok(None) };
+        let groups = CString::new(name.as_str())
+            .map_err(|_| nix::Error::EINVAL)
+            .and_then(|name| nix::unistd::getgrouplist(&name, Gid::from_raw(gid)))
+            .map_err(|errno| failed(&name, errno))?;
+        Ok(Some(Self { name, uid, gid, groups: groups.into_iter().map(Gid::as_raw).collect() }))
     }
 
     /// The user, of whom nothing is known but the ids.
@@ -220,7 +219,7 @@ mod tests {
 
     #[test]
     fn owner_is_handed_down_as_text() {
-        let root = Owner::of(&User::by_name("root").unwrap().unwrap()).unwrap();
+        let root = Owner::by_name("root").unwrap().unwrap();
         assert!(root.groups.contains(&0), "{root}");
         assert_eq!(root.to_string().parse(), Ok(root));
         let many = Owner { name: "postfix".into(), uid: 102, gid: 105, groups: vec![105, 112] };

@@ -165,7 +165,7 @@ mod tests {
         }
         let jail = Jail {
             root: Some(directory.path().into()),
-            user: Some(Owner { groups: vec![nobody.gid, 1], ..Owner::of(&nobody).unwrap() }),
+            user: Some(Owner { groups: vec![nobody.gid, 1], ..Owner::by_name("nobody").unwrap().unwrap() }),
             may_gain_rights: false,
             writable: vec![directory.path().into()],
         };

@@ -5,7 +5,7 @@ use crate::{Fatal, Outside, panics};
 use config::{Source, params};
 use ipc::master::{OWNER, SHARE};
 use maillog::{Echo, Facility, Log, Patience, Place, Settings, Verbosity};
-use privsep::{Jail, Jailed, Owner, Privileged, User};
+use privsep::{Jail, Jailed, Owner, Privileged};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl Birth {
         let file = self.outside.source.directory().join("main.cf");
         let unknown =
             || Fatal::new(format!("file {}: parameter mail_owner: unknown user name value: {name}", file.display()));
-        Ok(Owner::of(&User::by_name(name)?.ok_or_else(unknown)?)?)
+        Owner::by_name(name)?.ok_or_else(unknown)
     }
 }
 
