@@ -1,13 +1,14 @@
 //! The one tracing subscriber of a program: makes the line and hands it to the sink.
 
 use crate::clock::Clock;
-use crate::sink::{Line, Pace, Sink};
+use crate::sink::{Form, Pace, Sink};
 use crate::target::{Facility, LogFile, Place, Settings, Severity};
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -15,6 +16,9 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 /// The longest text of a line; the rest is cut, as syslog would.
 const LONGEST: usize = 2000;
+
+/// Room that most texts do with.
+const TYPICAL: usize = 256;
 
 /// Crates whose own events are no lines of the mail system's log.
 const FOREIGN: [&str; 12] =
@@ -60,32 +64,32 @@ pub struct Log {
 struct State {
     program: String,
     tag: String,
-    pid: u32,
+    /// `postfix/smtpd[1]: `.
+    label: String,
     facility: Facility,
     hostname: String,
     echo: Echo,
     clock: Clock,
     sink: Sink,
-    syslog: Vec<u8>,
-    file: Vec<u8>,
+    line: Vec<u8>,
 }
 
 impl Log {
     pub(crate) fn new(program: &str, echo: Echo, patience: Patience, verbosity: Verbosity) -> Self {
         let prefix = std::env::var("MAIL_LOGTAG").unwrap_or_else(|_| "postfix".to_owned());
-        let state = State {
+        let mut state = State {
             program: program.to_owned(),
-            tag: format!("{prefix}/{program}"),
-            pid: std::process::id(),
+            tag: String::new(),
+            label: String::new(),
             facility: Facility::MAIL,
             hostname: std::fs::read_to_string("/proc/sys/kernel/hostname")
                 .map_or_else(|_| String::new(), |name| short(&name)),
             echo,
             clock: Clock::new(),
             sink: Sink::syslog(if patience == Patience::Wait { Pace::Wait } else { Pace::Now }),
-            syslog: Vec::new(),
-            file: Vec::new(),
+            line: Vec::new(),
         };
+        state.rename(format!("{prefix}/{program}"));
         Self { state: Arc::new(Mutex::new(state)), verbose: Arc::new(AtomicBool::new(verbosity == Verbosity::Verbose)) }
     }
 
@@ -96,7 +100,8 @@ impl Log {
     /// Follows the parameters from now on.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.lock();
-        state.tag = format!("{}/{}", settings.syslog_name, state.program);
+        let tag = format!("{}/{}", settings.syslog_name, state.program);
+        state.rename(tag);
         state.facility = settings.facility;
         state.hostname = short(&settings.hostname);
         state.sink.redirect(&settings.place);
@@ -110,7 +115,7 @@ impl Log {
 
     /// Uses another name before the process id, such as `postfix/postfix-script`.
     pub fn rename(&self, tag: &str) {
-        tag.clone_into(&mut self.lock().tag);
+        self.lock().rename(tag.to_owned());
     }
 
     /// Changes what is repeated on standard error.
@@ -162,11 +167,17 @@ impl Log {
 }
 
 impl State {
+    fn rename(&mut self, tag: String) {
+        self.label = format!("{tag}[{}]: ", std::process::id());
+        self.tag = tag;
+    }
+
     fn write(&mut self, severity: Severity, text: &str) {
         let text = printable(text);
-        let (prefix, tag, pid) = (severity.prefix(), &self.tag, self.pid);
+        let prefix = severity.prefix();
         if self.echo != Echo::Off {
             // Where standard error is closed, the log is enough.
+            let tag = &self.tag;
             let name = if tag.contains('/') && tag.ends_with(&self.program) { &self.program } else { tag };
             let _ = io::stderr().write_all(format!("{name}: {prefix}{text}\n").as_bytes());
             if self.echo == Echo::StderrOnly {
@@ -174,12 +185,16 @@ impl State {
             }
         }
         let stamp = self.clock.now();
-        self.syslog.clear();
-        self.file.clear();
-        // Writing into a vector does not fail.
-        let _ = write!(self.syslog, "<{}>{stamp} {tag}[{pid}]: {prefix}{text}", self.facility.with(severity));
-        let _ = writeln!(self.file, "{stamp} {} {tag}[{pid}]: {prefix}{text}", self.hostname);
-        self.sink.write(&Line { severity, syslog: &self.syslog, file: &self.file });
+        self.line.clear();
+        let mut put = |parts: &[&str]| parts.iter().for_each(|part| self.line.extend_from_slice(part.as_bytes()));
+        match self.sink.form() {
+            Form::Syslog => {
+                let priority = self.facility.with(severity).to_string();
+                put(&["<", &priority, ">", stamp, " ", &self.label, prefix, &text]);
+            }
+            Form::File => put(&[stamp, " ", &self.hostname, " ", &self.label, prefix, &text, "\n"]),
+        }
+        self.sink.write(severity, &self.line);
     }
 }
 
@@ -190,19 +205,24 @@ fn short(name: &str) -> String {
 
 /// Control characters become question marks, the numbers that Rust adds to the system's errors go, and the text is cut at
 /// [`LONGEST`].
-fn printable(text: &str) -> String {
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return without_error_numbers(text);
+    }
     let text = without_error_numbers(text);
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default().chars().map(|found| if found.is_control() { '?' } else { found }).collect()
+    let cut = text.get(..end).unwrap_or_default();
+    Cow::Owned(cut.chars().map(|found| if found.is_control() { '?' } else { found }).collect())
 }
 
 /// `Permission denied (os error 13)` as everyone else has it: `Permission denied`.
 fn without_error_numbers(text: &str) -> Cow<'_, str> {
     const MARK: &str = " (os error ";
-    let Some(at) = text.find(MARK) else { return Cow::Borrowed(text) };
+    static MARKED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+    let Some(at) = MARKED.find(text.as_bytes()) else { return Cow::Borrowed(text) };
     let (before, rest) = text.split_at(at);
     let rest = rest.get(MARK.len()..).unwrap_or_default();
     match rest.split_once(')') {
@@ -239,7 +259,7 @@ impl Subscriber for Lines {
         if event.metadata().target() == crate::BARRIER {
             return self.0.lock().sink.flush();
         }
-        let mut text = Text(String::new());
+        let mut text = Text(String::with_capacity(TYPICAL));
         event.record(&mut text);
         self.0.lock().write(severity(event.metadata()), &text.0);
     }
