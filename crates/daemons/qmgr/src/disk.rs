@@ -2,7 +2,7 @@
 
 use crate::message::Handling;
 use ipc::qmgr::Arrival;
-use queue_file::sweep::{THREADS, spread};
+use queue_file::sweep::THREADS;
 use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
 use std::fs::File;
 use std::io;
@@ -79,7 +79,8 @@ pub(crate) fn admit_some(
     rules: Rules,
 ) -> (Vec<Admission>, bool) {
     let (due, is_more) = next_due(spool, queue, scan, most, rules);
-    let admitted = spread(side_by_side(due), |id| admit(spool, queue, id, rules));
+    let spool = spool.clone();
+    let admitted = offload::spread(side_by_side(due), move |id| admit(&spool, queue, id, rules));
     (admitted.into_iter().filter(|admission| !matches!(admission, Admission::Passed)).collect(), is_more)
 }
 

@@ -3,9 +3,8 @@
 use crate::engine::Event;
 use crate::schedule::MessageNumber;
 use nix::sys::resource::{UsageWho, getrusage};
-use offload::Pace;
+use offload::{Pace, spread};
 use queue_file::Spool;
-use queue_file::sweep::spread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +37,8 @@ impl Lane {
             let (began, before) = (Instant::now(), waits());
             // In the end this thread waits for each of the others.
             let others = parts.len().saturating_sub(1);
-            let done = spread(parts, |job: Job| job(&spool));
+            let spool = Arc::clone(&spool);
+            let done = spread(parts, move |job: Job| job(&spool));
             let waits = usize::try_from(waits() - before).unwrap_or(0).saturating_sub(others);
             // An eighth of the average is the newest.
             let each = (each * 7 + waited(began.elapsed(), own, waits)) / 8;
@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(parts(jobs, 8, Duration::from_millis(90)).len(), 1);
     }
 
-    #[test]
-    fn what_is_asked_for_a_message_stays_in_order() {
+    #[tokio::test]
+    async fn what_is_asked_for_a_message_stays_in_order() {
         let (sender, asked) = std::sync::mpsc::channel();
         let batch = (0..100u64)
             .map(|number| {
@@ -143,7 +143,9 @@ mod tests {
             .collect();
         drop(sender);
         let spool = Spool::new("", queue_file::Layout::default());
-        spread(parts(batch, 8, Duration::from_millis(1)), |job: Job| job(&spool));
+        let parts = parts(batch, 8, Duration::from_millis(1));
+        assert!(parts.len() > 1);
+        offload::pool(|| spread(parts, move |job: Job| job(&spool))).await;
         let asked: Vec<_> = asked.iter().collect();
         assert_eq!(asked.len(), 100);
         for message in 0..5 {

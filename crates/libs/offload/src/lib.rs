@@ -3,7 +3,9 @@
 mod lane;
 mod pace;
 mod recent;
+mod spread;
 
 pub use lane::Lane;
 pub use pace::{Pace, pool};
 pub use recent::Recent;
+pub use spread::spread;

@@ -42,25 +42,6 @@ pub fn sweep<T: Send>(
     });
 }
 
-/// Does `work` with every item, on some threads at once where there are several parts; the results of a part stay in order, and the
-/// parts too.
-pub fn spread<T: Send, R: Send>(parts: Vec<Vec<T>>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let do_part = |part: Vec<T>| part.into_iter().map(&work).collect::<Vec<R>>();
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else { return Vec::new() };
-    thread::scope(|scope| {
-        let others: Vec<_> = parts.map(|part| scope.spawn(|| do_part(part))).collect();
-        let mut results = do_part(first);
-        for other in others {
-            match other.join() {
-                Ok(mut part) => results.append(&mut part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    })
-}
-
 /// Works on batches until there are no more, or nobody wants the results.
 fn labour<T>(source: &Mutex<Source<'_>>, work: impl Fn(Vec<Found>) -> T, results: &SyncSender<(usize, T)>) {
     loop {
@@ -174,18 +155,5 @@ mod tests {
             },
         );
         assert_eq!(batches, 3);
-    }
-
-    #[test]
-    fn what_is_spread_comes_back_in_order_and_done_at_once() {
-        assert_eq!(spread(Vec::new(), |item: u8| item), []);
-        let together = std::sync::Barrier::new(3);
-        let parts = vec![vec![1], vec![2], vec![3]];
-        let met = spread(parts, |item| {
-            together.wait();
-            item
-        });
-        assert_eq!(met, [1, 2, 3]);
-        assert_eq!(spread(vec![vec![5, 4], vec![], vec![3]], |item| item * 2), [10, 8, 6]);
     }
 }
