@@ -6,7 +6,7 @@ use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
 use ipc::bounce::Notice;
 use ipc::deliver::{self, Client, Mode, Recipient, Times};
-use queue_file::{Message, Position, QueueId, Sizes};
+use queue_file::{Attributes, Message, Position, QueueId, Sizes};
 
 /// Flags of the `trace_flags` attribute.
 const PROBE: u32 = 1 << 8;
@@ -66,39 +66,27 @@ impl Active {
     /// Takes a parsed envelope; its recipients are given back.
     pub(crate) fn new(id: QueueId, message: Message, now: i64, handling: Handling) -> (Self, Vec<Recipient>) {
         let sizes = message.sizes.unwrap_or_default();
-        let attributes = &message.attributes;
-        let text = |name: &str| attributes.text(name).to_owned();
-        let first = |one: &str, other: &str| if attributes.value(one).is_some() { text(one) } else { text(other) };
-        let flags: u32 = attributes.text("trace_flags").parse().unwrap_or(0);
-        let ret = match attributes.text("ret_flags") {
+        let known = Known::of(&message.attributes);
+        let flags: u32 = known.trace_flags.parse().unwrap_or(0);
+        let ret = match known.ret_flags {
             "1" => "FULL",
             "2" => "HDRS",
             _ => "",
         };
-        let context = text("rewrite_context");
+        let context = if known.rewrite_context.is_empty() { "local" } else { known.rewrite_context };
         let envelope = deliver::Message {
             sender: Bytes::from(message.sender),
             size: sizes.content_size,
             data_offset: message.data_offset,
             data_size: sizes.data_size,
-            encoding: text("encoding"),
+            encoding: known.encoding.to_owned(),
             smtputf8: sizes.send_flags,
-            envelope_id: text("envelope_id"),
+            envelope_id: known.envelope_id.to_owned(),
             ret: ret.to_owned(),
-            rewrite_context: if context.is_empty() { "local".to_owned() } else { context },
+            rewrite_context: context.to_owned(),
         };
-        let client = Client {
-            name: first("log_client_name", "client_name"),
-            address: first("log_client_address", "client_address"),
-            port: first("log_client_port", "client_port"),
-            protocol: first("log_protocol_name", "protocol_name"),
-            helo: first("log_helo_name", "helo_name"),
-            ident: text("log_ident"),
-            sasl_method: text("sasl_method"),
-            sasl_username: text("sasl_username"),
-            sasl_sender: text("sasl_sender"),
-        };
-        let created = attributes.text("create_time").parse().unwrap_or(message.arrived.seconds);
+        let created = known.create_time.parse().unwrap_or(message.arrived.seconds);
+        let client = known.client();
         let active = Self {
             id,
             envelope,
@@ -168,6 +156,83 @@ impl Active {
     }
 }
 
+/// The attributes of a message that matter here, as text. The last of a name counts; one that is not UTF-8 is empty.
+#[derive(Default)]
+struct Known<'a> {
+    encoding: &'a str,
+    envelope_id: &'a str,
+    ret_flags: &'a str,
+    rewrite_context: &'a str,
+    trace_flags: &'a str,
+    create_time: &'a str,
+    client: Origin<'a>,
+    /// What is to be logged in place of `client`, where it is told.
+    logged: Origin<'a>,
+    ident: &'a str,
+    sasl_method: &'a str,
+    sasl_username: &'a str,
+    sasl_sender: &'a str,
+}
+
+/// Where a message came from.
+#[derive(Default)]
+struct Origin<'a> {
+    name: Option<&'a str>,
+    address: Option<&'a str>,
+    port: Option<&'a str>,
+    protocol: Option<&'a str>,
+    helo: Option<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(attributes: &'a Attributes) -> Self {
+        let mut known = Self::default();
+        for (name, value) in attributes.iter() {
+            let text = std::str::from_utf8(value).unwrap_or_default();
+            match name {
+                b"encoding" => known.encoding = text,
+                b"envelope_id" => known.envelope_id = text,
+                b"ret_flags" => known.ret_flags = text,
+                b"rewrite_context" => known.rewrite_context = text,
+                b"trace_flags" => known.trace_flags = text,
+                b"create_time" => known.create_time = text,
+                b"client_name" => known.client.name = Some(text),
+                b"client_address" => known.client.address = Some(text),
+                b"client_port" => known.client.port = Some(text),
+                b"protocol_name" => known.client.protocol = Some(text),
+                b"helo_name" => known.client.helo = Some(text),
+                b"log_client_name" => known.logged.name = Some(text),
+                b"log_client_address" => known.logged.address = Some(text),
+                b"log_client_port" => known.logged.port = Some(text),
+                b"log_protocol_name" => known.logged.protocol = Some(text),
+                b"log_helo_name" => known.logged.helo = Some(text),
+                b"log_ident" => known.ident = text,
+                b"sasl_method" => known.sasl_method = text,
+                b"sasl_username" => known.sasl_username = text,
+                b"sasl_sender" => known.sasl_sender = text,
+                _ => {}
+            }
+        }
+        known
+    }
+
+    fn client(&self) -> Client {
+        let first = |logged: Option<&str>, own: Option<&str>| logged.or(own).unwrap_or_default().to_owned();
+        let (logged, own) = (&self.logged, &self.client);
+        Client {
+            name: first(logged.name, own.name),
+            address: first(logged.address, own.address),
+            port: first(logged.port, own.port),
+            protocol: first(logged.protocol, own.protocol),
+            helo: first(logged.helo, own.helo),
+            ident: self.ident.to_owned(),
+            sasl_method: self.sasl_method.to_owned(),
+            sasl_username: self.sasl_username.to_owned(),
+            sasl_sender: self.sasl_sender.to_owned(),
+        }
+    }
+}
+
 /// A recipient as delivery agents know it.
 pub(crate) fn recipient(found: queue_file::Recipient) -> Recipient {
     Recipient {
@@ -196,4 +261,58 @@ fn split(filter: &[u8]) -> (String, String) {
     let text = String::from_utf8_lossy(filter);
     let (transport, nexthop) = text.split_once(':').unwrap_or((&text, ""));
     (transport.to_owned(), nexthop.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::record::{Type, put, put_attribute, put_time};
+    use queue_file::{Buffered, Time};
+
+    fn active(attributes: &[(&str, &[u8])]) -> Active {
+        let mut records = Vec::new();
+        put_time(&mut records, Time { seconds: 1_900_000_000, microseconds: 0 });
+        for (name, value) in attributes {
+            put_attribute(&mut records, name, value);
+        }
+        put(&mut records, Type::Sender, b"a@example.org");
+        put(&mut records, Type::Recipient, b"b@example.net");
+        put(&mut records, Type::Message, b"");
+        let data_offset = (Sizes::RECORD + records.len()) as u64;
+        put(&mut records, Type::Extracted, b"");
+        put(&mut records, Type::End, b"");
+        let mut bytes = Vec::new();
+        Sizes { data_offset, recipient_count: 1, ..Sizes::default() }.write(&mut bytes);
+        bytes.extend_from_slice(&records);
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        let message = Message::parse(Buffered::small(file), 10).unwrap();
+        Active::new(QueueId::parse("3CCE398E1B0").unwrap(), message, 0, Handling::default()).0
+    }
+
+    #[test]
+    fn what_is_to_be_logged_of_the_client_goes_before_what_is_so() {
+        let own: &[(&str, &[u8])] = &[("client_name", b"relay"), ("client_port", b"25"), ("helo_name", b"x")];
+        let plain = active(own);
+        assert_eq!((plain.client.name.as_str(), plain.client.port.as_str()), ("relay", "25"));
+        let logged = active(&[own, &[("log_client_name", b"origin"), ("log_helo_name", b"")]].concat());
+        assert_eq!((logged.client.name.as_str(), logged.client.port.as_str()), ("origin", "25"));
+        assert_eq!(logged.client.helo, "");
+    }
+
+    #[test]
+    fn the_last_of_a_name_counts_and_what_is_not_text_is_empty() {
+        let message = active(&[
+            ("encoding", b"7bit"),
+            ("encoding", b"8bit"),
+            ("sasl_username", b"\xff"),
+            ("ret_flags", b"2"),
+            ("trace_flags", b"256"),
+            ("create_time", b"1800000000"),
+        ]);
+        assert_eq!((message.envelope.encoding.as_str(), message.client.sasl_username.as_str()), ("8bit", ""));
+        assert_eq!((message.envelope.ret.as_str(), message.envelope.rewrite_context.as_str()), ("HDRS", "local"));
+        assert_eq!((message.mode, message.created), (Mode::Probe, 1_800_000_000));
+        assert_eq!(active(&[]).created, 1_900_000_000);
+    }
 }
