@@ -111,12 +111,13 @@ pub fn take<T: DeserializeOwned>(input: &mut BytesMut, limit: usize) -> Result<O
         input.reserve(HEADER + size - input.len());
         return Ok(None);
     }
-    input.advance(HEADER);
-    let body = input.split_to(size);
     if raw {
-        return Ok(Some(Frame::Raw(body.freeze())));
+        input.advance(HEADER);
+        return Ok(Some(Frame::Raw(input.split_to(size).freeze())));
     }
-    decode(&body).map(|message| Some(Frame::Message(message)))
+    let message = decode(input.get(HEADER..HEADER + size).unwrap_or_default());
+    input.advance(HEADER + size);
+    message.map(|message| Some(Frame::Message(message)))
 }
 
 /// Whether [`take`] would find a complete frame.
