@@ -2,4 +2,4 @@
 
 mod delivery;
 
-pub use delivery::{Delays, Delivery, seconds};
+pub use delivery::{Delays, Delivery};

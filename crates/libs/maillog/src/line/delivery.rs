@@ -3,7 +3,7 @@
 //! `ID: to=<a>, orig_to=<b>, relay=r, delay=0.1, delays=0.03/0.01/0/0.05, dsn=2.0.0, status=sent (text)`
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// What became of one recipient, ready to be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,22 +32,47 @@ pub struct Delivery<'a> {
     pub text: Cow<'a, str>,
 }
 
+impl Delivery<'_> {
+    /// The line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let texts = [self.queue_id, &self.to, &self.orig_to, self.relay, &self.dsn, self.status, &self.text];
+        let mut line = String::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() + WORDS);
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut line);
+        line
+    }
+
+    fn write(&self, to: &mut impl Write) -> fmt::Result {
+        all(to, &[self.queue_id, ": to=<", &self.to])?;
+        if !self.orig_to.is_empty() && !self.orig_to.eq_ignore_ascii_case(&self.to) {
+            all(to, &[">, orig_to=<", &self.orig_to])?;
+        }
+        all(to, &[">, relay=", self.relay])?;
+        if self.conn_use > 1 {
+            to.write_str(", conn_use=")?;
+            number(to, self.conn_use.into())?;
+        }
+        to.write_str(", ")?;
+        self.delays.write(self.resolution, to)?;
+        if let Some(tls) = self.tls {
+            all(to, &[", tls=", tls])?;
+        }
+        all(to, &[", dsn=", &self.dsn, ", status=", self.status, " (", &self.text, ")"])
+    }
+}
+
 impl fmt::Display for Delivery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: to=<{}>", self.queue_id, self.to)?;
-        if !self.orig_to.is_empty() && !self.orig_to.eq_ignore_ascii_case(&self.to) {
-            write!(f, ", orig_to=<{}>", self.orig_to)?;
-        }
-        write!(f, ", relay={}", self.relay)?;
-        if self.conn_use > 1 {
-            write!(f, ", conn_use={}", self.conn_use)?;
-        }
-        write!(f, ", {}", self.delays.at(self.resolution))?;
-        if let Some(tls) = self.tls {
-            write!(f, ", tls={tls}")?;
-        }
-        write!(f, ", dsn={}, status={} ({})", self.dsn, self.status, self.text)
+        self.write(f)
     }
+}
+
+/// Room for the words and numbers of a line besides its texts.
+const WORDS: usize = 128;
+
+fn all(to: &mut impl Write, texts: &[&str]) -> fmt::Result {
+    texts.iter().try_for_each(|text| to.write_str(text))
 }
 
 /// Microseconds that a message spent before the queue manager, in it, while connecting, and being delivered.
@@ -79,9 +104,15 @@ impl Delays {
     }
 
     /// `delay=…, delays=…` with at most `resolution` digits after a point.
-    #[must_use]
-    pub fn at(self, resolution: u32) -> impl fmt::Display {
-        Shown { delays: self, resolution }
+    fn write(self, resolution: u32, to: &mut impl Write) -> fmt::Result {
+        to.write_str("delay=")?;
+        seconds(to, self.total(), resolution)?;
+        let Delays { before_qmgr, in_qmgr, setup, transmission } = self;
+        for (before, time) in [(", delays=", before_qmgr), ("/", in_qmgr), ("/", setup), ("/", transmission)] {
+            to.write_str(before)?;
+            seconds(to, time, resolution)?;
+        }
+        Ok(())
     }
 
     fn total(self) -> i64 {
@@ -91,24 +122,9 @@ impl Delays {
     }
 }
 
-struct Shown {
-    delays: Delays,
-    resolution: u32,
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |time| seconds(time, self.resolution);
-        let Delays { before_qmgr, in_qmgr, setup, transmission } = self.delays;
-        write!(f, "delay={}, delays=", show(self.delays.total()))?;
-        write!(f, "{}/{}/{}/{}", show(before_qmgr), show(in_qmgr), show(setup), show(transmission))
-    }
-}
-
 /// Seconds with two significant digits, or all those before the point, and at most `resolution` after it; no
 /// trailing zeros.
-#[must_use]
-pub fn seconds(micros: i64, resolution: u32) -> String {
+fn seconds(to: &mut impl Write, micros: i64, resolution: u32) -> fmt::Result {
     const SECOND: i64 = 1_000_000;
     let mut places = resolution.min(6);
     // The second significant digit is the last one shown.
@@ -118,11 +134,29 @@ pub fn seconds(micros: i64, resolution: u32) -> String {
         places -= 1;
     }
     let rounded = micros.max(0).saturating_add(unit / 2) / unit * unit;
-    let (whole, fraction) = (rounded / SECOND, rounded % SECOND);
-    if fraction == 0 {
-        return whole.to_string();
+    number(to, rounded / SECOND)?;
+    let mut fraction = rounded % SECOND;
+    if fraction > 0 {
+        to.write_char('.')?;
     }
-    format!("{whole}.{fraction:06}").trim_end_matches('0').to_owned()
+    while fraction > 0 {
+        fraction *= 10;
+        to.write_char(digit(fraction / SECOND))?;
+        fraction %= SECOND;
+    }
+    Ok(())
+}
+
+/// A number that is not negative.
+fn number(to: &mut impl Write, number: i64) -> fmt::Result {
+    if number >= 10 {
+        self::number(to, number / 10)?;
+    }
+    to.write_char(digit(number % 10))
+}
+
+fn digit(value: i64) -> char {
+    char::from(b'0' + u8::try_from(value).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -145,9 +179,14 @@ mod tests {
             (400_000, 0, "0"),
             (123_456_000_000, 2, "123456"),
             (100_000, 2, "0.1"),
+            (5_400, 6, "0.0054"),
+            (1_050_000, 2, "1.1"),
+            (i64::MAX, 2, "9223372036854"),
             (-5, 2, "0"),
         ] {
-            assert_eq!(seconds(micros, resolution), text, "{micros} at {resolution}");
+            let mut shown = String::new();
+            seconds(&mut shown, micros, resolution).unwrap();
+            assert_eq!(shown, text, "{micros} at {resolution}");
         }
     }
 
@@ -168,7 +207,7 @@ mod tests {
             text: "delivered to mailbox".into(),
         };
         assert_eq!(
-            line.to_string(),
+            line.line(),
             "4ABC: to=<a@example.org>, orig_to=<b@example.org>, relay=local, delay=0.09, delays=0.03/0.01/0/0.05, \
              dsn=2.0.0, status=sent (delivered to mailbox)"
         );
