@@ -285,10 +285,12 @@ impl Case<'_> {
     fn line(&self, detail: &Detail, word: &str, policy: &Policy) -> String {
         let times = self.request.times;
         let delays = Delays::between(times.arrived, times.active, times.handed, self.attempt.connected, self.now);
+        let Recipient { address, original, .. } = self.recipient;
+        let original: &[u8] = if original == address { b"" } else { original };
         Delivery {
             queue_id: &self.request.queue_id,
-            to: shown(&self.recipient.address).into(),
-            orig_to: shown(&self.recipient.original).into(),
+            to: shown(address),
+            orig_to: shown(original),
             relay: &self.attempt.relay,
             conn_use: self.attempt.conn_use,
             delays,
@@ -298,7 +300,7 @@ impl Case<'_> {
             status: word,
             text: detail.reason.as_str().into(),
         }
-        .to_string()
+        .line()
     }
 }
 
