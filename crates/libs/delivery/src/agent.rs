@@ -91,16 +91,17 @@ impl Delivery {
     }
 
     async fn carry_out(&self, case: &Case<'_>, plan: Plan) -> Settled {
-        let Plan { steps, line, settled, otherwise } = plan;
+        let Plan { steps, line, settled, kind } = plan;
         if self.all_done(steps).await {
             info!("{line}");
             return settled;
         }
-        match otherwise {
+        let policy = self.desk.policy();
+        match case.otherwise(kind, policy) {
             Otherwise::Warn(text) => warn!("{text}"),
             Otherwise::Defer(reason) => {
-                let Plan { steps, line, otherwise, .. } = case.plan_deferral(reason, self.desk.policy());
-                match (self.all_done(steps).await, otherwise) {
+                let Plan { steps, line, kind, .. } = case.plan_deferral(reason, policy);
+                match (self.all_done(steps).await, case.otherwise(kind, policy)) {
                     (true, _) => info!("{line}"),
                     (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
                 }

@@ -70,8 +70,23 @@ pub struct Plan {
     pub line: String,
     /// How the recipient ends.
     pub settled: Settled,
-    /// What is said if a step fails.
-    pub otherwise: Otherwise,
+    /// What it is about, for [`Case::otherwise`].
+    pub kind: Kind,
+}
+
+/// What a plan is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A delivery.
+    Sent,
+    /// A failure.
+    Bounced,
+    /// A delay.
+    Deferred,
+    /// What a probe has found.
+    Probed,
+    /// What `sendmail -bv` asked for.
+    Expanded,
 }
 
 /// What happens when a step of a plan fails.
@@ -117,6 +132,21 @@ impl Case<'_> {
         self.deferred(Detail::new(Status::temporary(3, 0), reason), "deferred", policy)
     }
 
+    /// What happens when a step of a plan of this kind has failed.
+    #[must_use]
+    pub fn otherwise(&self, kind: Kind, policy: &Policy) -> Otherwise {
+        let id = &self.request.queue_id;
+        let (bounce, defer) = (&policy.bounce_service_name, &policy.defer_service_name);
+        let trace = &policy.trace_service_name;
+        match kind {
+            Kind::Sent => Otherwise::Defer(format!("{id}: {trace} service failed")),
+            Kind::Bounced => Otherwise::Defer(format!("{bounce} or {trace} service failure")),
+            Kind::Deferred => Otherwise::Warn(format!("{id}: {defer} or {trace} service failure")),
+            Kind::Probed => Otherwise::Warn(format!("{id}: verify service failure")),
+            Kind::Expanded => Otherwise::Warn(format!("{id}: {trace} service failure")),
+        }
+    }
+
     fn sent(&self, detail: Detail, policy: &Policy) -> Plan {
         let detail = or_action(detail, "delivered");
         let mut steps = self.reported(&detail);
@@ -125,15 +155,7 @@ impl Case<'_> {
         if (notify.contains(Notify::SUCCESS) || is_late) && steps.is_empty() {
             steps.push(Step::Trace(self.trace(&detail)));
         }
-        Plan {
-            steps,
-            line: self.line(&detail, "sent", policy),
-            settled: Settled::Finished,
-            otherwise: Otherwise::Defer(format!(
-                "{}: {} service failed",
-                self.request.queue_id, policy.trace_service_name
-            )),
-        }
+        Plan { steps, line: self.line(&detail, "sent", policy), settled: Settled::Finished, kind: Kind::Sent }
     }
 
     fn bounced(&self, detail: Detail, policy: &Policy) -> Plan {
@@ -147,15 +169,7 @@ impl Case<'_> {
         };
         let mut steps = vec![Step::Bounce(first)];
         steps.append(&mut self.reported(&detail));
-        Plan {
-            steps,
-            line: self.line(&detail, "bounced", policy),
-            settled: Settled::Finished,
-            otherwise: Otherwise::Defer(format!(
-                "{} or {} service failure",
-                policy.bounce_service_name, policy.trace_service_name
-            )),
-        }
+        Plan { steps, line: self.line(&detail, "bounced", policy), settled: Settled::Finished, kind: Kind::Bounced }
     }
 
     fn deferred(&self, detail: Detail, word: &str, policy: &Policy) -> Plan {
@@ -164,15 +178,7 @@ impl Case<'_> {
         let mut steps = vec![Step::Defer(self.append(&detail))];
         steps.append(&mut self.reported(&detail));
         steps.extend(self.waits_for_site(policy));
-        Plan {
-            steps,
-            line: self.line(&detail, word, policy),
-            settled: Settled::Remains,
-            otherwise: Otherwise::Warn(format!(
-                "{}: {} or {} service failure",
-                self.request.queue_id, policy.defer_service_name, policy.trace_service_name
-            )),
-        }
+        Plan { steps, line: self.line(&detail, word, policy), settled: Settled::Remains, kind: Kind::Deferred }
     }
 
     /// The note that lets `postqueue -s` and ETRN find the message.
@@ -197,7 +203,7 @@ impl Case<'_> {
             steps: vec![Step::Verify(update)],
             line: self.line(detail, word, policy),
             settled: Settled::Finished,
-            otherwise: Otherwise::Warn(format!("{}: verify service failure", self.request.queue_id)),
+            kind: Kind::Probed,
         }
     }
 
@@ -212,10 +218,7 @@ impl Case<'_> {
             steps: vec![Step::Trace(self.trace(&detail))],
             line: self.line(&detail, word, policy),
             settled: Settled::Finished,
-            otherwise: Otherwise::Warn(format!(
-                "{}: {} service failure",
-                self.request.queue_id, policy.trace_service_name
-            )),
+            kind: Kind::Expanded,
         }
     }
 

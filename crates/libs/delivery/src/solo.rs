@@ -91,16 +91,16 @@ impl<'a> Delivery<'a> {
     pub fn report(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
         let outcome = table::block_on(self.desk.policy.filter.apply(outcome));
         let case = Case { request: self.request, recipient, attempt, now: now() };
-        let Plan { steps, line, settled, otherwise } = case.plan(outcome, &self.desk.policy);
+        let Plan { steps, line, settled, kind } = case.plan(outcome, &self.desk.policy);
         if self.desk.all_done(steps) {
             info!("{line}");
             return settled;
         }
-        match otherwise {
+        match case.otherwise(kind, &self.desk.policy) {
             Otherwise::Warn(text) => warn!("{text}"),
             Otherwise::Defer(reason) => {
-                let Plan { steps, line, otherwise, .. } = case.plan_deferral(reason, &self.desk.policy);
-                match (self.desk.all_done(steps), otherwise) {
+                let Plan { steps, line, kind, .. } = case.plan_deferral(reason, &self.desk.policy);
+                match (self.desk.all_done(steps), case.otherwise(kind, &self.desk.policy)) {
                     (true, _) => info!("{line}"),
                     (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
                 }
