@@ -112,7 +112,8 @@ impl Delivery {
 
     async fn all_done(&self, steps: Vec<Step>) -> bool {
         for step in steps {
-            if !self.desk.carry_out(step).await {
+            // Most deliveries have no step, and need no room for one.
+            if !Box::pin(self.desk.carry_out(step)).await {
                 return false;
             }
         }
