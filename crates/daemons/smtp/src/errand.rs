@@ -305,7 +305,7 @@ impl<'a> Errand<'a> {
     async fn release(&self, ready: Ready, hop: Hop<'_>) {
         let carrier = self.carrier;
         if self.is_wanted(&ready, hop.text).await && carrier.keeping.allows(&ready) {
-            carrier.pool.keep(&self.key(hop.text), ready, carrier.keeping);
+            carrier.pool.keep(self.key(hop.text), ready, carrier.keeping);
             return;
         }
         let farewell = if ready.fitness == Fitness::Fit { carrier.keeping.farewell } else { Farewell::Skip };

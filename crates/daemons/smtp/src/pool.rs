@@ -3,9 +3,11 @@
 //! A connection is known by the next hop that it was made for; it is given away at most once, and taken leave of when its
 //! time is over. A server that has spoken or hung up in the meantime is not used again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::dialogue::Farewell;
 use crate::session::{Fitness, Ready};
@@ -31,55 +33,67 @@ pub struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    next: u64,
-    sessions: HashMap<String, Vec<(u64, Ready)>>,
+    /// In the order in which their time is over.
+    kept: VecDeque<Kept>,
+    /// Whether a task waits for that.
+    watched: bool,
+}
+
+struct Kept {
+    nexthop: String,
+    until: Instant,
+    ready: Ready,
 }
 
 impl Pool {
     /// A kept connection for a next hop, if there is one that still holds.
     pub fn take(&self, nexthop: &str) -> Option<Ready> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let sessions = idle.sessions.get_mut(nexthop)?;
-        let mut found = None;
-        while let Some((_, mut ready)) = sessions.pop() {
+        let mut idle = self.idle();
+        while let Some(at) = idle.kept.iter().rposition(|kept| kept.nexthop == nexthop) {
+            let mut ready = idle.kept.remove(at)?.ready;
             if !ready.dialogue.is_stale() {
-                found = Some(ready);
-                break;
+                return Some(ready);
             }
         }
-        if sessions.is_empty() {
-            idle.sessions.remove(nexthop);
-        }
-        found
+        None
     }
 
     /// Keeps a connection for others that go to the same next hop.
-    pub fn keep(self: &Arc<Self>, nexthop: &str, ready: Ready, keeping: Keeping) {
-        let id = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.next += 1;
-            let id = idle.next;
-            idle.sessions.entry(nexthop.to_owned()).or_default().push((id, ready));
-            id
-        };
-        let (pool, nexthop) = (Arc::clone(self), nexthop.to_owned());
-        tokio::spawn(async move {
-            tokio::time::sleep(keeping.idle).await;
-            if let Some(ready) = pool.remove(&nexthop, id) {
-                ready.dialogue.quit(keeping.farewell).await;
-            }
-        });
+    pub fn keep(self: &Arc<Self>, nexthop: String, ready: Ready, keeping: Keeping) {
+        let until = Instant::now() + keeping.idle;
+        let mut idle = self.idle();
+        idle.kept.push_back(Kept { nexthop, until, ready });
+        if !std::mem::replace(&mut idle.watched, true) {
+            tokio::spawn(Arc::clone(self).watch(until, keeping.farewell));
+        }
     }
 
-    fn remove(&self, nexthop: &str, id: u64) -> Option<Ready> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let sessions = idle.sessions.get_mut(nexthop)?;
-        let at = sessions.iter().position(|(of, _)| *of == id)?;
-        let (_, ready) = sessions.remove(at);
-        if sessions.is_empty() {
-            idle.sessions.remove(nexthop);
+    /// Takes leave of connections whose time is over, until none is left.
+    async fn watch(self: Arc<Self>, first: Instant, farewell: Farewell) {
+        let mut next = Some(first);
+        while let Some(until) = next {
+            tokio::time::sleep_until(until).await;
+            let over;
+            (over, next) = self.expired();
+            for ready in over {
+                tokio::spawn(ready.dialogue.quit(farewell));
+            }
         }
-        Some(ready)
+    }
+
+    /// The connections whose time is over, and when that of the next one will be.
+    fn expired(&self) -> (Vec<Ready>, Option<Instant>) {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        let count = idle.kept.partition_point(|kept| kept.until <= now);
+        let over = idle.kept.drain(..count).map(|kept| kept.ready).collect();
+        let next = idle.kept.front().map(|kept| kept.until);
+        idle.watched = next.is_some();
+        (over, next)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,6 +8,7 @@ use smtp::failure::Failure;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pix::Pix;
+use smtp::pool::{Keeping, Pool};
 use smtp::session::{Connected, Mirror, Ready};
 use smtp::stage::Timeouts;
 use smtp::stream::Source;
@@ -174,4 +175,29 @@ async fn recipients_refused_before_the_connection_broke_are_known() {
     let Err(Broken::Failed(failure)) = broken else { panic!("the connection broke") };
     assert!(dialog::matches("lost connection with * while sending RCPT TO", &failure.detail.reason));
     assert_eq!(codes(&verdicts.refused), [(0, 550)]);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_given_away_once_and_left_when_its_time_is_over() {
+    let script = "S: 220 mx.test ESMTP\nC: EHLO me.test\nS: 250 mx.test\nC: QUIT\n";
+    let first = dialog::Peer::listen(&[script]).unwrap();
+    let second = dialog::Peer::listen(&[script]).unwrap();
+    let hasty = dialog::Peer::listen(&["S: 220 x\nC: EHLO me.test\nS: 250 x\nS: 421 bye\n"]).unwrap();
+    let idle = Duration::from_millis(50);
+    let keeping = Keeping { idle, age: Duration::ZERO, uses: 0, farewell: Farewell::Skip };
+    let pool = Arc::new(Pool::default());
+    pool.keep("a.test".into(), ready(&first, Flavor::Smtp).await.unwrap(), keeping);
+    pool.keep("b.test".into(), ready(&second, Flavor::Smtp).await.unwrap(), keeping);
+    let Some(again) = pool.take("a.test") else { panic!("it is kept") };
+    assert!(pool.take("a.test").is_none());
+    tokio::time::sleep(idle * 2).await;
+    assert!(pool.take("b.test").is_none());
+    tokio::task::spawn_blocking(|| second.finish()).await.unwrap().unwrap();
+    pool.keep("a.test".into(), again, keeping);
+    pool.keep("c.test".into(), ready(&hasty, Flavor::Smtp).await.unwrap(), keeping);
+    assert!(pool.take("c.test").is_none());
+    tokio::time::sleep(idle * 2).await;
+    assert!(pool.take("a.test").is_none());
+    tokio::task::spawn_blocking(|| first.finish()).await.unwrap().unwrap();
+    hasty.finish().unwrap();
 }
