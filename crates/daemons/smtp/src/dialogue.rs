@@ -74,6 +74,8 @@ pub struct Dialect {
 pub struct Dialogue {
     conn: Conn<Stream>,
     peer: Peer,
+    /// The server as delivery lines name it.
+    relay: String,
     dialect: Arc<Dialect>,
     /// The message at hand, for warnings.
     queue_id: String,
@@ -96,13 +98,20 @@ impl Dialogue {
     pub fn new(stream: Stream, peer: Peer, dialect: Arc<Dialect>) -> Self {
         let pace = Pace::Each(dialect.timeouts.hello);
         let conn = Conn::new(stream, pace);
-        Self { conn, peer, dialect, queue_id: String::new(), ahead: Ahead::InTurn, pix: Workarounds::default() }
+        let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
+        Self { conn, peer, relay, dialect, queue_id, ahead: Ahead::InTurn, pix }
     }
 
     /// The server.
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// The server as delivery lines name it.
+    #[must_use]
+    pub fn relay(&self) -> &str {
+        &self.relay
     }
 
     /// How we talk.
@@ -166,7 +175,7 @@ impl Dialogue {
             let line: String = String::from_utf8_lossy(line).chars().take(100).collect();
             let line = line.replace(|c: char| c.is_control(), "?");
             let id = if self.queue_id.is_empty() { String::new() } else { format!("{}: ", self.queue_id) };
-            warn!("{id}non-{} response from {}: {line}", self.dialect.flavor.name(), self.peer.relay());
+            warn!("{id}non-{} response from {}: {line}", self.dialect.flavor.name(), self.relay);
             heard = true;
         }
         if let (true, Ahead::Pipelined, Some(address)) = (heard, self.ahead, self.peer.address()) {
@@ -226,7 +235,7 @@ impl Dialogue {
             let replaced = match self.dialect.reply_filter.lookup(line).await {
                 Ok(Some(text)) => {
                     let (old, new) = (String::from_utf8_lossy(line), String::from_utf8_lossy(&text));
-                    info!("{}: replacing server reply \"{old}\" with \"{new}\"", self.peer.relay());
+                    info!("{}: replacing server reply \"{old}\" with \"{new}\"", self.relay);
                     text
                 }
                 Ok(None) | Err(_) => line.to_vec(),

@@ -224,7 +224,7 @@ impl<'a> Errand<'a> {
     /// Sends the message to all that are left over a session.
     async fn exchange(&mut self, mut ready: Ready, hop: Hop<'_>) -> Exchanged {
         self.attempt = Attempt {
-            relay: ready.peer().relay(),
+            relay: ready.dialogue.relay().to_owned(),
             connected: Some(now()),
             conn_use: ready.uses + 1,
             tls: self.attempt.tls.take(),

@@ -142,7 +142,7 @@ impl Tls {
     }
 
     async fn handshake(&self, dialogue: Dialogue, policy: &Policy) -> Result<(Dialogue, Summary), Shortfall> {
-        let relay = dialogue.peer().relay();
+        let relay = dialogue.relay().to_owned();
         let failed = |words: String| {
             if policy.level == Level::May {
                 return Shortfall::PlainWillDo(words);

@@ -91,7 +91,7 @@ impl Connected {
         let answer = self.0.hear(Stage::Greeting).await?;
         if answer.class() == 2 {
             if says_my_name(&self.0, &answer) {
-                let (relay, myhostname) = (self.0.peer().relay(), &self.0.dialect().myhostname);
+                let (relay, myhostname) = (self.0.relay(), &self.0.dialect().myhostname);
                 warn!("host {relay} greeted me with my own hostname {myhostname}");
             }
             let workarounds = self.0.dialect().pix.workarounds(&answer, self.0.peer()).await;
@@ -164,7 +164,7 @@ impl Greeted {
         if mirror == Mirror::Harmless || !says_my_name(&self.dialogue, answer) {
             return None;
         }
-        let (relay, myhostname) = (self.dialogue.peer().relay(), &self.dialogue.dialect().myhostname);
+        let (relay, myhostname) = (self.dialogue.relay(), &self.dialogue.dialect().myhostname);
         warn!("host {relay} replied to HELO/EHLO with my own hostname {myhostname}");
         let class = if mirror == Mirror::Final { Class::Permanent } else { Class::Temporary };
         let reason = format!("mail for {nexthop} loops back to myself");
