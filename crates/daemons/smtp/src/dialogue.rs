@@ -20,6 +20,8 @@ use crate::pix::{Pix, Workarounds};
 use crate::stage::{Stage, Timeouts};
 use crate::stream::Stream;
 
+/// Room for the commands of a message with few recipients.
+const COMMANDS: usize = 512;
 /// Text of a reply that is kept.
 const MOST_REPLY: usize = 16 * 1024;
 
@@ -141,6 +143,7 @@ impl Dialogue {
         if lines.len() > 1 {
             self.ahead = Ahead::Pipelined;
         }
+        self.conn.output().reserve(COMMANDS);
         lines.for_each(|line| self.say(line));
     }
 
