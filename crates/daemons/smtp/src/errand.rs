@@ -199,7 +199,8 @@ impl<'a> Errand<'a> {
         {
             let more = servers.peek().is_some();
             self.turn = if more { Turn::More } else { hop.turn };
-            let Some(ready) = self.greet(&server, hop).await else { continue };
+            // Few deliveries need a new connection, and the others no room for its handshakes.
+            let Some(ready) = Box::pin(self.greet(&server, hop)).await else { continue };
             sessions += 1;
             if sessions == most_sessions {
                 self.turn = hop.turn;
