@@ -160,7 +160,7 @@ impl<'a> Errand<'a> {
         let candidates = self.carrier.router.route(target).await?;
         let best = candidates.iter().map(|candidate| candidate.preference).min();
         let server = |candidate: Candidate| Server {
-            peer: Peer::inet(&candidate.name, candidate.address, candidate.port.unwrap_or(number)),
+            peer: Peer::inet(candidate.name, candidate.address, candidate.port.unwrap_or(number)),
             domain: host.clone(),
             mirror: match loops {
                 Loops::Ignore => Mirror::Harmless,

@@ -25,8 +25,8 @@ pub struct Peer {
 impl Peer {
     /// A server on the network.
     #[must_use]
-    pub fn inet(name: &str, address: IpAddr, port: u16) -> Self {
-        Self { name: name.to_owned(), endpoint: Endpoint::Inet(SocketAddr::new(address, port)) }
+    pub fn inet(name: impl Into<String>, address: IpAddr, port: u16) -> Self {
+        Self { name: name.into(), endpoint: Endpoint::Inet(SocketAddr::new(address, port)) }
     }
 
     /// A server on this host, which goes by our own name.
