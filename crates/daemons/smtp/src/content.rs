@@ -8,6 +8,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use dsn::{Detail, Status};
+use ipc::deliver::Request;
 use mime::{Addresses, Downgrade, End, Event, Field, Limits, Parts, Place, Walker};
 use queue_file::{Buffered, Content, Piece};
 use table::checks::{Action, Checks, Part};
@@ -20,6 +21,11 @@ use crate::wire_form::Encoder;
 
 /// Content that is converted before any of it is written; what comes with the piece that exceeds this goes along.
 const SOME: usize = 16 * 1024;
+
+/// Content that is read at once; a short message needs no such room.
+const MOST_READ: usize = 64 * 1024;
+/// What is read past the content, to see that it ends, and written besides it: dots, and breaks of long lines.
+const SLACK: usize = 64;
 
 /// What is done to content, whatever the message.
 #[derive(Debug)]
@@ -61,6 +67,8 @@ pub enum Conversion {
 pub struct Message<'a> {
     queue_id: &'a str,
     pieces: Content<Buffered<Arc<File>>>,
+    /// Bytes that the content has in the file.
+    size: usize,
     treatment: &'a Treatment,
     encoder: Encoder,
     downgrade: Option<Downgrade>,
@@ -68,19 +76,18 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The content that begins at `offset` of a queue file.
+    /// The content of the message that a request is about, whose queue file this is.
     #[must_use]
-    pub fn new(
-        queue_id: &'a str,
-        file: Arc<File>,
-        offset: u64,
-        conversion: Conversion,
-        treatment: &'a Treatment,
-    ) -> Self {
+    pub fn new(request: &'a Request, file: Arc<File>, conversion: Conversion, treatment: &'a Treatment) -> Self {
         let walk = || Walker::new(Parts::All, treatment.limits);
+        let size = usize::try_from(request.message.data_size).unwrap_or(usize::MAX);
         Self {
-            queue_id,
-            pieces: Content::new(Buffered::large(file), offset),
+            queue_id: &request.queue_id,
+            pieces: Content::new(
+                Buffered::with_chunk(file, size.saturating_add(SLACK).min(MOST_READ)),
+                request.message.data_offset,
+            ),
+            size,
             treatment,
             encoder: Encoder::new(treatment.line_length_limit),
             downgrade: (conversion == Conversion::SevenBit).then(|| Downgrade::new(treatment.limits)),
@@ -98,6 +105,8 @@ impl<'a> Message<'a> {
     /// Appends some of the content in wire form; whether there is more.
     fn encode(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
         let full = out.len() + SOME;
+        // A line takes as much room on the wire as in the file, but for dots and line breaks.
+        out.reserve(self.size.min(SOME) + SLACK);
         let encoder = &mut self.encoder;
         let more = self.pieces.each(|piece| {
             match piece {

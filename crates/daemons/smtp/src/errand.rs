@@ -251,8 +251,7 @@ impl<'a> Errand<'a> {
                 }
             };
         let file = self.delivery.file().file().clone();
-        let offset = request.message.data_offset;
-        let mut body = Message::new(&request.queue_id, file, offset, conversion, &carrier.treatment);
+        let mut body = Message::new(request, file, conversion, &carrier.treatment);
         let mut verdicts = Verdicts::default();
         let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
         self.judge(&ready, verdicts).await;
