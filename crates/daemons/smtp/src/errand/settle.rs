@@ -1,5 +1,7 @@
 //! What becomes of recipients: which failures are final, which wait, which are another server's turn.
 
+use std::borrow::Cow;
+
 use delivery::Attempt;
 use delivery::agent::Destination;
 use dsn::{Class, Detail, Notify, Outcome, Status};
@@ -41,11 +43,11 @@ impl Errand<'_> {
         let text = failure::logged(answer);
         let detail = failure::said(ready.peer(), answer, text).with_action(action);
         let detail = Detail { status: detail.status.in_class(Class::Success), ..detail };
-        let recipient = self.request().recipients.get(number).cloned();
-        if let Some(mut recipient) = recipient {
+        if let Some(recipient) = self.request().recipients.get(number) {
+            let mut recipient = Cow::Borrowed(recipient);
             // A server that knows DSN tells the sender of success itself.
-            if takes_over {
-                recipient.notify &= !Notify::SUCCESS.bits();
+            if takes_over && recipient.notify & Notify::SUCCESS.bits() != 0 {
+                recipient.to_mut().notify &= !Notify::SUCCESS.bits();
             }
             let _ = self.delivery.settle(&recipient, &self.attempt, Outcome::Sent(detail)).await;
         }
