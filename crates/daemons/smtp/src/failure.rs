@@ -91,6 +91,9 @@ pub fn said(peer: &Peer, answer: &Answer, reason: String) -> Detail {
 /// A reply on one line, printable.
 #[must_use]
 pub fn logged(answer: &Answer) -> String {
+    if answer.text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return String::from_utf8_lossy(&answer.text).into_owned();
+    }
     answer.logged().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
@@ -113,6 +116,8 @@ pub fn status(answer: &Answer) -> Status {
 mod tests {
     use std::net::IpAddr;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn answer(line: &str) -> Answer {
@@ -132,6 +137,16 @@ mod tests {
         let failure = Failure::refused(&peer, &answer("554 5.3.2 No")).softened();
         assert_eq!(failure.detail.reason, "host a.test[127.0.0.3] refused to talk to me: 554 5.3.2 No");
         assert_eq!(failure.detail.status.to_string(), "4.3.2");
+    }
+
+    proptest! {
+        #[test]
+        fn replies_are_logged_on_one_line(text in "[ a~\n\r\x7f\u{f6}]{0,12}") {
+            let answer = Answer { code: 250, status: None, text: text.clone().into_bytes() };
+            let expected: String =
+                text.replace('\n', " ").chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            prop_assert_eq!(logged(&answer), expected);
+        }
     }
 
     #[test]
