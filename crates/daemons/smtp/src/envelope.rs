@@ -1,5 +1,6 @@
 //! The commands that carry a message's envelope, with the parameters that the server offers.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -87,13 +88,13 @@ impl Style {
         let mut rcpt = Vec::with_capacity(numbers.len());
         for number in numbers {
             let Some(recipient) = request.recipients.get(*number) else { continue };
-            let mut line = [b"RCPT TO:<", self.address(&recipient.address, generic).await?.as_slice(), b">"].concat();
+            let mut line = command(b"RCPT TO:<", &self.address(&recipient.address, generic).await?);
             if offer.has(Keyword::Dsn) {
                 recipient_parameters(recipient, &mut line);
             }
             rcpt.push((*number, line));
         }
-        let mut mail = [b"MAIL FROM:<", sender.as_slice(), b">"].concat();
+        let mut mail = command(b"MAIL FROM:<", &sender);
         mail_parameters(&request.message, offer, conversion, &mut mail);
         if self.submitter == Submitter::Nobody && offer.has(Keyword::Auth) {
             mail.extend_from_slice(b" AUTH=<>");
@@ -109,21 +110,40 @@ impl Style {
         Ok(Envelope { goal, age: age(request), xforward, mail, rcpt })
     }
 
-    async fn address(&self, internal: &[u8], generic: &Generic) -> Result<Vec<u8>, Detail> {
-        let replaced = match generic.is_off() {
-            true => None,
-            false => generic
-                .replace(&Address::new(internal))
-                .await
-                .map_err(|_| Detail::new(Status::temporary(3, 0), "address mapping lookup failure"))?,
+    async fn address<'a>(&self, internal: &'a [u8], generic: &Generic) -> Result<Cow<'a, [u8]>, Detail> {
+        if generic.is_off() {
+            return Ok(self.quoted(internal));
+        }
+        let replaced = generic.replace(&Address::new(internal)).await;
+        match replaced.map_err(|_| Detail::new(Status::temporary(3, 0), "address mapping lookup failure"))? {
+            Some(address) => Ok(Cow::Owned(self.quoted(address.as_bytes()).into_owned())),
+            None => Ok(self.quoted(internal)),
+        }
+    }
+
+    fn quoted<'a>(&self, internal: &'a [u8]) -> Cow<'a, [u8]> {
+        let (local, domain) = match internal.iter().rposition(|byte| *byte == b'@') {
+            Some(at) => internal.split_at(at),
+            None => (internal, &b""[..]),
         };
-        let address = replaced.as_ref().map_or(internal, Address::as_bytes);
-        let address: Vec<u8> = address.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }).collect();
-        Ok(match self.quoting {
+        if quote::is_dot_string(local) && !domain.iter().any(u8::is_ascii_control) {
+            return Cow::Borrowed(internal);
+        }
+        let address: Vec<u8> = internal.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }).collect();
+        Cow::Owned(match self.quoting {
             Quoting::Proper => quote::quote(&address),
             Quoting::None => address,
         })
     }
+}
+
+/// A command up to its parameters, for which there is room.
+fn command(verb: &[u8], address: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(2 * (verb.len() + address.len()) + 64);
+    line.extend_from_slice(verb);
+    line.extend_from_slice(address);
+    line.push(b'>');
+    line
 }
 
 /// How long ago the message arrived.
@@ -134,31 +154,32 @@ fn age(request: &Request) -> Duration {
 }
 
 fn mail_parameters(message: &Message, offer: &Offer, conversion: Conversion, line: &mut Vec<u8>) {
-    let mut add = |parameter: String| {
+    let mut add = |parameter: &[u8], value: &str| {
         line.push(b' ');
-        line.extend_from_slice(parameter.as_bytes());
+        line.extend_from_slice(parameter);
+        line.extend_from_slice(value.as_bytes());
     };
     // The size after a conversion is not known.
     if offer.has(Keyword::Size) && conversion == Conversion::None {
-        add(format!("SIZE={}", message.data_size));
+        add(b"SIZE=", &message.data_size.to_string());
     }
     if offer.has(Keyword::EightBitMime) {
         match message.encoding.as_str() {
-            "8bit" => add("BODY=8BITMIME".to_owned()),
-            "7bit" => add("BODY=7BIT".to_owned()),
+            "8bit" => add(b"BODY=", "8BITMIME"),
+            "7bit" => add(b"BODY=", "7BIT"),
             _ => {}
         }
     }
     if offer.has(Keyword::Dsn) {
         if !message.ret.is_empty() {
-            add(format!("RET={}", message.ret));
+            add(b"RET=", &message.ret);
         }
         if !message.envelope_id.is_empty() {
-            add(format!("ENVID={}", xtext::encode(message.envelope_id.as_bytes())));
+            add(b"ENVID=", &xtext::encode(message.envelope_id.as_bytes()));
         }
     }
     if offer.has(Keyword::SmtpUtf8) && message.smtputf8 & UTF8_REQUESTED != 0 {
-        add("SMTPUTF8".to_owned());
+        add(b"SMTPUTF8", "");
     }
 }
 
@@ -176,7 +197,9 @@ fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
             if ascii { OriginalRecipient::rfc822(&external) } else { OriginalRecipient::utf8(&external) }
         }
     };
-    line.extend_from_slice(format!(" ORCPT={original}").as_bytes());
+    for part in [" ORCPT=", original.kind(), ";", &xtext::encode(original.address())] {
+        line.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// XFORWARD commands with what the server wants to know; the attributes of each fit on a line.
@@ -209,6 +232,7 @@ fn xforward(request: &Request, wanted: &[String]) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use smtp_proto::ehlo::Keywords;
 
     use super::*;
@@ -229,6 +253,19 @@ mod tests {
             envelope_id: "Q+1".into(),
             ret: "HDRS".into(),
             rewrite_context: "local".into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_quoted_where_they_must_be(address in "[a-b.@ \"\x07\u{f6}]{0,9}") {
+            let printable: Vec<u8> =
+                address.bytes().map(|byte| if byte.is_ascii_control() { b'?' } else { byte }).collect();
+            for (quoting, expected) in [(Quoting::Proper, quote::quote(&printable)), (Quoting::None, printable.clone())] {
+                let (forwarding, submitter) = (Forwarding::Keep, Submitter::Unsaid);
+                let style = Style { quoting, forwarding, submitter, probe: Goal::ProbeRcpt };
+                prop_assert_eq!(style.quoted(address.as_bytes()).into_owned(), expected);
+            }
         }
     }
 
