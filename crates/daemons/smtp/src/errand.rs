@@ -96,18 +96,17 @@ impl<'a> Errand<'a> {
     /// Carries it out.
     pub async fn run(mut self) -> Destination {
         let request = self.request();
-        let own: Vec<_> = nexthop::split(&request.nexthop).collect();
-        let fallback: &[String] = match own.first() {
-            Some(hop) if hop.starts_with("unix:") => &[],
-            Some(_) | None => &self.carrier.rules.fallback,
-        };
-        let hops: Vec<_> = own.iter().copied().chain(fallback.iter().map(String::as_str)).collect();
+        let mut hops: Vec<_> = nexthop::split(&request.nexthop).collect();
+        let own = hops.len();
+        if !hops.first().is_some_and(|hop| hop.starts_with("unix:")) {
+            hops.extend(self.carrier.rules.fallback.iter().map(String::as_str));
+        }
         let mut reached_fallback = false;
         for (at, text) in hops.iter().enumerate() {
             if self.left.is_empty() {
                 break;
             }
-            reached_fallback = at >= own.len();
+            reached_fallback = at >= own;
             self.why = None;
             self.attempt = Attempt::by("none");
             let turn = if at + 1 == hops.len() { Turn::Last } else { Turn::More };
