@@ -64,10 +64,10 @@ struct Hop<'a> {
 }
 
 /// A server to be tried.
-struct Server {
+struct Server<'a> {
     peer: Peer,
     /// The host or domain that it serves.
-    domain: String,
+    domain: &'a str,
     mirror: Mirror,
 }
 
@@ -136,31 +136,34 @@ impl<'a> Errand<'a> {
     }
 
     /// The servers of a next hop, best first.
-    async fn servers(&self, text: &str) -> Result<Vec<Server>, Detail> {
+    async fn servers<'t>(&self, text: &'t str) -> Result<Vec<Server<'t>>, Detail>
+    where
+        'a: 't,
+    {
         let misconfigured = |reason: String| {
             warn!("{reason}");
             Detail::new(Status::temporary(3, 5), reason)
         };
-        let dialect = &self.carrier.dialect;
+        let carrier = self.carrier;
+        let dialect = &carrier.dialect;
         let (host, port, mx) =
             match Nexthop::parse(text, dialect.flavor).map_err(|error| misconfigured(error.to_string()))? {
                 Nexthop::Unix(path) => {
-                    let peer = Peer::unix(&dialect.myhostname, &path);
-                    let domain = dialect.myhostname.clone();
-                    return Ok(vec![Server { peer, domain, mirror: Mirror::Harmless }]);
+                    let domain = &dialect.myhostname;
+                    return Ok(vec![Server { peer: Peer::unix(domain, path), domain, mirror: Mirror::Harmless }]);
                 }
                 Nexthop::Inet { host, port, mx } => (host, port, mx),
             };
-        let service = port.as_deref().unwrap_or(&self.carrier.rules.default_port);
+        let service = port.unwrap_or(&self.carrier.rules.default_port);
         let number = self.carrier.services.port(service);
         let number = number.ok_or_else(|| misconfigured(format!("unknown service: {service}/tcp")))?;
         let loops = if number == SMTP_PORT && dialect.flavor == Flavor::Smtp { Loops::Detect } else { Loops::Ignore };
-        let target = Target { host: &host, service: port.as_deref(), mx, loops };
+        let target = Target { host, service: port, mx, loops };
         let candidates = self.carrier.router.route(target).await?;
         let best = candidates.iter().map(|candidate| candidate.preference).min();
         let server = |candidate: Candidate| Server {
             peer: Peer::inet(candidate.name, candidate.address, candidate.port.unwrap_or(number)),
-            domain: host.clone(),
+            domain: host,
             mirror: match loops {
                 Loops::Ignore => Mirror::Harmless,
                 Loops::Detect if Some(candidate.preference) == best || mx == Mx::Suppressed => Mirror::Final,
@@ -171,7 +174,7 @@ impl<'a> Errand<'a> {
     }
 
     /// Tries servers until all recipients have an outcome or a limit is reached.
-    async fn visit(&mut self, mut servers: Vec<Server>, hop: Hop<'_>) {
+    async fn visit(&mut self, mut servers: Vec<Server<'_>>, hop: Hop<'_>) {
         let (most_sessions, most_addresses) = (self.carrier.rules.sessions, self.carrier.rules.addresses);
         let mut sessions = 0;
         while !self.left.is_empty()
@@ -329,7 +332,7 @@ impl<'a> Errand<'a> {
             Ok(Nexthop::Unix(_)) | Err(_) => return false,
         };
         let listed = |name: String| async move { carrier.kept_destinations.matches_domain(name.as_bytes()).await };
-        matches!(listed(bare).await, Ok(true)) || matches!(listed(hop.to_owned()).await, Ok(true))
+        matches!(listed(bare.to_owned()).await, Ok(true)) || matches!(listed(hop.to_owned()).await, Ok(true))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! See smtp(8) and transport(5). A name that does not parse is a configuration error: the mail waits.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::flavor::Flavor;
 
@@ -16,19 +16,19 @@ pub enum Mx {
 }
 
 /// One place that mail can be taken to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nexthop {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nexthop<'a> {
     /// A host or domain.
     Inet {
         /// Name or address, without brackets.
-        host: String,
+        host: &'a str,
         /// Port number or service name; none means the default.
-        port: Option<String>,
+        port: Option<&'a str>,
         /// How the host is looked up.
         mx: Mx,
     },
     /// A socket in the file system.
-    Unix(PathBuf),
+    Unix(&'a Path),
 }
 
 /// Why a next hop could not be understood.
@@ -47,12 +47,12 @@ pub fn split(list: &str) -> impl Iterator<Item = &str> {
     list.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }
 
-impl Nexthop {
+impl<'a> Nexthop<'a> {
     /// Parses one member of a list.
-    pub fn parse(text: &str, flavor: Flavor) -> Result<Self, Error> {
+    pub fn parse(text: &'a str, flavor: Flavor) -> Result<Self, Error> {
         match flavor {
             Flavor::Lmtp => match text.strip_prefix("unix:") {
-                Some(path) => Ok(Self::Unix(PathBuf::from(path))),
+                Some(path) => Ok(Self::Unix(Path::new(path))),
                 None => inet(text.strip_prefix("inet:").unwrap_or(text), Mx::Suppressed),
             },
             Flavor::Smtp => inet(text, Mx::Lookup),
@@ -60,7 +60,7 @@ impl Nexthop {
     }
 }
 
-fn inet(text: &str, mx: Mx) -> Result<Nexthop, Error> {
+fn inet(text: &str, mx: Mx) -> Result<Nexthop<'_>, Error> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or_else(|| Error::Bracket(text.to_owned()))?;
         let port = match after.strip_prefix(':') {
@@ -79,11 +79,11 @@ fn inet(text: &str, mx: Mx) -> Result<Nexthop, Error> {
     }
 }
 
-fn built(text: &str, host: &str, port: Option<&str>, mx: Mx) -> Result<Nexthop, Error> {
+fn built<'a>(text: &str, host: &'a str, port: Option<&'a str>, mx: Mx) -> Result<Nexthop<'a>, Error> {
     if host.is_empty() {
         return Err(Error::MissingHost(text.to_owned()));
     }
-    Ok(Nexthop::Inet { host: host.to_owned(), port: port.map(str::to_owned), mx })
+    Ok(Nexthop::Inet { host, port, mx })
 }
 
 /// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    fn hop(host: &str, port: Option<&str>, mx: Mx) -> Nexthop {
-        Nexthop::Inet { host: host.into(), port: port.map(str::to_owned), mx }
+    fn hop<'a>(host: &'a str, port: Option<&'a str>, mx: Mx) -> Nexthop<'a> {
+        Nexthop::Inet { host, port, mx }
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn lmtp_forms() {
         for (text, expected) in [
-            ("unix:/run/lmtp", Nexthop::Unix("/run/lmtp".into())),
+            ("unix:/run/lmtp", Nexthop::Unix(Path::new("/run/lmtp"))),
             ("inet:host:2424", hop("host", Some("2424"), Mx::Suppressed)),
             ("host", hop("host", None, Mx::Suppressed)),
         ] {
@@ -152,8 +152,10 @@ mod tests {
 
         #[test]
         fn brackets_keep_the_host(host in "[a-z0-9.:-]{1,30}", port in 1_u16..) {
-            let parsed = Nexthop::parse(&format!("[{host}]:{port}"), Flavor::Smtp).unwrap();
-            prop_assert_eq!(parsed, hop(&host, Some(&port.to_string()), Mx::Suppressed));
+            let port = port.to_string();
+            let text = format!("[{host}]:{port}");
+            let parsed = Nexthop::parse(&text, Flavor::Smtp).unwrap();
+            prop_assert_eq!(parsed, hop(&host, Some(&port), Mx::Suppressed));
         }
     }
 }

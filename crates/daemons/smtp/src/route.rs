@@ -3,6 +3,7 @@
 //! The rules of RFC 5321 section 5, with what main.cf changes of them. Every failure comes back as the detail that
 //! the recipients get.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -268,9 +269,9 @@ fn worse(before: Option<Detail>, now: Detail) -> Detail {
     }
 }
 
-fn ascii(host: &str) -> String {
+fn ascii(host: &str) -> Cow<'_, str> {
     if host.is_ascii() {
-        return host.to_owned();
+        return Cow::Borrowed(host);
     }
-    address::domain::to_ascii(host.as_bytes()).unwrap_or_else(|| host.to_owned())
+    address::domain::to_ascii(host.as_bytes()).map_or(Cow::Borrowed(host), Cow::Owned)
 }

@@ -14,9 +14,9 @@ use crate::tls_policy::{Destination, Wish};
 
 impl Errand<'_> {
     /// Connects and greets; a failure is noted, or settles all that is left.
-    pub(super) async fn greet(&mut self, server: &Server, hop: Hop<'_>) -> Option<Ready> {
+    pub(super) async fn greet(&mut self, server: &Server<'_>, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
-        let destination = Destination { nexthop: hop.text, domain: &server.domain, peer: &server.peer };
+        let destination = Destination { nexthop: hop.text, domain: server.domain, peer: &server.peer };
         let (wish, mut policy) = match self.policy(destination).await {
             Ok(found) => found,
             Err(detail) => {
@@ -44,7 +44,7 @@ impl Errand<'_> {
         }
     }
 
-    async fn connect(&mut self, server: &Server) -> Option<Connected> {
+    async fn connect(&mut self, server: &Server<'_>) -> Option<Connected> {
         let carrier = self.carrier;
         match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
             Ok(connected) => {
@@ -65,7 +65,7 @@ impl Errand<'_> {
         &self,
         connected: Connected,
         policy: &Policy,
-        server: &Server,
+        server: &Server<'_>,
         hop: Hop<'_>,
     ) -> Result<Ready, Shortfall> {
         let request = self.request();
