@@ -49,7 +49,12 @@ impl Encoder {
 
     /// Appends a line, or what is left of one.
     pub fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        out.reserve(line.len() + 3);
+        // Most lines are whole and go out as they are.
+        if self.start && line.first() != Some(&b'.') && (self.limit == 0 || line.len() <= self.limit) {
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
+            return;
+        }
         self.part(line, out);
         self.end_line(out);
     }
