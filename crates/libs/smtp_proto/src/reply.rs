@@ -102,31 +102,42 @@ impl Reply {
     /// The first line as it goes over the wire, for logs: `554 5.7.1 Text`.
     #[must_use]
     pub fn logged(&self) -> String {
-        let first = self.lines().next().unwrap_or_default();
-        let text = String::from_utf8_lossy(first);
-        match self.status {
-            Some(status) => format!("{} {status} {text}", self.code),
-            None => format!("{} {text}", self.code),
-        }
+        let mut line = Vec::with_capacity(self.text.len() + CODES);
+        self.print_first(&mut line);
+        String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Appends the first line with code and enhanced code, without a line end.
+    pub fn print_first(&self, output: &mut Vec<u8>) {
+        self.print_codes(b' ', output);
+        output.extend_from_slice(self.lines().next().unwrap_or_default());
     }
 
     /// Appends the reply as it goes over the wire: every line with code and enhanced code.
     pub fn print(&self, output: &mut Vec<u8>) {
+        output.reserve(self.text.len() + CODES);
         let mut lines = self.lines().peekable();
         while let Some(line) = lines.next() {
-            push_number(output, self.code);
-            output.push(if lines.peek().is_some() { b'-' } else { b' ' });
-            if let Some(Enhanced(class, subject, detail)) = self.status {
-                for (part, after) in [(u16::from(class), b'.'), (subject, b'.'), (detail, b' ')] {
-                    push_number(output, part);
-                    output.push(after);
-                }
-            }
+            self.print_codes(if lines.peek().is_some() { b'-' } else { b' ' }, output);
             output.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
             output.extend_from_slice(b"\r\n");
         }
     }
+
+    fn print_codes(&self, after: u8, output: &mut Vec<u8>) {
+        push_number(output, self.code);
+        output.push(after);
+        if let Some(Enhanced(class, subject, detail)) = self.status {
+            for (part, after) in [(u16::from(class), b'.'), (subject, b'.'), (detail, b' ')] {
+                push_number(output, part);
+                output.push(after);
+            }
+        }
+    }
 }
+
+/// Room for both codes of a line, and its end.
+const CODES: usize = 20;
 
 fn push_number(output: &mut Vec<u8>, number: u16) {
     if number >= 10 {
@@ -254,6 +265,7 @@ mod tests {
         assert_eq!(printed(&Reply::plain(250, "a\nb")), "250-a\r\n250 b\r\n");
         assert_eq!(printed(&Reply::new(550, Some(Enhanced(5, 7, 27)), "a\nb")), "550-5.7.27 a\r\n550 5.7.27 b\r\n");
         assert_eq!(Reply::fixed(250, Enhanced(2, 0, 0), "Ok").logged(), "250 2.0.0 Ok");
+        assert_eq!(Reply::new(550, None, b"\xff\nb").logged(), "550 \u{fffd}");
     }
 
     #[test]

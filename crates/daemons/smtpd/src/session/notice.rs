@@ -10,12 +10,14 @@ use crate::text::printable;
 /// What was said, as far as it may be needed.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    kept: Option<String>,
+    kept: Option<Vec<u8>>,
     lines: i64,
 }
 
 /// A transcript grows no further than this.
 const LIMIT: usize = 16 * 1024;
+/// What most sessions need.
+const USUAL: usize = 512;
 
 impl History {
     /// Kept only where some class of trouble of sessions is to be told.
@@ -23,26 +25,30 @@ impl History {
         let wanted = ["policy", "protocol", "bounce", "software", "resource", "data"]
             .iter()
             .any(|class| settings.notifies(class));
-        History { kept: wanted.then(String::new), lines: 0 }
+        History { kept: wanted.then(|| Vec::with_capacity(USUAL)), lines: 0 }
     }
 
     pub(crate) fn heard(&mut self, line: &[u8]) {
-        self.add(" In:  ", &printable(line));
+        if let Some(text) = self.next_line() {
+            text.extend_from_slice(b" In:  ");
+            text.extend_from_slice(printable(line).as_bytes());
+            text.push(b'\n');
+        }
     }
 
     pub(crate) fn said(&mut self, reply: &Reply) {
-        if self.kept.is_some() {
-            self.add(" Out: ", &reply.logged());
+        if let Some(text) = self.next_line() {
+            text.extend_from_slice(b" Out: ");
+            reply.print_first(text);
+            text.push(b'\n');
         }
     }
 
-    fn add(&mut self, direction: &str, line: &str) {
-        if let Some(text) = self.kept.as_mut().filter(|text| text.len() < LIMIT) {
-            text.push_str(direction);
-            text.push_str(line);
-            text.push('\n');
-            self.lines += 1;
-        }
+    /// The transcript, where it goes on by a line.
+    fn next_line(&mut self) -> Option<&mut Vec<u8>> {
+        let text = self.kept.as_mut().filter(|text| text.len() < LIMIT)?;
+        self.lines += 1;
+        Some(text)
     }
 }
 
@@ -80,11 +86,31 @@ impl Session {
         let identity = &self.server.params.identity;
         let recipient = &self.server.params.bounce.error_notice_recipient;
         let transcript = self.history.kept.take().unwrap_or_default();
+        let transcript = String::from_utf8_lossy(&transcript);
         let text = format!(
             "From: Mail Delivery System <MAILER-DAEMON>\nTo: Postmaster <{recipient}>\nSubject: {} SMTP server: errors from {}\n\n\
              Transcript of session follows.\n\n{transcript}\n\nFor other details, see the local mail logfile\n",
             identity.mail_name, self.peer.namaddr
         );
-        self.server.cleanup.post_notice(&identity.double_bounce_sender, recipient, &text).await;
+        Box::pin(self.server.cleanup.post_notice(&identity.double_bounce_sender, recipient, &text)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smtp_proto::Enhanced;
+
+    #[test]
+    fn transcripts_have_the_first_line_of_each_reply() {
+        let mut history = History { kept: Some(Vec::new()), lines: 0 };
+        history.heard(b"NO\xffOP\r");
+        history.said(&Reply::fixed(250, Enhanced(2, 0, 0), "Ok"));
+        history.said(&Reply::plain(250, "a\nb"));
+        let expected = " In:  NO?OP?\n Out: 250 2.0.0 Ok\n Out: 250 a\n";
+        assert_eq!((history.kept.unwrap(), history.lines), (expected.as_bytes().to_vec(), 3));
+        let mut history = History::default();
+        history.heard(b"NOOP");
+        assert_eq!((history.kept, history.lines), (None, 0));
     }
 }
