@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -192,18 +192,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
         let mut written = 0;
         while written < self.output.len() {
-            let deadline = self.pace.deadline();
             let (stream, rest) = (&mut self.stream, self.output.get(written..).unwrap_or_default());
-            let bytes = within(deadline, poll_fn(|context| Pin::new(&mut *stream).poll_write(context, rest))).await?;
+            let write = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, rest));
+            let bytes = at_once_or_within(self.pace, write).await?;
             if bytes == 0 {
                 return Err(Error::Lost);
             }
             self.pace.moved(bytes);
             written += bytes;
         }
-        let deadline = self.pace.deadline();
         let stream = &mut self.stream;
-        within(deadline, poll_fn(|context| Pin::new(&mut *stream).poll_flush(context))).await?;
+        at_once_or_within(self.pace, poll_fn(|context| Pin::new(&mut *stream).poll_flush(context))).await?;
         if self.output.capacity() > STACK {
             self.output = Vec::new();
         } else {
@@ -319,6 +318,15 @@ fn trim_end(line: &mut Vec<u8>, skipped: usize) -> LineEnd {
         line.pop();
     }
     if line.len() < length { LineEnd::CrLf } else { LineEnd::BareLf }
+}
+
+/// For what seldom has to wait: there is a timer only when it does.
+async fn at_once_or_within<T>(pace: Pace, what: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
+    let mut what = pin!(what);
+    match poll_fn(|context| Poll::Ready(what.as_mut().poll(context))).await {
+        Poll::Ready(done) => done.map_err(|_| Error::Lost),
+        Poll::Pending => within(pace.deadline(), what).await,
+    }
 }
 
 async fn within<T>(deadline: Instant, what: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
