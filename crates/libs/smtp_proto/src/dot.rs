@@ -62,6 +62,7 @@ impl Decoder {
     /// Appends the text of `input` to `output`, up to the end of the message.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) -> Progress {
         let mut at = 0;
+        output.reserve(input.len());
         loop {
             let rest = input.get(at..).unwrap_or_default();
             if rest.is_empty() {
