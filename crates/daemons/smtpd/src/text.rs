@@ -1,11 +1,14 @@
 //! Bytes of strangers as text for logs and replies.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 /// Control characters, and what is no UTF-8, become question marks.
 pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    if bytes.iter().all(|byte| (b' '..0x7f).contains(byte)) {
-        return String::from_utf8_lossy(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
+    {
+        return Cow::Borrowed(text);
     }
     let text = String::from_utf8_lossy(bytes);
     Cow::Owned(text.chars().map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c }).collect())
@@ -17,6 +20,27 @@ pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {
         quoted if quoted == address => printable(address),
         quoted => Cow::Owned(printable(&quoted).into_owned()),
     }
+}
+
+/// Appends a number.
+pub(crate) fn push_decimal(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_decimal(text, number / 10);
+    }
+    text.push(char::from_digit(number % 10, 10).unwrap_or('0'));
+}
+
+/// An IP address as text.
+pub(crate) fn address_text(ip: IpAddr) -> String {
+    let IpAddr::V4(ip) = ip else { return ip.to_string() };
+    let mut text = String::with_capacity(15);
+    for (at, octet) in ip.octets().into_iter().enumerate() {
+        if at > 0 {
+            text.push('.');
+        }
+        push_decimal(&mut text, octet.into());
+    }
+    text
 }
 
 /// Bytes with C escapes, as they stand in a log line on improper pipelining.
@@ -121,6 +145,18 @@ mod tests {
             [("Host: x", true), ("X-Y :", true), ("MAIL FROM:<a>", false), (": x", false), ("", false)]
         {
             assert_eq!(is_header(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_as_the_library_prints_them() {
+        for number in [0, 7, 10, 99, 100, 4_294_967_295] {
+            let mut text = String::from("x");
+            push_decimal(&mut text, number);
+            assert_eq!(text, format!("x{number}"));
+        }
+        for ip in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "2001:db8::1", "::"] {
+            assert_eq!(address_text(ip.parse().unwrap()), ip);
         }
     }
 

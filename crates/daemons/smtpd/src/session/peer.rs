@@ -1,5 +1,6 @@
 //! Who the client is: its address, the name of that address, and whether the name leads back.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use dns::Families;
@@ -8,6 +9,7 @@ use tracing::warn;
 
 use super::stream::Ends;
 use crate::Smtpd;
+use crate::text::address_text;
 
 /// What became of looking a name up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +93,11 @@ impl Peer {
             name_status: NameStatus::Unknown,
             reverse_name: UNKNOWN.to_owned(),
             reverse_status: NameStatus::Unknown,
-            address: ip.to_string(),
+            address: address_text(ip),
             ip: Some(ip),
             port: client.port().to_string(),
             namaddr: String::new(),
-            server_address: server_ip.to_string(),
+            server_address: address_text(server_ip),
             server_port: server.port().to_string(),
         }
     }
@@ -136,18 +138,19 @@ impl Peer {
 
     /// Makes `namaddr` anew, after name, address or port have changed.
     pub(crate) fn rename(&mut self, with_port: bool) {
-        self.namaddr = if with_port {
-            format!("{}[{}]:{}", self.name, self.address, self.port)
-        } else {
-            format!("{}[{}]", self.name, self.address)
-        };
+        let mut namaddr = [&self.name, "[", &self.address, "]"].concat();
+        if with_port {
+            namaddr.push(':');
+            namaddr.push_str(&self.port);
+        }
+        self.namaddr = namaddr;
     }
 
     /// The address as it stands in a `Received:` header: IPv6 has a prefix.
-    pub(crate) fn rfc_address(&self) -> String {
+    pub(crate) fn rfc_address(&self) -> Cow<'_, str> {
         match self.ip {
-            Some(IpAddr::V6(_)) => format!("IPv6:{}", self.address),
-            Some(IpAddr::V4(_)) | None => self.address.clone(),
+            Some(IpAddr::V6(_)) => Cow::Owned(format!("IPv6:{}", self.address)),
+            Some(IpAddr::V4(_)) | None => Cow::Borrowed(&self.address),
         }
     }
 
@@ -170,12 +173,9 @@ mod tests {
     fn addresses_are_canonical() {
         let mut peer = Peer::unnamed("[::ffff:192.0.2.1]:99".parse().unwrap(), "[::1]:25".parse().unwrap());
         peer.rename(false);
-        assert_eq!((peer.namaddr.as_str(), peer.rfc_address().as_str()), ("unknown[192.0.2.1]", "192.0.2.1"));
+        assert_eq!((peer.namaddr.as_str(), &*peer.rfc_address()), ("unknown[192.0.2.1]", "192.0.2.1"));
         let mut peer = Peer::unnamed("[2001:db8::1]:99".parse().unwrap(), "[::1]:25".parse().unwrap());
         peer.rename(true);
-        assert_eq!(
-            (peer.namaddr.as_str(), peer.rfc_address().as_str()),
-            ("unknown[2001:db8::1]:99", "IPv6:2001:db8::1")
-        );
+        assert_eq!((peer.namaddr.as_str(), &*peer.rfc_address()), ("unknown[2001:db8::1]:99", "IPv6:2001:db8::1"));
     }
 }

@@ -4,25 +4,35 @@ use std::fmt;
 
 use smtp_proto::Verb;
 
+use crate::text::push_decimal;
+
 /// Successes and attempts, by verb.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Statistics {
-    counts: Vec<(Verb, u32, u32)>,
+    counts: [Count; VERBS],
 }
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    good: u32,
+    total: u32,
+}
+
+/// Every verb, and `Unknown`.
+const VERBS: usize = Verb::ALL.len() + 1;
 
 impl Statistics {
     /// A command has come.
     pub(crate) fn attempted(&mut self, verb: Verb) {
-        match self.counts.iter_mut().find(|(counted, ..)| *counted == verb) {
-            Some((_, _, total)) => *total += 1,
-            None => self.counts.push((verb, 0, 1)),
+        if let Some(count) = self.counts.get_mut(verb as usize) {
+            count.total += 1;
         }
     }
 
     /// It was obeyed.
     pub(crate) fn succeeded(&mut self, verb: Verb) {
-        if let Some((_, good, _)) = self.counts.iter_mut().find(|(counted, ..)| *counted == verb) {
-            *good += 1;
+        if let Some(count) = self.counts.get_mut(verb as usize) {
+            count.good += 1;
         }
     }
 }
@@ -30,24 +40,43 @@ impl Statistics {
 /// ` ehlo=1 mail=1 rcpt=1/2 … commands=5/6`.
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one = |f: &mut fmt::Formatter<'_>, name: &str, good: u32, total: u32| {
-            if good == total { write!(f, " {name}={total}") } else { write!(f, " {name}={good}/{total}") }
-        };
-        let (mut all_good, mut all) = (0, 0);
-        for verb in Verb::ALL.into_iter().chain([Verb::Unknown]) {
-            if let Some((_, good, total)) = self.counts.iter().find(|(counted, ..)| *counted == verb) {
-                one(f, &verb.name().to_ascii_lowercase(), *good, *total)?;
-                all_good += good;
-                all += total;
+        let (mut text, mut all) = (String::with_capacity(80), Count::default());
+        for (verb, count) in Verb::ALL.into_iter().chain([Verb::Unknown]).zip(self.counts) {
+            if count.total > 0 {
+                count.push(verb.name(), &mut text);
+                all.good += count.good;
+                all.total += count.total;
             }
         }
-        one(f, "commands", all_good, all)
+        all.push("commands", &mut text);
+        text.make_ascii_lowercase();
+        f.write_str(&text)
+    }
+}
+
+impl Count {
+    fn push(self, name: &str, text: &mut String) {
+        text.push(' ');
+        text.push_str(name);
+        text.push('=');
+        push_decimal(text, self.good);
+        if self.good != self.total {
+            text.push('/');
+            push_decimal(text, self.total);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verbs_are_counted_in_the_order_in_which_they_are_listed() {
+        for (at, verb) in Verb::ALL.into_iter().chain([Verb::Unknown]).enumerate() {
+            assert_eq!(verb as usize, at);
+        }
+    }
 
     #[test]
     fn counts_are_listed_in_the_usual_order() {
