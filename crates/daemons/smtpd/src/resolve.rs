@@ -13,6 +13,12 @@ use offload::Recent;
 pub(crate) struct Resolution {
     /// In canonical form, internal.
     pub(crate) recipient: Vec<u8>,
+    pub(crate) route: Arc<Route>,
+}
+
+/// Where mail goes, which is the same for many an address.
+#[derive(Debug)]
+pub(crate) struct Route {
     pub(crate) transport: String,
     pub(crate) nexthop: String,
     pub(crate) class: Class,
@@ -25,7 +31,7 @@ pub(crate) struct Resolution {
 impl Resolution {
     /// Whether mail for it ends here.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self.class, Class::Local | Class::VirtualAlias | Class::VirtualMailbox)
+        matches!(self.route.class, Class::Local | Class::VirtualAlias | Class::VirtualMailbox)
     }
 
     /// The domain of the canonical form.
@@ -39,8 +45,8 @@ impl Resolution {
 #[derive(Debug)]
 pub(crate) struct Resolver {
     caller: ipc::Caller<Rewrite>,
-    addresses: Recent<Arc<Resolution>>,
-    domains: Recent<Arc<Resolution>>,
+    addresses: Recent<Resolution>,
+    domains: Recent<Arc<Route>>,
 }
 
 /// trivial-rewrite could not say.
@@ -56,20 +62,19 @@ impl Resolver {
     }
 
     /// Completes and resolves an address in its internal form.
-    pub(crate) async fn resolve(&self, sender: &[u8], address: &[u8]) -> Result<Arc<Resolution>, Unavailable> {
+    pub(crate) async fn resolve(&self, sender: &[u8], address: &[u8]) -> Result<Resolution, Unavailable> {
         let domain = plain_domain(address).map(<[u8]>::to_ascii_lowercase);
-        if let Some(known) = domain.as_ref().and_then(|domain| self.domains.find(domain)) {
-            return Ok(Arc::new(Resolution { recipient: address.to_vec(), ..Resolution::clone(&known) }));
+        if let Some(route) = domain.as_ref().and_then(|domain| self.domains.find(domain)) {
+            return Ok(Resolution { recipient: address.to_vec(), route });
         }
         let key = [sender, b"\0", address].concat();
         if let Some(known) = self.addresses.find(&key) {
             return Ok(known);
         }
-        let (resolution, scope) = self.ask(sender, address).await?;
-        let resolution = Arc::new(resolution);
+        let (resolution, scope) = Box::pin(self.ask(sender, address)).await?;
         match (scope, domain) {
-            (Scope::Domain, Some(domain)) => self.domains.keep(domain, Arc::clone(&resolution), KEPT),
-            _ => self.addresses.keep(key, Arc::clone(&resolution), KEPT),
+            (Scope::Domain, Some(domain)) => self.domains.keep(domain, Arc::clone(&resolution.route), KEPT),
+            _ => self.addresses.keep(key, resolution.clone(), KEPT),
         }
         Ok(resolution)
     }
@@ -85,15 +90,14 @@ impl Resolver {
                 return Err(Unavailable);
             }
         };
-        let resolution = Resolution {
-            recipient: resolved.recipient.to_vec(),
+        let route = Route {
             transport: resolved.transport,
             nexthop: resolved.nexthop,
             class: resolved.class,
             malformed: resolved.fault == Fault::Malformed,
             routed: resolved.routed,
         };
-        Ok((resolution, resolved.scope))
+        Ok((Resolution { recipient: resolved.recipient.to_vec(), route: Arc::new(route) }, resolved.scope))
     }
 }
 

@@ -4,7 +4,6 @@
 
 use ipc::rewrite::Class;
 use smtp_proto::Enhanced;
-use std::sync::Arc;
 use std::time::Duration;
 use table::{Error, Maps, Strategy};
 
@@ -60,7 +59,7 @@ impl Smtpd {
             return Ok(None);
         }
         let (codes, tables) = (&self.codes, &self.tables);
-        let (maps, unknown) = match resolved.class {
+        let (maps, unknown) = match resolved.route.class {
             Class::VirtualAlias => {
                 return Ok(Some(Unknown {
                     table: " in virtual alias table",
@@ -86,7 +85,7 @@ impl Smtpd {
         }
         // Probes and notices of our own come from here.
         let local = address.split(|byte| *byte == b'@').next().unwrap_or_default();
-        let own = resolved.class == Class::Local
+        let own = resolved.route.class == Class::Local
             && local.eq_ignore_ascii_case(self.params.identity.double_bounce_sender.as_bytes());
         Ok((!own).then_some(unknown))
     }
@@ -94,7 +93,7 @@ impl Smtpd {
 
 impl Check<'_> {
     /// The canonical form and destination of an address of this envelope.
-    pub(crate) async fn resolve(&mut self, address: &[u8]) -> Option<Arc<Resolution>> {
+    pub(crate) async fn resolve(&mut self, address: &[u8]) -> Option<Resolution> {
         self.server.resolver.resolve(self.facts.sender.unwrap_or_default(), address).await.ok()
     }
 
@@ -124,7 +123,7 @@ impl Check<'_> {
         };
         let detail = if party == Party::Sender { 0 } else { 1 };
         // An alias domain has the error transport; addresses that are aliases never get there.
-        let aliased = resolved.class == Class::VirtualAlias
+        let aliased = resolved.route.class == Class::VirtualAlias
             && matches!(self.server.missing(party, &resolved).await, Ok(None) | Err(_));
         if let Some(fixed) = by_transport(&resolved, detail).filter(|_| !aliased) {
             let refusal = Refusal { text: subject.rejected(&fixed.text), ..fixed };
@@ -144,14 +143,14 @@ impl Check<'_> {
 
 /// What the `error` and `retry` transports say at once.
 fn by_transport(resolved: &Resolution, detail: u16) -> Option<Refusal> {
-    let (code, class) = match resolved.transport.as_str() {
+    let (code, class) = match resolved.route.transport.as_str() {
         "error" => (550, 5),
         "retry" => (450, 4),
         _ => return None,
     };
-    let (status, text) = match Enhanced::split(resolved.nexthop.as_bytes()) {
+    let (status, text) = match Enhanced::split(resolved.route.nexthop.as_bytes()) {
         Some((status, rest)) => (status, String::from_utf8_lossy(rest).into_owned()),
-        None => (Enhanced(class, 1, detail), resolved.nexthop.clone()),
+        None => (Enhanced(class, 1, detail), resolved.route.nexthop.clone()),
     };
     Some(Refusal { code, status, text, fault: Fault::Bounce })
 }

@@ -15,8 +15,8 @@ impl Check<'_> {
         if memchr::memrchr(b'@', &resolved.recipient).is_none() {
             return true;
         }
-        let trusted = self.server.params.rewrite.allow_untrusted_routing || !resolved.routed;
-        trusted && resolved.class != Class::Default
+        let trusted = self.server.params.rewrite.allow_untrusted_routing || !resolved.route.routed;
+        trusted && resolved.route.class != Class::Default
     }
 
     pub(crate) async fn permit_auth_destination(&mut self) -> Verdict {
@@ -61,7 +61,7 @@ impl Check<'_> {
         if self.is_authorized(&resolved) {
             return Verdict::Permit;
         }
-        if resolved.routed && !self.server.params.rewrite.allow_untrusted_routing {
+        if resolved.route.routed && !self.server.params.rewrite.allow_untrusted_routing {
             return Verdict::Dunno;
         }
         let Some(domain) = resolved.domain().filter(|domain| !domain.starts_with('[')) else { return Verdict::Dunno };

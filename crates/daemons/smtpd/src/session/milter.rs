@@ -279,8 +279,8 @@ impl Session {
             && let Ok(resolved) = self.server.resolver.resolve(sender, address).await
         {
             party.address = external(&resolved.recipient).into_owned();
-            party.host = Some(resolved.nexthop.clone());
-            party.mailer = Some(resolved.transport.clone());
+            party.host = Some(resolved.route.nexthop.clone());
+            party.mailer = Some(resolved.route.transport.clone());
         }
         party
     }

@@ -190,7 +190,7 @@ impl Session {
             return true;
         }
         let resolved = self.server.resolver.resolve(&sender.address, address).await;
-        matches!(resolved, Ok(resolved) if resolved.malformed)
+        matches!(resolved, Ok(resolved) if resolved.route.malformed)
     }
 
     /// The message would be too large, or the disk is too full.
