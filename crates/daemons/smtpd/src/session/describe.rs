@@ -41,13 +41,11 @@ impl Session {
             attribute("ret_flags", ret.bits().to_string().as_bytes());
         }
         record::put(records, Type::Sender, &sender.address);
-        let mut attribute = |name: &str, value: &str| record::put_attribute(records, name, value.as_bytes());
         if let Some(body) = sender.body {
-            attribute("encoding", if body == smtp_proto::parameter::Body::SevenBit { "7bit" } else { "8bit" });
+            let encoding = if body == smtp_proto::parameter::Body::SevenBit { "7bit" } else { "8bit" };
+            record::put_attribute(records, "encoding", encoding.as_bytes());
         }
-        for (name, value) in self.session_attributes() {
-            attribute(name, &value);
-        }
+        self.put_session(records);
         if let Some(verp) = &sender.verp {
             record::put(records, Type::Verp, verp.as_bytes());
         }
@@ -68,38 +66,30 @@ impl Session {
     }
 
     /// The session, as it is logged and as it was.
-    fn session_attributes(&self) -> Vec<(&'static str, String)> {
-        let peer = &self.peer;
-        let helo = self.helo.as_ref().map_or(String::new(), |helo| helo.name.clone());
-        let forward = &self.forward;
-        let or = |told: &Option<String>, own: &str| told.clone().unwrap_or_else(|| own.to_owned());
-        let origin = forward.namaddr().unwrap_or_else(|| peer.namaddr.clone());
-        let family = if peer.ip.is_some_and(|ip| ip.is_ipv6()) { "10" } else { "2" };
-        let log_helo = if forward.is_set() { forward.helo.clone().unwrap_or_default() } else { helo.clone() };
-        let mut attributes = vec![
-            ("log_client_name", or(&forward.name, &peer.name)),
-            ("log_client_address", or(&forward.address, &peer.address)),
-            ("log_client_port", or(&forward.port, &peer.port)),
-            ("log_message_origin", origin),
-        ];
+    fn put_session(&self, records: &mut Vec<u8>) {
+        let mut attribute = |name: &str, value: &str| record::put_attribute(records, name, value.as_bytes());
+        let (peer, forward) = (&self.peer, &self.forward);
+        let helo = self.helo.as_ref().map_or("", |helo| helo.name.as_str());
+        let log_helo = if forward.is_set() { forward.helo.as_deref().unwrap_or_default() } else { helo };
+        attribute("log_client_name", forward.name.as_ref().unwrap_or(&peer.name));
+        attribute("log_client_address", forward.address.as_ref().unwrap_or(&peer.address));
+        attribute("log_client_port", forward.port.as_ref().unwrap_or(&peer.port));
+        attribute("log_message_origin", forward.namaddr().as_ref().unwrap_or(&peer.namaddr));
         if !log_helo.is_empty() {
-            attributes.push(("log_helo_name", log_helo));
+            attribute("log_helo_name", log_helo);
         }
-        attributes.push(("log_protocol_name", or(&forward.protocol, self.protocol())));
-        attributes.extend([
-            ("client_name", peer.name.clone()),
-            ("reverse_client_name", peer.reverse_name.clone()),
-            ("client_address", peer.address.clone()),
-            ("client_port", peer.port.clone()),
-            ("server_address", peer.server_address.clone()),
-            ("server_port", peer.server_port.clone()),
-        ]);
+        attribute("log_protocol_name", forward.protocol.as_deref().unwrap_or(self.protocol()));
+        attribute("client_name", &peer.name);
+        attribute("reverse_client_name", &peer.reverse_name);
+        attribute("client_address", &peer.address);
+        attribute("client_port", &peer.port);
+        attribute("server_address", &peer.server_address);
+        attribute("server_port", &peer.server_port);
         if !helo.is_empty() {
-            attributes.push(("helo_name", helo));
+            attribute("helo_name", helo);
         }
-        attributes.push(("protocol_name", self.protocol().to_owned()));
-        attributes.push(("client_address_type", family.to_owned()));
-        attributes
+        attribute("protocol_name", self.protocol());
+        attribute("client_address_type", if peer.ip.is_some_and(|ip| ip.is_ipv6()) { "10" } else { "2" });
     }
 
     /// `local_header_rewrite_clients`: whether addresses in headers are completed with our own domain.

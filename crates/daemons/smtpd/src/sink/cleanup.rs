@@ -22,6 +22,8 @@ pub(crate) struct Pool(Arc<Lines>);
 
 /// No more idle connections are kept; cleanup holds an empty file for each.
 const KEPT: usize = 32;
+/// Room for the envelope of a message with one recipient.
+const USUAL: usize = 1024;
 /// What is collected before it is written.
 const COLLECTED: usize = 64 * 1024;
 
@@ -40,7 +42,7 @@ impl Pool {
             pool: self.clone(),
             line,
             id,
-            records: Vec::new(),
+            records: Vec::with_capacity(USUAL),
             handling: HANDLING,
             state: State::Envelope,
             late: Late::default(),
