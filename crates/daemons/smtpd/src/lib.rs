@@ -26,6 +26,7 @@ use crate::open::{Opened, Tables};
 use crate::resolve::Resolver;
 use crate::session::Session;
 use crate::session::milter::Milters;
+use crate::session::received::Dates;
 use crate::session::sasl::Sasl;
 use crate::session::tls::Tls;
 use crate::settings::{Codes, Settings};
@@ -57,6 +58,7 @@ config::bundle! {
 pub struct Smtpd {
     params: Params,
     settings: Settings,
+    dates: Dates,
     codes: Codes,
     rules: Rules,
     tables: Tables,
@@ -88,6 +90,7 @@ impl Service for Smtpd {
         let private = |name: &str| format!("private/{name}");
         Ok(Smtpd {
             codes: Codes::new(&params.access),
+            dates: Dates::new(settings.timezone.clone()),
             sasl: Sasl::new(&params),
             tls,
             milters,

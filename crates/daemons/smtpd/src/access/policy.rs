@@ -252,6 +252,7 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
     let tls_text = |pick: fn(&crate::session::tls::Facts) -> String| tls.map(pick).unwrap_or_default();
     let lossy = |bytes: Option<&[u8]>| printable(bytes.unwrap_or_default()).into_owned();
     let size = facts.size.to_string();
+    let instance = facts.instance.map(|instance| instance.to_string()).unwrap_or_default();
     let count = match facts.stage {
         "DATA" | "BDAT" | "END-OF-MESSAGE" => facts.recipients,
         _ => 0,
@@ -273,7 +274,7 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
         ("recipient", &lossy(facts.recipient)),
         ("recipient_count", &count),
         ("queue_id", facts.queue_id.unwrap_or_default()),
-        ("instance", facts.instance),
+        ("instance", &instance),
         ("size", &size),
         ("etrn_domain", facts.etrn.unwrap_or_default()),
         ("stress", if server.life.stress() { "yes" } else { "" }),

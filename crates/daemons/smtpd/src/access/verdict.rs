@@ -8,6 +8,7 @@ use tracing::info;
 
 use crate::session::login::Login;
 use crate::session::peer::Peer;
+use crate::session::transaction::Instance;
 use crate::text::{external, printable};
 
 /// What a walk concludes.
@@ -98,7 +99,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) recipient: Option<&'a [u8]>,
     pub(crate) etrn: Option<&'a str>,
     pub(crate) queue_id: Option<&'a str>,
-    pub(crate) instance: &'a str,
+    pub(crate) instance: Option<Instance>,
     pub(crate) login: Option<&'a Login>,
     pub(crate) tls: Option<&'a crate::session::tls::Facts>,
     pub(crate) size: u64,

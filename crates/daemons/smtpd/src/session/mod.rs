@@ -12,7 +12,7 @@ pub(crate) mod login;
 pub(crate) mod milter;
 pub(crate) mod notice;
 pub(crate) mod peer;
-mod received;
+pub(crate) mod received;
 pub(crate) mod sasl;
 mod statistics;
 pub(crate) mod stream;
@@ -484,7 +484,7 @@ impl Session {
             recipient,
             etrn: None,
             queue_id: envelope.and_then(|envelope| envelope.queue_id.as_deref()),
-            instance: envelope.map_or("", |envelope| &envelope.instance),
+            instance: envelope.map(|envelope| envelope.instance),
             login: self.login.as_ref(),
             tls: self.tls.as_ref(),
             size: envelope.map_or(0, |envelope| self.progress.unwrap_or(envelope.sender.size)),

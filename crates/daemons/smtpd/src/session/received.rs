@@ -1,7 +1,10 @@
 //! The `Received:` header that we add.
 
-use jiff::Zoned;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use super::Session;
 use super::transaction::Envelope;
@@ -26,36 +29,35 @@ impl Session {
         if !self.hides_client() {
             let helo = self.helo.as_ref().map_or(peer.name.as_str(), |helo| helo.name.as_str());
             let helo = printable(helo.as_bytes());
-            text.push_str(&format!("from {helo} ({} [{}])\n", peer.name, peer.rfc_address()));
+            text.extend(["from ", &helo, " (", &peer.name, " [", &peer.rfc_address(), "])\n"]);
             if let Some(tls) = self.tls.as_ref().filter(|_| self.server.params.smtpd.smtpd_tls_received_header) {
                 text.push_str(&tls.received);
             }
             if let Some(login) = self.login.as_ref().filter(|_| self.server.params.sasl.smtpd_sasl_authenticated_header)
             {
-                text.push_str(&format!("\t(Authenticated sender: {})\n", printable(login.username.as_bytes())));
+                text.extend(["\t(Authenticated sender: ", &printable(login.username.as_bytes()), ")\n"]);
             }
             text.push('\t');
         }
         let id = envelope.queue_id.as_deref().unwrap_or("NOQUEUE");
-        let protocol = self.trace_protocol(envelope);
-        text.push_str(&format!("by {} ({}) with {protocol} id {id}", identity.myhostname, identity.mail_name));
+        text.extend(["by ", &identity.myhostname, " (", &identity.mail_name, ") with "]);
+        text.extend(self.trace_protocol(envelope));
+        text.extend([" id ", id]);
         match envelope.recipients.first.as_deref().filter(|_| envelope.recipients.count == 1) {
-            Some(recipient) => text.push_str(&format!("\n\tfor <{}>; ", external(recipient))),
+            Some(recipient) => text.extend(["\n\tfor <", &external(recipient), ">; "]),
             None => text.push_str(";\n\t"),
         }
-        text.push_str(&date(envelope.arrived, &self.server.settings.timezone));
+        self.server.dates.push(envelope.instance.arrived, text);
         text.push('\n');
     }
 
     /// `ESMTPSA` and its kind (RFC 3848, 6531).
-    fn trace_protocol(&self, envelope: &Envelope) -> String {
+    fn trace_protocol(&self, envelope: &Envelope) -> [&'static str; 3] {
         let base = if envelope.sender.smtputf8 { "UTF8SMTP" } else { self.protocol() };
-        if base == "SMTP" {
-            return base.to_owned();
-        }
-        let secure = if self.tls.is_some() { "S" } else { "" };
-        let authenticated = if self.login.is_some() { "A" } else { "" };
-        format!("{base}{secure}{authenticated}")
+        let extended = base != "SMTP";
+        let secure = if extended && self.tls.is_some() { "S" } else { "" };
+        let authenticated = if extended && self.login.is_some() { "A" } else { "" };
+        [base, secure, authenticated]
     }
 
     fn hides_client(&self) -> bool {
@@ -63,20 +65,52 @@ impl Session {
     }
 }
 
+/// Dates as headers have them, in local time: the text of a second is made once.
+#[derive(Debug)]
+pub(crate) struct Dates {
+    zone: TimeZone,
+    /// The second that was asked for last, and its text.
+    last: Mutex<(i64, String)>,
+}
+
+impl Dates {
+    pub(crate) fn new(zone: TimeZone) -> Dates {
+        Dates { last: Mutex::new((0, date(Timestamp::UNIX_EPOCH, &zone))), zone }
+    }
+
+    /// Appends the date of a time.
+    fn push(&self, time: SystemTime, text: &mut String) {
+        let stamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != stamp.as_second() {
+            *last = (stamp.as_second(), date(stamp, &self.zone));
+        }
+        text.push_str(&last.1);
+    }
+}
+
 /// `Tue,  5 Mar 2024 10:00:00 +0000 (UTC)`.
-fn date(time: std::time::SystemTime, zone: &TimeZone) -> String {
-    let stamp = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+fn date(stamp: Timestamp, zone: &TimeZone) -> String {
     Zoned::new(stamp, zone.clone()).strftime("%a, %e %b %Y %H:%M:%S %z (%Z)").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     #[test]
     fn dates_are_as_postfix_writes_them() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_632_800);
-        assert_eq!(date(time, &TimeZone::UTC), "Tue,  5 Mar 2024 10:00:00 +0000 (UTC)");
+        let dates = Dates::new(TimeZone::UTC);
+        for (seconds, expected) in [
+            (1_709_632_800, "Tue,  5 Mar 2024 10:00:00 +0000 (UTC)"),
+            (1_709_632_800, "Tue,  5 Mar 2024 10:00:00 +0000 (UTC)"),
+            (1_709_632_799, "Tue,  5 Mar 2024 09:59:59 +0000 (UTC)"),
+            (0, "Thu,  1 Jan 1970 00:00:00 +0000 (UTC)"),
+        ] {
+            let mut text = String::new();
+            dates.push(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), &mut text);
+            assert_eq!(text, expected);
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! A mail transaction: from MAIL to the end of the content.
 
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use dsn::Ret;
 use smtp_proto::parameter::Body;
 
@@ -35,12 +38,25 @@ pub(crate) struct Envelope {
     pub(crate) recipients: Recipients,
     pub(crate) actions: Actions,
     pub(crate) deferral: Deferral,
-    /// Names this message to policy servers.
-    pub(crate) instance: String,
-    pub(crate) arrived: std::time::SystemTime,
+    pub(crate) instance: Instance,
     /// Where it goes; opened at the first accepted recipient.
     pub(crate) sink: Option<Sink>,
     pub(crate) queue_id: Option<String>,
+}
+
+/// Distinguishes a message from others, for policy servers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instance {
+    pub(crate) arrived: SystemTime,
+    /// Among the messages of the session.
+    pub(crate) number: u64,
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrived = self.arrived.duration_since(UNIX_EPOCH).unwrap_or_default();
+        write!(f, "{:x}.{:x}.{:x}.{}", std::process::id(), arrived.as_secs(), arrived.subsec_micros(), self.number)
+    }
 }
 
 /// What MAIL has said.

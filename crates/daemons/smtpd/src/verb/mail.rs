@@ -9,7 +9,7 @@ use smtp_proto::{Enhanced, Reply, path};
 use tracing::warn;
 
 use crate::access::{Check, Facts, Fault};
-use crate::session::transaction::{Envelope, Sender, Transaction};
+use crate::session::transaction::{Envelope, Instance, Sender, Transaction};
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
 use smtp_proto::ehlo::Keyword;
@@ -47,8 +47,7 @@ impl Session {
             recipients: Default::default(),
             actions: Default::default(),
             deferral: Default::default(),
-            instance: self.instance(),
-            arrived: std::time::SystemTime::now(),
+            instance: Instance { arrived: std::time::SystemTime::now(), number: self.messages },
             sink: None,
             queue_id: None,
         });
@@ -78,12 +77,6 @@ impl Session {
         };
         self.faults.push(Fault::Protocol);
         Some(Next::Error(reply))
-    }
-
-    /// Distinguishes this message from others, for policy servers.
-    fn instance(&self) -> String {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        format!("{:x}.{:x}.{:x}.{}", std::process::id(), now.as_secs(), now.subsec_micros(), self.messages)
     }
 
     /// The address and the parameters.
