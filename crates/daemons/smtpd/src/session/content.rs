@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use milter::chain::Chain;
 use smtp_proto::bdat::Place;
 use smtp_proto::conn;
 use smtp_proto::dot::Decoder;
@@ -12,7 +13,7 @@ use super::transaction::Envelope;
 use super::{Next, Session};
 use crate::access::Check;
 use crate::settings::BareNewlines;
-use crate::sink::{Outcome, Relay};
+use crate::sink::{Outcome, Relay, Sink};
 
 /// Content that was read, and how it fares.
 #[derive(Debug, Default)]
@@ -146,9 +147,9 @@ impl Session {
     }
 
     /// The content is complete: asks the last restrictions, commits, and replies.
-    pub(crate) async fn settle(&mut self, mut envelope: Box<Envelope>, content: Content) -> Next {
+    pub(crate) async fn settle(&mut self, mut envelope: Box<Envelope>, content: &Content) -> Next {
         self.stage = "END-OF-MESSAGE";
-        let next = self.decide(&mut envelope, &content).await;
+        let next = self.decide(&mut envelope, content).await;
         if let Some(sink) = envelope.sink.take() {
             sink.abandon();
         }
@@ -204,10 +205,7 @@ impl Session {
         let id = envelope.queue_id.clone().unwrap_or_default();
         let outcome = match self.milters.take() {
             Some(mut chain) => {
-                let about = self.told_of(envelope, None).await;
-                let macros = |name: &str| self.macro_value(name, &about);
-                let relay = Relay { chain: &mut chain, macros: &macros };
-                let outcome = sink.finish(&envelope.actions, Some(relay)).await;
+                let outcome = Box::pin(self.finish_filtered(envelope, sink, &mut chain)).await;
                 self.milters = Some(chain);
                 outcome
             }
@@ -236,6 +234,13 @@ impl Session {
                 Next::Error(reply)
             }
         }
+    }
+
+    /// Ends a message whose content the mail filters of the session see first.
+    async fn finish_filtered(&self, envelope: &Envelope, sink: Sink, chain: &mut Chain) -> Outcome {
+        let about = self.told_of(envelope, None).await;
+        let macros = |name: &str| self.macro_value(name, &about);
+        sink.finish(&envelope.actions, Some(Relay { chain, macros: &macros })).await
     }
 
     fn log_filter(&self, what: &str, reply: &Reply, envelope: &Envelope) {

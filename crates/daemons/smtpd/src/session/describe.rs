@@ -5,7 +5,7 @@ use queue_file::record::{self, Type};
 
 use super::Session;
 use super::transaction::Envelope;
-use crate::access::{Actions, Check, Deferral, Subject, Verdict};
+use crate::access::{Actions, Check, Deferral, Restriction, Subject, Verdict};
 use crate::sink::cleanup::{Delivery, now};
 
 impl Session {
@@ -101,10 +101,14 @@ impl Session {
         if matches!(maps.lookup(self.peer.address.as_bytes()).await, Ok(Some(_))) {
             return true;
         }
-        let list = std::sync::Arc::clone(&self.server.tables.rewrite_clients);
+        let list = &self.server.tables.rewrite_clients;
+        !list.is_empty() && Box::pin(self.is_permitted_by(list)).await
+    }
+
+    async fn is_permitted_by(&self, list: &[Restriction]) -> bool {
         let mut actions = Actions::default();
         let mut check = Check::new(&self.server, self.facts(None, None), &mut actions, Deferral::default());
         let subject = Subject { name: self.peer.namaddr.as_str().into(), class: "Client host" };
-        Box::pin(check.walk(&list, &subject)).await == Verdict::Permit
+        check.walk(list, &subject).await == Verdict::Permit
     }
 }

@@ -31,7 +31,7 @@ impl Session {
                 }
             }
         }
-        let peer = Peer::of(ends, &server).await;
+        let peer = Box::pin(Peer::of(ends, &server)).await;
         Some(Session::new(server, conn, peer))
     }
 
@@ -39,7 +39,7 @@ impl Session {
     pub(super) async fn greet(&mut self) -> Result<Option<End>, conn::Error> {
         self.find_rights().await;
         if self.server.tls.as_ref().is_some_and(|tls| tls.wrapped) {
-            self.encrypt().await?;
+            Box::pin(self.encrypt()).await?;
         }
         if let Some(reply) = self.limit_connections().await {
             return self.follow(Next::Hangup(reply)).await;

@@ -195,7 +195,7 @@ impl Session {
             let next = match self.conn.read_line(&mut line, limit).await? {
                 LineEnd::TooLong => self.too_long(),
                 LineEnd::BareLf if self.forbids_bare_newline().await => self.bare_newline(),
-                LineEnd::CrLf | LineEnd::BareLf => Box::pin(self.obey(&line)).await?,
+                LineEnd::CrLf | LineEnd::BareLf => self.obey(&line).await?,
             };
             if let Some(end) = self.follow(next).await? {
                 return Ok(end);

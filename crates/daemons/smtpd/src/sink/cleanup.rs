@@ -36,7 +36,7 @@ impl Pool {
     pub(crate) async fn open(&self) -> Result<Delivery, Broken> {
         let Line { channel: line, queue_id: id } = match self.0.kept() {
             Some(kept) => kept,
-            None => self.connect().await?,
+            None => Box::pin(self.connect()).await?,
         };
         Ok(Delivery {
             pool: self.clone(),

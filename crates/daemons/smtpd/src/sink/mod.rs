@@ -80,9 +80,9 @@ impl Sink {
     pub(crate) async fn finish(self, actions: &Actions, relay: Option<Relay<'_>>) -> Outcome {
         match self {
             Sink::Cleanup(delivery) => delivery.finish(actions, relay).await,
-            Sink::Proxy(filter) => filter.finish().await,
-            Sink::Held(held) => held.finish().await,
-            Sink::Submission(post) => post.finish().await,
+            Sink::Proxy(filter) => Box::pin(filter.finish()).await,
+            Sink::Held(held) => Box::pin(held.finish()).await,
+            Sink::Submission(post) => Box::pin(post.finish()).await,
         }
     }
 

@@ -71,7 +71,7 @@ impl Session {
         self.pace_content();
         let received = self.receive_chunk(&mut envelope, &mut chunks.content, chunk.size, chunk.place).await;
         if received.is_ok() && chunk.place == Place::Last {
-            return Ok(self.settle(envelope, chunks.content).await);
+            return Ok(self.settle(envelope, &chunks.content).await);
         }
         let trouble = chunks.content.trouble;
         self.transaction = Transaction::Chunks(envelope, chunks);

@@ -31,7 +31,7 @@ impl Session {
         self.say(Reply::plain(354, "End data with <CR><LF>.<CR><LF>")).await?;
         self.pace_content();
         match self.receive(&mut envelope).await {
-            Ok(content) => Ok(self.settle(envelope, content).await),
+            Ok(content) => Ok(self.settle(envelope, &content).await),
             Err(error) => {
                 // The id is still needed for the line that tells of the loss.
                 self.transaction = Transaction::Open(envelope);

@@ -178,8 +178,8 @@ impl Session {
             return false;
         }
         // A client that does not declare SMTPUTF8 may send octets before the @, as it always could.
-        let domain = address.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-        if !sender.smtputf8 && address.contains(&b'@') && !domain.is_ascii() {
+        let domain = memchr::memrchr(b'@', address).and_then(|at| address.get(at..)).unwrap_or_default();
+        if !sender.smtputf8 && !domain.is_ascii() {
             return true;
         }
         let resolved = self.server.resolver.resolve(&sender.address, address).await;

@@ -184,11 +184,11 @@ impl Session {
     /// Opens the way that the message will take, and logs its id with the client.
     pub(super) async fn open_sink(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
         let opened = if self.server.life.is_standalone() {
-            self.open_submission(envelope).await
+            Box::pin(self.open_submission(envelope)).await
         } else if self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
             self.open_cleanup(envelope).await
         } else {
-            self.open_filter(envelope).await
+            Box::pin(self.open_filter(envelope)).await
         };
         match opened {
             Ok(sink) => {
