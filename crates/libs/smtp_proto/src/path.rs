@@ -24,6 +24,20 @@ pub struct Malformed;
 /// When brackets or quotes are left open, or there is more than one address.
 pub fn internal(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
     let path = path.trim_ascii();
+    if let Some(plain) = plain(path) {
+        return Ok(plain.to_vec());
+    }
+    general(path, strictness)
+}
+
+/// What lies between the brackets of an address that stands for itself, as nearly all do: nothing in it has a meaning.
+fn plain(path: &[u8]) -> Option<&[u8]> {
+    let inner = path.strip_prefix(b"<")?.strip_suffix(b">")?;
+    let stands_for_itself = |byte: &u8| byte.is_ascii_alphanumeric() || b".@-_+=".contains(byte);
+    (inner.first() != Some(&b'@') && inner.iter().all(stands_for_itself)).then_some(inner)
+}
+
+fn general(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
     if strictness == Strictness::Strict && (path.first() != Some(&b'<') || path.last() != Some(&b'>')) {
         return Err(Malformed);
     }
@@ -254,6 +268,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_addresses_are_as_the_general_way_has_them(text in "<?[a-z@.+<(:, \"\\\\-]{0,6}>?") {
+            if let Some(plain) = plain(text.as_bytes()) {
+                for strictness in [Strictness::Lenient, Strictness::Strict] {
+                    prop_assert_eq!(general(text.as_bytes(), strictness), Ok(plain.to_vec()));
+                }
+            }
+        }
+
         #[test]
         fn any_text_is_taken(text: Vec<u8>) {
             let lenient = internal(&text, Strictness::Lenient);
