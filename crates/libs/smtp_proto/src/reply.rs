@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
+
 /// An enhanced status code such as `5.7.1` (RFC 3463).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Enhanced(pub u8, pub u16, pub u16);
@@ -110,18 +112,25 @@ impl Reply {
     /// Appends the first line with code and enhanced code, without a line end.
     pub fn print_first(&self, output: &mut Vec<u8>) {
         self.print_codes(b' ', output);
-        output.extend_from_slice(self.lines().next().unwrap_or_default());
+        let end = memchr(b'\n', &self.text).unwrap_or(self.text.len());
+        output.extend_from_slice(self.text.get(..end).unwrap_or_default());
     }
 
     /// Appends the reply as it goes over the wire: every line with code and enhanced code.
     pub fn print(&self, output: &mut Vec<u8>) {
         output.reserve(self.text.len() + CODES);
-        let mut lines = self.lines().peekable();
-        while let Some(line) = lines.next() {
-            self.print_codes(if lines.peek().is_some() { b'-' } else { b' ' }, output);
-            output.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-            output.extend_from_slice(b"\r\n");
+        let mut rest = &*self.text;
+        while let Some(at) = memchr(b'\n', rest) {
+            self.print_line(b'-', rest.get(..at).unwrap_or_default(), output);
+            rest = rest.get(at + 1..).unwrap_or_default();
         }
+        self.print_line(b' ', rest, output);
+    }
+
+    fn print_line(&self, after: u8, line: &[u8], output: &mut Vec<u8>) {
+        self.print_codes(after, output);
+        output.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        output.extend_from_slice(b"\r\n");
     }
 
     fn print_codes(&self, after: u8, output: &mut Vec<u8>) {
@@ -263,6 +272,8 @@ mod tests {
     fn replies_are_printed() {
         assert_eq!(printed(&Reply::fixed(250, Enhanced(2, 1, 0), "Ok")), "250 2.1.0 Ok\r\n");
         assert_eq!(printed(&Reply::plain(250, "a\nb")), "250-a\r\n250 b\r\n");
+        assert_eq!(printed(&Reply::plain(250, "a\r\n\n")), "250-a\r\n250-\r\n250 \r\n");
+        assert_eq!(printed(&Reply::plain(250, "")), "250 \r\n");
         assert_eq!(printed(&Reply::new(550, Some(Enhanced(5, 7, 27)), "a\nb")), "550-5.7.27 a\r\n550 5.7.27 b\r\n");
         assert_eq!(Reply::fixed(250, Enhanced(2, 0, 0), "Ok").logged(), "250 2.0.0 Ok");
         assert_eq!(Reply::new(550, None, b"\xff\nb").logged(), "550 \u{fffd}");
