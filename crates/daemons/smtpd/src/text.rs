@@ -6,7 +6,8 @@ use std::net::IpAddr;
 /// Control characters, and what is no UTF-8, become question marks.
 pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
+        // Without a way out at the first that is not, many bytes are looked at together.
+        && text.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte))
     {
         return Cow::Borrowed(text);
     }
