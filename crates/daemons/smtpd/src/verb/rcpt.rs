@@ -21,8 +21,6 @@ struct Recipient {
     address: Vec<u8>,
     notify: Notify,
     original: OriginalRecipient,
-    /// The command line, for a filter.
-    line: Vec<u8>,
 }
 
 impl Session {
@@ -78,7 +76,7 @@ impl Session {
         if let Err(reply) = self.show_recipient(envelope, &recipient.address, &argument).await {
             return Next::Error(reply);
         }
-        match self.accept(envelope, &recipient).await {
+        match self.accept(envelope, &recipient, &argument).await {
             Ok(()) => Next::Reply(Reply::fixed(250, Enhanced(2, 1, 5), "Ok")),
             Err(reply) => Next::Error(reply),
         }
@@ -124,8 +122,7 @@ impl Session {
             let shown = address::quote::quote(&address);
             if address.is_ascii() { OriginalRecipient::rfc822(&shown) } else { OriginalRecipient::utf8(&shown) }
         });
-        let line = [b"RCPT TO:", argument.path, b" ", argument.parameters].concat().trim_ascii_end().to_vec();
-        Ok(Recipient { address, notify, original, line })
+        Ok(Recipient { address, notify, original })
     }
 
     /// `smtpd_recipient_limit`; a client that goes on for long makes errors.
@@ -159,7 +156,12 @@ impl Session {
     }
 
     /// Passes an accepted recipient on.
-    async fn accept(&mut self, envelope: &mut Envelope, recipient: &Recipient) -> Result<(), Reply> {
+    async fn accept(
+        &mut self,
+        envelope: &mut Envelope,
+        recipient: &Recipient,
+        argument: &PathArgument<'_>,
+    ) -> Result<(), Reply> {
         if envelope.recipients.first.is_none() {
             envelope.recipients.first = Some(recipient.address.clone());
         }
@@ -170,8 +172,8 @@ impl Session {
             Some(Sink::Cleanup(delivery)) => {
                 delivery.add_recipient(&recipient.address, &recipient.original.decoded(), recipient.notify)
             }
-            Some(Sink::Proxy(filter)) => filter.recipient(&recipient.line).await?,
-            Some(Sink::Held(held)) => held.recipient(&recipient.line),
+            Some(Sink::Proxy(filter)) => filter.recipient(&command_line(argument)).await?,
+            Some(Sink::Held(held)) => held.recipient(&command_line(argument)),
             Some(Sink::Submission(post)) => {
                 post.add_recipient(&recipient.address, &recipient.original.decoded(), recipient.notify);
             }
@@ -257,6 +259,11 @@ impl Session {
         }
         text
     }
+}
+
+/// The command line, for a filter.
+fn command_line(argument: &PathArgument<'_>) -> Vec<u8> {
+    [b"RCPT TO:", argument.path, b" ", argument.parameters].concat().trim_ascii_end().to_vec()
 }
 
 /// Seconds since the epoch.
