@@ -132,6 +132,11 @@ enum Dot {
 
 /// `text` without the CRs at its end that belong to the line end.
 fn without_crs(text: &[u8]) -> &[u8] {
+    match text {
+        [rest @ .., b'\r'] if rest.last() != Some(&b'\r') => return rest,
+        [.., b'\r'] => {}
+        _ => return text,
+    }
     let length = text.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
     let length = length.max(text.len().saturating_sub(CR_RUN));
     text.get(..length).unwrap_or(text)
@@ -244,6 +249,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn crs_of_a_line_end_go(text in "[a\r]{0,6}") {
+            prop_assert_eq!(without_crs(text.as_bytes()), text.trim_end_matches('\r').as_bytes());
+        }
+
         #[test]
         fn pieces_make_no_difference(wire in proptest::collection::vec(proptest::sample::select(&b"a.\r\n"[..]), 0..60), piece in 1_usize..9) {
             for policy in [BareNewline::Allow, BareNewline::Normalize] {
