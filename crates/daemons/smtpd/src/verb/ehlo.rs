@@ -69,30 +69,27 @@ impl Session {
     fn offer(&self) -> String {
         let smtpd = &self.server.params.smtpd;
         let mut offer = Offer {
-            lines: vec![self.server.params.identity.myhostname.clone()],
+            text: self.server.params.identity.myhostname.clone(),
             hidden: self.hidden,
             concealed: Keywords::NONE,
         };
         let size = self.server.params.queue.message_size_limit;
         offer.word(Keyword::Pipelining, true);
-        offer.line(Keyword::Size, if size > 0 { format!("SIZE {size}") } else { "SIZE".to_owned() });
+        offer.line(Keyword::Size, &if size > 0 { format!("SIZE {size}") } else { "SIZE".to_owned() });
         offer.word(Keyword::Vrfy, !smtpd.disable_vrfy_command);
         offer.word(Keyword::Etrn, true);
         offer.word(Keyword::Starttls, self.offers_tls());
         for line in self.login_offers() {
-            offer.line(Keyword::Auth, line);
+            offer.line(Keyword::Auth, &line);
         }
         if self.may_verp {
-            offer.lines.push("XVERP".to_owned());
+            offer.push("XVERP");
         }
         if self.rights.xclient {
-            offer.line(
-                Keyword::Xclient,
-                "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT".to_owned(),
-            );
+            offer.line(Keyword::Xclient, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
         }
         if self.rights.xforward {
-            offer.line(Keyword::Xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT".to_owned());
+            offer.line(Keyword::Xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT");
         }
         offer.word(Keyword::EnhancedStatusCodes, true);
         offer.word(Keyword::EightBitMime, true);
@@ -102,7 +99,7 @@ impl Session {
         if !offer.concealed.is_empty() && !self.hidden.has(Keyword::SilentDiscard) {
             tracing::info!("discarding EHLO keywords: {}", offer.concealed);
         }
-        offer.lines.join("\n")
+        offer.text
     }
 }
 
@@ -111,9 +108,9 @@ fn harmless(name: &[u8]) -> String {
     printable(name).chars().map(|c| if " <>()\\\";@".contains(c) { '?' } else { c }).collect()
 }
 
-/// The lines of an offer, and what is kept from this client.
+/// The lines of an offer, as one text, and what is kept from this client.
 struct Offer {
-    lines: Vec<String>,
+    text: String,
     hidden: Keywords,
     concealed: Keywords,
 }
@@ -121,15 +118,20 @@ struct Offer {
 impl Offer {
     fn word(&mut self, keyword: Keyword, there: bool) {
         if there {
-            self.line(keyword, keyword.name().to_owned());
+            self.line(keyword, keyword.name());
         }
     }
 
-    fn line(&mut self, keyword: Keyword, line: String) {
+    fn line(&mut self, keyword: Keyword, line: &str) {
         if self.hidden.has(keyword) {
             self.concealed.insert(keyword);
         } else {
-            self.lines.push(line);
+            self.push(line);
         }
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push('\n');
+        self.text.push_str(line);
     }
 }
