@@ -23,25 +23,13 @@ pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Appends a number.
-pub(crate) fn push_decimal(text: &mut String, number: u32) {
-    if number >= 10 {
-        push_decimal(text, number / 10);
-    }
-    text.push(char::from_digit(number % 10, 10).unwrap_or('0'));
-}
-
 /// An IP address as text.
 pub(crate) fn address_text(ip: IpAddr) -> String {
-    let IpAddr::V4(ip) = ip else { return ip.to_string() };
-    let mut text = String::with_capacity(15);
-    for (at, octet) in ip.octets().into_iter().enumerate() {
-        if at > 0 {
-            text.push('.');
-        }
-        push_decimal(&mut text, octet.into());
+    match ip {
+        // Much the quicker way, and there are two in every session.
+        IpAddr::V4(ip) => ip.octets().map(|octet| octet.to_string()).join("."),
+        IpAddr::V6(ip) => ip.to_string(),
     }
-    text
 }
 
 /// Bytes with C escapes, as they stand in a log line on improper pipelining.
@@ -150,12 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_addresses_are_as_the_library_prints_them() {
-        for number in [0, 7, 10, 99, 100, 4_294_967_295] {
-            let mut text = String::from("x");
-            push_decimal(&mut text, number);
-            assert_eq!(text, format!("x{number}"));
-        }
+    fn addresses_are_as_the_library_prints_them() {
         for ip in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "2001:db8::1", "::"] {
             assert_eq!(address_text(ip.parse().unwrap()), ip);
         }

@@ -4,8 +4,6 @@ use std::fmt;
 
 use smtp_proto::Verb;
 
-use crate::text::push_decimal;
-
 /// Successes and attempts, by verb.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Statistics {
@@ -59,10 +57,10 @@ impl Count {
         text.push(' ');
         text.push_str(name);
         text.push('=');
-        push_decimal(text, self.good);
+        text.push_str(&self.good.to_string());
         if self.good != self.total {
             text.push('/');
-            push_decimal(text, self.total);
+            text.push_str(&self.total.to_string());
         }
     }
 }
