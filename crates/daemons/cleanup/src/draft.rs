@@ -218,9 +218,8 @@ impl Draft {
     }
 
     /// The final `C` record, which is put into the buffer if its place is still there.
-    fn set_sizes(&mut self, sizes: Sizes) -> Vec<u8> {
-        let mut header = Vec::with_capacity(Sizes::RECORD);
-        sizes.write(&mut header);
+    fn set_sizes(&mut self, sizes: Sizes) -> [u8; Sizes::RECORD] {
+        let header = sizes.record();
         if self.written == 0 {
             overwrite(&mut self.buffer, &header);
         }

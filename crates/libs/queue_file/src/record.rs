@@ -1,7 +1,7 @@
 //! Records: a type byte, a length in groups of seven bits (least significant first), the data.
 
 use crate::{Error, Source};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Records longer than this do not exist; the length of a damaged one is not believed.
 pub const LONGEST: usize = 16 * 1024 * 1024;
@@ -137,12 +137,14 @@ impl fmt::Display for Problem {
 }
 
 /// Appends a record.
+#[inline]
 pub fn put(out: &mut Vec<u8>, kind: Type, data: &[u8]) {
     put_header(out, kind, data.len());
     out.extend_from_slice(data);
 }
 
 /// Appends type and length of a record whose data the caller appends.
+#[inline]
 pub fn put_header(out: &mut Vec<u8>, kind: Type, length: usize) {
     match u8::try_from(length) {
         // Most lines are short.
@@ -164,7 +166,10 @@ pub fn put_attribute(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Appends a time record.
 pub fn put_time(out: &mut Vec<u8>, time: crate::Time) {
-    put(out, Type::Time, format!("{} {}", time.seconds, time.microseconds).as_bytes());
+    let mut text = String::with_capacity(32);
+    // Writing into a string does not fail.
+    let _ = write!(text, "{} {}", time.seconds, time.microseconds);
+    put(out, Type::Time, text.as_bytes());
 }
 
 /// Appends a line of content, cut where it is longer than `line_length_limit`.

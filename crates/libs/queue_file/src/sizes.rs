@@ -1,6 +1,11 @@
 //! The first record of a queue file, `C`: six numbers in fixed columns, written over in place when all is known.
 
-use crate::record::{self, Type};
+use crate::record::Type;
+
+/// Characters of a number.
+const COLUMN: usize = 15;
+/// Six numbers, and a space between any two.
+const LENGTH: u8 = 6 * 15 + 5;
 
 /// What the `C` record says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// Length of the record's data.
-    pub const DATA: usize = 6 * 15 + 5;
+    pub const DATA: usize = LENGTH as usize;
     /// Length of the whole record.
     pub const RECORD: usize = Self::DATA + 2;
     /// In `qmgr_flags`: recipients may be mixed with, or followed by, other envelope records.
@@ -33,13 +38,29 @@ impl Sizes {
         (bits as u64) << 1
     }
 
+    /// The whole record.
+    #[must_use]
+    pub fn record(&self) -> [u8; Self::RECORD] {
+        let mut record = [b' '; Self::RECORD];
+        let numbers = [
+            self.data_size,
+            self.data_offset,
+            self.recipient_count,
+            self.qmgr_flags,
+            self.content_size,
+            u64::from(self.send_flags),
+        ];
+        let [kind, length, columns @ ..] = &mut record;
+        (*kind, *length) = (Type::Size.byte(), LENGTH);
+        for (column, number) in columns.chunks_mut(COLUMN + 1).zip(numbers) {
+            put_digits(column.get_mut(..COLUMN).unwrap_or_default(), number);
+        }
+        record
+    }
+
     /// Appends the record.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let text = format!(
-            "{:15} {:15} {:15} {:15} {:15} {:15}",
-            self.data_size, self.data_offset, self.recipient_count, self.qmgr_flags, self.content_size, self.send_flags
-        );
-        record::put(out, Type::Size, text.as_bytes());
+        out.extend_from_slice(&self.record());
     }
 
     /// Parses the record's data. Files of old releases have fewer columns.
@@ -57,9 +78,23 @@ impl Sizes {
     }
 }
 
+/// Writes a number at the end of its column.
+fn put_digits(column: &mut [u8], mut number: u64) {
+    for place in column.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::record;
 
     #[test]
     fn the_record_has_one_length_and_comes_back() {
@@ -71,9 +106,7 @@ mod tests {
             content_size: 5325,
             send_flags: 1,
         };
-        let mut out = Vec::new();
-        sizes.write(&mut out);
-        assert_eq!(out.len(), Sizes::RECORD);
+        let out = sizes.record();
         assert_eq!(
             out.get(2..),
             Some(
@@ -91,6 +124,21 @@ mod tests {
         );
         for broken in [&b""[..], b"x", b"-1 2", b"1 2 3 4 5 99999999999", b"\xff"] {
             assert_eq!(Sizes::parse(broken), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_stand_at_the_end_of_their_columns(numbers: [u64; 5], send_flags: u32) {
+            let [data_size, data_offset, recipient_count, qmgr_flags, content_size] =
+                numbers.map(|number| number % 10_u64.pow(15));
+            let sizes = Sizes { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags };
+            let text = format!(
+                "{data_size:15} {data_offset:15} {recipient_count:15} {qmgr_flags:15} {content_size:15} {send_flags:15}"
+            );
+            let mut out = Vec::new();
+            record::put(&mut out, Type::Size, text.as_bytes());
+            prop_assert_eq!(out, sizes.record());
         }
     }
 }
