@@ -49,7 +49,9 @@ pub fn is_dot_string(local: &[u8]) -> bool {
 /// Whether a byte may stand in an atom.
 #[must_use]
 pub fn is_atom_byte(byte: u8) -> bool {
-    byte > b' ' && byte != 127 && !b"()<>@,;:\\\".[]".contains(&byte)
+    let special =
+        matches!(byte, b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"' | b'.' | b'[' | b']');
+    byte > b' ' && byte != 127 && !special
 }
 
 /// The internal form of an address in external form. What cannot be right is taken as it stands.

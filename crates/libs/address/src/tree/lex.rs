@@ -1,12 +1,14 @@
 //! Cuts a header's value into tokens.
 
+use std::borrow::Cow;
+
 use crate::quote::is_atom_byte;
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Kind<'a> {
     /// An atom, a quoted string or a domain literal, with its text in internal form.
-    Word(Vec<u8>),
+    Word(Cow<'a, [u8]>),
     /// `(…)`
     Comment,
     /// One of `<>@,;:.`
@@ -15,22 +17,25 @@ pub(super) enum Kind {
 
 /// A token and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind<'a>,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
-impl Token {
+impl Token<'_> {
     pub(super) fn is(&self, special: u8) -> bool {
         self.kind == Kind::Special(special)
     }
 }
 
 /// Cuts `text` into at most `limit` tokens; the rest is left out.
-pub(super) fn tokens(text: &[u8], limit: usize) -> Vec<Token> {
+pub(super) fn tokens(text: &[u8], limit: usize) -> Vec<Token<'_>> {
     let mut lexer = Lexer { text, at: 0 };
-    std::iter::from_fn(|| lexer.token()).take(limit).collect()
+    // As many as one address has.
+    let mut tokens = Vec::with_capacity(16);
+    tokens.extend(std::iter::from_fn(|| lexer.token()).take(limit));
+    tokens
 }
 
 struct Lexer<'a> {
@@ -38,7 +43,7 @@ struct Lexer<'a> {
     at: usize,
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -49,7 +54,7 @@ impl Lexer<'_> {
         Some(byte)
     }
 
-    fn token(&mut self) -> Option<Token> {
+    fn token(&mut self) -> Option<Token<'a>> {
         while self.peek()?.is_ascii_whitespace() {
             self.at += 1;
         }
@@ -68,7 +73,7 @@ impl Lexer<'_> {
     }
 
     /// Nested, with backslashes; one that is not closed runs to the end.
-    fn comment(&mut self) -> Kind {
+    fn comment(&mut self) -> Kind<'a> {
         let mut depth = 0usize;
         while let Some(byte) = self.next() {
             match byte {
@@ -83,7 +88,7 @@ impl Lexer<'_> {
     }
 
     /// Without its quotes and backslashes; line ends of folding go.
-    fn quoted(&mut self) -> Kind {
+    fn quoted(&mut self) -> Kind<'a> {
         self.at += 1;
         let mut word = Vec::new();
         while let Some(byte) = self.next() {
@@ -94,11 +99,11 @@ impl Lexer<'_> {
                 _ => word.push(byte),
             }
         }
-        Kind::Word(word)
+        Kind::Word(Cow::Owned(word))
     }
 
     /// With its brackets.
-    fn literal(&mut self) -> Kind {
+    fn literal(&mut self) -> Kind<'a> {
         let mut word = Vec::new();
         while let Some(byte) = self.next() {
             match byte {
@@ -110,30 +115,33 @@ impl Lexer<'_> {
                 break;
             }
         }
-        Kind::Word(word)
+        Kind::Word(Cow::Owned(word))
     }
 
     /// Until a special, white space, quote or comment; never empty, since the first byte is none of those.
-    fn atom(&mut self) -> Kind {
-        let mut word = Vec::new();
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'\\' => {
-                    self.at += 1;
-                    word.extend(self.next());
-                }
-                b']' | b')' => {
-                    self.at += 1;
-                    word.push(byte);
-                }
-                _ if byte.is_ascii_whitespace() => break,
-                _ if byte.is_ascii_control() || is_atom_byte(byte) => {
-                    self.at += 1;
-                    word.push(byte);
-                }
-                _ => break,
-            }
+    fn atom(&mut self) -> Kind<'a> {
+        let plain = self.plain();
+        if self.peek() != Some(b'\\') {
+            return Kind::Word(Cow::Borrowed(plain));
         }
-        Kind::Word(word)
+        let mut word = plain.to_vec();
+        while self.peek() == Some(b'\\') {
+            self.at += 1;
+            word.extend(self.next());
+            word.extend_from_slice(self.plain());
+        }
+        Kind::Word(Cow::Owned(word))
+    }
+
+    /// What an atom is made of, up to what ends it or a backslash.
+    fn plain(&mut self) -> &'a [u8] {
+        let belongs = |byte: u8| {
+            let control = byte.is_ascii_control() && !byte.is_ascii_whitespace();
+            control || is_atom_byte(byte) || matches!(byte, b']' | b')')
+        };
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
     }
 }

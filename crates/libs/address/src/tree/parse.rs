@@ -4,6 +4,9 @@ use super::Item;
 use super::lex::{Kind, Token, tokens};
 use crate::Address;
 
+/// Room for an address of usual length.
+const USUAL: usize = 32;
+
 /// Parses the value of an address header. Of more than `limit` tokens the rest is left out (`header_address_token_limit`).
 #[must_use]
 pub fn parse(text: &[u8], limit: usize) -> Vec<Item> {
@@ -23,7 +26,7 @@ struct Parser<'a> {
     text: &'a [u8],
     items: Vec<Item>,
     /// Tokens since the last separator or bracket.
-    unit: Vec<Token>,
+    unit: Vec<Token<'a>>,
     /// How many `;` are still to come: a `:` without one is no group's.
     groups_left: usize,
     /// How many `>` are still to come.
@@ -31,8 +34,8 @@ struct Parser<'a> {
     in_group: bool,
 }
 
-impl Parser<'_> {
-    fn token(&mut self, token: Token, rest: &mut std::vec::IntoIter<Token>) {
+impl<'a> Parser<'a> {
+    fn token(&mut self, token: Token<'a>, rest: &mut std::vec::IntoIter<Token<'a>>) {
         match token.kind {
             Kind::Special(b'<') if self.brackets_left > 0 => {
                 self.end_phrase();
@@ -64,8 +67,8 @@ impl Parser<'_> {
     }
 
     /// What stands between `<` and `>`; comments move behind.
-    fn bracket(&mut self, rest: &mut std::vec::IntoIter<Token>) {
-        let mut internal = Vec::new();
+    fn bracket(&mut self, rest: &mut std::vec::IntoIter<Token<'a>>) {
+        let mut internal = Vec::with_capacity(USUAL);
         let mut comments = Vec::new();
         for token in rest.by_ref() {
             match token.kind {
@@ -78,7 +81,7 @@ impl Parser<'_> {
                     internal.push(b';');
                 }
                 Kind::Special(special) => internal.push(special),
-                Kind::Word(word) => internal.extend(word),
+                Kind::Word(word) => internal.extend_from_slice(&word),
                 Kind::Comment => comments.push(self.span(token.start, token.end)),
             }
         }
@@ -98,7 +101,10 @@ impl Parser<'_> {
 
     /// The unit was one address, or several without commas.
     fn end_unit(&mut self) {
-        let mut internal = Vec::new();
+        if self.unit.is_empty() {
+            return;
+        }
+        let mut internal = Vec::with_capacity(USUAL);
         let mut comments = Vec::new();
         let mut after_word = false;
         let mut found = false;
@@ -113,7 +119,7 @@ impl Parser<'_> {
                     if after_word {
                         self.bare(std::mem::take(&mut internal), &mut comments);
                     }
-                    internal.extend(word);
+                    internal.extend_from_slice(&word);
                     (after_word, found) = (true, true);
                 }
             }

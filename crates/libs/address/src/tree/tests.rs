@@ -101,6 +101,17 @@ proptest! {
     }
 
     #[test]
+    fn a_backslash_before_what_belongs_to_an_atom_changes_nothing(
+        letters in proptest::collection::vec((r"[a-z+=\])\x01]", any::<bool>()), 1..20)
+    ) {
+        let plain: String = letters.iter().map(|(letter, _)| letter.as_str()).collect();
+        let escaped: String =
+            letters.iter().map(|(letter, escape)| format!("{}{letter}", if *escape { "\\" } else { "" })).collect();
+        prop_assert_eq!(parse(escaped.as_bytes(), LIMIT), parse(plain.as_bytes(), LIMIT));
+        prop_assert_eq!(parse(plain.as_bytes(), LIMIT), vec![Item::Bare(Address::new(plain))]);
+    }
+
+    #[test]
     fn addresses_survive_printing(text in r#"[a-c"@<>(),;:.\\\[\] ]{0,40}"#) {
         let items = parse(text.as_bytes(), LIMIT);
         let plain = |address: &&Address| {
