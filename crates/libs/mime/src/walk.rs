@@ -5,7 +5,7 @@
 //! from the events alone. A boundary that the sender forgot to close ends with the part around it, RFC 2046 §5.1.2.
 
 use crate::content::{ContentType, Encoding, Top, content_type, encoding};
-use crate::field::{Field, Kind, field_name_length};
+use crate::field::{Field, field_name_length};
 
 /// How a line handed to the walker ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +182,7 @@ impl Walker {
         let header = self.take_header(place);
         if let Some(name) = field_name_length(line).filter(|_| !boundary) {
             // White space before the colon goes away.
+            self.header.reserve(line.len());
             let (name, rest) = line.split_at_checked(name).unwrap_or_default();
             self.append(name);
             self.append(rest.trim_ascii_start());
@@ -248,13 +249,13 @@ impl Walker {
         }
         let text = std::mem::take(&mut self.header);
         if let Some(field) = Field::new(&text) {
-            if field.kind() == Kind::ContentType {
+            if field.is("Content-Type") {
                 // Where a header has several, the boundaries of all count: no reader can be sure which one another takes.
                 if self.parts == Parts::All && self.content.top == Top::Multipart {
                     self.surround();
                 }
                 self.content = content_type(field.value(), self.limits.boundary);
-            } else if field.kind() == Kind::ContentTransferEncoding {
+            } else if field.is("Content-Transfer-Encoding") {
                 self.encoding = encoding(field.value());
             }
         }
