@@ -42,7 +42,7 @@ impl Message {
             self.fate.refuse(Refusal::new(Cause::NoRecipients, ""));
         }
         match self.fate.refusal.take() {
-            Some(refusal) => self.refuse(refusal, extracted_at).await,
+            Some(refusal) => Box::pin(self.refuse(refusal, extracted_at)).await,
             None if self.fate.discard => {
                 tracing::info!("{}: removed (discarded)", self.id);
                 self.drop_draft().await;
@@ -59,17 +59,17 @@ impl Message {
             if !desk.settings.always_bcc.is_empty() {
                 let items = address::tree::parse(desk.settings.always_bcc.as_bytes(), usize::MAX);
                 if let Some(copy) = address::tree::addresses(&items).next() {
-                    self.take_copy(copy.clone()).await?;
+                    Box::pin(self.take_copy(copy.clone())).await?;
                 }
             }
             if let Some(sender) = self.sender().address().cloned()
                 && let Some(copy) = self.automatic_copy(&desk.tables.sender_bcc_maps, &sender).await?
             {
-                self.take_copy(copy).await?;
+                Box::pin(self.take_copy(copy)).await?;
             }
         }
         for copy in std::mem::take(&mut self.fate.copies) {
-            self.take_copy(copy).await?;
+            Box::pin(self.take_copy(copy)).await?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Message {
         if asked { UTF8_REQUESTED | needed } else { 0 }
     }
 
-    async fn commit(mut self, extracted_at: u64) -> Verdict {
+    async fn commit(&mut self, extracted_at: u64) -> Verdict {
         let sizes = self.sizes(extracted_at);
         let queue = if self.fate.hold { QueueName::Hold } else { QueueName::Incoming };
         let Some(draft) = self.draft.take() else {
@@ -146,7 +146,7 @@ impl Message {
     }
 
     /// Does not accept the message; returns it to its sender where the caller cannot.
-    async fn refuse(mut self, refusal: Refusal, extracted_at: u64) -> Verdict {
+    async fn refuse(&mut self, refusal: Refusal, extracted_at: u64) -> Verdict {
         let returns = self.handling.bounce == Switch::On && refusal.is_final() && self.envelope.sender.is_some();
         let verdict = if returns {
             match self.return_to_sender(&refusal, extracted_at).await {

@@ -115,7 +115,7 @@ impl Session {
     async fn end(&mut self, life: &Life) -> Result<Next, Error> {
         let Some(message) = self.message.take() else { return Ok(Next::End) };
         self.desk.handover.slow_down(self.desk.settings.in_flow_delay).await;
-        let verdict = Box::pin(message.finish_with(Some(&mut self.channel))).await;
+        let verdict = message.finish_with(Some(&mut self.channel)).await;
         let mut next = String::new();
         if !life.is_draining() {
             match self.next_file().await {
