@@ -42,7 +42,9 @@ impl Message {
     }
 
     async fn check_header(&mut self, place: Place, text: &[u8]) -> Judgement {
-        if self.handling.checks == Switch::Off {
+        let checks = &self.desk.tables.checks;
+        let headers = [Part::Header, Part::MimeHeader, Part::NestedHeader];
+        if self.handling.checks == Switch::Off || !headers.into_iter().any(|part| checks.cover(part)) {
             return Judgement::Keep;
         }
         let is_mime = Field::new(text).is_some_and(|field| field.kind().is_mime());
@@ -52,7 +54,7 @@ impl Message {
             Place::Part => Part::MimeHeader,
             Place::Nested => Part::NestedHeader,
         };
-        if !self.desk.tables.checks.cover(part) {
+        if !checks.cover(part) {
             return Judgement::Keep;
         }
         self.check(part, "header", text).await
