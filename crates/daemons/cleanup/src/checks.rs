@@ -96,7 +96,7 @@ impl Message {
     /// `ID: reject: header Subject: x from client[1.2.3.4]; from=<a> to=<b> proto=SMTP helo=<c>: note`
     pub(crate) fn log_action(&self, action: &str, class: &str, text: &[u8], note: &str) {
         let client = &self.envelope.client;
-        let origin = if client.origin.is_empty() { "unknown" } else { &client.origin };
+        let origin = Some(client.origin()).filter(|origin| !origin.is_empty()).unwrap_or("unknown".into());
         let text: String = String::from_utf8_lossy(text).chars().take(200).collect();
         let mut line = format!("{}: {}{action}: {class} {text} from {origin};", self.id, self.action_prefix);
         if let Some(sender) = &self.envelope.sender {
@@ -105,12 +105,7 @@ impl Message {
         if let Some(recipient) = &self.recipients.last {
             line += &format!(" to=<{recipient}>");
         }
-        if !client.protocol.is_empty() {
-            line += &format!(" proto={}", client.protocol);
-        }
-        if !client.helo.is_empty() {
-            line += &format!(" helo=<{}>", client.helo);
-        }
+        line += &client.hello();
         if !note.is_empty() {
             line += &format!(": {note}");
         }

@@ -99,9 +99,7 @@ impl Message {
             return;
         }
         let time = self.envelope.arrived.map_or(0, |arrived| arrived.seconds).saturating_add(delay);
-        let mut records = Vec::with_capacity(20);
-        record::put(&mut records, Type::Warn, format!("{time:15}").as_bytes());
-        self.put(&records);
+        record::put(self.segment(), Type::Warn, format!("{time:15}").as_bytes());
     }
 
     /// Takes a chunk, cut anywhere.
@@ -348,8 +346,10 @@ impl Message {
 
     /// Writes all lines of a header.
     pub(crate) fn put_header(&mut self, text: &[u8]) {
-        for line in text.split(|&b| b == b'\n') {
-            self.put_text(line, End::Line);
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text).chain([text.len()]) {
+            self.put_text(text.get(start..end).unwrap_or_default(), End::Line);
+            start = end + 1;
         }
     }
 }

@@ -16,40 +16,40 @@ impl Message {
     pub(crate) async fn take_envelope(&mut self, records: &[u8]) {
         let mut records = Records::new(records, 0, Pointers::Show);
         while !self.is_over() {
-            let (kind, data) = match records.next() {
-                Ok(Some(record)) => (record.kind, record.data.to_vec()),
+            let record = match records.next() {
+                Ok(Some(record)) => record,
                 Ok(None) => break,
                 Err(error) => {
                     tracing::warn!("{}: unexpected envelope record: {error}", self.id);
                     return self.fate.refuse(Refusal::new(Cause::Malformed, ""));
                 }
             };
-            let result = self.take_record(kind, data).await;
+            let result = self.take_record(record.kind, record.data).await;
             self.fate.take(result);
         }
         self.relieve().await;
     }
 
-    async fn take_record(&mut self, kind: Type, data: Vec<u8>) -> Result<(), Refusal> {
+    async fn take_record(&mut self, kind: Type, data: &[u8]) -> Result<(), Refusal> {
         match kind {
-            Type::Time => self.take_time(&data),
-            Type::Attribute => self.take_attribute(&data),
+            Type::Time => self.take_time(data),
+            Type::Attribute => self.take_attribute(data),
             Type::Sender => self.take_sender(Address::new(data)).await,
             Type::FullName => {
-                self.keep(kind, &data);
-                self.envelope.full_name = data;
+                self.keep(kind, data);
+                self.envelope.full_name = data.to_vec();
                 Ok(())
             }
             Type::Original => {
-                self.envelope.pending.original = data;
+                self.envelope.pending.original = data.to_vec();
                 Ok(())
             }
             Type::DsnOriginal => {
-                self.envelope.pending.dsn_original = data;
+                self.envelope.pending.dsn_original = data.to_vec();
                 Ok(())
             }
             Type::DsnNotify => {
-                self.envelope.pending.notify = notify(&data);
+                self.envelope.pending.notify = notify(data);
                 Ok(())
             }
             Type::Recipient => {
@@ -58,7 +58,7 @@ impl Message {
             }
             Type::Filter | Type::Inspect | Type::Redirect | Type::Warn | Type::Verp => {
                 self.envelope.warned |= kind == Type::Warn;
-                self.keep(kind, &data);
+                self.keep(kind, data);
                 Ok(())
             }
             Type::Done | Type::Cancelled => {
@@ -87,9 +87,7 @@ impl Message {
     }
 
     fn keep(&mut self, kind: Type, data: &[u8]) {
-        let mut records = Vec::with_capacity(data.len() + 4);
-        record::put(&mut records, kind, data);
-        self.put(&records);
+        record::put(self.segment(), kind, data);
     }
 
     fn take_time(&mut self, data: &[u8]) -> Result<(), Refusal> {
@@ -100,10 +98,10 @@ impl Message {
 
     /// Notes the arrival, and when the file was made.
     pub(crate) fn put_time(&mut self, time: Time) {
-        let mut records = Vec::with_capacity(64);
-        record::put_time(&mut records, time);
-        record::put_attribute(&mut records, "create_time", self.began.as_second().to_string().as_bytes());
-        self.put(&records);
+        let created = self.began.as_second().to_string();
+        let records = self.segment();
+        record::put_time(records, time);
+        record::put_attribute(records, "create_time", created.as_bytes());
         self.envelope.arrived = Some(time);
     }
 
@@ -113,7 +111,7 @@ impl Message {
         };
         let (name, rest) = data.split_at_checked(middle).unwrap_or_default();
         let value = rest.get(1..).unwrap_or_default();
-        let text = || String::from_utf8_lossy(value).into_owned();
+        let text = || String::from_utf8_lossy(value);
         let envelope = &mut self.envelope;
         if envelope.pending.take_attribute(data) {
             return Ok(());
@@ -124,16 +122,9 @@ impl Message {
             b"rewrite_context" => {
                 envelope.context = if value == b"remote" { Context::Remote } else { Context::Local };
             }
-            b"envelope_id" => envelope.envelope_id = text(),
+            b"envelope_id" => envelope.envelope_id = text().into_owned(),
             b"ret_flags" => envelope.ret = text().trim().parse().ok().and_then(dsn::Ret::from_bits),
-            b"log_message_origin" => envelope.client.origin = text(),
-            b"log_helo_name" => envelope.client.helo = text(),
-            b"log_protocol_name" => envelope.client.protocol = text(),
-            b"client_name" => envelope.client.name = text(),
-            b"client_address" => envelope.client.address = text(),
-            b"client_port" => envelope.client.port = text(),
-            b"helo_name" => envelope.client.greeting = text(),
-            _ => {}
+            _ => envelope.client.note(name, value),
         }
         self.keep(Type::Attribute, data);
         Ok(())

@@ -12,6 +12,11 @@ use crate::mapping::Mapping;
 use crate::rewriting::Rewriter;
 
 impl Mapping {
+    /// Whether there may be aliases at all.
+    pub(crate) fn has_aliases(&self) -> bool {
+        !self.virtual_alias_maps.is_empty()
+    }
+
     /// All that a recipient becomes, itself if it has no alias.
     pub(crate) async fn expand(
         &self,
@@ -19,9 +24,6 @@ impl Mapping {
         rewriter: &Rewriter,
         recipient: Address,
     ) -> Result<Vec<Address>, Refusal> {
-        if self.virtual_alias_maps.is_empty() {
-            return Ok(vec![recipient]);
-        }
         let mut expansion = Expansion { id, mapping: self, results: vec![recipient], expanded: HashSet::new() };
         let mut at = 0;
         while at < expansion.results.len() {

@@ -1,5 +1,6 @@
 //! One message on its way through the stages: leading envelope, content, trailing envelope.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use address::{Address, Sender};
 use ipc::cleanup::{Handling, Switch};
 use ipc::rewrite::Context;
 use jiff::Timestamp;
-use queue_file::Time;
+use queue_file::{Attributes, Time};
 
 use crate::Desk;
 use crate::content::Content;
@@ -69,24 +70,65 @@ pub(crate) struct Pending {
     pub(crate) notify: dsn::Notify,
 }
 
-/// The client in the words of log lines.
+/// The client in the words of log lines, as the caller's attributes have them. Most messages need none of them.
 #[derive(Default)]
-pub(crate) struct ClientWords {
-    pub(crate) origin: String,
-    pub(crate) helo: String,
-    pub(crate) protocol: String,
-    /// Who was really connected, for mail filters.
-    pub(crate) name: String,
-    pub(crate) address: String,
-    pub(crate) port: String,
-    /// What that one said at HELO.
-    pub(crate) greeting: String,
-}
+pub(crate) struct ClientWords(Attributes);
 
 impl ClientWords {
-    /// Name and address; of mail that was made here, our own.
-    pub(crate) fn ends(&self) -> (&str, &str) {
-        if self.name.is_empty() { ("localhost", "127.0.0.1") } else { (&self.name, &self.address) }
+    /// Keeps an attribute if it is one of these.
+    pub(crate) fn note(&mut self, name: &[u8], value: &[u8]) {
+        if matches!(
+            name,
+            b"log_message_origin"
+                | b"log_helo_name"
+                | b"log_protocol_name"
+                | b"client_name"
+                | b"client_address"
+                | b"client_port"
+                | b"helo_name"
+        ) {
+            self.0.push(name, value);
+        }
+    }
+
+    fn word(&self, name: &str) -> Cow<'_, str> {
+        self.0.value(name).map_or(Cow::Borrowed(""), String::from_utf8_lossy)
+    }
+
+    /// Where the message comes from.
+    pub(crate) fn origin(&self) -> Cow<'_, str> {
+        self.word("log_message_origin")
+    }
+
+    /// Of who was really connected, for mail filters.
+    pub(crate) fn port(&self) -> Cow<'_, str> {
+        self.word("client_port")
+    }
+
+    /// What that one said at HELO.
+    pub(crate) fn greeting(&self) -> Cow<'_, str> {
+        self.word("helo_name")
+    }
+
+    /// ` proto=SMTP helo=<c>`, as far as it is known.
+    pub(crate) fn hello(&self) -> String {
+        let (protocol, helo) = (self.word("log_protocol_name"), self.word("log_helo_name"));
+        let mut text = String::new();
+        if !protocol.is_empty() {
+            text += &format!(" proto={protocol}");
+        }
+        if !helo.is_empty() {
+            text += &format!(" helo=<{helo}>");
+        }
+        text
+    }
+
+    /// Name and address of who was really connected; of mail that was made here, our own.
+    pub(crate) fn ends(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        match self.word("client_name") {
+            name if name.is_empty() => ("localhost".into(), "127.0.0.1".into()),
+            name => (name, self.word("client_address")),
+        }
     }
 
     /// `name[address]`
@@ -158,12 +200,12 @@ impl Message {
         self.fate.refuse(Refusal::write());
     }
 
-    /// Appends records to the segment of this stage.
-    pub(crate) fn put(&mut self, records: &[u8]) {
+    /// The records of this stage; more are appended here.
+    pub(crate) fn segment(&mut self) -> &mut Vec<u8> {
         match (self.stage, &mut self.draft) {
-            (Stage::Leading, Some(draft)) => draft.records().extend_from_slice(records),
-            (Stage::Leading, None) => {}
-            (Stage::Content, _) => self.extracted.extend_from_slice(records),
+            (Stage::Leading, Some(draft)) => draft.records(),
+            // Where writing has failed, nobody reads them.
+            (Stage::Leading, None) | (Stage::Content, _) => &mut self.extracted,
         }
     }
 

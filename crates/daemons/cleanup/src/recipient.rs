@@ -92,7 +92,7 @@ impl Message {
     }
 
     async fn expand(&mut self, recipient: Address, mut pending: Pending) -> Result<(), Refusal> {
-        if self.handling.mapping == Switch::Off {
+        if self.handling.mapping == Switch::Off || !self.desk.tables.mapping.has_aliases() {
             self.put_recipient(&recipient, &pending);
             return Ok(());
         }
@@ -163,18 +163,17 @@ impl Message {
         } else if !seen.insert(key) {
             return;
         }
-        let mut records = Vec::with_capacity(128);
+        let records = self.segment();
         if !pending.notify.is_unset() {
-            record::put_attribute(&mut records, "notify_flags", pending.notify.bits().to_string().as_bytes());
+            record::put_attribute(records, "notify_flags", pending.notify.bits().to_string().as_bytes());
         }
         if !pending.dsn_original.is_empty() {
-            record::put_attribute(&mut records, "dsn_orig_rcpt", &pending.dsn_original);
+            record::put_attribute(records, "dsn_orig_rcpt", &pending.dsn_original);
         }
         if keeps_original && !pending.original.is_empty() {
-            record::put(&mut records, Type::Original, &pending.original);
+            record::put(records, Type::Original, &pending.original);
         }
-        record::put(&mut records, Type::Recipient, recipient.as_bytes());
-        self.put(&records);
+        record::put(records, Type::Recipient, recipient.as_bytes());
         self.recipients.count += 1;
         self.recipients.utf8 |= !recipient.is_ascii();
     }

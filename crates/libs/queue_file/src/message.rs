@@ -85,7 +85,8 @@ impl Attributes {
         })
     }
 
-    fn push(&mut self, name: &[u8], value: &[u8]) {
+    /// Adds an attribute.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
         if self.ends.is_empty() {
             // As much as most messages need.
             self.bytes.reserve(512);

@@ -59,13 +59,13 @@ impl Message {
     fn made_up(&self) -> Vec<(&'static str, Command)> {
         let client = &self.envelope.client;
         let (host, address) = client.ends();
-        let port = client.port.parse().unwrap_or(0);
+        let port = client.port().parse().unwrap_or(0);
         let address = if address.contains(':') {
-            packet::Address::V6(address.to_owned(), port)
+            packet::Address::V6(address.into_owned(), port)
         } else {
-            packet::Address::V4(address.to_owned(), port)
+            packet::Address::V4(address.into_owned(), port)
         };
-        let helo = if client.greeting.is_empty() { host } else { &client.greeting };
+        let helo = Some(client.greeting()).filter(|helo| !helo.is_empty()).unwrap_or_else(|| host.clone());
         let mut events = vec![
             ("CONNECT", Command::Connect { host: host.as_bytes().to_vec(), address }),
             ("HELO", Command::Helo(helo.as_bytes().to_vec())),
@@ -85,7 +85,7 @@ impl Message {
             host: self.desk.settings.myhostname.clone(),
             daemon: filters.daemon_name.clone(),
             version: filters.version.clone(),
-            client: (name.to_owned(), address.to_owned(), self.envelope.client.port.clone()),
+            client: (name.into_owned(), address.into_owned(), self.envelope.client.port().into_owned()),
             sender: text(&self.sender().external()),
             recipient: None,
         }

@@ -229,12 +229,7 @@ impl Message {
         if let Some(recipient) = &self.recipients.last {
             line += &format!(" to=<{recipient}>");
         }
-        if !client.protocol.is_empty() {
-            line += &format!(" proto={}", client.protocol);
-        }
-        if !client.helo.is_empty() {
-            line += &format!(" helo=<{}>", client.helo);
-        }
+        line += &client.hello();
         tracing::info!("{line}");
     }
 }
