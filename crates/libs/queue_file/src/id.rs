@@ -10,6 +10,10 @@ use std::str::FromStr;
 
 /// The digits of long ids: no vowels, so that no words come out. The last one, `z`, separates.
 const DIGITS: &[u8; 52] = b"0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
+/// Those of the inode, among which the separator is not.
+const INODE_DIGITS: &[u8] = DIGITS.split_at(51).0;
+/// The digits of short ids.
+const HEXADECIMAL: &[u8] = b"0123456789ABCDEF";
 const SECONDS_DIGITS: usize = 6;
 const MICROSECONDS_DIGITS: usize = 4;
 const SEPARATOR: u8 = b'z';
@@ -24,17 +28,20 @@ impl QueueId {
     /// An id of the short form.
     #[must_use]
     pub fn short(microseconds: u32, inode: u64) -> Self {
-        Self(format!("{microseconds:05X}{inode:X}").into_boxed_str())
+        let mut text = String::with_capacity(24);
+        number(&mut text, u64::from(microseconds), HEXADECIMAL, 5);
+        number(&mut text, inode, HEXADECIMAL, 0);
+        Self(text.into_boxed_str())
     }
 
     /// An id of the long form (`enable_long_queue_ids`).
     #[must_use]
     pub fn long(seconds: u64, microseconds: u32, inode: u64) -> Self {
         let mut text = String::with_capacity(24);
-        number(&mut text, seconds, 52, SECONDS_DIGITS);
-        number(&mut text, u64::from(microseconds), 52, MICROSECONDS_DIGITS);
+        number(&mut text, seconds, DIGITS, SECONDS_DIGITS);
+        number(&mut text, u64::from(microseconds), DIGITS, MICROSECONDS_DIGITS);
         text.push(char::from(SEPARATOR));
-        number(&mut text, inode, 51, 0);
+        number(&mut text, inode, INODE_DIGITS, 0);
         Self(text.into_boxed_str())
     }
 
@@ -92,8 +99,9 @@ fn copy(text: &str, key: &mut [char]) -> usize {
     key.iter_mut().zip(text.chars()).map(|(to, from)| *to = from).count()
 }
 
-/// Appends `value` in base 51 or 52, padded with zeros to `width`.
-fn number(text: &mut String, mut value: u64, base: u64, width: usize) {
+/// Appends `value` in these digits, padded with zeros to `width`.
+fn number(text: &mut String, mut value: u64, letters: &[u8], width: usize) {
+    let base = letters.len() as u64;
     let mut digits = [b'0'; 16];
     let mut used = 0;
     for slot in digits.iter_mut().rev() {
@@ -101,7 +109,7 @@ fn number(text: &mut String, mut value: u64, base: u64, width: usize) {
             break;
         }
         let digit = usize::try_from(value % base).unwrap_or(0);
-        *slot = DIGITS.get(digit).copied().unwrap_or(b'0');
+        *slot = letters.get(digit).copied().unwrap_or(b'0');
         value /= base;
         used += 1;
     }
@@ -201,6 +209,12 @@ mod tests {
             prop_assert_eq!(id.inode(), Some(inode));
             prop_assert_eq!(id.hash_key().collect::<String>(), format!("{microseconds:05X}"));
             prop_assert_eq!(QueueId::parse(id.as_str()), Some(id));
+        }
+
+        #[test]
+        fn short_ids_are_hexadecimal(microseconds: u32, inode: u64) {
+            let id = QueueId::short(microseconds, inode);
+            prop_assert_eq!(id.as_str(), format!("{microseconds:05X}{inode:X}"));
         }
 
         #[test]

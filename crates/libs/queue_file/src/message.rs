@@ -58,14 +58,19 @@ pub struct Position {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
     bytes: Vec<u8>,
-    ends: Vec<(usize, usize)>,
+    /// Where each name begins, its value begins, and its value ends.
+    places: Vec<(usize, usize, usize)>,
 }
 
 impl Attributes {
     /// The last value of a name.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.iter().filter(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value).last()
+        let is_name = |start, middle| self.bytes.get(start..middle) == Some(name.as_bytes());
+        let mut latest = self.places.iter().rev();
+        // Most names differ in length already.
+        let found = latest.find(|(start, middle, _)| middle - start == name.len() && is_name(*start, *middle));
+        found.and_then(|&(_, middle, end)| self.bytes.get(middle..end))
     }
 
     /// The last value of a name as text, empty if there is none or it is not UTF-8.
@@ -76,26 +81,22 @@ impl Attributes {
 
     /// Names and values in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(middle, end)| {
-            let name = self.bytes.get(start..middle).unwrap_or_default();
-            let value = self.bytes.get(middle..end).unwrap_or_default();
-            start = end;
-            (name, value)
-        })
+        let piece = |start, end| self.bytes.get(start..end).unwrap_or_default();
+        self.places.iter().map(move |&(start, middle, end)| (piece(start, middle), piece(middle, end)))
     }
 
     /// Adds an attribute.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        if self.ends.is_empty() {
+        if self.places.is_empty() {
             // As much as most messages need.
             self.bytes.reserve(512);
-            self.ends.reserve(16);
+            self.places.reserve(20);
         }
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        self.ends.push((middle, self.bytes.len()));
+        self.places.push((start, middle, self.bytes.len()));
     }
 }
 

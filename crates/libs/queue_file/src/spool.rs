@@ -89,14 +89,15 @@ impl Spool {
     /// Where a file lies.
     #[must_use]
     pub fn path(&self, queue: QueueName, id: &QueueId) -> PathBuf {
-        let mut path =
-            PathBuf::with_capacity(self.root.as_os_str().len() + id.as_str().len() + 16 + 2 * self.layout.depth(queue));
+        let depth = self.layout.depth(queue);
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + id.as_str().len() + 16 + 2 * depth);
         path.push(&self.root);
         path.push(queue.as_str());
-        let mut letters = id.hash_key();
-        for _ in 0..self.layout.depth(queue) {
-            let mut buffer = [0; 4];
-            path.push(letters.next().unwrap_or('_').encode_utf8(&mut buffer));
+        if depth > 0 {
+            for letter in id.hash_key().chain(std::iter::repeat('_')).take(depth) {
+                let mut buffer = [0; 4];
+                path.push(letter.encode_utf8(&mut buffer));
+            }
         }
         path.push(id.as_str());
         path

@@ -96,6 +96,20 @@ fn incomplete_files_are_malformed() {
 
 proptest! {
     #[test]
+    fn the_last_attribute_of_a_name_counts(pairs in proptest::collection::vec(("[ab]{0,2}", "[x-z]{0,3}"), 0..30)) {
+        let mut attributes = Attributes::default();
+        for (name, value) in &pairs {
+            attributes.push(name.as_bytes(), value.as_bytes());
+        }
+        let all = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        prop_assert!(attributes.iter().eq(all.clone()));
+        for wanted in ["", "a", "b", "ab", "c"] {
+            let last = all.clone().rfind(|(name, _)| *name == wanted.as_bytes());
+            prop_assert_eq!(attributes.value(wanted), last.map(|(_, value)| value));
+        }
+    }
+
+    #[test]
     fn damage_is_an_error_at_most(position in 0usize..400, byte: u8) {
         let (mut bytes, _) = sample(3, 3);
         if let Some(place) = bytes.get_mut(position) {
