@@ -16,6 +16,9 @@ use crate::Desk;
 /// What may gather before it is written.
 const GATHER: usize = 64 * 1024;
 
+/// Room for a message of a few pages.
+const ORDINARY: usize = 8 * 1024;
+
 /// A file that is not mail yet. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -63,9 +66,13 @@ pub(crate) struct Done {
 
 impl Draft {
     pub(crate) fn new(file: NewFile) -> Self {
-        let mut buffer = Vec::with_capacity(4096);
-        Sizes::default().write(&mut buffer);
-        Self { file, buffer, written: 0, data_offset: None, leading: Vec::new() }
+        Self { file, buffer: Vec::new(), written: 0, data_offset: None, leading: Vec::new() }
+    }
+
+    /// Begins the message; until then it takes no memory.
+    pub(crate) fn begin(&mut self) {
+        self.buffer.reserve(ORDINARY);
+        Sizes::default().write(&mut self.buffer);
     }
 
     pub(crate) fn id(&self) -> &str {

@@ -150,7 +150,8 @@ pub(crate) struct Recipients {
 }
 
 impl Message {
-    pub(crate) fn new(desk: Arc<Desk>, draft: Draft, handling: Handling) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, mut draft: Draft, handling: Handling) -> Self {
+        draft.begin();
         Self {
             id: draft.id().to_owned(),
             stage: Stage::Leading,
