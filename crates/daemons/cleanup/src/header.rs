@@ -12,6 +12,7 @@ use crate::date;
 use crate::fate::Refusal;
 use crate::mapping::Class;
 use crate::message::Message;
+use crate::rewriting::is_canonical;
 use crate::settings::{FromFormat, Strictness, is_resent};
 
 impl Message {
@@ -121,11 +122,15 @@ impl Message {
         };
         let desk = Arc::clone(&self.desk);
         let mut items = tree::parse(field.value(), desk.settings.limits.header_tokens);
+        let maps = self.handling.mapping == Switch::On && desk.tables.mapping.covers(class);
         let mut changed = false;
         for address in items.iter_mut().filter_map(tree::Item::address_mut).filter(|address| !address.is_empty()) {
+            if !maps && is_canonical(address) {
+                continue;
+            }
             let context = self.envelope.context;
             let mut new = desk.rewriter.canonical(context, address).await.map_err(|_| Refusal::later())?;
-            if self.handling.mapping == Switch::On {
+            if maps {
                 new = desk.tables.mapping.apply(&self.id, &desk.rewriter, class, new).await?;
             }
             changed |= new != *address;

@@ -114,6 +114,11 @@ impl Mapping {
         self.propagate.iter().any(|listed| listed.eq_ignore_ascii_case(kind))
     }
 
+    /// Whether addresses of a class may become others.
+    pub(crate) fn covers(&self, class: Class) -> bool {
+        self.masquerade.covers(class) || self.canonical.iter().any(|canonical| canonical.covers(class))
+    }
+
     /// What an address of a class becomes.
     pub(crate) async fn apply(
         &self,
@@ -211,8 +216,12 @@ struct Masquerade {
 }
 
 impl Masquerade {
+    fn covers(&self, class: Class) -> bool {
+        !self.domains.is_empty() && self.classes.iter().any(|listed| listed.eq_ignore_ascii_case(class.name()))
+    }
+
     async fn apply(&self, class: Class, address: Address) -> Result<Address, Refusal> {
-        if self.domains.is_empty() || !self.classes.iter().any(|listed| listed.eq_ignore_ascii_case(class.name())) {
+        if !self.covers(class) {
             return Ok(address);
         }
         let Some(shorter) = address.domain().and_then(|domain| self.shorter(domain)) else { return Ok(address) };

@@ -60,7 +60,7 @@ impl Rewriter {
 }
 
 /// Whether no rule can change an address: it has a domain with a dot inside, and no source route.
-fn is_canonical(address: &Address) -> bool {
+pub(crate) fn is_canonical(address: &Address) -> bool {
     let complete = |domain: &[u8]| domain.contains(&b'.') && !domain.ends_with(b".");
     !address.as_bytes().starts_with(b"@") && address.domain().is_some_and(complete)
 }
