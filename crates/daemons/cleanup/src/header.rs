@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use address::tree;
+use address::{Address, tree};
 use ipc::cleanup::{Cause, Switch};
 use mime::{Addresses, Field, Kind, Place};
 use table::checks::Part;
@@ -128,11 +128,7 @@ impl Message {
             if !maps && is_canonical(address) {
                 continue;
             }
-            let context = self.envelope.context;
-            let mut new = desk.rewriter.canonical(context, address).await.map_err(|_| Refusal::later())?;
-            if maps {
-                new = desk.tables.mapping.apply(&self.id, &desk.rewriter, class, new).await?;
-            }
+            let new = Box::pin(self.rewritten(address, maps.then_some(class))).await?;
             changed |= new != *address;
             *address = new;
         }
@@ -144,6 +140,16 @@ impl Message {
             self.put_header(field.text());
         }
         Ok(())
+    }
+
+    /// What an address in a header becomes, by the tables too where it has a class.
+    async fn rewritten(&self, address: &Address, class: Option<Class>) -> Result<Address, Refusal> {
+        let desk = &self.desk;
+        let new = desk.rewriter.canonical(self.envelope.context, address).await.map_err(|_| Refusal::later())?;
+        match class {
+            Some(class) => desk.tables.mapping.apply(&self.id, &desk.rewriter, class, new).await,
+            None => Ok(new),
+        }
     }
 
     /// Adds what is missing. RFC 5322 §3.6; for resent messages §3.6.6.
