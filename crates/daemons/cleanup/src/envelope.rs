@@ -106,7 +106,7 @@ impl Message {
     }
 
     fn take_attribute(&mut self, data: &[u8]) -> Result<(), Refusal> {
-        let Some(middle) = data.iter().position(|&b| b == b'=') else {
+        let Some(middle) = memchr::memchr(b'=', data) else {
             return Err(Refusal::new(Cause::Malformed, ""));
         };
         let (name, rest) = data.split_at_checked(middle).unwrap_or_default();
