@@ -50,8 +50,7 @@ impl Delivery<'_> {
         }
         all(to, &[">, relay=", self.relay])?;
         if self.conn_use > 1 {
-            to.write_str(", conn_use=")?;
-            number(to, self.conn_use.into())?;
+            all(to, &[", conn_use=", &self.conn_use.to_string()])?;
         }
         to.write_str(", ")?;
         self.delays.write(self.resolution, to)?;
@@ -134,29 +133,17 @@ fn seconds(to: &mut impl Write, micros: i64, resolution: u32) -> fmt::Result {
         places -= 1;
     }
     let rounded = micros.max(0).saturating_add(unit / 2) / unit * unit;
-    number(to, rounded / SECOND)?;
+    to.write_str(&(rounded / SECOND).to_string())?;
     let mut fraction = rounded % SECOND;
     if fraction > 0 {
         to.write_char('.')?;
     }
     while fraction > 0 {
         fraction *= 10;
-        to.write_char(digit(fraction / SECOND))?;
+        to.write_char(char::from(b'0' + u8::try_from(fraction / SECOND).unwrap_or(0)))?;
         fraction %= SECOND;
     }
     Ok(())
-}
-
-/// A number that is not negative.
-fn number(to: &mut impl Write, number: i64) -> fmt::Result {
-    if number >= 10 {
-        self::number(to, number / 10)?;
-    }
-    to.write_char(digit(number % 10))
-}
-
-fn digit(value: i64) -> char {
-    char::from(b'0' + u8::try_from(value).unwrap_or_default())
 }
 
 #[cfg(test)]
