@@ -41,7 +41,7 @@ pub(crate) fn entry(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Mistake> {
     if has(b'@') || has(b'%') {
         return Err(Mistake::NotLocal);
     }
-    Ok((quote_local(&write(name, Form::Internal)), write(value, Form::External)))
+    Ok((quote_local(&write(name, Form::Internal)).into_owned(), write(value, Form::External)))
 }
 
 fn read(line: &[u8]) -> Vec<Token> {

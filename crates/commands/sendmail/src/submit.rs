@@ -175,8 +175,9 @@ fn reading(options: &Options, params: &Params) -> Reading {
 /// The message of `-bv`.
 fn probe(options: &Options, given: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let user = User::by_uid(privsep::real_uid()).ok().flatten();
-    let from = address::quote::quote(&sender(options, user.as_ref()));
-    let to: Vec<Vec<u8>> = given.iter().map(|recipient| address::quote::quote(recipient)).collect();
+    let sender = sender(options, user.as_ref());
+    let from = address::quote::quote(&sender);
+    let to: Vec<_> = given.iter().map(|recipient| address::quote::quote(recipient)).collect();
     vec![[b"From: ", &from[..]].concat(), b"Subject: probe".to_vec(), [b"To: ", &to.join(&b", "[..])[..]].concat()]
 }
 
@@ -186,6 +187,7 @@ pub(crate) fn announce(options: &Options, out: &mut impl Write) -> io::Result<()
         return Ok(());
     }
     let user = User::by_uid(privsep::real_uid()).ok().flatten();
-    let sender = address::quote::quote(&sender(options, user.as_ref()));
-    writeln!(out, "Mail Delivery Status Report will be mailed to <{}>.", String::from_utf8_lossy(&sender))
+    let sender = sender(options, user.as_ref());
+    let shown = String::from_utf8_lossy(&address::quote::quote(&sender)).into_owned();
+    writeln!(out, "Mail Delivery Status Report will be mailed to <{shown}>.")
 }

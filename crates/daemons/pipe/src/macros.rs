@@ -139,7 +139,7 @@ fn folded(address: &[u8], flags: &Flags) -> Vec<u8> {
 
 /// Flag `q`.
 fn whole(address: &[u8], flags: &Flags) -> String {
-    let quoted = if flags.has('q') && !address.is_empty() { address::quote::quote(address) } else { address.to_vec() };
+    let quoted = if flags.has('q') { address::quote::quote(address) } else { address.into() };
     String::from_utf8_lossy(&quoted).into_owned()
 }
 

@@ -122,18 +122,15 @@ impl Style {
     }
 
     fn quoted<'a>(&self, internal: &'a [u8]) -> Cow<'a, [u8]> {
-        let (local, domain) = match internal.iter().rposition(|byte| *byte == b'@') {
-            Some(at) => internal.split_at(at),
-            None => (internal, &b""[..]),
-        };
-        if quote::is_dot_string(local) && !domain.iter().any(u8::is_ascii_control) {
-            return Cow::Borrowed(internal);
+        if internal.iter().any(u8::is_ascii_control) {
+            let printable: Vec<u8> =
+                internal.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }).collect();
+            return Cow::Owned(self.quoted(&printable).into_owned());
         }
-        let address: Vec<u8> = internal.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }).collect();
-        Cow::Owned(match self.quoting {
-            Quoting::Proper => quote::quote(&address),
-            Quoting::None => address,
-        })
+        match self.quoting {
+            Quoting::Proper => quote::quote(internal),
+            Quoting::None => Cow::Borrowed(internal),
+        }
     }
 }
 
@@ -261,7 +258,10 @@ mod tests {
         fn addresses_are_quoted_where_they_must_be(address in "[a-b.@ \"\x07\u{f6}]{0,9}") {
             let printable: Vec<u8> =
                 address.bytes().map(|byte| if byte.is_ascii_control() { b'?' } else { byte }).collect();
-            for (quoting, expected) in [(Quoting::Proper, quote::quote(&printable)), (Quoting::None, printable.clone())] {
+            for (quoting, expected) in [
+                (Quoting::Proper, quote::quote(&printable).into_owned()),
+                (Quoting::None, printable.clone()),
+            ] {
                 let (forwarding, submitter) = (Forwarding::Keep, Submitter::Unsaid);
                 let style = Style { quoting, forwarding, submitter, probe: Goal::ProbeRcpt };
                 prop_assert_eq!(style.quoted(address.as_bytes()).into_owned(), expected);

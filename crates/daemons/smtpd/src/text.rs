@@ -18,8 +18,8 @@ pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
 /// An address in its external form, with quotes where they are needed.
 pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {
     match address::quote::quote(address) {
-        quoted if quoted == address => printable(address),
-        quoted => Cow::Owned(printable(&quoted).into_owned()),
+        Cow::Borrowed(plain) => printable(plain),
+        Cow::Owned(quoted) => Cow::Owned(printable(&quoted).into_owned()),
     }
 }
 

@@ -13,6 +13,6 @@ pub mod tree;
 mod verp;
 
 pub use extension::{OwnerRequest, split_extension, split_extension_with};
-pub use mailbox::{Address, Sender};
+pub use mailbox::{Address, Sender, shown};
 pub use probe::ProbeSender;
 pub use verp::verp;

@@ -1,6 +1,7 @@
 //! The address type, and the sender, which may be nobody.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
+use std::fmt;
 
 use crate::quote;
 
@@ -66,7 +67,7 @@ impl Address {
     /// The external form: the local part quoted where it must be.
     #[must_use]
     pub fn external(&self) -> Vec<u8> {
-        quote::quote(&self.0)
+        quote::quote(&self.0).into_owned()
     }
 
     /// The form under which duplicates are recognised and tables are searched: in lower case.
@@ -83,9 +84,9 @@ impl Address {
 }
 
 impl fmt::Display for Address {
-    /// The external form as logs show it: what is not printable becomes `?`.
+    /// As [`shown`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_printable(f, &self.external())
+        f.write_str(&shown(&self.0))
     }
 }
 
@@ -197,17 +198,28 @@ pub(crate) fn fold(bytes: &[u8]) -> Vec<u8> {
     std::str::from_utf8(bytes).map_or_else(|_| bytes.to_ascii_lowercase(), |text| text.to_lowercase().into_bytes())
 }
 
-/// Writes bytes that a peer chose: valid UTF-8 as it is, the rest and control characters as `?`.
-fn write_printable(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            f.write_char(if character.is_control() { '?' } else { character })?;
-        }
-        for _ in chunk.invalid() {
-            f.write_char('?')?;
-        }
+/// The external form of an address in internal form, as logs show it: what is not printable becomes `?`.
+#[must_use]
+pub fn shown(internal: &[u8]) -> Cow<'_, str> {
+    match quote::quote(internal) {
+        Cow::Borrowed(external) => printable(external),
+        Cow::Owned(external) => Cow::Owned(printable(&external).into_owned()),
     }
-    Ok(())
+}
+
+/// Bytes that a peer chose: valid UTF-8 as it is, the rest and control characters as `?`.
+fn printable(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains(char::is_control)
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend(chunk.valid().chars().map(|character| if character.is_control() { '?' } else { character }));
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -215,6 +227,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn addresses_are_shown_without_control_characters(address in "[a-c.@ \"\\x01\x7f\u{85}\u{f6}]{0,9}") {
+            let external = String::from_utf8(quote::quote(address.as_bytes()).into_owned()).unwrap();
+            let expected = external.replace(char::is_control, "?");
+            prop_assert_eq!(shown(address.as_bytes()), expected.as_str());
+            prop_assert_eq!(Address::from(&*address).to_string(), expected);
+        }
+    }
 
     #[test]
     fn the_last_at_divides() {

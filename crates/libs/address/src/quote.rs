@@ -2,27 +2,29 @@
 //!
 //! RFC 5321 and RFC 5322 differ in what must be quoted only where nobody goes; one rule serves both.
 
+use std::borrow::Cow;
+
 use crate::mailbox::split_domain;
 
-/// The external form of an address in internal form: its local part is quoted where it must be.
+/// The external form of an address in internal form: its local part is quoted where it must be. Borrowed means: as it stands.
 #[must_use]
-pub fn quote(internal: &[u8]) -> Vec<u8> {
-    if internal.is_empty() {
-        return Vec::new();
-    }
+pub fn quote(internal: &[u8]) -> Cow<'_, [u8]> {
     let (local, domain) = split_domain(internal);
-    let mut external = quote_local(local);
+    if internal.is_empty() || is_dot_string(local) {
+        return Cow::Borrowed(internal);
+    }
+    let mut external = quoted_string(local);
     if let Some(domain) = domain {
         external.push(b'@');
         external.extend_from_slice(domain);
     }
-    external
+    Cow::Owned(external)
 }
 
-/// A local part in external form.
+/// A local part in external form: in quotes where it must be, as the empty one must.
 #[must_use]
-pub fn quote_local(local: &[u8]) -> Vec<u8> {
-    if is_dot_string(local) { local.to_vec() } else { quoted_string(local) }
+pub fn quote_local(local: &[u8]) -> Cow<'_, [u8]> {
+    if is_dot_string(local) { Cow::Borrowed(local) } else { Cow::Owned(quoted_string(local)) }
 }
 
 /// `"…"` with the backslashes that it takes.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use address::{Address, quote};
+use address::quote;
 use ipc::bounce::Bounce;
 use ipc::deliver::Request;
 use ipc::flush::{self, Flush};
@@ -190,41 +190,8 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// An address as log lines show it.
-pub(crate) fn shown(address: &[u8]) -> Cow<'_, str> {
-    if is_plain(address)
-        && let Ok(text) = std::str::from_utf8(address)
-    {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(Address::from(address).to_string())
-}
-
-/// Whether an address is ASCII without control characters, and the same in external form.
-fn is_plain(address: &[u8]) -> bool {
-    let (local, domain) = match address.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => address.split_at(at),
-        None => (address, &b""[..]),
-    };
-    quote::is_dot_string(local) && address.is_ascii() && !domain.iter().any(u8::is_ascii_control)
-}
-
 /// An address in the form of headers and SMTP commands: with quotes where it needs them.
 #[must_use]
-pub fn external(address: &[u8]) -> Vec<u8> {
+pub fn external(address: &[u8]) -> Cow<'_, [u8]> {
     quote::quote(address)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn plain_addresses_are_shown_as_any_other(address in "[a-c.@ \"\\x01\x7f\u{85}\u{f6}]{0,9}") {
-            prop_assert_eq!(shown(address.as_bytes()), Address::from(&*address).to_string());
-        }
-    }
 }

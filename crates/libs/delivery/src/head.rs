@@ -1,5 +1,7 @@
 //! The lines that final delivery puts before a message: `From `, `Return-Path:`, `X-Original-To:`, `Delivered-To:`.
 
+use std::borrow::Cow;
+
 use jiff::Zoned;
 
 use crate::external;
@@ -22,7 +24,7 @@ impl Head {
     #[must_use]
     pub fn from_line(self, sender: &[u8], now: &Zoned) -> Self {
         let date = now.strftime("%a %b %e %H:%M:%S %Y").to_string();
-        let sender = if sender.is_empty() { b"MAILER-DAEMON".to_vec() } else { external(sender) };
+        let sender = if sender.is_empty() { Cow::Borrowed(&b"MAILER-DAEMON"[..]) } else { external(sender) };
         self.line(&[b"From ", &sender, b"  ", date.as_bytes()])
     }
 

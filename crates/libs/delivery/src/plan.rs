@@ -11,7 +11,6 @@ use ipc::verify;
 use maillog::line::{Delays, Delivery};
 
 use crate::Policy;
-use crate::desk::shown;
 
 /// Facts about the attempt that the delivery line shows.
 #[derive(Debug, Clone, Default)]
@@ -292,8 +291,8 @@ impl Case<'_> {
         let original: &[u8] = if original == address { b"" } else { original };
         Delivery {
             queue_id: &self.request.queue_id,
-            to: shown(address),
-            orig_to: shown(original),
+            to: address::shown(address),
+            orig_to: address::shown(original),
             relay: &self.attempt.relay,
             conn_use: self.attempt.conn_use,
             delays,

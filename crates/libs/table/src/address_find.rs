@@ -184,7 +184,7 @@ impl<'a> Search<'a> {
             Some(domain) => [local, b"@", domain].concat(),
             None => [local, suffix].concat(),
         };
-        if let Cow::Owned(quoted) = quote_local(local)
+        if let Cow::Owned(quoted) = address::quote::quote_local(local)
             && let Some(value) = self.maps.lookup_in(&key(&quoted), scope).await?
         {
             return Ok(Some(value));
@@ -201,15 +201,6 @@ fn domain_keys(domain: &[u8], strategy: Strategy) -> impl Iterator<Item = &[u8]>
         let dot = memchr::memchr(b'.', rest)?;
         rest.get(if dotted { dot } else { dot + 1 }..)
     })
-}
-
-/// The local part in quotes where RFC 5321 wants them; the null address is `""`.
-fn quote_local(local: &[u8]) -> Cow<'_, [u8]> {
-    if address::quote::is_dot_string(local) {
-        Cow::Borrowed(local)
-    } else {
-        Cow::Owned(address::quote::quote_local(local))
-    }
 }
 
 /// The user and the extension with its delimiter.
