@@ -266,27 +266,14 @@ fn split(filter: &[u8]) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use queue_file::record::{Type, put, put_attribute, put_time};
-    use queue_file::{Buffered, Time};
+    use queue_file::Time;
 
     fn active(attributes: &[(&str, &[u8])]) -> Active {
-        let mut records = Vec::new();
-        put_time(&mut records, Time { seconds: 1_900_000_000, microseconds: 0 });
+        let arrived = Time { seconds: 1_900_000_000, microseconds: 0 };
+        let mut message = Message { arrived, ..Message::default() };
         for (name, value) in attributes {
-            put_attribute(&mut records, name, value);
+            message.attributes.push(name.as_bytes(), value);
         }
-        put(&mut records, Type::Sender, b"a@example.org");
-        put(&mut records, Type::Recipient, b"b@example.net");
-        put(&mut records, Type::Message, b"");
-        let data_offset = (Sizes::RECORD + records.len()) as u64;
-        put(&mut records, Type::Extracted, b"");
-        put(&mut records, Type::End, b"");
-        let mut bytes = Vec::new();
-        Sizes { data_offset, recipient_count: 1, ..Sizes::default() }.write(&mut bytes);
-        bytes.extend_from_slice(&records);
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, &bytes).unwrap();
-        let message = Message::parse(Buffered::small(file), 10).unwrap();
         Active::new(QueueId::parse("3CCE398E1B0").unwrap(), message, 0, Handling::default()).0
     }
 
