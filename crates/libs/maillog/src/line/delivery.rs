@@ -39,11 +39,13 @@ impl Delivery<'_> {
         let texts = [self.queue_id, &self.to, &self.orig_to, self.relay, &self.dsn, self.status, &self.text];
         let mut line = String::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() + WORDS);
         // Writing to a String cannot fail.
-        let _ = self.write(&mut line);
+        let _ = write!(line, "{self}");
         line
     }
+}
 
-    fn write(&self, to: &mut impl Write) -> fmt::Result {
+impl fmt::Display for Delivery<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         all(to, &[self.queue_id, ": to=<", &self.to])?;
         if !self.orig_to.is_empty() && !self.orig_to.eq_ignore_ascii_case(&self.to) {
             all(to, &[">, orig_to=<", &self.orig_to])?;
@@ -58,12 +60,6 @@ impl Delivery<'_> {
             all(to, &[", tls=", tls])?;
         }
         all(to, &[", dsn=", &self.dsn, ", status=", self.status, " (", &self.text, ")"])
-    }
-}
-
-impl fmt::Display for Delivery<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f)
     }
 }
 
