@@ -2,7 +2,8 @@
 //!
 //! For each 250 after DATA or BDAT: `fsync` of that queue file after its last write and its `fchmod`, before the reply. For
 //! each delivery to a mailbox and each entry of a defer log: `fsync` before the agent's answer. For each submission:
-//! `fsync` of the maildrop file before sendmail learns of it.
+//! `fsync` of the maildrop file before sendmail learns of it. For each file that is written over: its new bytes are on disk before it is
+//! mail, and that it is none was there before the first of them.
 //!
 //! Messages go one at a time, so that an answer in the trace belongs to the message at hand.
 
@@ -14,7 +15,7 @@ use testkit::client::Client;
 use testkit::instance::{Instance, Setup, account};
 
 const STRACE: &str = "/usr/bin/strace";
-const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,fchmod,link,linkat,rename,renameat,\
+const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,fchmod,link,linkat,rename,renameat,\
                      renameat2,exit_group";
 
 #[test]
@@ -26,6 +27,7 @@ fn every_promise_is_on_disk_before_it_is_made() -> Result<()> {
     let mut tracer = traced_start(&mail)?;
     mail.wait("greeting", || Client::connect(mail.port).is_ok())?;
     let sent = send_some(&mail)?;
+    send_many(&mail)?;
     let kept = submit(&mail, "by the daemon")?;
     mail.run("postfix", ["stop"], "")?;
     tracer.wait()?;
@@ -39,6 +41,9 @@ fn every_promise_is_on_disk_before_it_is_made() -> Result<()> {
         }
     }
     trace.submission_synced(&["sendto", "write"], "submission/pickup")?;
+    let written_over = trace.written_over_in_order()?;
+    let spool = queue_file::Spool::new(mail.root.join("spool"), queue_file::Layout::default());
+    assert_eq!(written_over > 0, spool.has_order(queue_file::QueueName::Incoming), "{written_over} files");
     assert!(kept.is_empty(), "postdrop was needed: {kept:?}");
 
     // Without the daemon, postdrop makes the file, and its end is the promise.
@@ -113,6 +118,18 @@ fn send_some(mail: &Instance) -> Result<Vec<Sent>> {
     settled(mail, &message)?;
     sent.push(message);
     Ok(sent)
+}
+
+/// As many that files are used again.
+fn send_many(mail: &Instance) -> Result<()> {
+    const MANY: usize = 60;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    for number in 0..MANY {
+        let text = format!("Subject: many\n\n{}", "A line of text.\n".repeat(number % 7 * 100));
+        client.deliver("a@example.net", &[&format!("{}@mail.example.test", mail.user)], &text)?;
+    }
+    mail.wait_log(&["qmgr", "removed"], MANY).map(drop)
 }
 
 /// Waits until qmgr is done with a message for now.
@@ -239,6 +256,38 @@ impl Trace {
             bail!("{id}: no fsync after write {written} and fchmod {ready}, before reply {reply}");
         }
         Ok(())
+    }
+
+    /// Each file that is written over; how many there are.
+    fn written_over_in_order(&self) -> Result<usize> {
+        let mut count = 0;
+        let over = |call: &Call| call.name == "sync_file_range" && call.text.contains("WAIT_AFTER");
+        for arrived in self.all(over) {
+            let file = arrived.file.rsplit("/spool/").next().unwrap_or_default();
+            let given =
+                self.all(|call| call.name.starts_with("rename") && call.text.contains(&format!("{file}\""))).next();
+            let given = given.with_context(|| format!("{file}: where from?"))?.end;
+            let ours = |call: &Call| call.file == arrived.file;
+            let first = self.all(|call| ours(call) && call.is_write()).next().context("nothing written")?;
+            let mail = self.all(|call| ours(call) && call.name == "fchmod").next().context("no mail")?;
+            let last = self.all(|call| ours(call) && call.is_write() && call.begin < mail.begin).last();
+            if last.is_none_or(|last| last.end > arrived.begin) || arrived.end > mail.begin {
+                bail!("{file}: mail at {} with bytes that are not on disk", mail.begin);
+            }
+            let mut settling = self.all(|call| call.is_sync() && call.begin > given && call.end < first.begin);
+            let changed = |sync: &Call| {
+                self.all(|call| {
+                    call.file == sync.file && call.name == "fchmod" && (given..sync.begin).contains(&call.begin)
+                })
+                .next()
+                .is_some()
+            };
+            if !settling.any(changed) {
+                bail!("{file}: written over at {} before anything else was synchronised", first.begin);
+            }
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// From a message's promise on: writes to a file are synchronised before the service answers.

@@ -3,17 +3,18 @@
 //! While the disk is busy with some, the next ones gather. Their writes are then begun together, before anything is waited for: what
 //! the file system has to put on disk for one often serves the others too.
 
+use crate::spares::Goes;
 use offload::{Lane, Pace};
 use queue_file::{Committed, Error, NewFile};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Messages that are written in one go at most. Those that come meanwhile wait for all of them.
 const TOGETHER: usize = 64;
 
 /// How many such goes there are at the same time: while one waits for the disk, the next ones are written.
-const GOES: usize = 2;
+const AT_ONCE: usize = 2;
 
 static PACE: Pace = Pace::of_files();
 
@@ -30,8 +31,9 @@ struct Job {
 pub(crate) struct Committer(Lane<Job>);
 
 impl Committer {
-    pub(crate) fn start() -> Self {
-        Self(Lane::start(&PACE, (TOGETHER, GOES), write_down, |done| {
+    pub(crate) fn start(goes: Arc<Goes>) -> Self {
+        let work = move |jobs| write_down(jobs, &goes);
+        Self(Lane::start(&PACE, (TOGETHER, AT_ONCE), work, |done| {
             for (told, result) in done {
                 // A session that has ended meanwhile has its mail in the queue all the same.
                 let _ = told.send(result);
@@ -52,12 +54,12 @@ impl Committer {
 
 type Outcome = (oneshot::Sender<Result<Committed, Error>>, Result<Committed, Error>);
 
-fn write_down(jobs: Vec<Job>) -> Vec<Outcome> {
-    let several = jobs.len() > 1;
+fn write_down(jobs: Vec<Job>, goes: &Goes) -> Vec<Outcome> {
+    let (go, several) = (goes.begin(), jobs.len() > 1);
     let written: Vec<_> = jobs
         .into_iter()
         .map(|Job { mut file, bytes, told }| {
-            let result = file.file().write_all_at(&bytes, 0).map_err(Error::from).and_then(|()| file.complete());
+            let result = file.write_whole(&bytes);
             if several {
                 // Only earlier, not instead: what goes wrong here does so again below.
                 let _ = privsep::begin_write_back(file.file());
@@ -65,7 +67,21 @@ fn write_down(jobs: Vec<Job>) -> Vec<Outcome> {
             (told, result.map(|()| file))
         })
         .collect();
-    written.into_iter().map(|(told, file)| (told, file.and_then(NewFile::commit))).collect()
+    let completed: Vec<_> = written
+        .into_iter()
+        .map(|(told, file)| {
+            let completed = file.map_err(Error::from).and_then(|mut file| {
+                file.complete(privsep::write_back)?;
+                Ok(file)
+            });
+            (told, completed)
+        })
+        .collect();
+    let done: Vec<_> = completed.into_iter().map(|(told, file)| (told, file.and_then(NewFile::commit))).collect();
+    if done.iter().any(|(_, result)| result.is_ok()) {
+        goes.end(go);
+    }
+    done
 }
 
 #[cfg(test)]
@@ -79,7 +95,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("incoming")).unwrap();
         let spool = Spool::new(root.path(), Layout::default());
-        let committer = Committer::start();
+        let committer = Committer::start(Arc::default());
         let files: Vec<_> = (0..3).map(|_| spool.create(QueueName::Incoming).unwrap()).collect();
         let ids: Vec<_> = files.iter().map(|file| file.id().clone()).collect();
         let [first, second, third] = <[NewFile; 3]>::try_from(files).unwrap();

@@ -111,6 +111,7 @@ impl Draft {
             self.leading = leading.map(<[u8]>::to_vec).unwrap_or_default();
         }
         service::file(move || {
+            self.file.empty()?;
             self.file.file().write_all_at(&self.buffer, self.written)?;
             self.written += self.buffer.len() as u64;
             self.buffer.clear();
@@ -214,6 +215,7 @@ impl Draft {
     }
 
     fn synchronise(mut self, spool: &Spool, queue: QueueName, header: &[u8]) -> Result<Committed, Error> {
+        self.file.empty()?;
         self.file.file().write_all_at(&self.buffer, self.written)?;
         if self.written > 0 {
             self.file.file().write_all_at(header, 0)?;

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use ipc::Channel;
 use ipc::qmgr::{Arrival, Back, Flow, Qmgr, Request, SCAN_INCOMING};
-use queue_file::{QueueId, Spool};
 use tokio::sync::{mpsc, watch};
 
-use crate::spares::Spares;
+use crate::spares::{Spare, Spares};
 
 /// Arrivals that may wait while qmgr does not read.
 const WAITING: usize = 1000;
@@ -41,19 +40,19 @@ struct Shared {
 }
 
 impl Handover {
-    pub(crate) fn new(path: impl Into<PathBuf>, deadline: Duration, spool: Spool) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>, deadline: Duration, spares: Spares) -> Self {
         let shared = Shared {
             path: path.into(),
             deadline,
-            spares: Spares::new(spool),
+            spares,
             flow: watch::Sender::new(Flow::Free),
             missed: AtomicBool::new(false),
         };
         Self { line: Mutex::default(), shared: Arc::new(shared) }
     }
 
-    /// An empty file for a message, if qmgr gave one back.
-    pub(crate) fn spare(&self) -> Option<QueueId> {
+    /// A file for a message, if qmgr gave one back.
+    pub(crate) fn spare(&self) -> Option<Spare> {
         self.shared.spares.take()
     }
 
@@ -179,7 +178,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use queue_file::Layout;
+    use queue_file::{Layout, Spool};
 
     fn arrival(id: &str) -> Arrival {
         Arrival {
@@ -197,7 +196,7 @@ mod tests {
         let path = folder.path().join("qmgr");
         let (long, spool) = (Duration::from_secs(3600), Spool::new(folder.path(), Layout::default()));
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let handover = Handover::new(&path, long, spool);
+        let handover = Handover::new(&path, long, Spares::new(spool, Arc::default()));
         handover.slow_down(long).await;
         handover.send(arrival("A"));
         let (stream, _) = listener.accept().await.unwrap();
@@ -222,7 +221,7 @@ mod tests {
         let path = folder.path().join("qmgr");
         let (long, spool) = (Duration::from_secs(3600), Spool::new(folder.path(), Layout::default()));
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let handover = Handover::new(&path, long, spool);
+        let handover = Handover::new(&path, long, Spares::new(spool, Arc::default()));
         for number in 0..=WAITING {
             handover.send(arrival(&number.to_string()));
         }

@@ -39,6 +39,7 @@ use crate::handover::Handover;
 use crate::rewriting::Rewriter;
 pub use crate::settings::Params;
 use crate::settings::{Settings, Tables};
+use crate::spares::{Goes, Spares};
 
 /// The daemon.
 pub struct Cleanup {
@@ -81,7 +82,8 @@ impl Desk {
         let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
         let layout = Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth)
             .with_long_ids(params.queue.enable_long_queue_ids);
-        let spool = Spool::new(root, layout);
+        let (spool, goes) = (Spool::new(root, layout), Arc::new(Goes::default()));
+        let spares = Spares::new(spool.clone(), Arc::clone(&goes));
         Self {
             rewriter: Rewriter::new(
                 Caller::new(private(&ipc.rewrite_service_name), deadline),
@@ -90,8 +92,8 @@ impl Desk {
             filters: Filters::new(params),
             settings: opened.settings,
             tables: opened.tables,
-            handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline, spool.clone()),
-            committer: Committer::start(),
+            handover: Handover::new(root.join("public").join(&ipc.queue_service_name), deadline, spares),
+            committer: Committer::start(goes),
             spool,
             bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
             trace: Caller::new(private(&ipc.trace_service_name), deadline),

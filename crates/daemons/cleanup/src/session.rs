@@ -172,7 +172,7 @@ impl Session {
     async fn create(&self) -> Result<NewFile, queue_file::Error> {
         let (spool, used) = (self.desk.spool.clone(), self.desk.handover.spare());
         service::file(move || {
-            let reused = used.and_then(|id| spool.reuse(QueueName::Incoming, id).ok());
+            let reused = used.and_then(|used| used.open(&spool).ok());
             reused.map_or_else(|| spool.create(QueueName::Incoming), Ok)
         })
         .await

@@ -1,4 +1,4 @@
-//! Empty files of messages that came by the socket, for the next ones: to create and to remove files is dear.
+//! Files of messages that came by the socket, for the next ones: to create and to remove files is dear.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +32,11 @@ impl Spares {
             kept.wanted = true;
             kept.ids.pop()
         });
-        match spare.and_then(|id| self.spool.reuse(QueueName::Maildrop, id).ok()) {
+        let emptied = |id| {
+            let mut file = self.spool.reuse(QueueName::Maildrop, id).ok()?;
+            file.empty().ok().map(|()| file)
+        };
+        match spare.and_then(emptied) {
             Some(file) => Ok(file),
             None => self.spool.create(QueueName::Maildrop),
         }

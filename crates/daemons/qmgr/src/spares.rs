@@ -1,4 +1,4 @@
-//! Files of finished messages, emptied, which cleanup gets back for new ones.
+//! Files of finished messages, which cleanup gets back for new ones.
 
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -48,8 +48,21 @@ pub fn keep_open(descriptor: impl AsFd) -> Result<(), Error> {
 /// # Errors
 /// As `sync_file_range`(2).
 pub fn begin_write_back(file: &std::fs::File) -> io::Result<()> {
+    sync_range(file, libc::SYNC_FILE_RANGE_WRITE)
+}
+
+/// Waits until the system has given a file's bytes to the disk. They survive a power failure once the disk has been told to keep what
+/// it was given, which the next `fsync` of any file does; what the file system knows of the file is another matter.
+///
+/// # Errors
+/// As `sync_file_range`(2).
+pub fn write_back(file: &std::fs::File) -> io::Result<()> {
+    sync_range(file, libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER)
+}
+
+fn sync_range(file: &std::fs::File, flags: libc::c_uint) -> io::Result<()> {
     // SAFETY: the call takes an open descriptor and no memory.
-    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -24,7 +24,7 @@ pub use command::{Attached, Command, Finished, Line, attach, chosen_environment,
 pub use confine::{Lack, kernel_lacks};
 pub use descriptor::{
     Peer, accept, begin_write_back, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor,
-    send_descriptor, try_receive_descriptor, wait_readable,
+    send_descriptor, try_receive_descriptor, wait_readable, write_back,
 };
 pub use free_space::free_space;
 pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};

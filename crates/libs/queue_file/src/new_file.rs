@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,8 +21,20 @@ pub struct NewFile {
     queue: QueueName,
     path: PathBuf,
     file: Option<File>,
+    state: State,
+}
+
+/// What a file on its way holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What its owner writes, and nothing else.
+    Own,
+    /// So many bytes of a message that is finished.
+    Used(u64),
+    /// A whole message in the place of another, perhaps not on disk.
+    Overwritten,
     /// It has x permission already.
-    is_complete: bool,
+    Complete,
 }
 
 /// Proof that a file is complete and on disk: what a reply that accepts mail needs.
@@ -68,7 +80,7 @@ impl NewFile {
         for _ in 0..ATTEMPTS {
             let (id, path) = name_now(spool, queue, inode);
             match with_directories(&path, || rename_new(&temporary, &path)) {
-                Ok(()) => return Ok(Self { id, queue, path, file: Some(file), is_complete: false }),
+                Ok(()) => return Ok(Self { id, queue, path, file: Some(file), state: State::Own }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let _ = fs::remove_file(&temporary);
@@ -80,9 +92,10 @@ impl NewFile {
         Err(Error::system("create file", &temporary, io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// A file that is open, and not mail yet.
-    pub(crate) fn open(id: QueueId, queue: QueueName, path: PathBuf, file: File) -> Self {
-        Self { id, queue, path, file: Some(file), is_complete: false }
+    /// A file that is open, not mail yet, and has so many bytes of a message before.
+    pub(crate) fn open(id: QueueId, queue: QueueName, path: PathBuf, file: File, used: u64) -> Self {
+        let state = if used == 0 { State::Own } else { State::Used(used) };
+        Self { id, queue, path, file: Some(file), state }
     }
 
     /// The file's id.
@@ -97,11 +110,39 @@ impl NewFile {
         self.queue
     }
 
-    /// The open file; `&File` reads and writes.
+    /// The open file; `&File` reads and writes. A used one is to be emptied first.
     #[must_use]
     #[expect(clippy::expect_used, reason = "the file is only taken by `commit` and `drop`, which consume this value")]
     pub fn file(&self) -> &File {
         self.file.as_ref().expect("file is present until commit")
+    }
+
+    /// Takes out what a used file still has of the message before; any other is left as it is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn empty(&mut self) -> io::Result<()> {
+        if let State::Used(_) = self.state {
+            self.file().set_len(0)?;
+            self.state = State::Own;
+        }
+        Ok(())
+    }
+
+    /// Writes a whole message, in the place of that which a used file has. Such a file is committed by way of [`Self::complete`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file().write_all_at(bytes, 0)?;
+        if let State::Used(length) = self.state {
+            let new = bytes.len() as u64;
+            if new < length {
+                self.file().set_len(new)?;
+            }
+            self.state = State::Overwritten;
+        }
+        Ok(())
     }
 
     /// Moves the file to another queue before it is committed, as HOLD asks for.
@@ -134,18 +175,21 @@ impl NewFile {
     /// Gives x permission, ahead of [`Self::commit`], to a file that has all its bytes: where several files are committed
     /// together, what the file system has to write for them is best changed before any of them is waited for.
     ///
+    /// An overwritten file must not become mail before its new bytes are on disk, or half of another message could be in it after
+    /// a power failure. `write_back` waits for that; it need not wait for anything else.
+    ///
     /// # Errors
     /// What the system says.
-    pub fn complete(&mut self) -> Result<(), Error> {
-        self.set_mode(0o700)?;
-        self.is_complete = true;
-        Ok(())
+    pub fn complete(&mut self, write_back: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
+        if self.state == State::Overwritten {
+            write_back(self.file()).map_err(|e| Error::system("write back", &self.path, e))?;
+            self.state = State::Own;
+        }
+        self.make_mail(0o700)
     }
 
     fn commit_with(mut self, mode: u32) -> Result<Committed, Error> {
-        if !self.is_complete {
-            self.set_mode(mode)?;
-        }
+        self.make_mail(mode)?;
         self.file().sync_all().map_err(|e| Error::system("fsync", &self.path, e))?;
         match self.file.take() {
             Some(file) => Ok(Committed { id: self.id.clone(), queue: self.queue, file }),
@@ -153,9 +197,18 @@ impl NewFile {
         }
     }
 
-    fn set_mode(&self, mode: u32) -> Result<(), Error> {
+    fn make_mail(&mut self, mode: u32) -> Result<(), Error> {
+        match self.state {
+            State::Complete => return Ok(()),
+            State::Own => {}
+            State::Used(_) | State::Overwritten => {
+                return Err(Error::system("commit", &self.path, io::ErrorKind::InvalidData.into()));
+            }
+        }
         let permissions = Permissions::from_mode(mode);
-        self.file().set_permissions(permissions).map_err(|e| Error::system("fchmod", &self.path, e))
+        self.file().set_permissions(permissions).map_err(|e| Error::system("fchmod", &self.path, e))?;
+        self.state = State::Complete;
+        Ok(())
     }
 }
 

@@ -1,12 +1,21 @@
-//! Files that are used again: the file of a finished message becomes the empty file of a later one.
+//! Files that are used again: the file of a finished message becomes that of a later one.
 //!
 //! To create a file and to remove one are the dearest things that a message asks of a file system, and on some (ext4 without a
 //! journal) creating costs more than the rest of a delivery. A spare file keeps its inode, and so its number in queue ids; it
-//! is empty, has no x permission, and lies in `incoming` (for pickup, `maildrop`), like a file that was just created. It is never made of a file
+//! has no x permission, and lies in `incoming` (for pickup, `maildrop`), like a file that was just created. It is never made of a file
 //! that somebody still has locked, since a late recipient mark would then end up in another message.
+//!
+//! It also keeps its bytes, until it is emptied or written over. To empty it gives its blocks back and takes others, which is half
+//! of what it costs to write a small message. Written over, it must never be mail with bytes of two messages, not after a
+//! power failure either, and that takes two orders to be kept on the disk:
+//!
+//! - That it is no mail any more is on disk before its first new byte is. For this nobody waits: a file system with a journal
+//!   ([`Spool::has_order`]) has it there as soon as any `fsync` has ended that was begun later, for another file.
+//! - Its new bytes are on disk before it is mail again ([`NewFile::complete`]).
 
 use crate::new_file::{name_now, rename_new};
 use crate::{Error, Lock, NewFile, QueueId, QueueName, Spool};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, TMPFS_MAGIC, XFS_SUPER_MAGIC, statfs};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -30,7 +39,7 @@ impl Spool {
         // It ceases to be mail before it gets a name that a scan may find.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| Error::system("fchmod", &old, e))?;
         let (new, path) = name_now(self, to, data.ino());
-        match rename_new(&old, &path).and_then(|()| file.set_len(0)) {
+        match rename_new(&old, &path) {
             Ok(()) => Ok(Some(new)),
             Err(_) => match fs::remove_file(&old).or_else(|_| fs::remove_file(&path)) {
                 Ok(()) => Ok(None),
@@ -46,7 +55,17 @@ impl Spool {
         }
     }
 
-    /// Takes a spare file for a new message.
+    /// Whether the file system of a queue puts its own changes on disk in the order in which they were made, so that an `fsync` of
+    /// one file that was changed later brings those of another along. ext4 and XFS write one journal. btrfs never writes over the
+    /// bytes of a file, and what is in memory has no order to lose. ext4 without a journal keeps none, there or elsewhere: it
+    /// gives the blocks of a removed file to the next one at once, with what may come of that.
+    #[must_use]
+    pub fn has_order(&self, queue: QueueName) -> bool {
+        const KNOWN: [FsType; 4] = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC];
+        statfs(&self.directory(queue)).is_ok_and(|found| KNOWN.contains(&found.filesystem_type()))
+    }
+
+    /// Takes a spare file for a new message. It may have the bytes of the old one.
     ///
     /// # Errors
     /// What the system says, or that the file is not what a spare file is; [`Spool::create`] is always another way.
@@ -59,11 +78,11 @@ impl Spool {
             .open(&path)
             .map_err(|e| Error::system("open file", &path, e))?;
         let data = file.metadata().map_err(|e| Error::system("fstat", &path, e))?;
-        let spare = data.is_file() && data.nlink() == 1 && data.len() == 0 && data.mode() & 0o7777 == 0o600;
+        let spare = data.is_file() && data.nlink() == 1 && data.mode() & 0o7777 == 0o600;
         if !spare || id.inode() != Some(data.ino()) {
             return Err(Error::system("reuse", &path, io::Error::from(ErrorKind::InvalidData)));
         }
-        Ok(NewFile::open(id, queue, path, file))
+        Ok(NewFile::open(id, queue, path, file, data.len()))
     }
 }
 
@@ -90,18 +109,61 @@ mod tests {
         id
     }
 
+    fn spare(spool: &Spool, content: &[u8]) -> NewFile {
+        let new = spool.recycle(QueueName::Active, &finished(spool, content), QueueName::Incoming).unwrap().unwrap();
+        spool.reuse(QueueName::Incoming, new).unwrap()
+    }
+
+    fn mail(spool: &Spool, file: NewFile) -> Vec<u8> {
+        let path = spool.path(QueueName::Incoming, file.commit().unwrap().id());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+        fs::read(path).unwrap()
+    }
+
     #[test]
-    fn a_finished_file_becomes_an_empty_new_one() {
+    fn a_finished_file_becomes_a_new_one() {
         let (_root, spool) = spool();
         let old = finished(&spool, b"secret");
         let new = spool.recycle(QueueName::Active, &old, QueueName::Incoming).unwrap().unwrap();
         assert!(spool.metadata(QueueName::Active, &old).unwrap_err().is_gone());
         assert_eq!(new.inode(), old.inode());
-        let data = spool.metadata(QueueName::Incoming, &new).unwrap();
-        assert_eq!((data.len(), data.mode() & 0o7777), (0, 0o600));
-        let file = spool.reuse(QueueName::Incoming, new.clone()).unwrap();
+        assert_eq!(spool.metadata(QueueName::Incoming, &new).unwrap().mode() & 0o7777, 0o600);
+        let mut file = spool.reuse(QueueName::Incoming, new.clone()).unwrap();
         assert_eq!(file.id(), &new);
-        assert_eq!(spool.metadata(QueueName::Incoming, file.commit().unwrap().id()).unwrap().mode() & 0o7777, 0o700);
+        file.empty().unwrap();
+        file.file().write_all_at(b"new", 0).unwrap();
+        assert_eq!(mail(&spool, file), b"new");
+    }
+
+    #[test]
+    fn what_is_written_over_is_mail_when_it_is_on_disk() {
+        let (_root, spool) = spool();
+        for new in [&b""[..], b"new", b"longer than before"] {
+            let mut file = spare(&spool, b"secret");
+            file.write_whole(new).unwrap();
+            let mut waited = false;
+            file.complete(|written| {
+                waited = true;
+                assert_eq!(written.metadata()?.mode() & 0o7777, 0o600, "it is mail already");
+                Ok(())
+            })
+            .unwrap();
+            assert!(waited);
+            assert_eq!(mail(&spool, file), new);
+        }
+        let mut file = spare(&spool, b"secret");
+        file.write_whole(b"new").unwrap();
+        assert!(file.complete(|_| Err(ErrorKind::StorageFull.into())).is_err());
+        let id = file.id().clone();
+        assert!(file.commit().is_err());
+        assert!(spool.metadata(QueueName::Incoming, &id).unwrap_err().is_gone());
+    }
+
+    #[test]
+    fn the_message_before_never_comes_back() {
+        let (_root, spool) = spool();
+        assert!(spare(&spool, b"secret").commit().is_err(), "it was neither emptied nor written over");
+        assert_eq!(fs::read_dir(spool.directory(QueueName::Incoming)).unwrap().count(), 0);
     }
 
     #[test]
