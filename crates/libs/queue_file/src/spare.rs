@@ -5,7 +5,7 @@
 //! has no x permission, and lies in `incoming` (for pickup, `maildrop`), like a file that was just created. It is never made of a file
 //! that somebody still has locked, since a late recipient mark would then end up in another message.
 //!
-//! It also keeps its bytes, until it is emptied or written over. To empty it gives its blocks back and takes others, which is half
+//! Unless it is large, it also keeps its bytes, until it is emptied or written over. To empty it gives its blocks back and takes others, which is half
 //! of what it costs to write a small message. Written over, it must never be mail with bytes of two messages, not after a
 //! power failure either, and that takes two orders to be kept on the disk:
 //!
@@ -23,6 +23,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 /// Larger files are removed: their blocks are freed in any case, and that is then most of the work.
 const LARGEST: u64 = 256 * 1024;
 
+/// Larger spare files are emptied at once: they would take up much of the disk, and messages of their size are not written in one piece.
+const WRITTEN_OVER: u64 = 64 * 1024;
+
 impl Spool {
     /// Removes a finished message of `queue`. If its file can be used again, it is in `to` afterwards, under the id that is returned.
     ///
@@ -39,7 +42,8 @@ impl Spool {
         // It ceases to be mail before it gets a name that a scan may find.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| Error::system("fchmod", &old, e))?;
         let (new, path) = name_now(self, to, data.ino());
-        match rename_new(&old, &path) {
+        let emptied = || if data.len() > WRITTEN_OVER { file.set_len(0) } else { Ok(()) };
+        match rename_new(&old, &path).and_then(|()| emptied()) {
             Ok(()) => Ok(Some(new)),
             Err(_) => match fs::remove_file(&old).or_else(|_| fs::remove_file(&path)) {
                 Ok(()) => Ok(None),
@@ -157,6 +161,15 @@ mod tests {
         let id = file.id().clone();
         assert!(file.commit().is_err());
         assert!(spool.metadata(QueueName::Incoming, &id).unwrap_err().is_gone());
+    }
+
+    #[test]
+    fn a_large_file_is_emptied_at_once() {
+        let (_root, spool) = spool();
+        for (length, left) in [(64 * 1024, 64 * 1024), (64 * 1024 + 1, 0)] {
+            let file = spare(&spool, &vec![0; length]);
+            assert_eq!(file.file().metadata().unwrap().len(), left);
+        }
     }
 
     #[test]
