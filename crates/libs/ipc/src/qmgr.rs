@@ -42,7 +42,7 @@ pub enum Request {
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Back {
-    /// The empty file of a finished message, in `incoming`, for a new one. It is the receiver's from now on: to use or to
+    /// The file of a finished message, in `incoming`, for a new one. It is the receiver's from now on: to use or to
     /// remove.
     Spare {
         /// The file's queue id.

@@ -148,7 +148,7 @@ impl Message {
     /// As [`Self::parse`].
     pub fn parse_without_attributes<S: Source>(source: S, most: usize) -> Result<Self, Error> {
         let mut walk = Walk::new(source, most);
-        walk.attributes = Kept::None;
+        walk.unwanted = Some(Type::Attribute);
         walk.all()
     }
 
@@ -204,19 +204,13 @@ enum Step {
     End,
 }
 
-/// Whether named attributes are wanted.
-#[derive(PartialEq, Eq)]
-enum Kept {
-    All,
-    None,
-}
-
 struct Walk<S> {
     records: Records<S>,
     message: Message,
     most: usize,
     stop_when_full: bool,
-    attributes: Kept,
+    /// Records that are passed over.
+    unwanted: Option<Type>,
     /// What precedes the next recipient.
     pending: Recipient,
     /// Where that begins.
@@ -234,7 +228,7 @@ impl<S: Source> Walk<S> {
             message: Message::default(),
             most,
             stop_when_full: false,
-            attributes: Kept::All,
+            unwanted: None,
             pending: Recipient::default(),
             group: 0,
             extracted_at: 0,
@@ -311,7 +305,7 @@ impl<S: Source> Walk<S> {
 
     fn step(&mut self) -> Result<Step, Error> {
         let end = self.records.offset();
-        let Some(record) = self.records.next()? else {
+        let Some(record) = self.records.next_past(self.unwanted)? else {
             return Err(Error::Malformed { offset: end, problem: Problem::NoEnd });
         };
         let message = &mut self.message;
@@ -327,7 +321,6 @@ impl<S: Source> Walk<S> {
             Type::Original => self.pending.original = record.data.to_vec(),
             Type::DsnOriginal => self.pending.dsn_original = record.data.to_vec(),
             Type::DsnNotify => self.pending.notify = notify(&record)?,
-            Type::Attribute if self.attributes == Kept::None => {}
             Type::Attribute => attribute(&record, message, &mut self.pending)?,
             Type::EnvelopeId => message.attributes.push(b"envelope_id", record.data),
             Type::DsnReturn => message.attributes.push(b"ret_flags", record.data),

@@ -205,3 +205,26 @@ fn postcat_reads_what_we_write() {
         }
     }
 }
+
+#[test]
+fn a_directory_that_another_makes_meanwhile_is_used() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("defer/F");
+    let calls = std::cell::Cell::new(0);
+    let found = with_directories(&directory.join("F1"), || {
+        calls.set(calls.get() + 1);
+        if calls.get() == 1 {
+            fs::create_dir_all(&directory)?;
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok("found")
+    });
+    assert_eq!(found.unwrap(), "found");
+}
+
+#[test]
+fn what_is_missing_with_all_its_directories_there_is_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("F1");
+    assert_eq!(with_directories(&path, || fs::read(&path)).unwrap_err().kind(), io::ErrorKind::NotFound);
+}
