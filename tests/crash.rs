@@ -1,4 +1,5 @@
-//! Nothing accepted is lost: every daemon in turn, then master with all its children, is killed while mail flows.
+//! Nothing accepted is lost, and no message gets text of another: every daemon in turn, then master with all its children, is killed
+//! while mail flows.
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
@@ -88,7 +89,8 @@ fn submit(mail: &Instance, number: &AtomicUsize, accepted: &Mutex<BTreeSet<Strin
         let id = format!("crash-{serial}-id");
         client = client.or_else(|| connect(mail.port));
         let Some(open) = client.as_mut() else { continue };
-        let text = format!("From: <a@example.net>\nSubject: {id}\n\n{}\n", "Some text.\n".repeat(40));
+        let text =
+            format!("From: <a@example.net>\nSubject: {id}\n\n{}\n", format!("text of {id}\n").repeat(lines(serial)));
         match open.deliver("a@example.net", &[recipient], &text) {
             Ok(_) => {
                 if let Ok(mut set) = accepted.lock() {
@@ -98,6 +100,11 @@ fn submit(mail: &Instance, number: &AtomicUsize, accepted: &Mutex<BTreeSet<Strin
             Err(_) => client = None,
         }
     }
+}
+
+/// Text of a message: each is written over one of another length.
+fn lines(serial: usize) -> usize {
+    serial % 11 * 30
 }
 
 /// A greeted connection; after a failure a short pause, since smtpd is being started again.
@@ -163,9 +170,22 @@ fn arrivals(mail: &Instance, hop: &NextHop) -> Result<BTreeMap<String, usize>> {
         text.push_str(&fs::read_to_string(entry?.path()).unwrap_or_default());
     }
     text.push_str(&hop.messages().concat());
-    let mut counts = BTreeMap::new();
-    for subject in text.lines().filter_map(|line| line.strip_prefix("Subject: crash-")) {
-        *counts.entry(format!("crash-{subject}")).or_default() += 1;
+    let (mut counts, mut written) = (BTreeMap::new(), BTreeMap::<_, usize>::new());
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(subject) = line.strip_prefix("Subject: ").filter(|subject| subject.starts_with("crash-")) {
+            *counts.entry(subject.to_owned()).or_default() += 1;
+            current = subject;
+        } else if let Some(id) = line.strip_prefix("text of ").filter(|id| id.ends_with("-id")) {
+            *written.entry(current).or_default() += 1;
+            assert_eq!(id, current, "text of one in another");
+        }
+    }
+    for (id, count) in &counts {
+        let serial: usize = id.split('-').nth(1).context("no serial number")?.parse()?;
+        let (found, whole) = (written.get(id.as_str()).copied().unwrap_or(0), count * lines(serial));
+        // A mailbox may end in the half of a message whose delivery was killed.
+        assert!(found == whole || (serial.is_multiple_of(3) && found < whole), "{id}: {found} lines, not {whole}");
     }
     Ok(counts)
 }
