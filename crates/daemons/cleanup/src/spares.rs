@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Files that are kept; one connection after the other takes them.
 const MOST: usize = 512;
 
-/// Counts the goes in which messages are written to disk. What the file system was told before one of them began is on disk when that has ended.
+/// Counts the goes in which messages are written to disk. What the file system was told before one of them began is on disk when that
+/// has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Goes {
     begun: AtomicU64,
@@ -34,16 +35,15 @@ pub(crate) struct Spares {
     goes: Arc<Goes>,
     /// Whether the file system keeps the order that goes rely on.
     has_order: bool,
-    kept: Mutex<VecDeque<Spare>>,
+    /// With the number of goes that had begun when each came.
+    kept: Mutex<VecDeque<(QueueId, u64)>>,
 }
 
-/// A spare file. In its place in `incoming` it is no mail any more.
+/// A spare file.
 #[derive(Debug)]
 pub(crate) struct Spare {
     id: QueueId,
-    /// The goes that had begun when it came.
-    came: u64,
-    /// Whether that it is no mail is on disk, too.
+    /// Whether it is on disk that it is no mail.
     settled: bool,
 }
 
@@ -65,9 +65,9 @@ impl Spares {
 
     /// The oldest.
     pub(crate) fn take(&self) -> Option<Spare> {
-        let mut spare = self.kept().pop_front()?;
-        spare.settled = self.has_order && self.goes.ended.load(Ordering::SeqCst) > spare.came;
-        Some(spare)
+        let (id, came) = self.kept().pop_front()?;
+        let settled = self.has_order && self.goes.ended.load(Ordering::SeqCst) > came;
+        Some(Spare { id, settled })
     }
 
     /// Keeps a file, or removes it where there are enough.
@@ -76,7 +76,7 @@ impl Spares {
         let came = self.goes.begun.load(Ordering::SeqCst);
         let mut kept = self.kept();
         if kept.len() < MOST {
-            kept.push_back(Spare { id, came, settled: false });
+            kept.push_back((id, came));
         } else {
             let _ = self.spool.remove(QueueName::Incoming, &id);
         }
@@ -88,12 +88,12 @@ impl Spares {
 
     /// Removes all files.
     pub(crate) async fn clear(&self) {
-        let ids: Vec<_> = std::mem::take(&mut *self.kept()).into_iter().map(|spare| spare.id).collect();
+        let ids: Vec<_> = std::mem::take(&mut *self.kept()).into_iter().map(|(id, _)| id).collect();
         let spool = self.spool.clone();
         service::file(move || spool.remove_spares(QueueName::Incoming, &ids)).await;
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Spare>> {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<(QueueId, u64)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
