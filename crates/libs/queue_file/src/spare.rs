@@ -5,8 +5,8 @@
 //! has no x permission, and lies in `incoming` (for pickup, `maildrop`), like a file that was just created. It is never made of a file
 //! that somebody still has locked, since a late recipient mark would then end up in another message.
 //!
-//! Unless it is large, it also keeps its bytes, until it is emptied or written over. To empty it gives its blocks back and takes others, which is half
-//! of what it costs to write a small message. Written over, it must never be mail with bytes of two messages, not after a
+//! Unless it is large, it also keeps its bytes, until it is emptied or written over. To empty it gives its blocks back and takes others,
+//! which is half of what it costs to write a small message. Written over, it must never be mail with bytes of two messages, not after a
 //! power failure either, and that takes two orders to be kept on the disk:
 //!
 //! - That it is no mail any more is on disk before its first new byte is. For this nobody waits: a file system with a journal
