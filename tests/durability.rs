@@ -2,8 +2,8 @@
 //!
 //! For each 250 after DATA or BDAT: `fsync` of that queue file after its last write and its `fchmod`, before the reply. For
 //! each delivery to a mailbox and each entry of a defer log: `fsync` before the agent's answer. For each submission:
-//! `fsync` of the maildrop file before sendmail learns of it. For each file that is written over: its new bytes are on disk before it is
-//! mail, and that it is none was there before the first of them.
+//! `fsync` of the maildrop file before sendmail learns of it. Short messages become mail when their bytes are on disk; where those are
+//! written over others, it is there before the first of them that the file is no mail.
 //!
 //! Messages go one at a time, so that an answer in the trace belongs to the message at hand.
 
@@ -15,7 +15,7 @@ use testkit::client::Client;
 use testkit::instance::{Instance, Setup, account};
 
 const STRACE: &str = "/usr/bin/strace";
-const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,fchmod,link,linkat,rename,renameat,\
+const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,ftruncate,fchmod,link,linkat,rename,renameat,\
                      renameat2,exit_group";
 
 #[test]
@@ -258,15 +258,11 @@ impl Trace {
         Ok(())
     }
 
-    /// Each file that is written over; how many there are.
+    /// The orders in which short messages come to disk; how many files were written over.
     fn written_over_in_order(&self) -> Result<usize> {
         let mut count = 0;
-        let over = |call: &Call| call.name == "sync_file_range" && call.text.contains("WAIT_AFTER");
-        for arrived in self.all(over) {
+        for arrived in self.all(|call| call.name == "sync_file_range" && call.text.contains("WAIT_AFTER")) {
             let file = arrived.file.rsplit("/spool/").next().unwrap_or_default();
-            let given =
-                self.all(|call| call.name.starts_with("rename") && call.text.contains(&format!("{file}\""))).next();
-            let given = given.with_context(|| format!("{file}: where from?"))?.end;
             let ours = |call: &Call| call.file == arrived.file;
             let first = self.all(|call| ours(call) && call.is_write()).next().context("nothing written")?;
             let mail = self.all(|call| ours(call) && call.name == "fchmod").next().context("no mail")?;
@@ -274,15 +270,20 @@ impl Trace {
             if last.is_none_or(|last| last.end > arrived.begin) || arrived.end > mail.begin {
                 bail!("{file}: mail at {} with bytes that are not on disk", mail.begin);
             }
-            let mut settling = self.all(|call| call.is_sync() && call.begin > given && call.end < first.begin);
-            let changed = |sync: &Call| {
-                self.all(|call| {
-                    call.file == sync.file && call.name == "fchmod" && (given..sync.begin).contains(&call.begin)
-                })
-                .next()
-                .is_some()
+            let name = format!("{file}\"");
+            let given = self.all(|call| call.name.starts_with("rename") && call.text.contains(&name)).next();
+            let given = given.with_context(|| format!("{file}: where from?"))?;
+            let mut emptied = self.all(|call| ours(call) && call.name == "ftruncate" && call.begin < first.begin);
+            if !given.text.contains("\"active/") || emptied.next().is_some() {
+                continue;
+            }
+            let since = given.end..first.begin;
+            let is_changed = |sync: &Call| {
+                let ours = |call: &Call| call.file == sync.file && call.name == "fchmod" && call.end < sync.begin;
+                self.0.iter().any(|call| ours(call) && call.begin > given.end)
             };
-            if !settling.any(changed) {
+            let mut settling = self.all(|call| call.is_sync() && since.contains(&call.begin) && call.end < first.begin);
+            if !settling.any(is_changed) {
                 bail!("{file}: written over at {} before anything else was synchronised", first.begin);
             }
             count += 1;

@@ -175,14 +175,14 @@ impl NewFile {
     /// Gives x permission, ahead of [`Self::commit`], to a file that has all its bytes: where several files are committed
     /// together, what the file system has to write for them is best changed before any of them is waited for.
     ///
-    /// An overwritten file must not become mail before its new bytes are on disk, or half of another message could be in it after
-    /// a power failure. `write_back` waits for that; it need not wait for anything else.
+    /// It becomes mail when its bytes are on disk, or after a power failure half of it could pass for mail, and in an overwritten file
+    /// half of another message. `write_back` waits for that; it need not wait for anything else.
     ///
     /// # Errors
     /// What the system says.
     pub fn complete(&mut self, write_back: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
+        write_back(self.file()).map_err(|e| Error::system("write back", &self.path, e))?;
         if self.state == State::Overwritten {
-            write_back(self.file()).map_err(|e| Error::system("write back", &self.path, e))?;
             self.state = State::Own;
         }
         self.make_mail(0o700)
