@@ -64,18 +64,12 @@ fn write_down(jobs: Vec<Job>, goes: &Goes) -> Vec<Outcome> {
                 // Only earlier, not instead: what goes wrong here does so again below.
                 let _ = privsep::begin_write_back(file.file());
             }
-            (told, result.map(|()| file))
+            (told, result.map(|()| file).map_err(Error::from))
         })
         .collect();
     let completed: Vec<_> = written
         .into_iter()
-        .map(|(told, file)| {
-            let completed = file.map_err(Error::from).and_then(|mut file| {
-                file.complete(privsep::write_back)?;
-                Ok(file)
-            });
-            (told, completed)
-        })
+        .map(|(told, file)| (told, file.and_then(|file| file.complete(privsep::write_back))))
         .collect();
     let done: Vec<_> = completed.into_iter().map(|(told, file)| (told, file.and_then(NewFile::commit))).collect();
     if done.iter().any(|(_, result)| result.is_ok()) {

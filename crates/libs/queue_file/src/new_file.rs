@@ -179,13 +179,14 @@ impl NewFile {
     /// half of another message. `write_back` waits for that; it need not wait for anything else.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn complete(&mut self, write_back: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
+    /// What the system says; the file is then removed.
+    pub fn complete(mut self, write_back: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Error> {
         write_back(self.file()).map_err(|e| Error::system("write back", &self.path, e))?;
         if self.state == State::Overwritten {
             self.state = State::Own;
         }
-        self.make_mail(0o700)
+        self.make_mail(0o700)?;
+        Ok(self)
     }
 
     fn commit_with(mut self, mode: u32) -> Result<Committed, Error> {

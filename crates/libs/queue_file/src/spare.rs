@@ -42,8 +42,8 @@ impl Spool {
         // It ceases to be mail before it gets a name that a scan may find.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| Error::system("fchmod", &old, e))?;
         let (new, path) = name_now(self, to, data.ino());
-        let emptied = || if data.len() > WRITTEN_OVER { file.set_len(0) } else { Ok(()) };
-        match rename_new(&old, &path).and_then(|()| emptied()) {
+        let shorten = |()| if data.len() > WRITTEN_OVER { file.set_len(0) } else { Ok(()) };
+        match rename_new(&old, &path).and_then(shorten) {
             Ok(()) => Ok(Some(new)),
             Err(_) => match fs::remove_file(&old).or_else(|_| fs::remove_file(&path)) {
                 Ok(()) => Ok(None),
@@ -146,21 +146,23 @@ mod tests {
             let mut file = spare(&spool, b"secret");
             file.write_whole(new).unwrap();
             let mut waited = false;
-            file.complete(|written| {
+            let wait = |written: &fs::File| {
                 waited = true;
                 assert_eq!(written.metadata()?.mode() & 0o7777, 0o600, "it is mail already");
                 Ok(())
-            })
-            .unwrap();
+            };
+            let file = file.complete(wait).unwrap();
             assert!(waited);
             assert_eq!(mail(&spool, file), new);
         }
-        let mut file = spare(&spool, b"secret");
-        file.write_whole(b"new").unwrap();
-        assert!(file.complete(|_| Err(ErrorKind::StorageFull.into())).is_err());
-        let id = file.id().clone();
-        assert!(file.commit().is_err());
-        assert!(spool.metadata(QueueName::Incoming, &id).unwrap_err().is_gone());
+        let broken = |file: NewFile| file.complete(|_| Err(ErrorKind::StorageFull.into())).is_err();
+        for fails in [broken, |file: NewFile| file.commit().is_err()] {
+            let mut file = spare(&spool, b"secret");
+            file.write_whole(b"new").unwrap();
+            let id = file.id().clone();
+            assert!(fails(file));
+            assert!(spool.metadata(QueueName::Incoming, &id).unwrap_err().is_gone());
+        }
     }
 
     #[test]
