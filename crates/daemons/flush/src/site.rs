@@ -99,16 +99,11 @@ fn flush_log(spool: &Spool, path: &Path) -> Result<(), Error> {
 fn open(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o600);
-    let file = match options.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            options.open(path)
-        }
-        result => result,
-    };
-    let file = file.map_err(|source| Error::System { doing: "open file", path: path.to_owned(), source })?;
+    let file = queue_file::with_directories(path, || options.open(path)).map_err(|source| Error::System {
+        doing: "open file",
+        path: path.to_owned(),
+        source,
+    })?;
     file.lock()?;
     Ok(file)
 }

@@ -32,7 +32,7 @@ pub use record::Problem;
 pub use scan::{Found, Scan};
 pub use sizes::Sizes;
 pub use source::{Buffered, Segments, Source};
-pub use spool::{Layout, Lock, Spool, mark_done, rewrite_record_type};
+pub use spool::{Layout, Lock, Spool, mark_done, rewrite_record_type, with_directories};
 
 use std::io;
 use std::path::PathBuf;

@@ -231,15 +231,16 @@ pub fn rewrite_record_type(file: &File, offset: u64, from: Type, to: Type) -> Re
     Ok(file.write_all_at(&[to.byte()], offset)?)
 }
 
-/// Does `act`; if something is missing, does it once more with all directories of `path` there.
-pub(crate) fn with_directories<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+/// Does `act`; if something is missing, does it once more with all directories of `path` there. Another process may have made them
+/// just now.
+///
+/// # Errors
+/// What the system says.
+pub fn with_directories<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match act() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let Some(directory) = path.parent() else { return Err(error) };
-            // If it is there, another process may have made it just now.
-            if !directory.is_dir() {
-                DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            }
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
             act()
         }
         result => result,
