@@ -15,8 +15,8 @@ use testkit::client::Client;
 use testkit::instance::{Instance, Setup, account};
 
 const STRACE: &str = "/usr/bin/strace";
-const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,ftruncate,fchmod,link,linkat,rename,renameat,\
-                     renameat2,exit_group";
+const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,ftruncate,fchmod,link,\
+                     linkat,rename,renameat,renameat2,exit_group";
 
 #[test]
 fn every_promise_is_on_disk_before_it_is_made() -> Result<()> {
