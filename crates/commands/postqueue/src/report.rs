@@ -91,26 +91,25 @@ impl Report for People {
 
 impl Report for Json {
     fn message(&mut self, out: &mut impl Write, message: &Message) -> io::Result<()> {
-        write!(
-            out,
-            "{{\"queue_name\": {}, \"queue_id\": {}, \"arrival_time\": {}, \"message_size\": {}, \"forced_expire\": {}, \
-             \"sender\": {}, \"recipients\": [",
-            string(&message.queue_name),
-            string(&message.queue_id),
-            message.arrived,
-            message.size,
-            message.expiring,
-            string(&sender(&message.sender)),
-        )?;
+        out.write_all(b"{\"queue_name\": ")?;
+        string(out, &message.queue_name)?;
+        out.write_all(b", \"queue_id\": ")?;
+        string(out, &message.queue_id)?;
+        write!(out, ", \"arrival_time\": {}, \"message_size\": {}, ", message.arrived, message.size)?;
+        write!(out, "\"forced_expire\": {}, \"sender\": ", message.expiring)?;
+        string(out, &sender(&message.sender))?;
+        out.write_all(b", \"recipients\": [")?;
         for (index, recipient) in message.recipients.iter().enumerate() {
             let original = if recipient.original == recipient.address { &[][..] } else { &recipient.original };
-            let separator = if index == 0 { "" } else { ", " };
-            let (address, original) = (string(&external(&recipient.address)), string(&external(original)));
-            write!(out, "{separator}{{\"address\": {address}, \"orig_address\": {original}")?;
+            out.write_all(if index == 0 { b"{\"address\": " } else { b", {\"address\": " })?;
+            string(out, &external(&recipient.address))?;
+            out.write_all(b", \"orig_address\": ")?;
+            string(out, &external(original))?;
             if !recipient.reason.is_empty() {
-                write!(out, ", \"delay_reason\": {}", string(&recipient.reason))?;
+                out.write_all(b", \"delay_reason\": ")?;
+                string(out, &recipient.reason)?;
             }
-            write!(out, "}}")?;
+            out.write_all(b"}")?;
         }
         writeln!(out, "]}}")
     }
@@ -129,8 +128,9 @@ fn external(address: &[u8]) -> String {
     if address.is_empty() { String::new() } else { Address::new(address.to_vec()).to_string() }
 }
 
-fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Writes text in quotes, with escapes where JSON needs them.
+fn string(out: &mut impl Write, text: &str) -> io::Result<()> {
+    Ok(serde_json::to_writer(out, text)?)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Bytes of one read; most logs are shorter.
 const READ: usize = 8 * 1024;
 /// Longer lines are cut when they are read.
-const LINE_LIMIT: u64 = 64 * 1024;
+const LINE_LIMIT: usize = 64 * 1024;
 
 /// What a log says of one recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -219,28 +219,25 @@ impl<R: BufRead> Entries<R> {
     /// The next line without its end; `None` at the end of the log.
     fn line(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
-        let mut limited = Read::take(&mut self.input, LINE_LIMIT);
-        if limited.read_until(b'\n', &mut self.line)? == 0 {
-            return Ok(None);
-        }
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
-        } else {
-            self.skip_rest()?;
-        }
-        Ok(Some(&self.line))
-    }
-
-    fn skip_rest(&mut self) -> io::Result<()> {
+        let mut started = false;
         loop {
-            let bytes = self.input.fill_buf()?;
+            let bytes = match self.input.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
             if bytes.is_empty() {
-                return Ok(());
+                return Ok(started.then_some(&self.line));
             }
-            let (count, found) = memchr::memchr(b'\n', bytes).map_or((bytes.len(), false), |at| (at + 1, true));
+            started = true;
+            let end = memchr::memchr(b'\n', bytes);
+            let text = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+            let room = LINE_LIMIT.saturating_sub(self.line.len());
+            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            let count = text.len() + usize::from(end.is_some());
             self.input.consume(count);
-            if found {
-                return Ok(());
+            if end.is_some() {
+                return Ok(Some(&self.line));
             }
         }
     }
@@ -319,6 +316,18 @@ mod tests {
         let found: Vec<_> = Entries::new(&b"\n<a@b>: no such user\n\n<c@d>: later\n"[..]).map(Result::unwrap).collect();
         let found: Vec<_> = found.iter().map(|e| (&e.recipient[..], &e.reason[..])).collect();
         assert_eq!(found, [(&b"a@b"[..], "no such user"), (b"c@d", "later")]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_the_next_line_is_whole() {
+        for length in [LINE_LIMIT, LINE_LIMIT + 1, 3 * LINE_LIMIT] {
+            let text = format!("recipient=a@example.org\nreason={}\naction=delayed\n\n", "x".repeat(length - 7));
+            // In pieces, as from a disk.
+            let pieces = io::BufReader::with_capacity(1000, text.as_bytes());
+            let entries: Vec<_> = Entries::new(pieces).map(Result::unwrap).collect();
+            assert_eq!(entries.len(), 1);
+            assert_eq!((entries[0].reason.len(), entries[0].action.as_str()), (LINE_LIMIT - 7, "delayed"));
+        }
     }
 
     proptest! {

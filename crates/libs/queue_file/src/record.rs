@@ -352,6 +352,7 @@ impl<S: Source> Records<S> {
                 self.jump(skip, length)?;
             } else if Some(kind) == unwanted {
                 self.offset += (skip + length) as u64;
+                self.each_at_hand(|next, _| (next == kind.byte()).then_some(true))?;
             } else {
                 break (kind, skip, length);
             }

@@ -66,16 +66,30 @@ impl Sizes {
     /// Parses the record's data. Files of old releases have fewer columns.
     #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(data).ok()?;
-        let mut columns = text.split_ascii_whitespace().map(str::parse::<u64>);
-        let data_size = columns.next()?.ok()?;
-        let mut column = || columns.next().unwrap_or(Ok(0)).ok();
-        let (data_offset, recipient_count, qmgr_flags) = (column()?, column()?, column()?);
-        let content_size = column()?;
-        let send_flags = u32::try_from(column()?).ok()?;
+        let ([data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags], count) = columns(data)?;
+        let send_flags = u32::try_from(send_flags).ok()?;
         let content_size = if content_size == 0 { data_size } else { content_size };
-        Some(Self { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags })
+        let sizes = Self { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags };
+        (count > 0).then_some(sizes)
     }
+}
+
+/// The first six numbers, 0 for those that are not there, and how many are.
+fn columns(data: &[u8]) -> Option<([u64; 6], usize)> {
+    let (mut numbers, mut count, mut is_inside) = ([0_u64; 6], 0, false);
+    for byte in data {
+        if byte.is_ascii_whitespace() {
+            is_inside = false;
+            continue;
+        }
+        if !is_inside {
+            (is_inside, count) = (true, count + 1);
+        }
+        let Some(number) = numbers.get_mut(count - 1) else { break };
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        *number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some((numbers, count))
 }
 
 /// Writes a number at the end of its column.

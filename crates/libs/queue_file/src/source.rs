@@ -103,6 +103,7 @@ impl<F: Borrow<File>> Buffered<F> {
         self.buffer
     }
 
+    #[inline]
     fn available(&self, offset: u64) -> Option<&[u8]> {
         let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
         self.buffer.get(skip..self.filled)
@@ -140,6 +141,7 @@ impl<F: Borrow<File>> Buffered<F> {
 }
 
 impl<F: Borrow<File>> Source for Buffered<F> {
+    #[inline]
     fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
         if self.available(offset).is_none_or(|bytes| bytes.len() < least && !self.ended) {
             self.fill(offset, least)?;
@@ -149,6 +151,7 @@ impl<F: Borrow<File>> Source for Buffered<F> {
 }
 
 impl<S: Source> Source for &mut S {
+    #[inline]
     fn window(&mut self, offset: u64, least: usize) -> io::Result<&[u8]> {
         (**self).window(offset, least)
     }
