@@ -13,8 +13,9 @@ use queue_file::{Committed, Error, NewFile, QueueName, Sizes, Spool};
 
 use crate::Desk;
 
-/// What may gather before it is written.
-const GATHER: usize = 64 * 1024;
+/// A larger message is written in pieces of this size that begin at its multiples: the page cache takes its memory in pieces
+/// as large then, which costs a third less than single ones.
+const PIECE: usize = 256 * 1024;
 
 /// Room for a message of a few pages.
 const ORDINARY: usize = 8 * 1024;
@@ -100,29 +101,40 @@ impl Draft {
         self.data_offset = Some(self.position());
     }
 
-    /// Writes what has gathered, if it is much.
+    /// Writes the pieces that are whole.
     pub(crate) async fn relieve(self) -> Result<Self, Error> {
-        if self.buffer.len() < GATHER { Ok(self) } else { self.write_out().await }
+        let begun = usize::try_from(self.position() % PIECE as u64).unwrap_or(0);
+        match self.buffer.len().saturating_sub(begun) {
+            0 => Ok(self),
+            length => self.write_out(length).await,
+        }
     }
 
-    async fn write_out(mut self) -> Result<Self, Error> {
+    /// Writes the first `length` bytes of what has gathered.
+    async fn write_out(mut self, length: usize) -> Result<Self, Error> {
         if self.written == 0 {
             let leading = self.data_offset.and_then(|end| self.buffer.get(..usize::try_from(end).ok()?));
             self.leading = leading.map(<[u8]>::to_vec).unwrap_or_default();
         }
         service::file(move || {
             self.file.empty()?;
-            self.file.file().write_all_at(&self.buffer, self.written)?;
-            self.written += self.buffer.len() as u64;
-            self.buffer.clear();
+            let gathered = self.buffer.get(..length).unwrap_or(&self.buffer);
+            self.file.file().write_all_at(gathered, self.written)?;
+            self.written += gathered.len() as u64;
+            self.buffer.drain(..length);
             Ok(self)
         })
         .await
     }
 
+    async fn write_all(self) -> Result<Self, Error> {
+        let length = self.buffer.len();
+        self.write_out(length).await
+    }
+
     /// Puts what has gathered on disk, unless all there is of the message is in memory.
     pub(crate) async fn settle(self) -> Result<Self, Error> {
-        if self.written == 0 { Ok(self) } else { self.write_out().await }
+        if self.written == 0 { Ok(self) } else { self.write_all().await }
     }
 
     /// All records so far, if they are in memory.
@@ -173,7 +185,7 @@ impl Draft {
     /// Puts the final `C` record in place, and all else on disk, but makes no mail of it: for a notice about a refusal.
     pub(crate) async fn complete(mut self, sizes: Sizes) -> Result<Self, Error> {
         let header = self.set_sizes(sizes);
-        let draft = self.write_out().await?;
+        let draft = self.write_all().await?;
         service::file(move || {
             draft.file.file().write_all_at(&header, 0)?;
             Ok(draft)
@@ -243,11 +255,11 @@ impl Draft {
 
 /// Moves a range of a file to another offset; the two may overlap.
 fn shift(file: &File, range: Range<u64>, to: u64) -> std::io::Result<()> {
-    let mut chunk = vec![0; GATHER];
+    let mut chunk = vec![0; PIECE];
     let size = range.end.saturating_sub(range.start);
     let mut done = 0;
     while done < size && to != range.start {
-        let count = (size - done).min(GATHER as u64);
+        let count = (size - done).min(PIECE as u64);
         // What is moved towards the end is moved from its end on, so that nothing is overwritten before it was read.
         let at = if to > range.start { size - done - count } else { done };
         let part = chunk.get_mut(..usize::try_from(count).unwrap_or(0)).unwrap_or_default();
@@ -270,14 +282,35 @@ mod tests {
 
     #[test]
     fn ranges_are_moved_both_ways() {
-        let bytes: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
-        for to in [0, 999, 1000, 1001, 70_000] {
+        let bytes: Vec<u8> = (0..800_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        for to in [0, 999, 1000, 1001, 300_000] {
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(&bytes, 0).unwrap();
-            shift(&file, 1000..190_000, to).unwrap();
-            let mut moved = vec![0; 189_000];
+            shift(&file, 1000..790_000, to).unwrap();
+            let mut moved = vec![0; 789_000];
             file.read_exact_at(&mut moved, to).unwrap();
-            assert!(moved == bytes[1000..190_000], "{to}");
+            assert!(moved == bytes[1000..790_000], "{to}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_written_in_whole_pieces_until_it_is_complete() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("incoming")).unwrap();
+        let spool = Spool::new(root.path(), queue_file::Layout::default());
+        let mut draft = Draft::new(spool.create(QueueName::Incoming).unwrap());
+        let path = spool.path(QueueName::Incoming, draft.file.id());
+        draft.begin();
+        let mut expected = draft.records().clone();
+        for (number, length) in (0_u8..).zip([100, PIECE - 200, 1000, 3 * PIECE + 7, 1]) {
+            let part = vec![number; length];
+            draft.records().extend_from_slice(&part);
+            expected.extend_from_slice(&part);
+            draft = draft.relieve().await.unwrap();
+            let whole = expected.len() - expected.len() % PIECE;
+            assert_eq!(std::fs::read(&path).unwrap(), expected[..whole]);
+        }
+        let _draft = draft.settle().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
     }
 }
