@@ -33,12 +33,18 @@ pub(crate) struct Committer(Lane<Job>);
 impl Committer {
     pub(crate) fn start(goes: Arc<Goes>) -> Self {
         let work = move |jobs| write_down(jobs, &goes);
-        Self(Lane::start(&PACE, (TOGETHER, AT_ONCE), work, |done| {
-            for (told, result) in done {
-                // A session that has ended meanwhile has its mail in the queue all the same.
-                let _ = told.send(result);
-            }
-        }))
+        Self(Lane::start(
+            &PACE,
+            TOGETHER,
+            || AT_ONCE,
+            work,
+            |done| {
+                for (told, result) in done {
+                    // A session that has ended meanwhile has its mail in the queue all the same.
+                    let _ = told.send(result);
+                }
+            },
+        ))
     }
 
     /// Writes all bytes of a file, and waits until they are on disk.

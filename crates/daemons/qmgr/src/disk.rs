@@ -2,6 +2,7 @@
 
 use crate::message::Handling;
 use ipc::qmgr::Arrival;
+use offload::{divide, spread};
 use queue_file::sweep::THREADS;
 use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
 use std::fs::File;
@@ -80,7 +81,9 @@ pub(crate) fn admit_some(
 ) -> (Vec<Admission>, bool) {
     let (due, is_more) = next_due(spool, queue, scan, most, rules);
     let spool = spool.clone();
-    let admitted = offload::spread(side_by_side(due), move |id| admit(&spool, queue, id, rules));
+    // Most of the time is spent waiting for the disk to hear of what is removed.
+    let parts = due.len().div_ceil(LEAST).min(THREADS);
+    let admitted = spread(divide(due, parts), move |id| admit(&spool, queue, id, rules));
     (admitted.into_iter().filter(|admission| !matches!(admission, Admission::Passed)).collect(), is_more)
 }
 
@@ -113,13 +116,6 @@ fn is_due(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> bool {
     queue == QueueName::Active
         || rules.ignore_times
         || spool.metadata(queue, id).map_or_else(|error| !error.is_gone(), |data| modified(&data) <= rules.now)
-}
-
-/// Files in parts, to be admitted at once: most of the time is spent waiting for the disk to hear of what is removed.
-fn side_by_side(ids: Vec<QueueId>) -> Vec<Vec<QueueId>> {
-    let part = ids.len().div_ceil(THREADS).max(LEAST);
-    let mut ids = ids.into_iter().peekable();
-    std::iter::from_fn(|| ids.peek().is_some().then(|| ids.by_ref().take(part).collect())).collect()
 }
 
 fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admission {

@@ -3,16 +3,15 @@
 use crate::engine::Event;
 use crate::schedule::MessageNumber;
 use nix::sys::resource::{UsageWho, getrusage};
-use offload::{Pace, spread};
+use offload::{Pace, Shares, spread};
 use queue_file::Spool;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What is done in one go at most.
 const BATCH: usize = 128;
-/// A thread more is worth its while for this much work: it also gets into the way of the others, where they rename. Work that comes
+/// What a thread more is worth its while for: it also gets into the way of the others, where they rename. Work that comes
 /// faster than it is done gathers, and then is worth more threads.
 const SHARE: Duration = Duration::from_millis(2);
 
@@ -28,11 +27,11 @@ impl Lane {
     /// Starts the task that has the work done, on so many threads at most; on one, everything is done in the order in which it was
     /// asked for.
     pub(crate) fn start(spool: Arc<Spool>, events: mpsc::UnboundedSender<Event>, threads: usize) -> Self {
-        // How long one piece waits for the disk, in nanoseconds.
-        let average = Arc::new(AtomicU64::new(0));
+        // By how long a piece waits for the disk.
+        let shares = Arc::new(Shares::of(SHARE));
         let work = move |batch: Vec<(MessageNumber, Job)>| {
-            let each = Duration::from_nanos(average.load(Ordering::Relaxed));
-            let parts = parts(batch, threads, each);
+            let count = shares.parts(batch.len(), threads);
+            let parts = parts(batch, count);
             let own = parts.first().map_or(0, Vec::len);
             let (began, before) = (Instant::now(), waits());
             // In the end this thread waits for each of the others.
@@ -40,16 +39,20 @@ impl Lane {
             let spool = Arc::clone(&spool);
             let done = spread(parts, move |job: Job| job(&spool));
             let waits = usize::try_from(waits() - before).unwrap_or(0).saturating_sub(others);
-            // An eighth of the average is the newest.
-            let each = (each * 7 + waited(began.elapsed(), own, waits)) / 8;
-            average.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            shares.learn(waited(began.elapsed(), own, waits));
             done
         };
-        Self(offload::Lane::start(&PACE, (BATCH, 1), work, move |done| {
-            for event in done {
-                let _ = events.send(event);
-            }
-        }))
+        Self(offload::Lane::start(
+            &PACE,
+            BATCH,
+            || 1,
+            work,
+            move |done| {
+                for event in done {
+                    let _ = events.send(event);
+                }
+            },
+        ))
     }
 
     /// Asks for a piece of work.
@@ -76,10 +79,8 @@ fn waits() -> i64 {
     getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.voluntary_context_switches())
 }
 
-/// Work in as many parts as it is worth, if a piece of it waits so long; that of one message is in one part.
-fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Vec<Vec<Job>> {
-    let worth = each.as_micros() * batch.len() as u128 / SHARE.as_micros();
-    let count = usize::try_from(worth).unwrap_or(threads).min(threads).min(batch.len()).max(1);
+/// Work in so many parts; that of one message is in one part.
+fn parts(batch: Vec<(MessageNumber, Job)>, count: usize) -> Vec<Vec<Job>> {
     let mut parts: Vec<Vec<Job>> = (0..count).map(|_| Vec::new()).collect();
     for (number, job) in batch {
         let place = usize::try_from(number % count as u64).unwrap_or(0);
@@ -95,21 +96,6 @@ fn parts(batch: Vec<(MessageNumber, Job)>, threads: usize, each: Duration) -> Ve
 mod tests {
     use super::*;
 
-    fn split(count: u64, threads: usize, each: u64) -> Vec<usize> {
-        let jobs = (0..count).map(|number| (number, Box::new(|_: &Spool| Event::Done) as Job)).collect();
-        parts(jobs, threads, Duration::from_micros(each)).iter().map(Vec::len).collect()
-    }
-
-    #[test]
-    fn quick_work_is_done_by_one_and_slow_work_by_many() {
-        assert_eq!(split(100, 8, 2), [100]);
-        assert_eq!(split(100, 1, 9000), [100]);
-        assert_eq!(split(2, 8, 100), [2]);
-        let parts = split(128, 8, 200);
-        assert_eq!((parts.len(), parts.iter().sum()), (8, 128));
-        assert!(parts.iter().all(|part| *part > 0));
-    }
-
     #[test]
     fn work_that_only_shares_the_processors_has_not_waited() {
         let took = Duration::from_millis(100);
@@ -122,10 +108,13 @@ mod tests {
 
     #[test]
     fn no_thread_is_without_work() {
-        assert_eq!(split(1, 8, 90_000), [1]);
-        assert_eq!(split(3, 8, 90_000), [1, 1, 1]);
-        let jobs = (0..4).map(|_| (7, Box::new(|_: &Spool| Event::Done) as Job)).collect();
-        assert_eq!(parts(jobs, 8, Duration::from_millis(90)).len(), 1);
+        let split = |numbers: &[u64], count| -> Vec<usize> {
+            let jobs = numbers.iter().map(|number| (*number, Box::new(|_: &Spool| Event::Done) as Job)).collect();
+            parts(jobs, count).iter().map(Vec::len).collect()
+        };
+        assert_eq!(split(&[0, 1, 2], 3), [1, 1, 1]);
+        assert_eq!(split(&[0, 1, 2, 3, 4], 1), [5]);
+        assert_eq!(split(&[7, 7, 7, 7], 4), [4]);
     }
 
     #[tokio::test]
@@ -143,7 +132,7 @@ mod tests {
             .collect();
         drop(sender);
         let spool = Spool::new("", queue_file::Layout::default());
-        let parts = parts(batch, 8, Duration::from_millis(1));
+        let parts = parts(batch, 8);
         assert!(parts.len() > 1);
         offload::pool(|| spread(parts, move |job: Job| job(&spool))).await;
         let asked: Vec<_> = asked.iter().collect();

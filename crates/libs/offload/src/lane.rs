@@ -1,8 +1,8 @@
 //! Work that gathers while earlier work of the kind is being done.
 
 use crate::{Pace, pool};
-use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// A queue of jobs: those at hand are done in one go, in the order in which they were put, and one go after the other.
 pub struct Lane<J> {
@@ -17,33 +17,36 @@ impl<J> std::fmt::Debug for Lane<J> {
 
 impl<J: Send + 'static> Lane<J> {
     /// Starts the task that has the work done: `work` blocks and gets at most `most` jobs, `done` gets what it returned. Up to
-    /// `at_once` goes are under way at the same time; with one, the order is kept from go to go.
+    /// `at_once` goes are under way at the same time, at least one; with one, the order is kept from go to go.
     ///
     /// A single job is done at once where `pace` says that it is quick. Several go to the pool, so that the event loop can
-    /// gather the next ones meanwhile. The task ends with the lane.
+    /// gather the next ones meanwhile. The task ends with the lane, and what is under way then is not waited for.
     pub fn start<R: Send + 'static>(
         pace: &'static Pace,
-        (most, at_once): (usize, usize),
+        most: usize,
+        at_once: impl Fn() -> usize + Send + 'static,
         work: impl Fn(Vec<J>) -> R + Clone + Send + 'static,
-        done: impl Fn(R) + Clone + Send + 'static,
+        done: impl Fn(R) + Clone + Send + Sync + 'static,
     ) -> Self {
         let (jobs, mut wanted) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let free = Arc::new(Semaphore::new(at_once));
-            while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+            let mut goes = JoinSet::new();
+            loop {
+                while goes.len() >= at_once().max(1) {
+                    goes.join_next().await;
+                }
                 let mut batch = Vec::new();
+                let count = wanted.recv_many(&mut batch, most).await;
+                while goes.try_join_next().is_some() {}
                 let (work, done) = (work.clone(), done.clone());
-                match wanted.recv_many(&mut batch, most).await {
-                    0 => return,
-                    1 if free.available_permits() + 1 == at_once => {
-                        let result = pace.run(move || work(batch)).await;
-                        done(result);
-                    }
-                    _ => drop(tokio::spawn(async move {
-                        let result = pool(move || work(batch)).await;
-                        done(result);
-                        drop(place);
-                    })),
+                let go = move || work(batch);
+                match count {
+                    0 => return goes.detach_all(),
+                    1 if goes.is_empty() => match pace.now(go) {
+                        Ok(result) => done(result),
+                        Err(go) => drop(goes.spawn(async move { done(pace.run(go).await) })),
+                    },
+                    _ => drop(goes.spawn(async move { done(pool(go).await) })),
                 }
             }
         });
@@ -68,7 +71,8 @@ mod tests {
         let (told, mut hear) = mpsc::unbounded_channel();
         let lane = Lane::start(
             &PACE,
-            (3, 1),
+            3,
+            || 1,
             |jobs: Vec<u32>| jobs,
             move |jobs| {
                 let _ = told.send(jobs);
@@ -81,5 +85,33 @@ mod tests {
         assert_eq!(hear.recv().await, Some(vec![6]));
         drop(lane);
         assert_eq!(hear.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn slow_work_holds_nobody_up_while_more_may_be_under_way() {
+        static SLOW: Pace = Pace::new(0);
+        let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let (told, mut hear) = mpsc::unbounded_channel();
+        let work = move |jobs: Vec<u32>| {
+            let _ = begun.send(());
+            both.wait();
+            jobs
+        };
+        let lane = Lane::start(
+            &SLOW,
+            3,
+            || 2,
+            work,
+            move |jobs| {
+                let _ = told.send(jobs);
+            },
+        );
+        lane.put(1);
+        begins.recv().await;
+        lane.put(2);
+        let mut done = [hear.recv().await, hear.recv().await];
+        done.sort();
+        assert_eq!(done, [Some(vec![1]), Some(vec![2])]);
     }
 }

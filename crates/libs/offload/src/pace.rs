@@ -1,7 +1,8 @@
 //! Blocking work: on the one pool of the process, or at once where waking a thread would cost more.
 
+use crate::average::Average;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Does blocking work (directories, name service, files of any size) on the one pool of the process. A panic in there goes on
 /// here.
@@ -19,20 +20,19 @@ pub async fn pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// How long work of one kind takes, as this process sees it; that decides where it is done.
 #[derive(Debug)]
 pub struct Pace {
-    /// In microseconds.
-    quick: u32,
+    quick: Duration,
     /// Pieces of work that have begun, or wait for a thread.
     underway: AtomicU32,
-    /// What one takes, in microseconds; recent ones count most.
-    average: AtomicU32,
+    /// What one takes.
+    average: Average,
 }
 
 impl Pace {
     /// Work that takes less than `quick` microseconds on average is done at once: to wake a thread and be woken by it costs a
     /// good part of that, and more where the processor sleeps in between.
     #[must_use]
-    pub const fn new(quick: u32) -> Self {
-        Self { quick, underway: AtomicU32::new(0), average: AtomicU32::new(0) }
+    pub const fn new(quick: u64) -> Self {
+        Self { quick: Duration::from_micros(quick), underway: AtomicU32::new(0), average: Average::new() }
     }
 
     /// For files: to write one down, or to rename or remove a few, takes less than 1.5 ms on a disk that is worth waiting for.
@@ -47,25 +47,27 @@ impl Pace {
         if self.begin() { self.timed(work) } else { pool(move || self.timed(work)).await }
     }
 
+    /// Does a piece of work at once, or gives it back if it belongs on the pool.
+    pub(crate) fn now<T, W: FnOnce() -> T>(&self, work: W) -> Result<T, W> {
+        if self.begin() {
+            return Ok(self.timed(work));
+        }
+        drop(End(self));
+        Err(work)
+    }
+
     /// Counts a piece of work; whether it is to be done at once.
     fn begin(&self) -> bool {
         let others = self.underway.fetch_add(1, Ordering::Relaxed);
-        others == 0 && self.average.load(Ordering::Relaxed) < self.quick
+        others == 0 && self.average.get() < self.quick
     }
 
     fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
         let _end = End(self);
         let began = Instant::now();
         let done = work();
-        self.learn(began.elapsed());
+        self.average.learn(began.elapsed());
         done
-    }
-
-    /// An eighth of the average is the newest. What two threads note at once may count once.
-    fn learn(&self, took: std::time::Duration) {
-        let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX).min(i64::from(u32::MAX) / 8);
-        let average = i64::from(self.average.load(Ordering::Relaxed));
-        self.average.store(u32::try_from(average + (took - average) / 8).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 
@@ -81,14 +83,13 @@ impl Drop for End<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_slow_disk_is_left_to_the_pool_until_it_is_quick_again() {
         let pace = Pace::new(1500);
         for (took, times, at_once) in [(100, 20, true), (9000, 4, false), (100, 4, false), (100, 40, true)] {
             for _ in 0..times {
-                pace.learn(Duration::from_micros(took));
+                pace.average.learn(Duration::from_micros(took));
             }
             assert_eq!(pace.begin(), at_once, "{times} of {took}");
             pace.timed(|| ());

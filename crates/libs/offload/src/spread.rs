@@ -1,10 +1,48 @@
-//! One piece of work in parts, on several threads.
+//! Work in parts, on several threads.
 
+use crate::average::Average;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime::Handle;
+
+/// Into how many parts work is worth being divided.
+#[derive(Debug)]
+pub struct Shares {
+    share: Duration,
+    /// How long a piece takes.
+    each: Average,
+}
+
+impl Shares {
+    /// A thread more is worth its while for this much work.
+    #[must_use]
+    pub const fn of(share: Duration) -> Self {
+        Self { share, each: Average::new() }
+    }
+
+    /// How many parts so many pieces are worth, on so many threads at most; at least one.
+    #[must_use]
+    pub fn parts(&self, pieces: usize, threads: usize) -> usize {
+        let worth = self.each.get().as_nanos() * pieces as u128 / self.share.as_nanos().max(1);
+        usize::try_from(worth).unwrap_or(threads).min(threads).min(pieces).max(1)
+    }
+
+    /// Notes how long a piece has taken.
+    pub fn learn(&self, took: Duration) {
+        self.each.learn(took);
+    }
+}
+
+/// Divides items among at most so many parts, in order; parts of the same size, but for the last.
+#[must_use]
+pub fn divide<T>(items: Vec<T>, parts: usize) -> Vec<Vec<T>> {
+    let size = items.len().div_ceil(parts.max(1)).max(1);
+    let mut items = items.into_iter().peekable();
+    std::iter::from_fn(|| items.peek().is_some().then(|| items.by_ref().take(size).collect())).collect()
+}
 
 /// Does `work` with every item of some parts: here, and where there are several on threads of the pool as well, as far as they
 /// are free. The results of a part stay in order, and the parts too. It waits for all of them, so it is itself to be called
@@ -59,6 +97,33 @@ impl<T, F> Todo<T, F> {
 mod tests {
     use super::*;
     use crate::pool;
+
+    #[test]
+    fn quick_work_is_in_one_part_and_slow_work_in_many() {
+        for (each, pieces, threads, parts) in [
+            (2, 100, 8, 1),
+            (100, 2, 8, 1),
+            (101, 100, 8, 5),
+            (200, 128, 8, 8),
+            (9000, 100, 1, 1),
+            (9000, 3, 8, 3),
+            (9000, 0, 8, 1),
+        ] {
+            let shares = Shares::of(Duration::from_millis(2));
+            // Of what is not known yet, one part.
+            assert_eq!(shares.parts(pieces, threads), 1);
+            (0..100).for_each(|_| shares.learn(Duration::from_micros(each)));
+            assert_eq!(shares.parts(pieces, threads), parts, "{pieces} of {each}");
+        }
+    }
+
+    #[test]
+    fn parts_have_all_items_in_order() {
+        assert_eq!(divide(Vec::<u8>::new(), 3), Vec::<Vec<u8>>::new());
+        assert_eq!(divide(vec![1, 2, 3, 4, 5], 2), [vec![1, 2, 3], vec![4, 5]]);
+        assert_eq!(divide(vec![1, 2], 7), [[1], [2]]);
+        assert_eq!(divide(vec![1, 2], 0), [[1, 2]]);
+    }
 
     #[test]
     fn without_a_runtime_it_is_done_here() {
