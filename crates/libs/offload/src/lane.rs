@@ -63,6 +63,8 @@ impl<J: Send + 'static> Lane<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Duration;
 
     static PACE: Pace = Pace::new(1500);
 
@@ -90,13 +92,17 @@ mod tests {
     #[tokio::test]
     async fn slow_work_holds_nobody_up_while_more_may_be_under_way() {
         static SLOW: Pace = Pace::new(0);
-        let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let underway = Arc::new((Mutex::new(0), Condvar::new()));
         let (begun, mut begins) = mpsc::unbounded_channel();
         let (told, mut hear) = mpsc::unbounded_channel();
         let work = move |jobs: Vec<u32>| {
+            let (count, changed) = &*underway;
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            changed.notify_all();
             let _ = begun.send(());
-            both.wait();
-            jobs
+            let (count, _) = changed.wait_timeout_while(count, Duration::from_secs(5), |count| *count < 2).unwrap();
+            (*count, jobs)
         };
         let lane = Lane::start(
             &SLOW,
@@ -112,6 +118,6 @@ mod tests {
         lane.put(2);
         let mut done = [hear.recv().await, hear.recv().await];
         done.sort();
-        assert_eq!(done, [Some(vec![1]), Some(vec![2])]);
+        assert_eq!(done, [Some((2, vec![1])), Some((2, vec![2]))]);
     }
 }
