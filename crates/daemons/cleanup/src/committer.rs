@@ -4,19 +4,25 @@
 //! the file system has to put on disk for one often serves the others too.
 
 use crate::spares::Goes;
-use offload::{Lane, Pace};
+use offload::{Lane, Pace, Shares, divide, spread};
 use queue_file::{Committed, Error, NewFile};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Messages that are written in one go at most. Those that come meanwhile wait for all of them.
 const TOGETHER: usize = 64;
 
-/// How many such goes there are at the same time: while one waits for the disk, the next ones are written.
-const AT_ONCE: usize = 2;
+/// How many such goes there are at the same time: while one waits for the disk, the next ones are written. On a disk that takes its
+/// time nobody waits for others, up to so many goes.
+const AT_ONCE: std::ops::RangeInclusive<usize> = 2..=16;
 
 static PACE: Pace = Pace::of_files();
+
+/// How long it takes to synchronise a file. A disk that needs milliseconds for one needs little more for many at the same time;
+/// where it is quick, a thread does several.
+static SYNCS: Shares = Shares::of(Duration::from_millis(1));
 
 /// A whole file, still in memory.
 #[derive(Debug)]
@@ -33,18 +39,12 @@ pub(crate) struct Committer(Lane<Job>);
 impl Committer {
     pub(crate) fn start(goes: Arc<Goes>) -> Self {
         let work = move |jobs| write_down(jobs, &goes);
-        Self(Lane::start(
-            &PACE,
-            TOGETHER,
-            || AT_ONCE,
-            work,
-            |done| {
-                for (told, result) in done {
-                    // A session that has ended meanwhile has its mail in the queue all the same.
-                    let _ = told.send(result);
-                }
-            },
-        ))
+        Self(Lane::start(&PACE, TOGETHER, at_once, work, |done| {
+            for (told, result) in done {
+                // A session that has ended meanwhile has its mail in the queue all the same.
+                let _ = told.send(result);
+            }
+        }))
     }
 
     /// Writes all bytes of a file, and waits until they are on disk.
@@ -77,11 +77,23 @@ fn write_down(jobs: Vec<Job>, goes: &Goes) -> Vec<Outcome> {
         .into_iter()
         .map(|(told, file)| (told, file.and_then(|file| file.complete(privsep::write_back))))
         .collect();
-    let done: Vec<_> = completed.into_iter().map(|(told, file)| (told, file.and_then(NewFile::commit))).collect();
+    let parts = SYNCS.parts(completed.len(), TOGETHER);
+    let done = spread(divide(completed, parts), |(told, file)| (told, file.and_then(commit)));
     if done.iter().any(|(_, result)| result.is_ok()) {
         goes.end(go);
     }
     done
+}
+
+fn at_once() -> usize {
+    SYNCS.parts(*AT_ONCE.end(), *AT_ONCE.end()).max(*AT_ONCE.start())
+}
+
+fn commit(file: NewFile) -> Result<Committed, Error> {
+    let began = Instant::now();
+    let committed = file.commit();
+    SYNCS.learn(began.elapsed());
+    committed
 }
 
 #[cfg(test)]
