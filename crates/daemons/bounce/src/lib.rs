@@ -113,7 +113,7 @@ impl Bounce {
     async fn append(&self, queue_id: &str, entry: log::Entry) -> bool {
         let Some(id) = QueueId::parse(queue_id) else { return false };
         let (spool, queue) = (self.spool.clone(), self.log);
-        let appended = service::file(move || log::append(&spool, queue, &id, &entry)).await;
+        let appended = service::sync(move || log::append(&spool, queue, &id, &entry)).await;
         appended.inspect_err(|error| warn!("{queue_id}: {error}")).is_ok()
     }
 

@@ -216,7 +216,7 @@ impl Draft {
             desk.committer.commit(self.file, self.buffer).await?
         } else {
             let spool = desk.spool.clone();
-            service::file(move || self.synchronise(&spool, queue, &header)).await?
+            service::sync(move || self.synchronise(&spool, queue, &header)).await?
         };
         Ok(Done {
             committed,

@@ -139,7 +139,7 @@ impl Desk {
             }
         }
         Ok(match draft.file {
-            None => service::file(move || draft.finish()).await,
+            None => service::sync(move || draft.finish()).await,
             Some(_) => service::disk(move || draft.finish()).await,
         })
     }

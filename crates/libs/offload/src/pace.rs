@@ -44,37 +44,49 @@ impl Pace {
     /// Does a piece of work: at once while this process has no other of the kind and they are quick, and else on the pool, where
     /// many are under way together.
     pub async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        if self.begin() { self.timed(work) } else { pool(move || self.timed(work)).await }
+        let (turn, at_once) = self.begin();
+        if at_once { turn.timed(work) } else { pool(move || turn.timed(work)).await }
+    }
+
+    /// As [`Self::run`], for work that mostly waits. Whatever else has come in this turn of the event loop is heard first: if
+    /// there is more of the kind, all of it waits side by side on the pool.
+    pub async fn run_side_by_side<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (turn, at_once) = self.begin();
+        if at_once {
+            tokio::task::yield_now().await;
+            if self.underway.load(Ordering::Relaxed) == 1 {
+                return turn.timed(work);
+            }
+        }
+        pool(move || turn.timed(work)).await
     }
 
     /// Does a piece of work at once, or gives it back if it belongs on the pool.
     pub(crate) fn now<T, W: FnOnce() -> T>(&self, work: W) -> Result<T, W> {
-        if self.begin() {
-            return Ok(self.timed(work));
-        }
-        drop(End(self));
-        Err(work)
+        let (turn, at_once) = self.begin();
+        if at_once { Ok(turn.timed(work)) } else { Err(work) }
     }
 
     /// Counts a piece of work; whether it is to be done at once.
-    fn begin(&self) -> bool {
+    fn begin(&self) -> (Turn<'_>, bool) {
         let others = self.underway.fetch_add(1, Ordering::Relaxed);
-        others == 0 && self.average.get() < self.quick
+        (Turn(self), others == 0 && self.average.get() < self.quick)
     }
+}
 
-    fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _end = End(self);
+/// A piece of work that is counted until it has ended, by a panic too, or is given up.
+struct Turn<'a>(&'a Pace);
+
+impl Turn<'_> {
+    fn timed<T>(self, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let done = work();
-        self.average.learn(began.elapsed());
+        self.0.average.learn(began.elapsed());
         done
     }
 }
 
-/// Counts the end of a piece of work, even of one that panics.
-struct End<'a>(&'a Pace);
-
-impl Drop for End<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.underway.fetch_sub(1, Ordering::Relaxed);
     }
@@ -91,18 +103,32 @@ mod tests {
             for _ in 0..times {
                 pace.average.learn(Duration::from_micros(took));
             }
-            assert_eq!(pace.begin(), at_once, "{times} of {took}");
-            pace.timed(|| ());
+            assert_eq!(pace.begin().1, at_once, "{times} of {took}");
         }
     }
 
     #[test]
     fn only_one_piece_is_done_at_once() {
         let pace = Pace::new(1500);
-        assert!(pace.begin());
-        assert!(!pace.begin());
-        pace.timed(|| ());
-        pace.timed(|| ());
-        assert!(pace.begin());
+        let (first, at_once) = pace.begin();
+        assert!(at_once);
+        assert!(!pace.begin().1);
+        drop(first);
+        assert!(pace.begin().1);
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_one_turn_waits_side_by_side() {
+        static PACE: Pace = Pace::new(1500);
+        let here = std::thread::current().id();
+        let run = || PACE.run_side_by_side(|| std::thread::current().id());
+        assert_eq!(run().await, here);
+        let (one, other) = tokio::join!(run(), run());
+        assert!(one != here && other != here);
+        let given_up = async {
+            tokio::select! { biased; _ = run() => panic!("it waits for the others"), () = async {} => () }
+        };
+        given_up.await;
+        assert_eq!(run().await, here);
     }
 }

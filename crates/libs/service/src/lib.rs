@@ -22,7 +22,7 @@ mod watchdog;
 
 pub use arguments::Kind;
 pub use client::{Client, Stream};
-pub use disk::{disk, file};
+pub use disk::{disk, file, sync};
 pub use life::Life;
 pub use slots::{Slot, Work};
 
