@@ -118,10 +118,10 @@ impl Draft {
         }
         service::file(move || {
             self.file.empty()?;
-            let gathered = self.buffer.get(..length).unwrap_or(&self.buffer);
-            self.file.file().write_all_at(gathered, self.written)?;
-            self.written += gathered.len() as u64;
-            self.buffer.drain(..length);
+            let gathered = self.buffer.drain(..length);
+            self.file.file().write_all_at(gathered.as_slice(), self.written)?;
+            drop(gathered);
+            self.written += length as u64;
             Ok(self)
         })
         .await

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 /// What is done in one go at most.
 const BATCH: usize = 128;
-/// What a thread more is worth its while for: it also gets into the way of the others, where they rename. Work that comes
+/// One thread more is to have this much work: it also gets into the way of the others, where they rename. Work that comes
 /// faster than it is done gathers, and then is worth more threads.
 const SHARE: Duration = Duration::from_millis(2);
 
