@@ -66,18 +66,17 @@ impl Sizes {
     /// Parses the record's data. Files of old releases have fewer columns.
     #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
-        let ([data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags], count) = columns(data)?;
+        let [data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags] = columns(data)?;
         let send_flags = u32::try_from(send_flags).ok()?;
         let content_size = if content_size == 0 { data_size } else { content_size };
-        let sizes = Self { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags };
-        (count > 0).then_some(sizes)
+        Some(Self { data_size, data_offset, recipient_count, qmgr_flags, content_size, send_flags })
     }
 }
 
-/// The first six numbers, 0 for those that are not there, and how many are.
-fn columns(data: &[u8]) -> Option<([u64; 6], usize)> {
+/// The first six numbers of at least one; 0 for those that are not there.
+fn columns(data: &[u8]) -> Option<[u64; 6]> {
     let (mut numbers, mut count, mut is_inside) = ([0_u64; 6], 0, false);
-    for byte in data {
+    for byte in std::str::from_utf8(data).ok()?.bytes() {
         if byte.is_ascii_whitespace() {
             is_inside = false;
             continue;
@@ -89,7 +88,7 @@ fn columns(data: &[u8]) -> Option<([u64; 6], usize)> {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
         *number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
-    Some((numbers, count))
+    (count > 0).then_some(numbers)
 }
 
 /// Writes a number at the end of its column.
@@ -136,7 +135,7 @@ mod tests {
             Sizes::parse(b"  12   34   1").map(|s| (s.data_size, s.data_offset, s.content_size)),
             Some((12, 34, 12))
         );
-        for broken in [&b""[..], b"x", b"-1 2", b"1 2 3 4 5 99999999999", b"\xff"] {
+        for broken in [&b""[..], b"x", b"-1 2", b"1 2 3 4 5 99999999999", b"\xff", b"1 2 3 4 5 6 \xff"] {
             assert_eq!(Sizes::parse(broken), None);
         }
     }
