@@ -14,9 +14,11 @@ use tokio::sync::oneshot;
 /// Messages that are written in one go at most. Those that come meanwhile wait for all of them.
 const TOGETHER: usize = 64;
 
-/// How many such goes there are at the same time: while one waits for the disk, the next ones are written. On a disk that takes its
-/// time nobody waits for others, up to so many goes.
-const AT_ONCE: std::ops::RangeInclusive<usize> = 2..=16;
+/// How many such goes there are at the same time: while one waits for the disk, the next ones are written.
+const AT_ONCE: usize = 2;
+
+/// How many there may be on a disk that takes its time, where nobody is to wait for others.
+const AT_MOST: usize = 16;
 
 static PACE: Pace = Pace::of_files();
 
@@ -86,7 +88,7 @@ fn write_down(jobs: Vec<Job>, goes: &Goes) -> Vec<Outcome> {
 }
 
 fn at_once() -> usize {
-    SYNCS.parts(*AT_ONCE.end(), *AT_ONCE.end()).max(*AT_ONCE.start())
+    SYNCS.parts(AT_MOST, AT_MOST).max(AT_ONCE)
 }
 
 fn commit(file: NewFile) -> Result<Committed, Error> {

@@ -4,7 +4,7 @@ use crate::{Pace, pool};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// A queue of jobs: those at hand are done in one go, in the order in which they were put, and one go after the other.
+/// A queue of jobs: those at hand are done in one go, in the order in which they were put.
 pub struct Lane<J> {
     jobs: mpsc::UnboundedSender<J>,
 }
