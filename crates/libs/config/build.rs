@@ -1,9 +1,8 @@
-//! Has the unwinder linked into the programs, which all have this library.
+//! Has the unwinder linked into the programs: this is the library that they have in common.
 //!
 //! What the standard library needs of `libgcc_s.so.1` is a few functions, but each program would load it and run what it
-//! does first: CPUID, which a virtual machine answers in 30 µs, several times. With two of those and the mapping it is a
-//! tenth of the life of a short command. The compiler's own archive has the same functions; where it is not found, the
-//! shared library is used.
+//! does first: CPUID, several times, which takes a virtual machine 110 µs, a tenth of the life of a short command. The
+//! compiler's own archive has the same functions; where it is not found, the shared library is used.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
