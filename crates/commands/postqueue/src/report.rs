@@ -1,10 +1,10 @@
 //! The list's two forms: the traditional one for people, and JSON, an object per line.
 
-use address::Address;
 use ipc::showq::{Message, Recipient};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue_file::listing::Listed;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// A form of the list.
@@ -119,13 +119,13 @@ impl Report for Json {
     }
 }
 
-fn sender(address: &[u8]) -> String {
-    if address.is_empty() { "MAILER-DAEMON".to_owned() } else { external(address) }
+fn sender(address: &[u8]) -> Cow<'_, str> {
+    if address.is_empty() { Cow::Borrowed("MAILER-DAEMON") } else { external(address) }
 }
 
 /// The address in its quoted form, without anything that a terminal would obey.
-fn external(address: &[u8]) -> String {
-    if address.is_empty() { String::new() } else { Address::new(address.to_vec()).to_string() }
+fn external(address: &[u8]) -> Cow<'_, str> {
+    if address.is_empty() { Cow::Borrowed("") } else { address::shown(address) }
 }
 
 /// Writes text in quotes, with escapes where JSON needs them.

@@ -210,7 +210,8 @@ pub fn shown(internal: &[u8]) -> Cow<'_, str> {
 /// Bytes that a peer chose: valid UTF-8 as it is, the rest and control characters as `?`.
 fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.contains(char::is_control)
+        && !bytes.iter().any(u8::is_ascii_control)
+        && (bytes.is_ascii() || !text.contains(char::is_control))
     {
         return Cow::Borrowed(text);
     }

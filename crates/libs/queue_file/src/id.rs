@@ -4,7 +4,7 @@
 //! microseconds in base 52, a `z`, then the inode in base 51. The name of a file tells its inode, so that tools can
 //! see that no copy or restored backup carries an id which another file may get.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,27 +76,16 @@ impl QueueId {
 
     /// What the id's place in hashed directories is computed from: its first letters, or for the long
     /// form those of its microseconds.
-    pub(crate) fn hash_key(&self) -> impl Iterator<Item = char> + use<> {
-        let mut key = [' '; 16];
-        let length = match self.split_long() {
-            Some((time, _)) => {
-                let microseconds = time.get(SECONDS_DIGITS..).and_then(|digits| value(digits, 52)).unwrap_or(0);
-                copy(&format!("{microseconds:05X}"), &mut key)
-            }
-            None => copy(&self.0, &mut key),
-        };
-        key.into_iter().take(length)
+    pub(crate) fn hash_key(&self) -> Cow<'_, str> {
+        let Some((time, _)) = self.split_long() else { return Cow::Borrowed(&self.0) };
+        let microseconds = time.get(SECONDS_DIGITS..).and_then(|digits| value(digits, 52)).unwrap_or(0);
+        Cow::Owned(format!("{microseconds:05X}"))
     }
 
     fn split_long(&self) -> Option<(&str, &str)> {
         let (time, inode) = self.0.rsplit_once(char::from(SEPARATOR))?;
         (time.len() >= SECONDS_DIGITS + MICROSECONDS_DIGITS).then_some((time, inode))
     }
-}
-
-/// The first letters of a text; how many they are.
-fn copy(text: &str, key: &mut [char]) -> usize {
-    key.iter_mut().zip(text.chars()).map(|(to, from)| *to = from).count()
 }
 
 /// Appends `value` in these digits, padded with zeros to `width`.
@@ -198,7 +187,7 @@ mod tests {
     #[test]
     fn long_ids_are_hashed_by_microseconds() {
         let id = QueueId::long(1_795_257_090, 0xAB_CDE, 77);
-        assert_eq!(id.hash_key().collect::<String>(), "ABCDE");
+        assert_eq!(id.hash_key(), "ABCDE");
     }
 
     proptest! {
@@ -207,7 +196,7 @@ mod tests {
             let id = QueueId::long(seconds, microseconds, inode);
             prop_assert!(id.is_long());
             prop_assert_eq!(id.inode(), Some(inode));
-            prop_assert_eq!(id.hash_key().collect::<String>(), format!("{microseconds:05X}"));
+            prop_assert_eq!(id.hash_key(), format!("{microseconds:05X}"));
             prop_assert_eq!(QueueId::parse(id.as_str()), Some(id));
         }
 
@@ -220,7 +209,7 @@ mod tests {
         #[test]
         fn any_name_is_judged(name in ".{0,40}") {
             if let Some(id) = QueueId::parse(&name) {
-                let _ = (id.inode(), id.hash_key().count());
+                let _ = (id.inode(), id.hash_key().len());
             }
         }
     }

@@ -198,8 +198,7 @@ impl<B: BorrowMut<Vec<u8>>> Read for Log<B> {
 /// The entries of a log, in order. Total: what is not understood is passed over.
 #[derive(Debug)]
 pub struct Entries<R> {
-    input: R,
-    line: Vec<u8>,
+    lines: Lines<R>,
     /// The last line for people.
     people: Vec<u8>,
     is_wanted: fn(&[u8]) -> bool,
@@ -208,7 +207,7 @@ pub struct Entries<R> {
 impl<R: BufRead> Entries<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
-        Self { input, line: Vec::new(), people: Vec::new(), is_wanted: |_| true }
+        Self { lines: Lines { input, broken: Vec::new() }, people: Vec::new(), is_wanted: |_| true }
     }
 
     /// Takes only some of the attributes.
@@ -216,9 +215,49 @@ impl<R: BufRead> Entries<R> {
         Self { is_wanted, ..self }
     }
 
-    /// The next line without its end; `None` at the end of the log.
-    fn line(&mut self) -> io::Result<Option<&[u8]>> {
-        self.line.clear();
+    fn entry(&mut self) -> io::Result<Option<Entry>> {
+        let mut entry = Entry::default();
+        let mut started = false;
+        let (people, is_wanted) = (&mut self.people, self.is_wanted);
+        people.clear();
+        let mut take = |line: &[u8]| {
+            match line.first() {
+                None => return started,
+                Some(b'<') => {
+                    people.clear();
+                    people.extend_from_slice(line);
+                }
+                Some(_) => {
+                    let Some(middle) = memchr::memchr(b'=', line) else { return false };
+                    let (name, value) = line.split_at(middle);
+                    if is_wanted(name) {
+                        entry.set(name, value.get(1..).unwrap_or_default());
+                    }
+                }
+            }
+            started = true;
+            false
+        };
+        while self.lines.next(&mut take)? == Some(false) {}
+        if entry.recipient.is_empty() || entry.reason.is_empty() {
+            entry.complete(&self.people);
+        }
+        Ok(started.then_some(entry))
+    }
+}
+
+/// Lines without their ends.
+#[derive(Debug)]
+struct Lines<R> {
+    input: R,
+    /// A line that is not in one piece, as far as it has been read.
+    broken: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Hands on the next line, and gives back what comes of it; `None` at the end.
+    fn next<T>(&mut self, take: impl FnOnce(&[u8]) -> T) -> io::Result<Option<T>> {
+        self.broken.clear();
         let mut started = false;
         loop {
             let bytes = match self.input.fill_buf() {
@@ -227,48 +266,25 @@ impl<R: BufRead> Entries<R> {
                 Err(error) => return Err(error),
             };
             if bytes.is_empty() {
-                return Ok(started.then_some(&self.line));
+                return Ok(started.then(|| take(&self.broken)));
             }
-            started = true;
             let end = memchr::memchr(b'\n', bytes);
             let text = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-            let room = LINE_LIMIT.saturating_sub(self.line.len());
-            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
             let count = text.len() + usize::from(end.is_some());
+            let room = LINE_LIMIT.saturating_sub(self.broken.len());
+            let text = text.get(..room).unwrap_or(text);
+            if end.is_some() && !started {
+                let taken = take(text);
+                self.input.consume(count);
+                return Ok(Some(taken));
+            }
+            started = true;
+            self.broken.extend_from_slice(text);
             self.input.consume(count);
             if end.is_some() {
-                return Ok(Some(&self.line));
+                return Ok(Some(take(&self.broken)));
             }
         }
-    }
-
-    fn entry(&mut self) -> io::Result<Option<Entry>> {
-        let mut entry = Entry::default();
-        let mut started = false;
-        let is_wanted = self.is_wanted;
-        self.people.clear();
-        while let Some(line) = self.line()? {
-            match line.first() {
-                None if started => break,
-                None => {}
-                Some(b'<') => {
-                    std::mem::swap(&mut self.line, &mut self.people);
-                    started = true;
-                }
-                Some(_) => {
-                    let Some(middle) = memchr::memchr(b'=', line) else { continue };
-                    let (name, value) = line.split_at(middle);
-                    if is_wanted(name) {
-                        entry.set(name, value.get(1..).unwrap_or_default());
-                    }
-                    started = true;
-                }
-            }
-        }
-        if entry.recipient.is_empty() || entry.reason.is_empty() {
-            entry.complete(&self.people);
-        }
-        Ok(started.then_some(entry))
     }
 }
 

@@ -209,7 +209,16 @@ fn put_length(out: &mut Vec<u8>, mut length: usize) {
 ///
 /// # Errors
 /// [`Problem::Length`].
+#[inline]
 pub fn header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
+    if let &[kind, length @ ..=0x7f, ..] = bytes {
+        return Ok(Some((kind, usize::from(length), 2)));
+    }
+    long_header(bytes)
+}
+
+/// As [`header`], of a record with more data than one byte can tell.
+fn long_header(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, Problem> {
     let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
     let mut length = 0usize;
     for (index, &byte) in rest.iter().enumerate() {

@@ -75,20 +75,31 @@ impl Sizes {
 
 /// The first six numbers of at least one; 0 for those that are not there.
 fn columns(data: &[u8]) -> Option<[u64; 6]> {
-    let (mut numbers, mut count, mut is_inside) = ([0_u64; 6], 0, false);
-    for byte in std::str::from_utf8(data).ok()?.bytes() {
-        if byte.is_ascii_whitespace() {
-            is_inside = false;
-            continue;
-        }
-        if !is_inside {
-            (is_inside, count) = (true, count + 1);
-        }
-        let Some(number) = numbers.get_mut(count - 1) else { break };
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        *number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    let mut numbers = [0_u64; 6];
+    let mut rest = after_space(data);
+    if rest.is_empty() {
+        return None;
     }
-    (count > 0).then_some(numbers)
+    for place in &mut numbers {
+        while let [byte @ b'0'..=b'9', after @ ..] = rest {
+            *place = place.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            rest = after;
+        }
+        let after = after_space(rest);
+        if after.len() == rest.len() && !rest.is_empty() {
+            return None;
+        }
+        rest = after;
+    }
+    std::str::from_utf8(rest).is_ok().then_some(numbers)
+}
+
+/// What comes after white space: of that, spaces are nearly all there is.
+fn after_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = text {
+        text = rest;
+    }
+    text.trim_ascii_start()
 }
 
 /// Writes a number at the end of its column.

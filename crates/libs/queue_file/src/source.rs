@@ -109,6 +109,8 @@ impl<F: Borrow<File>> Buffered<F> {
         self.buffer.get(skip..self.filled)
     }
 
+    /// Reads what is not there: seldom, so that [`Source::window`] is small.
+    #[cold]
     fn fill(&mut self, offset: u64, least: usize) -> io::Result<()> {
         let kept = self.available(offset).map_or(0, <[u8]>::len);
         self.buffer.copy_within(self.filled - kept..self.filled, 0);

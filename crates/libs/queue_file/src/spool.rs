@@ -90,17 +90,17 @@ impl Spool {
     #[must_use]
     pub fn path(&self, queue: QueueName, id: &QueueId) -> PathBuf {
         let depth = self.layout.depth(queue);
-        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + id.as_str().len() + 16 + 2 * depth);
-        path.push(&self.root);
-        path.push(queue.as_str());
+        let mut path = String::with_capacity(queue.as_str().len() + 4 * depth + 1 + id.as_str().len());
+        path.push_str(queue.as_str());
         if depth > 0 {
-            for letter in id.hash_key().chain(std::iter::repeat('_')).take(depth) {
-                let mut buffer = [0; 4];
-                path.push(letter.encode_utf8(&mut buffer));
+            for letter in id.hash_key().chars().chain(std::iter::repeat('_')).take(depth) {
+                path.push('/');
+                path.push(letter);
             }
         }
-        path.push(id.as_str());
-        path
+        path.push('/');
+        path.push_str(id.as_str());
+        if self.root.as_os_str().is_empty() { path.into() } else { self.root.join(path) }
     }
 
     /// Creates a file without x permission, named after its inode.
