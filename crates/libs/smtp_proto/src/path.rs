@@ -58,12 +58,22 @@ struct Inner<'a> {
 
 fn bracketed(path: &[u8]) -> Result<Inner<'_>, Malformed> {
     let mut scan = Scan::new(path);
-    let (mut open, mut close, mut depth, mut outside) = (None, None, 0_usize, false);
-    while let Some((at, byte)) = scan.next()? {
+    let (mut open, mut close, mut depth, mut nested) = (None, None, 0_usize, false);
+    // Without a stray bracket at either end, which means nothing.
+    let (mut start, mut end) = (0, path.len());
+    loop {
+        let at = scan.at;
+        let byte = match scan.piece()? {
+            None => break,
+            Some(Piece::Comment) => continue,
+            Some(Piece::Quoted(_)) if close.is_some() => return Err(Malformed),
+            Some(Piece::Quoted(_)) => continue,
+            Some(Piece::Plain(byte)) => byte,
+        };
         match byte {
             // Brackets within brackets mean no more than one pair.
             b'<' if close.is_none() => {
-                outside |= depth > 0;
+                nested |= depth > 0;
                 depth += 1;
                 open = Some(at);
             }
@@ -71,16 +81,18 @@ fn bracketed(path: &[u8]) -> Result<Inner<'_>, Malformed> {
                 depth -= 1;
                 close = close.or(Some(at));
             }
+            b'>' if at == 0 => start = 1,
+            b'>' if at + 1 == path.len() && !nested => end = at,
             b'<' | b'>' => return Err(Malformed),
             _ if close.is_some() && !byte.is_ascii_whitespace() => return Err(Malformed),
             _ => {}
         }
     }
     match (open, close) {
-        (None, None) => Ok(Inner { text: path, outside: false }),
+        (None, None) => Ok(Inner { text: path.get(start..end).unwrap_or_default(), outside: false }),
         (Some(open), Some(close)) if depth == 0 => {
             let text = path.get(open + 1..close).ok_or(Malformed)?;
-            Ok(Inner { text, outside: outside || open > 0 || close + 1 < path.len() })
+            Ok(Inner { text, outside: nested || open > start || close + 1 < end })
         }
         (Some(_), None | Some(_)) | (None, Some(_)) => Err(Malformed),
     }
@@ -238,13 +250,23 @@ mod tests {
             ("<@x,@y:a@b>", Some("a@b"), Some("a@b"), "a route goes"),
             ("<a@[1.2.3.4]>", Some("a@[1.2.3.4]"), Some("a@[1.2.3.4]"), "a literal stays"),
             ("<a@b", None, None, "an open bracket"),
-            ("a@b>", None, None, "a stray bracket"),
+            ("a@b>", Some("a@b"), None, "a stray bracket"),
+            (">a@b>", Some("a@b"), None, "one at each end"),
+            ("<a@b>>", Some("a@b"), Some("a@b"), "one behind a pair"),
+            ("<>>", Some(""), Some(""), "one behind nothing"),
+            ("><a@b>", Some("a@b"), None, "one before a pair"),
+            (">", Some(""), None, "one alone"),
+            ("<a@b>>>", None, None, "two of them"),
+            ("a>b@c", None, None, "one in the middle"),
+            ("<<a@b>>>", None, None, "one behind nested brackets"),
             ("<\"a@b>", None, None, "an open quote"),
             ("<a@[b>", None, None, "an open literal"),
             ("<a@b><c@d>", None, None, "two addresses"),
             ("<A. User <a@b>>", Some("a@b"), None, "nested brackets"),
             ("<<a@b>>", Some("a@b"), None, "doubled brackets"),
             ("<a@b>X", None, None, "something behind"),
+            ("<a@b>\\>", None, None, "an escape behind"),
+            ("<a@b>[c]", None, None, "a literal behind"),
             ("A <a@b>", Some("a@b"), None, "a display name"),
             ("<a(x)@b>", Some("a@b"), None, "a comment"),
             ("<a @ b . c>", Some("a@b.c"), None, "white space between tokens"),
