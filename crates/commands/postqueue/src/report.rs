@@ -1,5 +1,6 @@
 //! The list's two forms: the traditional one for people, and JSON, an object per line.
 
+use address::shown;
 use ipc::showq::{Message, Recipient};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -75,7 +76,7 @@ impl Report for People {
                 writeln!(out, "{:indent$}({})", "", recipient.reason)?;
             }
             reason = &recipient.reason;
-            writeln!(out, "{:41}{}", "", external(&recipient.address))?;
+            writeln!(out, "{:41}{}", "", shown(&recipient.address))?;
         }
         writeln!(out)
     }
@@ -102,9 +103,9 @@ impl Report for Json {
         for (index, recipient) in message.recipients.iter().enumerate() {
             let original = if recipient.original == recipient.address { &[][..] } else { &recipient.original };
             out.write_all(if index == 0 { b"{\"address\": " } else { b", {\"address\": " })?;
-            string(out, &external(&recipient.address))?;
+            string(out, &shown(&recipient.address))?;
             out.write_all(b", \"orig_address\": ")?;
-            string(out, &external(original))?;
+            string(out, &shown(original))?;
             if !recipient.reason.is_empty() {
                 out.write_all(b", \"delay_reason\": ")?;
                 string(out, &recipient.reason)?;
@@ -120,12 +121,7 @@ impl Report for Json {
 }
 
 fn sender(address: &[u8]) -> Cow<'_, str> {
-    if address.is_empty() { Cow::Borrowed("MAILER-DAEMON") } else { external(address) }
-}
-
-/// The address in its quoted form, without anything that a terminal would obey.
-fn external(address: &[u8]) -> Cow<'_, str> {
-    if address.is_empty() { Cow::Borrowed("") } else { address::shown(address) }
+    if address.is_empty() { Cow::Borrowed("MAILER-DAEMON") } else { shown(address) }
 }
 
 /// Writes text in quotes, with escapes where JSON needs them.
