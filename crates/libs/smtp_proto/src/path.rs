@@ -63,12 +63,11 @@ fn bracketed(path: &[u8]) -> Result<Inner<'_>, Malformed> {
     let (mut start, mut end) = (0, path.len());
     loop {
         let at = scan.at;
-        let byte = match scan.piece()? {
-            None => break,
-            Some(Piece::Comment) => continue,
-            Some(Piece::Quoted(_)) if close.is_some() => return Err(Malformed),
-            Some(Piece::Quoted(_)) => continue,
-            Some(Piece::Plain(byte)) => byte,
+        let Some(piece) = scan.piece()? else { break };
+        let byte = match piece {
+            Piece::Plain(byte) => byte,
+            Piece::Quoted(_) if close.is_some() => return Err(Malformed),
+            Piece::Quoted(_) | Piece::Comment => continue,
         };
         match byte {
             // Brackets within brackets mean no more than one pair.
@@ -105,9 +104,9 @@ fn without_route(text: &[u8]) -> Result<&[u8], Malformed> {
         return Ok(text);
     }
     let mut scan = Scan::new(text);
-    while let Some((at, byte)) = scan.next()? {
-        if byte == b':' {
-            return Ok(text.get(at + 1..).unwrap_or_default().trim_ascii());
+    while let Some(piece) = scan.piece()? {
+        if let Piece::Plain(b':') = piece {
+            return Ok(text.get(scan.at..).unwrap_or_default().trim_ascii());
         }
     }
     Ok(text)
@@ -219,18 +218,6 @@ impl<'a> Scan<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The next byte that is not quoted, and where it stands.
-    fn next(&mut self) -> Result<Option<(usize, u8)>, Malformed> {
-        loop {
-            let at = self.at;
-            match self.piece()? {
-                None => return Ok(None),
-                Some(Piece::Plain(byte)) => return Ok(Some((at, byte))),
-                Some(Piece::Quoted(_) | Piece::Comment) => {}
-            }
-        }
     }
 }
 
