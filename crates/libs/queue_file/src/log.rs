@@ -273,17 +273,16 @@ impl<R: BufRead> Lines<R> {
             let count = text.len() + usize::from(end.is_some());
             let room = LINE_LIMIT.saturating_sub(self.broken.len());
             let text = text.get(..room).unwrap_or(text);
-            if end.is_some() && !started {
-                let taken = take(text);
+            if started || end.is_none() {
+                started = true;
+                self.broken.extend_from_slice(text);
+            }
+            if end.is_some() {
+                let taken = take(if started { &self.broken } else { text });
                 self.input.consume(count);
                 return Ok(Some(taken));
             }
-            started = true;
-            self.broken.extend_from_slice(text);
             self.input.consume(count);
-            if end.is_some() {
-                return Ok(Some(take(&self.broken)));
-            }
         }
     }
 }
