@@ -209,9 +209,12 @@ pub fn shown(internal: &[u8]) -> Cow<'_, str> {
 
 /// Bytes that a peer chose: valid UTF-8 as it is, the rest and control characters as `?`.
 fn printable(bytes: &[u8]) -> Cow<'_, str> {
+    let has_control = |text: &str| {
+        // Nearly all are ASCII, which is looked through quicker.
+        if text.is_ascii() { bytes.iter().any(u8::is_ascii_control) } else { text.contains(char::is_control) }
+    };
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !bytes.iter().any(u8::is_ascii_control)
-        && (bytes.is_ascii() || !text.contains(char::is_control))
+        && !has_control(text)
     {
         return Cow::Borrowed(text);
     }
