@@ -1,7 +1,8 @@
 //! The queue file while it is being written.
 //!
 //! Records gather in memory. A message of ordinary size goes to disk in one write together with its final `C` record; of a large one
-//! what has gathered is written from time to time, and `C` at the end. All disk work is on the pool.
+//! what has gathered is written from time to time, and `C` at the end. Where disk work is done, at once or on the
+//! pool, depends on how quick the disk is.
 
 use std::fs::File;
 use std::ops::Range;
