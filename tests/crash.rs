@@ -54,16 +54,9 @@ fn every_accepted_message_arrives_though_all_daemons_are_killed() -> Result<()> 
 }
 
 fn instance(hop: &NextHop) -> Result<Instance> {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?.context("no account")?;
-    let (uid, gid) = if user.uid.is_root() { (65534, 65534) } else { (user.uid.as_raw(), user.gid.as_raw()) };
     Setup::new()
         .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
-        .main("virtual_mailbox_domains", "virtual.example")
-        .main("virtual_mailbox_base", "{root}/mail")
-        .main("virtual_mailbox_maps", "static:maildir/")
-        .main("virtual_uid_maps", format!("static:{uid}"))
-        .main("virtual_gid_maps", format!("static:{gid}"))
-        .main("virtual_minimum_uid", "1")
+        .virtual_mailboxes()?
         .main("queue_run_delay", "1s")
         .main("minimal_backoff_time", "1s")
         .main("maximal_backoff_time", "2s")

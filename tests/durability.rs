@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use testkit::client::Client;
-use testkit::instance::{Instance, Setup, account};
+use testkit::instance::{Instance, Setup};
 
 const STRACE: &str = "/usr/bin/strace";
 const CALLS: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range,ftruncate,fchmod,link,\
@@ -68,16 +68,7 @@ struct Sent {
 
 fn instance() -> Result<Instance> {
     let refused = testkit::port::free_port()?;
-    let (uid, gid) = account()?;
-    Setup::new()
-        .main("relayhost", format!("[127.0.0.1]:{refused}"))
-        .main("virtual_mailbox_domains", "virtual.example")
-        .main("virtual_mailbox_base", "{root}/mail")
-        .main("virtual_mailbox_maps", "static:maildir/")
-        .main("virtual_uid_maps", format!("static:{uid}"))
-        .main("virtual_gid_maps", format!("static:{gid}"))
-        .main("virtual_minimum_uid", "1")
-        .create()
+    Setup::new().main("relayhost", format!("[127.0.0.1]:{refused}")).virtual_mailboxes()?.create()
 }
 
 fn strace(mail: &Instance, trace: &Path) -> Command {

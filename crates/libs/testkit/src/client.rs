@@ -166,6 +166,12 @@ impl NextHop {
     pub fn messages(&self) -> Vec<String> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// How many it has taken.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 fn serve(stream: TcpStream, taken: &Mutex<Vec<String>>) -> Result<()> {
