@@ -79,6 +79,21 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 }
 
 #[test]
+fn mail_arrives_after_the_queue_was_emptied() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    for subject in ["one", "two", "three"] {
+        send(&mail, "sender@example.net", &[&user], subject)?;
+        mail.wait(subject, || mail.mailbox(&mail.user).contains(&format!("Subject: {subject}\n")))?;
+        mail.wait("empty queue", || mail.queue_is_empty())?;
+        let output = mail.run("postsuper", ["-d", "ALL"], "")?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("Deleted: 0 messages"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn an_unknown_user_of_a_local_domain_is_refused() -> Result<()> {
     let mail = Setup::new().start()?;
     let mut client = Client::connect(mail.port)?;

@@ -180,9 +180,10 @@ fn tell(is_done: bool, count: &mut u64, text: &'static str) -> Done {
     }
 }
 
-/// A message goes with all its logs; those first, so that none is left to the next message of that id.
+/// A message goes with all its logs; those first, so that none is left to the next message of that id. A file that is not
+/// complete stays: a daemon is writing it, or holds it ready for the next message.
 fn delete(spool: &Spool, queue: QueueName, id: &QueueId, counts: &mut Counts) -> Result<Done, Error> {
-    if absent(spool.metadata(queue, id).map(|_| true))? {
+    if !is_mail(spool, queue, id)? {
         return Ok(Vec::new());
     }
     for log in [QueueName::Bounce, QueueName::Defer, QueueName::Trace] {

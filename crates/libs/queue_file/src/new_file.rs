@@ -208,6 +208,11 @@ impl NewFile {
         }
         let permissions = Permissions::from_mode(mode);
         self.file().set_permissions(permissions).map_err(|e| Error::system("fchmod", &self.path, e))?;
+        // Somebody may have removed the file, which has been here since long before its message came.
+        let names = self.file().metadata().map_err(|e| Error::system("fstat", &self.path, e))?.nlink();
+        if names == 0 {
+            return Err(Error::system("commit", &self.path, io::ErrorKind::NotFound.into()));
+        }
         self.state = State::Complete;
         Ok(())
     }

@@ -68,7 +68,11 @@ fn logs_go_with_their_message() {
 fn incomplete_files_are_not_mail() {
     let (_directory, spool) = spool();
     let new = spool.create(QueueName::Incoming).unwrap();
-    let mut counts = Counts::default();
-    all(&spool, Act::Hold, &[QueueName::Incoming], &mut counts).unwrap();
-    assert_eq!(where_is(&spool, new.id()), [QueueName::Incoming]);
+    for act in Act::IN_ORDER {
+        let mut counts = Counts::default();
+        all(&spool, act, &[QueueName::Incoming], &mut counts).unwrap();
+        one(&spool, act, &[QueueName::Incoming], new.id(), &mut counts).unwrap();
+        assert_eq!(where_is(&spool, new.id()), [QueueName::Incoming], "{act:?}");
+        assert_eq!(counts.deleted, 0);
+    }
 }

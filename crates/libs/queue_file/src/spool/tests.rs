@@ -42,6 +42,15 @@ fn paths_follow_the_layout() {
 }
 
 #[test]
+fn a_removed_file_never_becomes_mail() {
+    let (_directory, spool) = spool();
+    let new = spool.create(QueueName::Incoming).unwrap();
+    new.file().write_all(&message()).unwrap();
+    spool.remove(QueueName::Incoming, new.id()).unwrap();
+    assert!(new.commit().unwrap_err().is_gone());
+}
+
+#[test]
 fn a_file_is_mail_only_after_commit() {
     let (_directory, spool) = spool();
     for long in [false, true] {
