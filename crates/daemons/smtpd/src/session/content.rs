@@ -163,13 +163,7 @@ impl Session {
     async fn decide(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
         match content.trouble {
             Some(Trouble::TooLarge) => return Next::Error(too_large()),
-            Some(Trouble::Sink) => {
-                let reply = match &mut envelope.sink {
-                    Some(sink) => sink.trouble().await,
-                    None => crate::sink::write_error(),
-                };
-                return Next::Error(reply);
-            }
+            Some(Trouble::Sink) => return Next::Error(crate::sink::write_error()),
             None => {}
         }
         if content.bare {

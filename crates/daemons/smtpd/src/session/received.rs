@@ -39,10 +39,11 @@ impl Session {
             }
             text.push('\t');
         }
-        let id = envelope.queue_id.as_deref().unwrap_or("NOQUEUE");
         text.extend(["by ", &identity.myhostname, " (", &identity.mail_name, ") with "]);
         text.extend(self.trace_protocol(envelope));
-        text.extend([" id ", id]);
+        if let Some(id) = &envelope.queue_id {
+            text.extend([" id ", id]);
+        }
         match envelope.recipients.first.as_deref().filter(|_| envelope.recipients.count == 1) {
             Some(recipient) => text.extend(["\n\tfor <", &external(recipient), ">; "]),
             None => text.push_str(";\n\t"),

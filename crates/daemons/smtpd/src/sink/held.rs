@@ -66,15 +66,8 @@ impl Held {
     async fn repeat(self: Box<Self>) -> Result<Box<Filter>, Reply> {
         let Held { server, forward, mail, recipients, content } = *self;
         let failed = |Broken| write_error();
-        let mut filter = Box::new(Filter::open(&server, &forward, &mail).await.map_err(failed)?);
-        for recipient in &recipients {
-            if let Err(reply) = filter.recipient(recipient).await {
-                filter.abandon();
-                return Err(reply);
-            }
-        }
-        if filter.begin().await.is_err() {
-            let reply = filter.trouble();
+        let mut filter = Box::new(Filter::open(&server, &forward, &mail).await?);
+        if let Err(reply) = address(&mut filter, &recipients).await {
             filter.abandon();
             return Err(reply);
         }
@@ -88,6 +81,13 @@ impl Held {
             rest = file;
         }
     }
+}
+
+async fn address(filter: &mut Filter, recipients: &[Vec<u8>]) -> Result<(), Reply> {
+    for recipient in recipients {
+        filter.recipient(recipient).await?;
+    }
+    filter.data().await
 }
 
 fn nameless() -> io::Result<File> {

@@ -45,11 +45,20 @@ pub(crate) fn write_error() -> Reply {
 }
 
 impl Sink {
+    /// The client wants to send content: a filter that is there already may refuse it.
+    pub(crate) async fn ask(&mut self) -> Result<(), Reply> {
+        match self {
+            Sink::Proxy(filter) => filter.data().await,
+            Sink::Cleanup(_) | Sink::Held(_) | Sink::Submission(_) => Ok(()),
+        }
+    }
+
     /// Content follows.
     pub(crate) async fn begin(&mut self, actions: &Actions) -> Result<(), Broken> {
         match self {
             Sink::Cleanup(delivery) => delivery.begin(actions).await,
-            Sink::Proxy(filter) => filter.begin().await,
+            // It has been asked.
+            Sink::Proxy(_) => Ok(()),
             Sink::Held(held) => held.begin().await,
             Sink::Submission(post) => {
                 post.begin();
@@ -65,14 +74,6 @@ impl Sink {
             Sink::Proxy(filter) => filter.content(text).await,
             Sink::Held(held) => held.content(text).await,
             Sink::Submission(post) => post.content(text).await,
-        }
-    }
-
-    /// What to reply when the sink is broken: it may have said why.
-    pub(crate) async fn trouble(&mut self) -> Reply {
-        match self {
-            Sink::Cleanup(_) | Sink::Held(_) | Sink::Submission(_) => write_error(),
-            Sink::Proxy(filter) => filter.trouble(),
         }
     }
 

@@ -22,16 +22,14 @@ pub(crate) struct Filter {
     conn: Conn<Stream>,
     encoder: Encoder,
     offer: Offer,
-    /// A reply that ends the matter early.
-    refused: Option<Reply>,
 }
 
 /// A reply of the filter is cut here.
 const REPLY_LIMIT: usize = 4096;
 
 impl Filter {
-    /// Connects, greets, tells for whom (`forward` has XFORWARD attributes), and says MAIL.
-    pub(crate) async fn open(server: &Smtpd, forward: &[(&str, String)], mail: &[u8]) -> Result<Filter, Broken> {
+    /// Connects, greets, tells for whom (`forward` has XFORWARD attributes), and says MAIL; or else what the client is told.
+    pub(crate) async fn open(server: &Smtpd, forward: &[(&str, String)], mail: &[u8]) -> Result<Filter, Reply> {
         let smtpd = &server.params.smtpd;
         let name = smtpd.smtpd_proxy_filter.clone();
         let timeout = smtpd.smtpd_proxy_timeout;
@@ -39,78 +37,57 @@ impl Filter {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 warn!("connect to proxy filter {name}: {}", crate::system_text(&error));
-                return Err(Broken);
+                return Err(write_error());
             }
             Err(_) => {
                 warn!("connect to proxy filter {name}: Connection timed out");
-                return Err(Broken);
+                return Err(write_error());
             }
         };
         let conn = Conn::new(stream, Pace::Each(timeout));
-        let mut filter = Filter { name, conn, encoder: Encoder::new(), offer: Offer::default(), refused: None };
-        filter.greet(&smtpd.smtpd_proxy_ehlo).await?;
-        filter.forward(forward).await?;
-        let answer = filter.command(mail).await?;
-        if answer.class() != 2 {
-            warn!("proxy {} rejected \"{}\": \"{}\"", filter.name, String::from_utf8_lossy(mail), answer.logged());
-            filter.refused = Some(said(&answer));
+        let mut filter = Filter { name, conn, encoder: Encoder::new(), offer: Offer::default() };
+        match filter.begin_message(&smtpd.smtpd_proxy_ehlo, forward, mail).await {
+            Ok(()) => Ok(filter),
+            Err(reply) => {
+                Box::new(filter).abandon();
+                Err(reply)
+            }
         }
-        Ok(filter)
     }
 
-    async fn greet(&mut self, ehlo: &str) -> Result<(), Broken> {
-        let answer = self.answer().await?;
-        if answer.code != 220 {
-            warn!("proxy {} rejected connection: \"{}\"", self.name, answer.logged());
-            return Err(Broken);
-        }
-        let answer = self.command(format!("EHLO {ehlo}").as_bytes()).await?;
-        if answer.class() == 2 {
-            self.offer = Offer::parse(answer.texts(), Keywords::NONE);
-            return Ok(());
-        }
-        let answer = self.command(format!("HELO {ehlo}").as_bytes()).await?;
-        if answer.class() == 2 { Ok(()) } else { Err(Broken) }
+    async fn begin_message(&mut self, ehlo: &str, forward: &[(&str, String)], mail: &[u8]) -> Result<(), Reply> {
+        // What goes wrong before MAIL is no business of the client.
+        self.greet(ehlo).await.map_err(|_| write_error())?;
+        self.forward(forward).await.map_err(|_| write_error())?;
+        self.ask(mail, 2).await
     }
 
-    async fn forward(&mut self, attributes: &[(&str, String)]) -> Result<(), Broken> {
+    async fn greet(&mut self, ehlo: &str) -> Result<(), Reply> {
+        let answer = self.answer().await;
+        self.judge(b"connection request", 2, answer).map(drop)?;
+        let answer = self.exchange(format!("EHLO {ehlo}").as_bytes(), 2).await?;
+        self.offer = Offer::parse(answer.texts(), Keywords::NONE);
+        Ok(())
+    }
+
+    async fn forward(&mut self, attributes: &[(&str, String)]) -> Result<(), Reply> {
         let mut line = b"XFORWARD".to_vec();
         for (name, value) in attributes {
             if self.offer.xforward.iter().any(|offered| offered == name) {
                 attribute::print(name, value.as_bytes(), &mut line);
             }
         }
-        if line.len() > "XFORWARD".len() {
-            let answer = self.command(&line).await?;
-            if answer.class() != 2 {
-                warn!("proxy {} rejected \"XFORWARD\": \"{}\"", self.name, answer.logged());
-                return Err(Broken);
-            }
-        }
-        Ok(())
+        if line.len() > "XFORWARD".len() { self.ask(&line, 2).await } else { Ok(()) }
     }
 
     /// RCPT; the filter's refusal, if it refuses.
     pub(crate) async fn recipient(&mut self, rcpt: &[u8]) -> Result<(), Reply> {
-        if let Some(reply) = self.refused.clone() {
-            return Err(reply);
-        }
-        match self.command(rcpt).await {
-            Ok(answer) if answer.class() == 2 => Ok(()),
-            Ok(answer) => Err(said(&answer)),
-            Err(Broken) => Err(write_error()),
-        }
+        self.ask(rcpt, 2).await
     }
 
-    /// DATA.
-    pub(crate) async fn begin(&mut self) -> Result<(), Broken> {
-        let answer = self.command(b"DATA").await?;
-        if answer.class() == 3 {
-            return Ok(());
-        }
-        warn!("proxy {} rejected \"DATA\": \"{}\"", self.name, answer.logged());
-        self.refused = Some(said(&answer));
-        Err(Broken)
+    /// DATA; the filter's refusal, if it refuses.
+    pub(crate) async fn data(&mut self) -> Result<(), Reply> {
+        self.ask(b"DATA", 3).await
     }
 
     pub(crate) async fn content(&mut self, text: &[u8]) -> Result<(), Broken> {
@@ -130,11 +107,6 @@ impl Filter {
         }
     }
 
-    /// The reply of the filter that ended the matter early, if there is one.
-    pub(crate) fn trouble(&self) -> Reply {
-        self.refused.clone().unwrap_or_else(write_error)
-    }
-
     /// Says good-bye, without waiting.
     pub(crate) fn abandon(mut self: Box<Self>) {
         tokio::spawn(async move {
@@ -144,9 +116,26 @@ impl Filter {
         });
     }
 
-    async fn command(&mut self, line: &[u8]) -> Result<Answer, Broken> {
+    /// A command that needs an answer of this class; or else what the client is told.
+    async fn ask(&mut self, line: &[u8], class: u16) -> Result<(), Reply> {
+        self.exchange(line, class).await.map(drop)
+    }
+
+    async fn exchange(&mut self, line: &[u8], class: u16) -> Result<Answer, Reply> {
         self.conn.command(line);
-        self.answer().await
+        let answer = self.answer().await;
+        self.judge(line, class, answer)
+    }
+
+    fn judge(&self, line: &[u8], class: u16, answer: Result<Answer, Broken>) -> Result<Answer, Reply> {
+        match answer {
+            Ok(answer) if answer.class() == class => Ok(answer),
+            Ok(answer) => {
+                warn!("proxy {} rejected \"{}\": \"{}\"", self.name, String::from_utf8_lossy(line), answer.logged());
+                Err(if answer.class() > 3 { said(&answer) } else { write_error() })
+            }
+            Err(Broken) => Err(write_error()),
+        }
     }
 
     async fn answer(&mut self) -> Result<Answer, Broken> {
@@ -162,8 +151,11 @@ impl Filter {
     }
 }
 
-/// The filter's reply, to be repeated to the client.
+/// The filter's reply, to be repeated to the client, who can only be told that all is well or what is not.
 fn said(answer: &Answer) -> Reply {
+    if !matches!(answer.class(), 2 | 4 | 5) {
+        return write_error();
+    }
     let text: Vec<&[u8]> = answer
         .texts()
         .map(|text| {

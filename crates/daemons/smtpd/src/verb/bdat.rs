@@ -45,11 +45,7 @@ impl Session {
     }
 
     async fn first_chunk(&mut self, mut envelope: Box<Envelope>, chunk: Chunk) -> Result<Next, conn::Error> {
-        if let Err(reply) = self.check_data(&mut envelope).await {
-            self.transaction = Transaction::Open(envelope);
-            return self.skip_chunk(chunk, *reply).await;
-        }
-        if let Err(reply) = self.show_data(&mut envelope).await {
+        if let Err(reply) = self.admit_content(&mut envelope).await {
             self.transaction = Transaction::Open(envelope);
             return self.skip_chunk(chunk, reply).await;
         }

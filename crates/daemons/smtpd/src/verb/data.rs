@@ -20,11 +20,7 @@ impl Session {
             self.transaction = Transaction::Open(envelope);
             return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
         }
-        if let Err(reply) = self.check_data(&mut envelope).await {
-            self.transaction = Transaction::Open(envelope);
-            return Ok(Next::Error(*reply));
-        }
-        if let Err(reply) = self.show_data(&mut envelope).await {
+        if let Err(reply) = self.admit_content(&mut envelope).await {
             self.transaction = Transaction::Open(envelope);
             return Ok(Next::Error(reply));
         }
@@ -51,8 +47,18 @@ impl Session {
         Next::Error(reply)
     }
 
+    /// Asks all who may refuse content before it comes: restrictions, the mail filters of the session, a before-queue filter.
+    pub(super) async fn admit_content(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
+        self.check_data(envelope).await.map_err(|reply| *reply)?;
+        self.show_data(envelope).await?;
+        match &mut envelope.sink {
+            Some(sink) => sink.ask().await,
+            None => Ok(()),
+        }
+    }
+
     /// `smtpd_data_restrictions`.
-    pub(super) async fn check_data(&mut self, envelope: &mut Envelope) -> crate::access::stages::Outcome {
+    async fn check_data(&mut self, envelope: &mut Envelope) -> crate::access::stages::Outcome {
         if self.server.rules.data.is_empty() {
             return Ok(());
         }

@@ -186,9 +186,9 @@ impl Session {
     /// Opens the way that the message will take, and logs its id with the client.
     pub(super) async fn open_sink(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
         let opened = if self.server.life.is_standalone() {
-            Box::pin(self.open_submission(envelope)).await
+            Box::pin(self.open_submission(envelope)).await.map_err(|Broken| write_error())
         } else if self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
-            self.open_cleanup(envelope).await
+            self.open_cleanup(envelope).await.map_err(|Broken| write_error())
         } else {
             Box::pin(self.open_filter(envelope)).await
         };
@@ -199,9 +199,12 @@ impl Session {
                 info!("{id}: client={}{}", self.peer.namaddr, self.client_details());
                 Ok(())
             }
-            Err(Broken) => {
-                self.faults.push(Fault::Resource);
-                Err(write_error())
+            Err(reply) => {
+                // What a filter says is no fault of ours.
+                if reply == write_error() {
+                    self.faults.push(Fault::Resource);
+                }
+                Err(reply)
             }
         }
     }
@@ -220,7 +223,7 @@ impl Session {
         Ok(Sink::Submission(Box::new(post)))
     }
 
-    async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Broken> {
+    async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Reply> {
         let sender = &envelope.sender;
         let mut mail = format!("MAIL FROM:<{}>", external(&sender.address));
         if sender.size > 0 {
