@@ -79,6 +79,22 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 }
 
 #[test]
+fn a_program_speaks_smtp_to_sendmail() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let dialogue = format!(
+        "EHLO client.example\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<{}>\r\nDATA\r\nSubject: by dialogue\r\n\r\n.\r\nQUIT\r\n",
+        mail.user
+    );
+    let output = mail.run("sendmail", ["-bs"], &dialogue)?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("\n250 2.0.0 Ok: queued as "), "{said}");
+    mail.wait("message", || mail.mailbox(&mail.user).contains("Subject: by dialogue"))?;
+    mail.wait_log(&["disconnect from", "data=1 quit=1 commands=5"], 1)?;
+    assert!(!mail.log().contains("proxy-accept"), "{}", mail.log());
+    Ok(())
+}
+
+#[test]
 fn mail_arrives_after_the_queue_was_emptied() -> Result<()> {
     let mail = Setup::new().start()?;
     let user = format!("{}@mail.example.test", mail.user);

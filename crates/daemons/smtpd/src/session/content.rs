@@ -206,14 +206,8 @@ impl Session {
             None => sink.finish(&envelope.actions, None).await,
         };
         match outcome {
-            Outcome::Queued => {
-                self.errors = 0;
-                let text = match content.framing {
-                    Framing::Chunks => format!("Ok: {} bytes queued as {id}", content.size),
-                    Framing::Dots => format!("Ok: queued as {id}"),
-                };
-                Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), text))
-            }
+            Outcome::Queued => self.queued(content, &id),
+            Outcome::Posted(id) => self.queued(content, &id),
             Outcome::Said(reply) if reply.is_positive() => {
                 self.errors = 0;
                 self.log_filter("proxy-accept", &reply, envelope);
@@ -228,6 +222,15 @@ impl Session {
                 Next::Error(reply)
             }
         }
+    }
+
+    fn queued(&mut self, content: &Content, id: &str) -> Next {
+        self.errors = 0;
+        let text = match content.framing {
+            Framing::Chunks => format!("Ok: {} bytes queued as {id}", content.size),
+            Framing::Dots => format!("Ok: queued as {id}"),
+        };
+        Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), text))
     }
 
     /// Ends a message whose content the mail filters of the session see first.

@@ -23,6 +23,8 @@ pub(crate) enum Sink {
 pub(crate) enum Outcome {
     /// It is in the queue.
     Queued,
+    /// It is in the maildrop, under this id.
+    Posted(String),
     /// The filter's own reply.
     Said(Reply),
     /// It was not accepted.

@@ -74,7 +74,7 @@ impl Post {
     /// The content is complete. The answer comes when the message is on disk.
     pub(crate) async fn finish(mut self: Box<Self>) -> Outcome {
         match self.commit().await {
-            Ok(Answer::Queued(id)) => Outcome::Said(queued(&id)),
+            Ok(Answer::Queued(id)) => Outcome::Posted(id),
             Ok(Answer::Refused { reason, temporary }) => {
                 warn!("submission refused: {reason}");
                 let reply = if temporary {
@@ -102,11 +102,6 @@ impl Post {
         self.line.send(&Request::End).map_err(|error| broken(&error))?;
         self.line.expect().await.map_err(|error| broken(&error))
     }
-}
-
-/// The reply once a message is in the maildrop.
-fn queued(id: &str) -> Reply {
-    Reply::new(250, Some(Enhanced(2, 0, 0)), format!("Ok: queued as {id}"))
 }
 
 /// What MAIL has said.
