@@ -119,18 +119,23 @@ impl Reply {
     /// Appends the reply as it goes over the wire: every line with code and enhanced code.
     pub fn print(&self, output: &mut Vec<u8>) {
         output.reserve(self.text.len() + CODES);
-        let mut rest = &*self.text;
-        while let Some(at) = memchr(b'\n', rest) {
-            self.print_line(b'-', rest.get(..at).unwrap_or_default(), output);
-            rest = rest.get(at + 1..).unwrap_or_default();
-        }
-        self.print_line(b' ', rest, output);
+        self.print_between(b"", b"\r\n", output);
     }
 
-    fn print_line(&self, after: u8, line: &[u8], output: &mut Vec<u8>) {
-        self.print_codes(after, output);
-        output.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        output.extend_from_slice(b"\r\n");
+    /// The same with each line between these, as transcripts have it.
+    pub fn print_between(&self, before: &[u8], end: &[u8], output: &mut Vec<u8>) {
+        let mut line = |separator, text: &[u8]| {
+            output.extend_from_slice(before);
+            self.print_codes(separator, output);
+            output.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
+            output.extend_from_slice(end);
+        };
+        let mut rest = &*self.text;
+        while let Some(at) = memchr(b'\n', rest) {
+            line(b'-', rest.get(..at).unwrap_or_default());
+            rest = rest.get(at + 1..).unwrap_or_default();
+        }
+        line(b' ', rest);
     }
 
     fn print_codes(&self, after: u8, output: &mut Vec<u8>) {

@@ -17,7 +17,7 @@ pub(crate) struct History {
 /// A transcript grows no further than this.
 const LIMIT: usize = 16 * 1024;
 /// What most sessions need.
-const USUAL: usize = 512;
+const USUAL: usize = 768;
 
 impl History {
     /// Kept only where some class of trouble of sessions is to be told.
@@ -38,9 +38,7 @@ impl History {
 
     pub(crate) fn said(&mut self, reply: &Reply) {
         if let Some(text) = self.next_line() {
-            text.extend_from_slice(b" Out: ");
-            reply.print_first(text);
-            text.push(b'\n');
+            reply.print_between(b" Out: ", b"\n", text);
         }
     }
 
@@ -102,12 +100,12 @@ mod tests {
     use smtp_proto::Enhanced;
 
     #[test]
-    fn transcripts_have_the_first_line_of_each_reply() {
+    fn transcripts_have_all_lines_of_each_reply() {
         let mut history = History { kept: Some(Vec::new()), lines: 0 };
         history.heard(b"NO\xffOP\r");
         history.said(&Reply::fixed(250, Enhanced(2, 0, 0), "Ok"));
         history.said(&Reply::plain(250, "a\nb"));
-        let expected = " In:  NO?OP?\n Out: 250 2.0.0 Ok\n Out: 250 a\n";
+        let expected = " In:  NO?OP?\n Out: 250 2.0.0 Ok\n Out: 250-a\n Out: 250 b\n";
         assert_eq!((history.kept.unwrap(), history.lines), (expected.as_bytes().to_vec(), 3));
         let mut history = History::default();
         history.heard(b"NOOP");
