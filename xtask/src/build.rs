@@ -5,6 +5,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
+/// Between the words of `CARGO_ENCODED_RUSTFLAGS`.
+const SEPARATOR: &str = "\x1f";
+
 /// How programs are built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile(pub(crate) String);
@@ -40,14 +43,47 @@ pub(crate) fn programs(profile: &Profile) -> Result<()> {
     programs_with(profile, "")
 }
 
-/// The same with cargo features.
+/// The same with cargo features, and for optimised programs with what [`crate::train`] has found.
 pub(crate) fn programs_with(profile: &Profile, features: &str) -> Result<()> {
+    let mut command = command(profile, features);
+    if *profile != Profile::dev() {
+        let trained = format!("-Cprofile-use={}", trained().display());
+        // As they were made; and code that is newer than they are is no reason to warn.
+        let reading = "-Cllvm-args=-disable-vp -no-pgo-warn-mismatch";
+        // Linkers keep busy functions together if they are asked to.
+        add_flags(&mut command, &[&trained, reading, "-Clink-arg=-Wl,-z,keep-text-section-prefix"]);
+    }
+    run(&mut command)
+}
+
+/// The cargo that builds every program of the suite.
+pub(crate) fn command(profile: &Profile, features: &str) -> Command {
     let mut command = cargo();
     command.args(["build", "--workspace", "--bins", "--exclude", "xtask", "--profile", &profile.0]);
     if !features.is_empty() {
         command.args(["--features", features]);
     }
-    run(&mut command)
+    command
+}
+
+/// What release builds are known to be busy with.
+pub(crate) fn trained() -> PathBuf {
+    crate::project().join("xtask/release.profdata")
+}
+
+/// Adds flags of rustc to those that the environment has.
+pub(crate) fn add_flags(cargo: &mut Command, flags: &[&str]) {
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(SEPARATOR);
+    let given = std::env::var("CARGO_ENCODED_RUSTFLAGS").or_else(|_| std::env::var("RUSTFLAGS").map(words));
+    let all: Vec<&str> =
+        given.iter().map(String::as_str).chain(flags.iter().copied()).filter(|word| !word.is_empty()).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", all.join(SEPARATOR));
+}
+
+/// What rustc says.
+pub(crate) fn rustc<const N: usize>(arguments: [&str; N]) -> Result<String> {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(arguments).output()?;
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Runs a program to its end; an exit status other than 0 is an error.

@@ -9,6 +9,7 @@ mod lab;
 mod man;
 mod test;
 mod tidy;
+mod train;
 mod unprivileged;
 
 use anyhow::{Result, bail};
@@ -23,6 +24,7 @@ usage: cargo xtask TASK
   check                    all that CI does, in CI's order
   tidy                     the checks that no linter has
   man                      the manual pages, in man/
+  train                    xtask/release.profdata anew: what release builds are busy with
   install --root DIR [--profile NAME] [--features NAMES] [--built]
                            commands, daemons, sample files, with owners and modes when root
   lab [--record]           the acceptance cases that have passed before, where the suite is found (MAIL_LAB)";
@@ -51,6 +53,7 @@ fn run() -> Result<()> {
         Some("man") => man::run(),
         Some("install") => install::run(rest),
         Some("lab") => lab::run(&rest),
+        Some("train") => train::run(),
         Some("as-nobody") => unprivileged::act(&rest),
         _ => bail!("no such task\n{USAGE}"),
     }

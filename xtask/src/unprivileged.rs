@@ -57,8 +57,7 @@ fn copied(folder: &Path, task: &str, arguments: &[OsString]) -> Result<()> {
 
 /// The target triple as cargo's environment variables have it.
 fn target() -> Result<String> {
-    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV").output()?;
-    let text = String::from_utf8(output.stdout)?;
+    let text = build::rustc(["-vV"])?;
     let triple = text.lines().find_map(|line| line.strip_prefix("host: ")).context("no host in rustc -vV")?;
     Ok(triple.to_uppercase().replace(['-', '.'], "_"))
 }
