@@ -25,6 +25,7 @@ impl Check<'_> {
                 }
                 None => Verdict::Dunno,
             },
+            Target::SaslName if !self.knows_logins(&["check_sasl_access"]) => Verdict::Dunno,
             Target::SaslName => match self.facts.login {
                 Some(login) => {
                     let found = maps.lookup(login.username.as_bytes()).await;

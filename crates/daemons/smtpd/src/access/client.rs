@@ -2,6 +2,7 @@
 
 use smtp_proto::Enhanced;
 use table::Maps;
+use tracing::warn;
 
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::session::peer::NameStatus;
@@ -52,8 +53,11 @@ impl Check<'_> {
     }
 
     pub(crate) async fn check_ccert_access(&mut self, maps: &Maps) -> Verdict {
-        let Some(tls) = self.facts.tls else { return Verdict::Dunno };
-        for key in tls.fingerprints() {
+        let keys = self.facts.tls.map(|tls| tls.fingerprints().collect::<Vec<_>>()).unwrap_or_default();
+        if keys.is_empty() && !self.server.params.tls.smtpd_tls_ask_ccert {
+            warn!("check_ccert_access is requested, but \"smtpd_tls_ask_ccert = no\"");
+        }
+        for key in keys {
             let found = maps.lookup(key.as_bytes()).await;
             let subject = Subject { name: self.facts.peer.namaddr.clone().into(), class: "Client certificate" };
             match self.conclude(found, &subject).await {
