@@ -247,13 +247,13 @@ impl Settings {
 
 macro_rules! codes {
     ($($name:ident),* $(,)?) => {
-        /// Reply codes; what is out of range counts as 450.
+        /// Reply codes, as they are configured; `Refusal::checked` replaces those that cannot refuse.
         #[derive(Debug)]
         pub(crate) struct Codes { $(pub(crate) $name: u16,)* }
 
         impl Codes {
             pub(crate) fn new(access: &SmtpdAccess) -> Codes {
-                let code = |value: i64| u16::try_from(value).ok().filter(|code| (200..600).contains(code)).unwrap_or(450);
+                let code = |value: i64| u16::try_from(value).unwrap_or_default();
                 Codes { $($name: code(access.$name),)* }
             }
         }

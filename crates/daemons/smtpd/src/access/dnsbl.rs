@@ -11,6 +11,11 @@ use super::restriction::Host;
 use super::{Check, Refusal, Subject, Verdict};
 use crate::text::{external, printable};
 
+/// Where a list or an operator gives no other words.
+const UNAVAILABLE: &str = "Service unavailable";
+/// How much of a list's reason is shown.
+const REASON: usize = 2000;
+
 /// What a list is asked about, and what being listed means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -123,7 +128,7 @@ impl Check<'_> {
                 warn!("{query}: RBL lookup error: {error}");
                 return match list.kind.meaning {
                     Meaning::Block => Verdict::Dunno,
-                    Meaning::Allow => self.defer_if_reject(Enhanced(4, 7, 1), subject.rejected("RBL lookup error")),
+                    Meaning::Allow => self.defer_if_reject(Enhanced(4, 7, 1), subject.rejected(UNAVAILABLE)),
                 };
             }
             Err(_) => false,
@@ -200,18 +205,14 @@ impl Check<'_> {
         let filter = &self.server.settings.expansion_filter;
         let names = |name: &str| names(name).map(|value| filter.apply(value));
         let text = config::expand_once(&template, &names).unwrap_or_else(|_| format!("{code} Service unavailable"));
-        let reply = Reply::from_text(text.as_bytes()).unwrap_or_else(|| Reply::new(code, None, text));
-        let text = printable(&reply.text).into_owned();
-        self.refuse(Refusal::policy(reply.code, reply.status.unwrap_or(Enhanced(5, 7, 1)), text))
+        self.refuse(refusal_of(&text))
     }
 
     async fn reason(&self, query: &str) -> String {
-        let Ok(answer) = self.server.dns.lookup(query, Record::Txt).await else { return String::new() };
-        let text = answer.records.iter().find_map(|record| {
-            let Data::Txt(text) = &record.data else { return None };
-            Some(printable(text).into_owned())
-        });
-        text.unwrap_or_default()
+        match self.server.dns.lookup(query, Record::Txt).await {
+            Ok(answer) => joined(&answer),
+            Err(_) => String::new(),
+        }
     }
 
     async fn template(&self, zone: &str) -> String {
@@ -222,9 +223,59 @@ impl Check<'_> {
     }
 }
 
+/// What the reply to a listed client says. It has to begin with a code that refuses.
+fn refusal_of(text: &str) -> Refusal {
+    match Reply::from_text(text.as_bytes()).filter(|reply| !reply.is_positive()) {
+        Some(reply) if reply.text.is_empty() => {
+            Refusal::policy(reply.code, reply.status.unwrap_or(Enhanced(4, 7, 1)), UNAVAILABLE.to_owned())
+        }
+        Some(reply) => {
+            let text = printable(&reply.text).into_owned();
+            Refusal::policy(reply.code, reply.status.unwrap_or(Enhanced(4, 7, 1)), text)
+        }
+        None => {
+            warn!("rbl response code configuration error: {text}");
+            Refusal::policy(450, Enhanced(4, 7, 1), UNAVAILABLE.to_owned())
+        }
+    }
+}
+
+/// All that the list says, on one line. What is not printable ASCII becomes spaces.
+fn joined(answer: &dns::Answer) -> String {
+    let text = |record: &dns::Record| {
+        let Data::Txt(text) = &record.data else { return None };
+        let plain = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { ' ' };
+        Some(text.iter().map(plain).collect::<String>())
+    };
+    let mut all = answer.records.iter().filter_map(text).collect::<Vec<_>>().join(" / ");
+    all.truncate(REASON);
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn listed_clients_are_never_told_yes() {
+        for (text, expected) in [
+            ("554 5.7.1 blocked", "554 5.7.1 blocked"),
+            ("450 later", "450 4.7.1 later"),
+            ("554 5.7.1", "554 5.7.1 Service unavailable"),
+            ("250 ok", "450 4.7.1 Service unavailable"),
+            ("no code here", "450 4.7.1 Service unavailable"),
+        ] {
+            assert_eq!(refusal_of(text).reply().logged(), expected);
+        }
+    }
+
+    #[test]
+    fn reasons_are_joined() {
+        let record = |text: &[u8]| dns::Record { name: "x.test".to_owned(), ttl: 0, data: Data::Txt(text.to_vec()) };
+        let answer = |records| dns::Answer { name: "x.test".to_owned(), records, authentic: false };
+        assert_eq!(joined(&answer(vec![record(b"one"), record(b"t\nw\xc3\xb6")])), "one / t w  ");
+        assert_eq!(joined(&answer(vec![record(&[b'x'; 3000])])).len(), REASON);
+    }
 
     #[test]
     fn filters_match_ranges() {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use smtp_proto::{Enhanced, Reply};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::session::login::Login;
 use crate::session::peer::Peer;
@@ -51,6 +51,15 @@ impl Refusal {
     /// A refusal by policy.
     pub(crate) fn policy(code: u16, status: Enhanced, text: String) -> Refusal {
         Refusal { code, status, text, fault: Fault::Policy }
+    }
+
+    /// The same, if its code can refuse; else the client is to try again, until the operator has read of it.
+    pub(crate) fn checked(self) -> Refusal {
+        if (400..600).contains(&self.code) {
+            return self;
+        }
+        warn!("SMTP reply code configuration error: {} {} {}", self.code, self.status, self.text);
+        Refusal { code: 450, status: Enhanced(4, 7, 1), text: "Service unavailable".to_owned(), fault: self.fault }
     }
 
     /// The reply; its enhanced code gets the class of the code.
@@ -128,5 +137,25 @@ impl Facts<'_> {
             line.push_str(&format!(" helo=<{}>", printable(helo.as_bytes())));
         }
         info!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_refusal_says_yes() {
+        for (code, expected) in [
+            (554, "554 5.7.1 no"),
+            (450, "450 4.7.1 no"),
+            (250, "450 4.7.1 Service unavailable"),
+            (351, "450 4.7.1 Service unavailable"),
+            (45, "450 4.7.1 Service unavailable"),
+            (600, "450 4.7.1 Service unavailable"),
+        ] {
+            let refusal = Refusal::policy(code, Enhanced(5, 7, 1), "no".to_owned());
+            assert_eq!(refusal.checked().reply().logged(), expected);
+        }
     }
 }

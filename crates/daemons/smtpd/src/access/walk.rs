@@ -216,16 +216,15 @@ impl<'a> Check<'a> {
 
     /// Refuses, unless it was asked to warn only.
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> Verdict {
-        let mut refusal = refusal;
-        let reply = refusal.reply();
+        let mut refusal = refusal.checked();
         if self.warn && !matches!(refusal.fault, Fault::Software | Fault::Resource) {
-            self.facts.log("reject_warning", &reply.logged());
+            self.facts.log("reject_warning", &refusal.reply().logged());
             return Verdict::Dunno;
         }
-        if reply.code / 100 == 5
+        if refusal.code / 100 == 5
             && let Some(instead) = self.deferral.if_reject.take()
         {
-            refusal = instead;
+            refusal = instead.checked();
         }
         self.faults.push(refusal.fault);
         let reply = self.server.settings.softened(refusal.reply());
