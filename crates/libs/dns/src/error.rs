@@ -90,21 +90,31 @@ impl Error {
         }
     }
 
-    fn text(&self) -> String {
-        let Self { failure, name, kind } = self;
-        let said = match failure {
-            Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
-            Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
-            Failure::Filtered => {
-                return format!("Error looking up name={name} type={kind}: DNS reply filter drops all results");
-            }
-            Failure::BadName => return format!("Name service error for {name}: invalid host or domain name"),
+    /// What the name servers said, in few words.
+    #[must_use]
+    pub fn said(&self) -> &'static str {
+        match self.failure {
+            Failure::NullMx => "Domain does not accept mail (nullMX)",
+            Failure::NullSrv => "Service is not available (nullSRV)",
+            Failure::Filtered => "DNS reply filter drops all results",
+            Failure::BadName => "invalid host or domain name",
             Failure::Malformed => "Malformed or unexpected name server reply",
             Failure::NotFound => "Host not found",
             Failure::NoData => "Host found but no data record of requested type",
             Failure::TryAgain => "Host not found, try again",
             Failure::NoRecovery => "Non-recoverable error",
-        };
+        }
+    }
+
+    fn text(&self) -> String {
+        let (Self { failure, name, kind }, said) = (self, self.said());
+        match failure {
+            Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
+            Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
+            Failure::Filtered => return format!("Error looking up name={name} type={kind}: {said}"),
+            Failure::BadName => return format!("Name service error for {name}: {said}"),
+            Failure::Malformed | Failure::NotFound | Failure::NoData | Failure::TryAgain | Failure::NoRecovery => {}
+        }
         let prefix = if *failure == Failure::Malformed { "" } else { "Host or domain name not found. " };
         format!("{prefix}Name service error for name={name} type={kind}: {said}")
     }

@@ -47,6 +47,11 @@ impl Maps {
         &self.parameter
     }
 
+    /// The first table, as the configuration names it; nothing without tables.
+    pub fn first(&self) -> &str {
+        self.members.first().map_or("", |member| &member.spec)
+    }
+
     /// The value in the first table that has one.
     ///
     /// # Errors
