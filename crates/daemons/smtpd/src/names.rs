@@ -1,5 +1,6 @@
 //! The name service as smtpd sees it: answers pass `smtpd_dns_reply_filter`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl Names {
 
     /// The records of one type at a name.
     pub(crate) async fn lookup(&self, name: &str, kind: Kind) -> Result<Arc<Answer>, Error> {
-        let answer = self.resolver.lookup(name, kind).await?;
+        let answer = self.resolver.lookup(&in_dns(name), kind).await?;
         if self.filter.is_empty() {
             return Ok(answer);
         }
@@ -40,6 +41,11 @@ impl Names {
         dns::gather(looked)
     }
 
+    /// The addresses of a host as the system would find them.
+    pub(crate) async fn native_addresses(&self, name: &str, families: Families) -> Result<Vec<IpAddr>, Error> {
+        self.resolver.native_addresses(&in_dns(name), families).await
+    }
+
     /// The resolver behind the filter, for what the system looks up by itself.
     pub(crate) fn native(&self) -> &dns::Resolver {
         &self.resolver
@@ -48,5 +54,25 @@ impl Names {
     /// Whether a file behind this is no longer what was read.
     pub(crate) fn changed(&self) -> bool {
         self.resolver.changed() || self.filter.changed()
+    }
+}
+
+/// A name as the DNS has it. What has no such form is left as it is, and will not be found.
+fn in_dns(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return name.into();
+    }
+    address::domain::to_ascii(name.as_bytes()).map_or(name.into(), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_in_ascii() {
+        assert_eq!(in_dns("b\u{fc}cher.test"), "xn--bcher-kva.test");
+        assert_eq!(in_dns("A_b.test"), "A_b.test");
+        assert_eq!(in_dns("\u{fc}..test"), "\u{fc}..test");
     }
 }
