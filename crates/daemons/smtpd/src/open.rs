@@ -67,7 +67,7 @@ impl Opened {
         if !rules.refuse_relaying() {
             return Err(Fatal::new(
                 "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance of: \
-                 reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or check_relay_domains",
+                 reject_unauth_destination, defer_unauth_destination, reject, defer or defer_if_permit",
             ));
         }
         let tables = Tables::open(params, &settings, &environment);
@@ -101,8 +101,9 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         timeout: access.smtpd_policy_service_timeout,
         try_limit: number(access.smtpd_policy_service_try_limit),
     };
-    let classes = [access.smtpd_restriction_classes.as_slice(), &[FORMER_LISTS.to_owned()]].concat();
-    let parser = Parser { environment, policy: &policy, classes: &classes };
+    let is_class =
+        |name: &str| name == FORMER_LISTS || access.smtpd_restriction_classes.iter().any(|class| class == name);
+    let parser = Parser { outside: Some((environment, &policy)), is_class: &is_class };
     let itself = |host| Some(Target::Itself(host));
     let mut rules = Rules {
         client: parser.list("smtpd_client_restrictions", &access.smtpd_client_restrictions, itself(Host::Client)),
@@ -223,7 +224,7 @@ impl Tables {
 /// The restrictions among the words of `local_header_rewrite_clients`; `check_address_map` only introduces tables.
 fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc<[crate::access::Restriction]> {
     let policy = policy::Defaults::default();
-    let parser = Parser { environment, policy: &policy, classes: &[] };
+    let parser = Parser { outside: Some((environment, &policy)), is_class: &|_| false };
     let is_restriction = |word: &&String| !word.contains(':') && !word.eq_ignore_ascii_case("check_address_map");
     let words: Vec<String> =
         params.rewrite.local_header_rewrite_clients.iter().filter(is_restriction).cloned().collect();

@@ -5,23 +5,38 @@ use table::{Error, Maps, Strategy};
 use tracing::warn;
 
 use super::keys::{self, Parents};
-use super::restriction::{Host, Target};
-use super::{Check, Fault, Refusal, Subject, Verdict, parse};
-use crate::text::printable;
+use super::restriction::{Host, Party, Target};
+use super::walk::MISCONFIGURED;
+use super::{Check, Refusal, Subject, Verdict, parse};
+use crate::text::{is_header, printable};
 
-/// What a result may begin with, besides a reply code or a restriction.
+/// Where the result says nothing to the client.
 const TEXTLESS: &str = "Access denied";
+const TEXTLESS_DEFERRAL: &str = "Service unavailable";
+
+/// Where a result comes from, for warnings: a table and what was looked up in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'o> {
+    pub(crate) table: &'o str,
+    pub(crate) key: &'o str,
+}
+
+impl Origin<'_> {
+    fn warn(&self, problem: &str) {
+        warn!("access table {} entry \"{}\" {problem}", self.table, self.key);
+    }
+}
 
 impl Check<'_> {
     /// Looks the target up and does what is found.
-    pub(crate) async fn check_access(&mut self, target: Target, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+    pub(crate) async fn check_access(&mut self, target: Target, maps: &Maps) -> Verdict {
         match target {
-            Target::Itself(host) => self.check_host(host, maps, subject).await,
-            Target::Behind(host, records) => self.check_hosts_behind(host, records, maps, subject).await,
+            Target::Itself(host) => self.check_host(host, maps).await,
+            Target::Behind(host, records) => self.check_hosts_behind(host, records, maps).await,
             Target::Etrn => match self.facts.etrn {
                 Some(domain) => {
-                    let found = keys::of_domain(maps, domain.as_bytes(), self.server.settings.access_parents).await;
-                    self.conclude(found, &Subject { name: domain.into(), class: "Etrn command" }).await
+                    let subject = Subject { name: domain.into(), class: "Etrn command" };
+                    self.check_name(domain, maps, &subject).await
                 }
                 None => Verdict::Dunno,
             },
@@ -29,8 +44,8 @@ impl Check<'_> {
             Target::SaslName => match self.facts.login {
                 Some(login) => {
                     let found = maps.lookup(login.username.as_bytes()).await;
-                    self.conclude(found, &Subject { name: login.username.as_str().into(), class: "SASL login name" })
-                        .await
+                    let subject = Subject { name: login.username.as_str().into(), class: "SASL login name" };
+                    self.conclude(found, &Origin { table: maps.first(), key: &login.username }, &subject).await
                 }
                 None => Verdict::Dunno,
             },
@@ -38,24 +53,19 @@ impl Check<'_> {
         }
     }
 
-    async fn check_host(&mut self, host: Host, maps: &Maps, _list: &Subject<'_>) -> Verdict {
-        let parents = self.server.settings.access_parents;
+    async fn check_host(&mut self, host: Host, maps: &Maps) -> Verdict {
+        let peer = self.facts.peer;
         match host {
-            Host::Client => {
-                let peer = self.facts.peer;
-                let found = of_client(maps, &peer.name, &peer.address, parents).await;
-                self.conclude(found, &self.client_subject()).await
-            }
+            Host::Client => self.check_client(&peer.name, maps, &self.client_subject()).await,
             Host::ReverseClient => {
-                let peer = self.facts.peer;
-                let found = keys::of_domain(maps, peer.reverse_name.as_bytes(), parents).await;
                 let subject = Subject { name: peer.reverse_name.as_str().into(), class: "Unverified Client host" };
-                self.conclude(found, &subject).await
+                let verdict = self.check_client(&peer.reverse_name, maps, &subject).await;
+                self.forbid_permission(verdict, "check_reverse_client_hostname_access", &peer.reverse_name)
             }
             Host::Helo => match self.facts.helo {
                 Some(helo) => {
-                    let found = keys::of_domain(maps, helo.as_bytes(), parents).await;
-                    self.conclude(found, &Subject { name: printable(helo.as_bytes()), class: "Helo command" }).await
+                    let subject = Subject { name: printable(helo.as_bytes()), class: "Helo command" };
+                    self.check_name(helo, maps, &subject).await
                 }
                 None => Verdict::Dunno,
             },
@@ -63,19 +73,37 @@ impl Check<'_> {
                 Some(b"") => {
                     let key = self.server.params.access.smtpd_null_access_lookup_key.clone();
                     let found = maps.lookup(key.as_bytes()).await;
-                    self.conclude(found, &Subject { name: "".into(), class: "Sender address" }).await
+                    let subject = Subject::of_address(b"", Party::Sender);
+                    self.conclude(found, &Origin { table: maps.first(), key: &key }, &subject).await
                 }
-                Some(sender) => self.check_address(sender, "Sender address", maps).await,
+                Some(sender) => self.check_address(sender, Party::Sender, maps).await,
                 None => Verdict::Dunno,
             },
             Host::Recipient => match self.facts.recipient {
-                Some(recipient) => self.check_address(recipient, "Recipient address", maps).await,
+                Some(recipient) => self.check_address(recipient, Party::Recipient, maps).await,
                 None => Verdict::Dunno,
             },
         }
     }
 
-    async fn check_address(&mut self, given: &[u8], class: &'static str, maps: &Maps) -> Verdict {
+    async fn check_name(&mut self, name: &str, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+        let found = keys::of_domain(maps, name.as_bytes(), self.server.settings.access_parents).await;
+        self.conclude(found, &Origin { table: maps.first(), key: name }, subject).await
+    }
+
+    /// By a name of the client, then by its address.
+    async fn check_client(&mut self, name: &str, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+        let peer = self.facts.peer;
+        match keys::of_domain(maps, name.as_bytes(), self.server.settings.access_parents).await {
+            Ok(None) => {
+                let found = keys::of_address(maps, &peer.address).await;
+                self.conclude(found, &Origin { table: maps.first(), key: &peer.address }, subject).await
+            }
+            found => self.conclude(found, &Origin { table: maps.first(), key: name }, subject).await,
+        }
+    }
+
+    async fn check_address(&mut self, given: &[u8], party: Party, maps: &Maps) -> Verdict {
         let Some(resolved) = self.resolve(given).await else {
             return self.lookup_failed(given);
         };
@@ -85,7 +113,8 @@ impl Check<'_> {
         };
         let found = self.server.tables.address_find.find(maps, &resolved.recipient, strategy).await;
         let found = found.map(|found| found.map(|found| found.value));
-        self.conclude(found, &Subject { name: printable(given), class }).await
+        let origin = Origin { table: maps.first(), key: &printable(&resolved.recipient) };
+        self.conclude(found, &origin, &Subject::of_address(given, party)).await
     }
 
     /// The name and address of the client, as rejects show them.
@@ -93,20 +122,36 @@ impl Check<'_> {
         Subject { name: self.facts.peer.namaddr.clone().into(), class: "Client host" }
     }
 
+    /// What strangers have a say in lets nobody in.
+    pub(crate) fn forbid_permission(&mut self, verdict: Verdict, restriction: &str, name: &str) -> Verdict {
+        if verdict != Verdict::Permit || self.actions.discard {
+            return verdict;
+        }
+        warn!("restriction {restriction} returns OK for {name}");
+        warn!("this is not allowed for security reasons");
+        warn!("use DUNNO instead of OK if you want to make an exception");
+        self.misconfigured()
+    }
+
     /// Does what a lookup has found.
-    pub(crate) async fn conclude(&mut self, found: Result<Option<Vec<u8>>, Error>, subject: &Subject<'_>) -> Verdict {
+    pub(crate) async fn conclude(
+        &mut self,
+        found: Result<Option<Vec<u8>>, Error>,
+        origin: &Origin<'_>,
+        subject: &Subject<'_>,
+    ) -> Verdict {
         match found {
             Ok(None) => Verdict::Dunno,
             Ok(Some(value)) => {
                 let value = String::from_utf8_lossy(&value).into_owned();
-                self.act(value.trim(), subject).await
+                self.act(value.trim(), origin, subject).await
             }
-            Err(_) => self.misconfigured(subject),
+            Err(_) => self.deny(451, Enhanced(4, 3, 5), MISCONFIGURED, subject),
         }
     }
 
     /// Does what a result says.
-    pub(crate) async fn act(&mut self, value: &str, subject: &Subject<'_>) -> Verdict {
+    pub(crate) async fn act(&mut self, value: &str, origin: &Origin<'_>, subject: &Subject<'_>) -> Verdict {
         let (word, text) = match value.split_once(|c: char| c.is_ascii_whitespace()) {
             Some((word, text)) => (word, text.trim_start()),
             None => (value, ""),
@@ -114,99 +159,119 @@ impl Check<'_> {
         let (reject, defer) = (self.server.codes.access_map_reject_code, self.server.codes.access_map_defer_code);
         match word.to_ascii_uppercase().as_str() {
             "DUNNO" => Verdict::Dunno,
-            "OK" | "RELAY" => self.permit("permit", &subject.name),
+            "OK" | "RELAY" => self.permit(word, subject, &format!("from {}", origin.table)),
             "REJECT" => self.deny(reject, Enhanced(5, 7, 1), text, subject),
             "DEFER" => self.deny(defer, Enhanced(4, 7, 1), text, subject),
             "DEFER_IF_PERMIT" => {
-                let (status, text) = wording(Enhanced(4, 7, 1), text, "Service unavailable");
-                self.defer_if_permit(Fault::Policy, status, subject.rejected(text))
+                let (status, text) = wording(Enhanced(4, 7, 1), text, TEXTLESS_DEFERRAL);
+                self.defer_if_permit(Refusal::policy(defer, subject.fitted(status), subject.rejected(text)))
             }
             "DEFER_IF_REJECT" => {
-                let (status, text) = wording(Enhanced(4, 7, 1), text, "Service unavailable");
-                self.defer_if_reject(status, subject.rejected(text))
+                let (status, text) = wording(Enhanced(4, 7, 1), text, TEXTLESS_DEFERRAL);
+                self.defer_if_reject(Refusal::policy(defer, subject.fitted(status), subject.rejected(text)))
             }
             "HANGUP" => self.deny(521, Enhanced(5, 7, 1), text, subject),
-            "WARN" | "INFO" | "FILTER" | "HOLD" | "DELAY" | "DISCARD" | "REDIRECT" | "BCC" | "PREPEND" | "STRIP" => {
-                self.mark(&word.to_ascii_uppercase(), text, subject)
+            "DISCARD" => {
+                self.discard(text, subject);
+                self.permit(word, subject, &format!("from {}", origin.table))
             }
-            _ => self.code_or_list(word, text, value, subject).await,
-        }
-    }
-
-    /// A reply code with text, a number that means OK, or restrictions.
-    async fn code_or_list(&mut self, word: &str, text: &str, value: &str, subject: &Subject<'_>) -> Verdict {
-        if word.bytes().all(|byte| byte.is_ascii_digit()) {
-            return match word.parse() {
-                Ok(code @ 400..600) if word.len() == 3 => {
-                    let status = Enhanced(if code < 500 { 4 } else { 5 }, 7, 1);
-                    self.deny(code, status, text, subject)
+            action @ ("WARN" | "INFO" | "FILTER" | "HOLD" | "DELAY" | "REDIRECT" | "BCC" | "PREPEND" | "STRIP") => {
+                self.mark(action, text, origin, subject);
+                Verdict::Dunno
+            }
+            _ => match code(word, text) {
+                Code::Permit => self.permit(word, subject, &format!("from {}", origin.table)),
+                Code::Refuse(code, status) => self.deny(code, status, text, subject),
+                Code::None if value.contains(':') => {
+                    warn!("access table {} has entry with lookup table: {value}", origin.table);
+                    warn!("do not specify lookup tables inside SMTPD access maps");
+                    warn!("define a restriction class and specify its name instead.");
+                    self.misconfigured()
                 }
-                _ => self.permit("permit", &subject.name),
-            };
-        }
-        match parse::result(value, &self.server.rules) {
-            Ok(list) => self.walk_inner(&list, subject).await,
-            Err(name) => {
-                warn!("access table entry \"{}\" has unknown restriction: \"{name}\"", subject.name);
-                self.misconfigured(subject)
-            }
+                Code::None => {
+                    let list = parse::result(value, &self.server.rules);
+                    self.walk_inner(&list, subject).await
+                }
+            },
         }
     }
 
     fn deny(&mut self, code: u16, status: Enhanced, text: &str, subject: &Subject<'_>) -> Verdict {
         let (status, text) = wording(status, text, TEXTLESS);
-        self.refuse(Refusal::policy(code, status, subject.rejected(text)))
+        self.refuse(Refusal::policy(code, subject.fitted(status), subject.rejected(text)))
+    }
+
+    fn discard(&mut self, text: &str, subject: &Subject<'_>) {
+        self.facts.log("discard", &subject.says(if text.is_empty() { "triggers DISCARD action" } else { text }));
+        self.actions.discard = true;
     }
 
     /// Actions that let the message pass, but not unmarked.
-    fn mark(&mut self, action: &str, text: &str, subject: &Subject<'_>) -> Verdict {
-        let triggers = |what: &str| format!("<{}>: {} {what}", subject.name, subject.class);
-        let or = |fallback: &str| if text.is_empty() { fallback.to_owned() } else { text.to_owned() };
+    fn mark(&mut self, action: &str, text: &str, origin: &Origin<'_>, subject: &Subject<'_>) {
+        let triggers = || subject.says(&format!("triggers {action} {text}"));
         match action {
-            "WARN" => self.facts.log("warn", &or(&triggers("triggers WARN action"))),
-            "INFO" => self.facts.log("info", &or(&triggers("triggers INFO action"))),
+            "WARN" => self.facts.log("warn", text),
+            "INFO" => self.facts.log("info", text),
+            "HOLD" if self.actions.hold => {}
             "HOLD" => {
-                self.facts.log("hold", &triggers(&or("triggers HOLD action")));
+                self.facts.log("hold", &subject.says(if text.is_empty() { "triggers HOLD action" } else { text }));
                 self.actions.hold = true;
-            }
-            "DISCARD" => {
-                self.facts.log("discard", &triggers(&or("triggers DISCARD action")));
-                self.actions.discard = true;
-                return Verdict::Permit;
             }
             "DELAY" => match crate::text::duration(text) {
                 Some(time) => {
-                    self.facts.log("delay", &triggers(&format!("triggers DELAY {text} action")));
+                    self.facts.log("delay", &subject.says(&format!("triggers DELAY {text} action")));
                     self.actions.delay = Some(time);
                 }
                 None => warn!("access table has entry with DELAY action with bad time: {text}"),
             },
-            "FILTER" if text.contains(':') => {
-                self.facts.log("filter", &triggers(&format!("triggers FILTER {text}")));
+            "FILTER" if text.is_empty() => origin.warn("has FILTER entry without value"),
+            "FILTER" if !text.contains(':') => origin.warn("requires transport:destination"),
+            "FILTER" => {
+                self.facts.log("filter", &triggers());
                 self.actions.filter = Some(text.to_owned());
             }
-            "FILTER" => warn!("access table has entry \"{}\" that requires transport:destination", subject.name),
-            "REDIRECT" | "BCC" if !text.contains('@') => {
-                warn!("access table has entry \"{}\" that requires user@domain target", subject.name);
-            }
+            "REDIRECT" | "BCC" if !text.contains('@') => origin.warn("requires user@domain target"),
             "REDIRECT" => {
-                self.facts.log("redirect", &triggers(&format!("triggers REDIRECT {text}")));
+                self.facts.log("redirect", &triggers());
                 self.actions.redirect = Some(text.to_owned());
             }
             "BCC" => {
-                self.facts.log("bcc", &triggers(&format!("triggers BCC {text}")));
+                self.facts.log("bcc", &triggers());
                 self.actions.bcc = vec![text.to_owned()];
             }
             "PREPEND" if self.facts.stage == "END-OF-MESSAGE" => {
-                warn!("access table has entry \"{}\" with PREPEND action, but it is too late", subject.name);
+                warn!(
+                    "access table {}: action PREPEND must be used before smtpd_end_of_data_restrictions",
+                    origin.table
+                );
             }
-            "PREPEND" if text.contains(':') => {
-                self.facts.log("prepend", &triggers(text));
-                self.actions.prepend.push(text.to_owned());
-            }
-            _ => warn!("access table has entry \"{}\" with {action} action without valid text", subject.name),
+            "PREPEND" if is_header(text.as_bytes()) => self.actions.prepend.push(text.to_owned()),
+            "PREPEND" => origin.warn("requires header: text"),
+            _ => origin.warn(&format!("has {action} action without valid text")),
         }
-        Verdict::Dunno
+    }
+}
+
+/// What a number at the start of a result means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Code {
+    /// A number alone: whatever wrote it keeps times there, or the like.
+    Permit,
+    /// A reply code, and the enhanced code where the text has none.
+    Refuse(u16, Enhanced),
+    /// It is a restriction.
+    None,
+}
+
+fn code(word: &str, text: &str) -> Code {
+    if !word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Code::None;
+    }
+    match word.parse() {
+        _ if text.is_empty() => Code::Permit,
+        Ok(code @ 400..500) if word.len() == 3 => Code::Refuse(code, Enhanced(4, 7, 1)),
+        Ok(code @ 500..600) if word.len() == 3 => Code::Refuse(code, Enhanced(5, 7, 1)),
+        _ => Code::None,
     }
 }
 
@@ -221,16 +286,29 @@ fn wording<'t>(status: Enhanced, text: &'t str, fallback: &'t str) -> (Enhanced,
     }
 }
 
-async fn of_client(maps: &Maps, name: &str, address: &str, parents: Parents) -> Result<Option<Vec<u8>>, Error> {
-    match keys::of_domain(maps, name.as_bytes(), parents).await? {
-        Some(found) => Ok(Some(found)),
-        None => keys::of_address(maps, address).await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_refuse_with_a_text_and_permit_without() {
+        for (word, text, expected) in [
+            ("550", "no", Code::Refuse(550, Enhanced(5, 7, 1))),
+            ("499", "later", Code::Refuse(499, Enhanced(4, 7, 1))),
+            ("550", "", Code::Permit),
+            ("421", "", Code::Permit),
+            ("20261122", "", Code::Permit),
+            ("55", "x", Code::None),
+            ("5500", "x", Code::None),
+            ("600", "x", Code::None),
+            ("250", "text", Code::None),
+            ("399", "text", Code::None),
+            ("550x", "", Code::None),
+            ("reject_unlisted_sender", "", Code::None),
+        ] {
+            assert_eq!(code(word, text), expected, "{word} {text}");
+        }
+    }
 
     #[test]
     fn texts_may_have_their_own_code() {

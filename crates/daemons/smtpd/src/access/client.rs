@@ -4,42 +4,45 @@ use smtp_proto::Enhanced;
 use table::Maps;
 use tracing::warn;
 
+use super::action::Origin;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::session::peer::NameStatus;
 
 impl Check<'_> {
-    pub(crate) async fn permit_mynetworks(&mut self, subject: &Subject<'_>) -> Verdict {
+    pub(crate) async fn permit_mynetworks(&mut self) -> Verdict {
         let peer = self.facts.peer;
         match peer.in_mynetworks(&self.server.tables.mynetworks).await {
-            Ok(true) => self.permit("permit_mynetworks", &peer.namaddr),
+            Ok(true) => self.permit("permit_mynetworks", &self.client_subject(), ""),
             Ok(false) => Verdict::Dunno,
-            Err(_) => self.misconfigured(subject),
+            Err(_) => self.misconfigured(),
         }
     }
 
     pub(crate) fn permit_inet_interfaces(&self) -> Verdict {
         match self.facts.peer.ip {
-            Some(ip) if self.server.settings.own_addresses.contains(&ip) => Verdict::Permit,
+            Some(ip) if self.server.settings.own_addresses.contains(&ip) => {
+                self.permit("permit_inet_interfaces", &self.client_subject(), "")
+            }
             _ => Verdict::Dunno,
         }
     }
 
     pub(crate) fn permit_sasl_authenticated(&self) -> Verdict {
         match self.facts.login {
-            Some(login) => self.permit("permit_sasl_authenticated", &login.username),
+            Some(_) => self.permit("permit_sasl_authenticated", &self.client_subject(), ""),
             None => Verdict::Dunno,
         }
     }
 
     /// By fingerprint of certificate or key, in `relay_clientcerts`.
-    pub(crate) async fn permit_tls_clientcerts(&mut self, subject: &Subject<'_>) -> Verdict {
+    pub(crate) async fn permit_tls_clientcerts(&mut self) -> Verdict {
         let Some(tls) = self.facts.tls else { return Verdict::Dunno };
         let maps = self.server.tables.relay_clientcerts.clone();
         for key in tls.fingerprints() {
             match maps.lookup(key.as_bytes()).await {
-                Ok(Some(_)) => return self.permit("permit_tls_clientcerts", key),
+                Ok(Some(_)) => return self.permit("permit_tls_clientcerts", &self.client_subject(), ""),
                 Ok(None) => {}
-                Err(_) => return self.misconfigured(subject),
+                Err(_) => return self.misconfigured(),
             }
         }
         Verdict::Dunno
@@ -47,7 +50,7 @@ impl Check<'_> {
 
     pub(crate) fn permit_tls_all_clientcerts(&self) -> Verdict {
         match self.facts.tls {
-            Some(tls) if tls.trusted => self.permit("permit_tls_all_clientcerts", &tls.subject),
+            Some(tls) if tls.trusted => self.permit("permit_tls_all_clientcerts", &self.client_subject(), ""),
             _ => Verdict::Dunno,
         }
     }
@@ -60,7 +63,8 @@ impl Check<'_> {
         for key in keys {
             let found = maps.lookup(key.as_bytes()).await;
             let subject = Subject { name: self.facts.peer.namaddr.clone().into(), class: "Client certificate" };
-            match self.conclude(found, &subject).await {
+            let origin = Origin { table: maps.first(), key };
+            match self.conclude(found, &origin, &subject).await {
                 Verdict::Dunno => {}
                 verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
             }

@@ -1,100 +1,109 @@
 //! Access tables that are asked about the hosts behind a name: its mail exchangers, name servers, or addresses.
 
-use dns::{Data, Kind};
+use std::net::IpAddr;
+
+use dns::{Data, Failure, Kind};
 use table::Maps;
 use tracing::warn;
 
-use super::restriction::{Host, Records};
+use super::action::Origin;
+use super::restriction::{Host, Party, Records};
 use super::{Check, Subject, Verdict, keys};
+use crate::session::peer::UNKNOWN;
 use crate::text::printable;
 
 impl Check<'_> {
-    pub(crate) async fn check_hosts_behind(
-        &mut self,
-        host: Host,
-        records: Records,
-        maps: &Maps,
-        _list: &Subject<'_>,
-    ) -> Verdict {
-        let Some((name, subject)) = self.name_of(host).await else { return Verdict::Dunno };
-        let hosts = match self.hosts_behind(&name, records).await {
+    pub(crate) async fn check_hosts_behind(&mut self, host: Host, records: Records, maps: &Maps) -> Verdict {
+        let Some((name, subject)) = self.name_of(host) else { return Verdict::Dunno };
+        let verdict = self.check_behind(domain_of(&name), records, maps, &subject).await;
+        self.forbid_permission(verdict, &restriction(host, records), &name)
+    }
+
+    async fn check_behind(&mut self, domain: &str, records: Records, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+        // A literal is its own host, but no zone has it.
+        if domain.starts_with('[') {
+            return match address::domain::literal(domain.as_bytes()) {
+                Some(address) if records != Records::Ns => {
+                    self.check_addresses(&[address], maps, subject).await.unwrap_or(Verdict::Dunno)
+                }
+                Some(_) | None => Verdict::Dunno,
+            };
+        }
+        let hosts = match self.hosts_behind(domain, records).await {
             Ok(hosts) => hosts,
+            Err(error) if error.failure == Failure::NullMx => return Verdict::Dunno,
             Err(error) => {
-                let kind = match records {
-                    Records::A => "Address",
-                    Records::Mx => "MX",
-                    Records::Ns => "NS",
-                };
-                warn!("Unable to look up {kind} host for {name}: {error}");
+                warn!("Unable to look up {} host for {}: {}", records.name(), error.name, error.said());
                 return Verdict::Dunno;
             }
         };
         for host in hosts {
-            match self.check_one_host(&host, records, maps, &subject).await {
-                Verdict::Dunno => {}
-                // A list of bad hosts is not to let anybody in.
-                Verdict::Permit => {
-                    warn!("restriction {} returns OK for {host}, which is not allowed; using DUNNO", subject.class);
-                }
-                verdict @ Verdict::Reject(_) => return verdict,
+            if let Some(verdict) = self.check_one_host(&host, records, maps, subject).await {
+                return verdict;
             }
         }
         Verdict::Dunno
     }
 
-    async fn check_one_host(&mut self, host: &str, records: Records, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+    /// `None`: the table has neither the name nor an address.
+    async fn check_one_host(
+        &mut self,
+        host: &str,
+        records: Records,
+        maps: &Maps,
+        subject: &Subject<'_>,
+    ) -> Option<Verdict> {
+        if let Ok(address) = host.parse() {
+            return self.check_addresses(&[address], maps, subject).await;
+        }
         if records != Records::A {
-            let found = keys::of_domain(maps, host.as_bytes(), self.server.settings.access_parents).await;
-            match self.conclude(found, subject).await {
-                Verdict::Dunno => {}
-                verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
+            match keys::of_domain(maps, host.as_bytes(), self.server.settings.access_parents).await {
+                Ok(None) => {}
+                found => {
+                    return Some(self.conclude(found, &Origin { table: maps.first(), key: host }, subject).await);
+                }
             }
         }
-        let addresses = match self.server.dns.addresses(host, self.server.settings.families).await {
-            Ok(addresses) => addresses,
+        match self.server.dns.native_addresses(host, self.server.settings.families).await {
+            Ok(addresses) => self.check_addresses(&addresses, maps, subject).await,
+            Err(_) if records == Records::A => None,
             Err(error) => {
-                warn!("Unable to look up address of {host}: {error}");
-                return Verdict::Dunno;
-            }
-        };
-        for address in addresses {
-            let found = keys::of_address(maps, &address.to_string()).await;
-            match self.conclude(found, subject).await {
-                Verdict::Dunno => {}
-                verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
+                let (kind, Subject { class, name }) = (records.name(), subject);
+                warn!("Unable to look up {kind} host {host} for {class} {name}: {}", error.native_text());
+                None
             }
         }
-        Verdict::Dunno
     }
 
-    /// The name to start from, and what a reject names.
-    async fn name_of(&mut self, host: Host) -> Option<(String, Subject<'static>)> {
+    async fn check_addresses(&mut self, addresses: &[IpAddr], maps: &Maps, subject: &Subject<'_>) -> Option<Verdict> {
+        for address in addresses {
+            let address = address.to_string();
+            match keys::of_address(maps, &address).await {
+                Ok(None) => {}
+                found => {
+                    let origin = Origin { table: maps.first(), key: &address };
+                    return Some(self.conclude(found, &origin, subject).await);
+                }
+            }
+        }
+        None
+    }
+
+    /// The name or address to start from, and what a reject names.
+    fn name_of(&self, host: Host) -> Option<(String, Subject<'static>)> {
         let peer = self.facts.peer;
         let (name, shown, class) = match host {
-            Host::Client => (peer.name.clone(), peer.namaddr.clone(), "Client host"),
-            Host::ReverseClient => (peer.reverse_name.clone(), peer.reverse_name.clone(), "Unverified Client host"),
-            Host::Helo => (self.facts.helo?.to_owned(), self.facts.helo?.to_owned(), "Helo command"),
-            Host::Sender | Host::Recipient => {
-                let (address, class) = if host == Host::Sender {
-                    (self.facts.sender?, "Sender address")
-                } else {
-                    (self.facts.recipient?, "Recipient address")
-                };
-                if address.is_empty() {
-                    return None;
-                }
-                let resolved = self.resolve(address).await?;
-                (resolved.domain()?.to_owned(), printable(address).into_owned(), class)
-            }
+            Host::Client => (peer.name.as_str(), peer.namaddr.as_str(), "Client host"),
+            Host::ReverseClient => (peer.reverse_name.as_str(), peer.reverse_name.as_str(), "Unverified Client host"),
+            Host::Helo => (self.facts.helo?, self.facts.helo?, "Helo command"),
+            Host::Sender => return self.party(Party::Sender).map(as_given),
+            Host::Recipient => return self.party(Party::Recipient).map(as_given),
         };
-        (name != "unknown" && !name.is_empty()).then(|| (name, Subject { name: shown.into(), class }))
+        (name != UNKNOWN && !name.is_empty())
+            .then(|| (name.to_owned(), Subject { name: shown.to_owned().into(), class }))
     }
 
     async fn hosts_behind(&self, name: &str, records: Records) -> Result<Vec<String>, dns::Error> {
-        // A literal is its own host.
-        if let Some(address) = address::domain::literal(name.as_bytes()) {
-            return Ok(vec![address.to_string()]);
-        }
         match records {
             Records::A => Ok(vec![name.to_owned()]),
             Records::Mx => match self.server.dns.lookup(name, Kind::Mx).await {
@@ -121,6 +130,37 @@ impl Check<'_> {
     }
 }
 
+impl Records {
+    fn name(self) -> &'static str {
+        match self {
+            Records::A => "A",
+            Records::Mx => "MX",
+            Records::Ns => "NS",
+        }
+    }
+}
+
+/// The restriction that asks this, as main.cf has it.
+fn restriction(host: Host, records: Records) -> String {
+    let host = match host {
+        Host::Client => "client",
+        Host::ReverseClient => "reverse_client_hostname",
+        Host::Helo => "helo",
+        Host::Sender => "sender",
+        Host::Recipient => "recipient",
+    };
+    format!("check_{host}_{}_access", records.name().to_ascii_lowercase())
+}
+
+fn as_given((address, subject): (Vec<u8>, Subject<'static>)) -> (String, Subject<'static>) {
+    (printable(&address).into_owned(), subject)
+}
+
+/// The domain of an address as it was given; a name without one is its own.
+fn domain_of(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(_, domain)| domain)
+}
+
 fn targets(answer: &dns::Answer) -> Vec<String> {
     let target = |record: &dns::Record| match &record.data {
         Data::Mx { exchange, .. } => Some(exchange.clone()),
@@ -128,4 +168,24 @@ fn targets(answer: &dns::Answer) -> Vec<String> {
         Data::Address(_) | Data::Ptr(_) | Data::Txt(_) | Data::Tlsa { .. } | Data::Srv { .. } | Data::Soa(_) => None,
     };
     answer.records.iter().filter_map(target).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_is_that_of_the_address_as_given() {
+        for (name, domain) in [
+            ("a%b@example.test", "example.test"),
+            ("a@b@example.test", "example.test"),
+            ("a", "a"),
+            ("a@[192.0.2.1]", "[192.0.2.1]"),
+            ("host.test", "host.test"),
+        ] {
+            assert_eq!(domain_of(name), domain);
+        }
+        assert_eq!(restriction(Host::Sender, Records::Mx), "check_sender_mx_access");
+        assert_eq!(restriction(Host::ReverseClient, Records::A), "check_reverse_client_hostname_a_access");
+    }
 }

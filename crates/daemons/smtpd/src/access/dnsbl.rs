@@ -57,12 +57,16 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct List {
     kind: Kind,
+    /// The restriction that asks it.
+    name: String,
+    /// As it is configured.
+    text: String,
     zone: String,
     filter: Option<Vec<Pattern>>,
 }
 
 impl List {
-    pub(crate) fn new(kind: Kind, text: &str) -> List {
+    pub(crate) fn new(kind: Kind, name: &str, text: &str) -> List {
         let (zone, filter) = match text.split_once('=') {
             Some((zone, filter)) => (zone, Some(filter)),
             None => (text, None),
@@ -74,7 +78,7 @@ impl List {
             }
             pattern.into_iter().collect()
         });
-        List { kind, zone: zone.to_owned(), filter }
+        List { kind, name: name.to_owned(), text: text.to_owned(), zone: zone.to_owned(), filter }
     }
 
     fn takes(&self, address: IpAddr) -> bool {
@@ -128,14 +132,17 @@ impl Check<'_> {
                 warn!("{query}: RBL lookup error: {error}");
                 return match list.kind.meaning {
                     Meaning::Block => Verdict::Dunno,
-                    Meaning::Allow => self.defer_if_reject(Enhanced(4, 7, 1), subject.rejected(UNAVAILABLE)),
+                    Meaning::Allow => {
+                        let text = subject.rejected(UNAVAILABLE);
+                        self.defer_if_reject(Refusal::policy(450, Enhanced(4, 7, 1), text))
+                    }
                 };
             }
             Err(_) => false,
         };
         match (listed, list.kind.meaning) {
             (false, _) => Verdict::Dunno,
-            (true, Meaning::Allow) => self.permit("permit_dnswl_client", &what),
+            (true, Meaning::Allow) => self.permit(&list.name, &self.client_subject(), &format!("from {}", list.text)),
             (true, Meaning::Block) => self.block(list, &what, &query, &subject).await,
         }
     }
@@ -279,7 +286,11 @@ mod tests {
 
     #[test]
     fn filters_match_ranges() {
-        let list = List::new(Kind::parse("reject_rbl_client").unwrap(), "zone.test=127.0.[0;2].[2..11;20]");
+        let list = List::new(
+            Kind::parse("reject_rbl_client").unwrap(),
+            "reject_rbl_client",
+            "zone.test=127.0.[0;2].[2..11;20]",
+        );
         assert_eq!(list.zone, "zone.test");
         for (address, expected) in
             [("127.0.0.2", true), ("127.0.2.20", true), ("127.0.1.2", false), ("127.0.0.12", false), ("::1", false)]

@@ -7,7 +7,6 @@ use tracing::warn;
 use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
-use crate::text::printable;
 
 /// Whether mail can go to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,15 +72,16 @@ fn filtered(name: &str, looked_for: &str) -> Existence {
 }
 
 impl Check<'_> {
-    fn party(&self, party: Party) -> Option<(Vec<u8>, Subject<'static>)> {
-        let (address, class) = match party {
-            Party::Sender => (self.facts.sender?, "Sender address"),
-            Party::Recipient => (self.facts.recipient?, "Recipient address"),
+    /// An address of the envelope, and what a reject names. `None` for the null sender, too.
+    pub(crate) fn party(&self, party: Party) -> Option<(Vec<u8>, Subject<'static>)> {
+        let address = match party {
+            Party::Sender => self.facts.sender?,
+            Party::Recipient => self.facts.recipient?,
         };
         if address.is_empty() {
             return None;
         }
-        Some((address.to_vec(), Subject { name: printable(address).into_owned().into(), class }))
+        Some((address.to_vec(), Subject::of_address(address, party)))
     }
 
     /// The address as the client gave it has to have a complete domain.
@@ -150,12 +150,12 @@ impl Check<'_> {
             return Verdict::Permit;
         }
         if action.eq_ignore_ascii_case("defer_if_permit") {
-            return self.defer_if_permit(Fault::Resource, status, text);
+            return self.defer_if_permit(Refusal::policy(450, status, text));
         }
         if !action.eq_ignore_ascii_case("defer") {
             warn!("unknown tempfail action \"{action}\"");
         }
-        self.refuse(Refusal { code: 450, status, text, fault: Fault::Resource })
+        self.refuse(Refusal::policy(450, status, text))
     }
 
     /// A null sender has one recipient.

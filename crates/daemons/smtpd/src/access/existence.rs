@@ -11,7 +11,6 @@ use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
 use crate::resolve::Resolution;
-use crate::text::printable;
 
 /// Where an address was looked for in vain.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +82,8 @@ impl Smtpd {
         if maps.is_empty() || self.is_listed(maps, address).await? {
             return Ok(None);
         }
-        // Probes and notices of our own come from here.
-        let local = address.split(|byte| *byte == b'@').next().unwrap_or_default();
         let own = resolved.route.class == Class::Local
-            && local.eq_ignore_ascii_case(self.params.identity.double_bounce_sender.as_bytes());
+            && is_always_known(address, &self.params.identity.double_bounce_sender);
         Ok((!own).then_some(unknown))
     }
 }
@@ -98,7 +95,7 @@ impl Check<'_> {
     }
 
     pub(crate) async fn reject_unlisted_sender(&mut self) -> Verdict {
-        self.asked.sender_listed = true;
+        self.asked.sender_listed |= !self.only_warns();
         match self.facts.sender {
             None | Some(b"") => Verdict::Dunno,
             Some(sender) => self.reject_unlisted(sender, Party::Sender).await,
@@ -106,7 +103,7 @@ impl Check<'_> {
     }
 
     pub(crate) async fn reject_unlisted_recipient(&mut self) -> Verdict {
-        self.asked.recipient_listed = true;
+        self.asked.recipient_listed |= !self.only_warns();
         match self.facts.recipient {
             None => Verdict::Dunno,
             Some(recipient) => self.reject_unlisted(recipient, Party::Recipient).await,
@@ -117,16 +114,18 @@ impl Check<'_> {
         let Some(resolved) = self.resolve(given).await else {
             return self.lookup_failed(given);
         };
-        let subject = match party {
-            Party::Sender => Subject { name: printable(given), class: "Sender address" },
-            Party::Recipient => Subject { name: printable(given), class: "Recipient address" },
-        };
+        let subject = Subject::of_address(given, party);
         let detail = if party == Party::Sender { 0 } else { 1 };
         // An alias domain has the error transport; addresses that are aliases never get there.
         let aliased = resolved.route.class == Class::VirtualAlias
             && matches!(self.server.missing(party, &resolved).await, Ok(None) | Err(_));
         if let Some(fixed) = by_transport(&resolved, detail).filter(|_| !aliased) {
-            let refusal = Refusal { text: subject.rejected(&fixed.text), ..fixed };
+            let (status, text) = (subject.fitted(fixed.status), subject.rejected(&fixed.text));
+            let code = match resolved.route.class {
+                Class::VirtualAlias => self.server.codes.unknown_virtual_alias_reject_code,
+                Class::Local | Class::VirtualMailbox | Class::Relay | Class::Default => fixed.code,
+            };
+            let refusal = Refusal { code, status, text, ..fixed };
             return self.refuse(refusal);
         }
         match self.server.missing(party, &resolved).await {
@@ -141,6 +140,14 @@ impl Check<'_> {
     }
 }
 
+/// Whether mail for a local address is taken by one of ours, user or not: notices come from these, and go there.
+fn is_always_known(address: &[u8], double_bounce_sender: &str) -> bool {
+    let local = memchr::memchr(b'@', address).and_then(|at| address.get(..at)).unwrap_or_default();
+    [double_bounce_sender, "postmaster", "mailer-daemon"]
+        .iter()
+        .any(|known| !local.is_empty() && local.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// What the `error` and `retry` transports say at once.
 fn by_transport(resolved: &Resolution, detail: u16) -> Option<Refusal> {
     let (code, class) = match resolved.route.transport.as_str() {
@@ -153,4 +160,23 @@ fn by_transport(resolved: &Resolution, detail: u16) -> Option<Refusal> {
         None => (Enhanced(class, 1, detail), resolved.route.nexthop.clone()),
     };
     Some(Refusal { code, status, text, fault: Fault::Bounce })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_come_from_known_addresses() {
+        for (address, expected) in [
+            ("postmaster@example.test", true),
+            ("Mailer-Daemon@example.test", true),
+            ("double-bounce@example.test", true),
+            ("postmaster+x@example.test", false),
+            ("postmasters@example.test", false),
+            ("@example.test", false),
+        ] {
+            assert_eq!(is_always_known(address.as_bytes(), "double-bounce"), expected, "{address}");
+        }
+    }
 }

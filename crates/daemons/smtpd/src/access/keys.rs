@@ -1,5 +1,7 @@
 //! The keys under which names and addresses are looked up in access tables: the whole first, then its parents.
 
+use std::net::IpAddr;
+
 use table::{Error, Maps, Scope};
 
 /// Whether `example.com` in an access table also stands for the hosts below it.
@@ -13,9 +15,12 @@ pub(crate) enum Parents {
 
 /// A host name, then its parent domains.
 pub(crate) async fn of_domain(maps: &Maps, name: &[u8], parents: Parents) -> Result<Option<Vec<u8>>, Error> {
-    let name = name.strip_suffix(b".").unwrap_or(name);
     if let Some(found) = maps.lookup_in(name, Scope::All).await? {
         return Ok(Some(found));
+    }
+    // A number has no parents.
+    if std::str::from_utf8(name).is_ok_and(|name| name.parse::<IpAddr>().is_ok()) {
+        return Ok(None);
     }
     let mut rest = name;
     while let Some(dot) = memchr::memchr(b'.', rest.get(1..).unwrap_or_default()) {
@@ -64,6 +69,7 @@ mod tests {
             ("x.y.b.test", "2", ""),
             ("x.c.test", "", "3"),
             ("c.test", "", ""),
+            ("a.b.test.", "", ""),
             (".", "", ""),
         ] {
             for (parents, expected) in [(Parents::Plain, plain), (Parents::Dotted, dotted)] {

@@ -8,27 +8,40 @@ use tracing::warn;
 
 use super::Restriction;
 use super::dnsbl::{self, List};
-use super::policy::Service;
+use super::policy::{Defaults, Service};
 use super::restriction::{Host, Mismatch, OnClient, OnEnvelope, OnHelo, Party, Records, Restrictions, Rules, Target};
 
 /// A former restriction: a class with the lists of `maps_rbl_domains`.
 pub(crate) const FORMER_LISTS: &str = "reject_maps_rbl";
 
-/// Parses the lists of main.cf.
+/// Parses lists.
 pub(crate) struct Parser<'a> {
-    pub(crate) environment: &'a Environment,
-    pub(crate) policy: &'a super::policy::Defaults,
-    /// Names of `smtpd_restriction_classes`.
-    pub(crate) classes: &'a [String],
+    /// What tables and services are opened with. Results of tables have none: it is too late for them.
+    pub(crate) outside: Option<(&'a Environment, &'a Defaults)>,
+    /// Whether this is one of `smtpd_restriction_classes`.
+    pub(crate) is_class: &'a dyn Fn(&str) -> bool,
 }
 
 impl Parser<'_> {
     /// One list. A bare `type:table` in it is asked about `table_target`.
     pub(crate) fn list(&self, parameter: &str, words: &[String], table_target: Option<Target>) -> Restrictions {
-        let mut words = words.iter().map(String::as_str);
+        let mut words = words.iter().map(String::as_str).peekable();
         let mut list = Vec::new();
+        let mut warns = false;
         while let Some(word) = words.next() {
-            list.push(self.restriction(parameter, word, &mut words, table_target));
+            if word.eq_ignore_ascii_case("warn_if_reject") {
+                warns = true;
+                continue;
+            }
+            let restriction = self.restriction(parameter, word, &mut words, table_target);
+            let decides = matches!(restriction, Restriction::Permit)
+                || (!warns && matches!(restriction, Restriction::Reject | Restriction::Defer));
+            if let Some(next) = words.peek().filter(|_| decides) {
+                let word = word.to_ascii_lowercase();
+                list.push(Restriction::Skipped(format!("restriction `{next}' after `{word}' is ignored").into()));
+            }
+            let warns = std::mem::take(&mut warns);
+            list.push(if warns { Restriction::WarnIfReject(Box::new(restriction)) } else { restriction });
         }
         list.into()
     }
@@ -41,102 +54,68 @@ impl Parser<'_> {
         table_target: Option<Target>,
     ) -> Restriction {
         let name = word.to_ascii_lowercase();
-        if name == "warn_if_reject" {
-            return match words.next() {
-                Some(next) => {
-                    Restriction::WarnIfReject(Box::new(self.restriction(parameter, next, words, table_target)))
-                }
-                None => {
-                    warn!("restriction warn_if_reject without a restriction after it in {parameter}");
-                    Restriction::Sleep(std::time::Duration::ZERO)
-                }
-            };
-        }
         if let Some(target) = access_target(&name) {
-            return match words.next() {
-                Some(spec) => self.access(parameter, spec, target),
-                None => missing(&name),
-            };
+            return self.access(parameter, &name, words.next(), target);
         }
         if name == "check_policy_service" {
-            return match words.next().map(|spec| Service::parse(spec, self.policy)) {
-                Some(Ok(service)) => Restriction::Policy(Arc::new(service)),
-                Some(Err(problem)) => {
-                    warn!("in {parameter}: check_policy_service: {problem}");
-                    Restriction::Unknown(Arc::from(word))
-                }
-                None => missing(&name),
-            };
+            return self.policy(words.next());
         }
         if let Some(kind) = dnsbl::Kind::parse(&name) {
             return match words.next() {
-                Some(zone) => Restriction::Dnsbl(Arc::new(List::new(kind, zone))),
-                None => missing(&name),
+                Some(zone) => Restriction::Dnsbl(Arc::new(List::new(kind, &name, zone))),
+                None => Restriction::Skipped(format!("restriction {name} requires domain name argument").into()),
             };
         }
         if name == "sleep" {
-            return words.next().and_then(duration).map_or_else(|| missing(&name), Restriction::Sleep);
+            let time = words.next().and_then(duration);
+            return time.map_or_else(|| broken("restriction sleep must be followed by number"), Restriction::Sleep);
         }
         if word == FORMER_LISTS {
             warn!("support for restriction \"{word}\" will be removed; use \"reject_rbl_client domain-name\" instead");
         }
-        if self.classes.iter().any(|class| class == word) {
+        if (self.is_class)(word) {
             return Restriction::Class(Arc::from(word));
         }
         if let Some(known) = simple(&name) {
             return known;
         }
         match table_target {
-            Some(target) if word.contains(':') => self.access(parameter, word, target),
-            _ => Restriction::Unknown(Arc::from(word)),
+            Some(target) if word.contains(':') => self.access(parameter, &name, Some(word), target),
+            _ => broken(&format!("unknown smtpd restriction: \"{word}\"")),
         }
     }
 
-    fn access(&self, parameter: &str, spec: &str, target: Target) -> Restriction {
-        Restriction::Access(target, Maps::open(parameter, &[spec], self.environment))
+    fn access(&self, parameter: &str, name: &str, spec: Option<&str>, target: Target) -> Restriction {
+        match (spec.filter(|spec| spec.contains(':')), self.outside) {
+            (Some(spec), Some((environment, _))) => {
+                Restriction::Access(target, Maps::open(parameter, &[spec], environment))
+            }
+            (None, _) | (_, None) => {
+                let argument = spec.unwrap_or(name);
+                broken(&format!("restriction {name}: bad argument \"{argument}\": need maptype:mapname"))
+            }
+        }
+    }
+
+    fn policy(&self, spec: Option<&str>) -> Restriction {
+        let Some((spec, (_, defaults))) = spec.filter(|spec| spec.contains(':')).zip(self.outside) else {
+            return broken("restriction check_policy_service must be followed by transport:server");
+        };
+        match Service::parse(spec, defaults) {
+            Ok(service) => Restriction::Policy(Arc::new(service)),
+            Err(problem) => broken(&format!("check_policy_service {spec}: {problem}")),
+        }
     }
 }
 
-fn missing(name: &str) -> Restriction {
-    warn!("restriction {name} requires an argument");
-    Restriction::Unknown(Arc::from(name))
+fn broken(warning: &str) -> Restriction {
+    Restriction::Broken(Arc::from(warning))
 }
 
-/// The restrictions that a table or policy server answered with. Tables cannot be named there: they would have to be opened
-/// after the jail.
-///
-/// # Errors
-/// The first word that is no restriction.
-pub(crate) fn result(text: &str, rules: &Rules) -> Result<Vec<Restriction>, String> {
-    let mut words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let mut list = Vec::new();
-    while let Some(word) = words.next() {
-        list.push(result_word(word, &mut words, rules)?);
-    }
-    Ok(list)
-}
-
-fn result_word<'w>(
-    word: &str,
-    words: &mut impl Iterator<Item = &'w str>,
-    rules: &Rules,
-) -> Result<Restriction, String> {
-    let name = word.to_ascii_lowercase();
-    if name == "warn_if_reject" {
-        let next = words.next().ok_or(name)?;
-        return Ok(Restriction::WarnIfReject(Box::new(result_word(next, words, rules)?)));
-    }
-    if let Some(kind) = dnsbl::Kind::parse(&name) {
-        let zone = words.next().ok_or(name)?;
-        return Ok(Restriction::Dnsbl(Arc::new(List::new(kind, zone))));
-    }
-    if name == "sleep" {
-        return words.next().and_then(duration).map(Restriction::Sleep).ok_or(name);
-    }
-    if rules.classes.contains_key(word) {
-        return Ok(Restriction::Class(Arc::from(word)));
-    }
-    simple(&name).ok_or_else(|| word.to_owned())
+/// The restrictions that a table or policy server answered with.
+pub(crate) fn result(text: &str, rules: &Rules) -> Restrictions {
+    let parser = Parser { outside: None, is_class: &|name| rules.classes.contains_key(name) };
+    parser.list("", &config::value::words(text), None)
 }
 
 /// Restrictions without an argument.
@@ -234,9 +213,8 @@ mod tests {
     use super::*;
 
     fn parse(words: &[&str]) -> Vec<String> {
-        let (environment, policy) = (Environment::default(), super::super::policy::Defaults::default());
-        let classes = ["greylist".to_owned()];
-        let parser = Parser { environment: &environment, policy: &policy, classes: &classes };
+        let (environment, policy) = (Environment::default(), Defaults::default());
+        let parser = Parser { outside: Some((&environment, &policy)), is_class: &|name| name == "greylist" };
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         let list = parser.list("test", &words, Some(Target::Itself(Host::Sender)));
         list.iter().map(|restriction| format!("{restriction:?}")).collect()
@@ -248,8 +226,8 @@ mod tests {
             (&["PERMIT_mynetworks"][..], "Client(PermitMynetworks)", "any case"),
             (&["greylist"], "Class(\"greylist\")", "a class"),
             (&["warn_if_reject", "reject"], "WarnIfReject(Reject)", "takes the next word"),
+            (&["warn_if_reject", "warn_if_reject", "reject"], "WarnIfReject(Reject)", "once is enough"),
             (&["sleep", "2"], "Sleep(2s)", "a time"),
-            (&["nonsense"], "Unknown(\"nonsense\")", "a mistake shows when it is reached"),
             (&["reject_unlisted_sender"], "Envelope(RejectUnlisted(Sender))", "a party"),
         ] {
             assert_eq!(parse(words), [expected], "{why}");
@@ -260,9 +238,39 @@ mod tests {
     }
 
     #[test]
-    fn results_name_no_tables() {
-        let rules = Rules::default();
-        assert_eq!(result("reject_unauth_destination, reject", &rules).unwrap().len(), 2);
-        assert_eq!(result("check_client_access hash:x", &rules).unwrap_err(), "check_client_access");
+    fn mistakes_show_when_they_are_reached() {
+        for (words, expected) in [
+            (&["nonsense"][..], "Broken(\"unknown smtpd restriction: \\\"nonsense\\\"\")"),
+            (&["sleep"], "Broken(\"restriction sleep must be followed by number\")"),
+            (
+                &["check_policy_service", "x"],
+                "Broken(\"restriction check_policy_service must be followed by transport:server\")",
+            ),
+            (
+                &["check_helo_access"],
+                "Broken(\"restriction check_helo_access: bad argument \\\"check_helo_access\\\": need maptype:mapname\")",
+            ),
+            (&["reject_rbl_client"], "Skipped(\"restriction reject_rbl_client requires domain name argument\")"),
+        ] {
+            assert_eq!(parse(words), [expected]);
+        }
+        assert!(parse(&["warn_if_reject"]).is_empty());
+    }
+
+    #[test]
+    fn what_follows_a_decision_is_ignored() {
+        assert_eq!(parse(&["permit", "x"])[..2], ["Skipped(\"restriction `x' after `permit' is ignored\")", "Permit"]);
+        assert_eq!(parse(&["Reject", "x"])[..2], ["Skipped(\"restriction `x' after `reject' is ignored\")", "Reject"]);
+        assert_eq!(parse(&["warn_if_reject", "reject", "permit"]), ["WarnIfReject(Reject)", "Permit"]);
+        assert_eq!(parse(&["reject"]), ["Reject"]);
+    }
+
+    #[test]
+    fn results_name_no_tables_and_may_say_more_than_is_needed() {
+        let of = |text| result(text, &Rules::default()).iter().map(|r| format!("{r:?}")).collect::<Vec<_>>();
+        assert_eq!(of("reject_unauth_destination, defer").len(), 2);
+        assert!(of("check_client_access hash:x")[0].starts_with("Broken(\"restriction check_client_access: bad"));
+        assert_eq!(of("permit_mynetworks, 550 x")[0], "Client(PermitMynetworks)");
+        assert_eq!(of("permit_mynetworks, 550 x")[1], "Broken(\"unknown smtpd restriction: \\\"550\\\"\")");
     }
 }

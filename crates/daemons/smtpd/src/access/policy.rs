@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::{TcpStream, UnixStream};
 use tracing::warn;
 
+use super::action::Origin;
 use super::{Check, Facts, Subject, Verdict};
 use crate::Smtpd;
 use crate::text::{duration, printable};
@@ -49,6 +50,9 @@ impl Default for Defaults {
 #[derive(Debug)]
 pub(crate) struct Service {
     endpoint: Endpoint,
+    /// As it is configured.
+    spec: String,
+    /// Where it is, without the kind of place.
     name: String,
     options: Defaults,
     idle: Mutex<Vec<Connection>>,
@@ -91,7 +95,9 @@ impl Service {
         for option in parts {
             set_option(&mut options, &option)?;
         }
-        Ok(Service { endpoint: Endpoint::parse(&name)?, name, options, idle: Mutex::default() })
+        let endpoint = Endpoint::parse(&name)?;
+        let name = name.strip_prefix("inet:").or_else(|| name.strip_prefix("unix:")).unwrap_or(&name).to_owned();
+        Ok(Service { endpoint, spec: spec.to_owned(), name, options, idle: Mutex::default() })
     }
 
     fn take_idle(&self) -> Option<Connection> {
@@ -145,7 +151,9 @@ impl Service {
     async fn converse(&self, kept: Option<Connection>, request: &str, server: &Smtpd) -> io::Result<String> {
         let mut connection = match kept {
             Some(connection) => connection,
-            None => self.connect(server).await?,
+            None => self.connect(server).await.inspect_err(|error| {
+                warn!("connect to {}: {}", self.name, crate::system_text(error));
+            })?,
         };
         connection.stream.get_mut().write_all(request.as_bytes()).await?;
         connection.stream.get_mut().flush().await?;
@@ -241,7 +249,7 @@ impl Check<'_> {
             Some(action) => action,
             None => service.options.action.clone(),
         };
-        self.act(action.trim(), subject).await
+        self.act(action.trim(), &Origin { table: &service.spec, key: "policy query" }, subject).await
     }
 }
 

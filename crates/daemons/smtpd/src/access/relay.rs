@@ -4,7 +4,8 @@ use dns::{Data, Kind};
 use ipc::rewrite::Class;
 use smtp_proto::Enhanced;
 
-use super::{Check, Refusal, Verdict};
+use super::restriction::Party;
+use super::{Check, Refusal, Subject, Verdict};
 use crate::resolve::Resolution;
 use crate::text::printable;
 
@@ -24,7 +25,7 @@ impl Check<'_> {
         match self.resolve(recipient).await {
             None => self.lookup_failed(recipient),
             Some(resolved) if self.is_authorized(&resolved) => {
-                self.permit("permit_auth_destination", &printable(recipient))
+                self.permit("permit_auth_destination", &Subject::of_address(recipient, Party::Recipient), "")
             }
             Some(_) => Verdict::Dunno,
         }

@@ -26,8 +26,10 @@ pub(crate) enum Restriction {
     Client(OnClient),
     Helo(OnHelo),
     Envelope(OnEnvelope),
-    /// A name that means nothing: a server configuration error whenever the walk gets here.
-    Unknown(Arc<str>),
+    /// What means nothing: a server configuration error, with this warning, whenever the walk gets here.
+    Broken(Arc<str>),
+    /// What is passed over, with this warning.
+    Skipped(Arc<str>),
 }
 
 /// Restrictions on the client.
@@ -155,7 +157,8 @@ impl Restriction {
             | Self::Client(_)
             | Self::Helo(_)
             | Self::Envelope(_)
-            | Self::Unknown(_) => false,
+            | Self::Broken(_)
+            | Self::Skipped(_) => false,
         }
     }
 }
@@ -204,7 +207,8 @@ impl Rules {
                 | Restriction::Client(_)
                 | Restriction::Helo(_)
                 | Restriction::Envelope(_)
-                | Restriction::Unknown(_) => {}
+                | Restriction::Broken(_)
+                | Restriction::Skipped(_) => {}
             }
         }
         false

@@ -46,6 +46,7 @@ impl Check<'_> {
         self.walk(&self.server.rules.sender, &subject).await.outcome()?;
         if self.server.params.access.smtpd_reject_unlisted_sender
             && !self.asked.sender_listed
+            && !self.actions.discard
             && !self.server.settings.overrides.no_unknown()
         {
             self.reject_unlisted_sender().await.outcome()?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use smtp_proto::{Enhanced, Reply};
 use tracing::{info, warn};
 
+use super::restriction::Party;
 use crate::session::login::Login;
 use crate::session::peer::Peer;
 use crate::session::transaction::Instance;
@@ -77,9 +78,44 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    pub(crate) const SENDER: &'static str = "Sender address";
+    pub(crate) const RECIPIENT: &'static str = "Recipient address";
+
+    /// An address of the envelope.
+    pub(crate) fn of_address(address: &[u8], party: Party) -> Subject<'static> {
+        let class = match party {
+            Party::Sender => Subject::SENDER,
+            Party::Recipient => Subject::RECIPIENT,
+        };
+        Subject { name: printable(address).into_owned().into(), class }
+    }
+
+    /// The enhanced code for a refusal of this: those of the form `x.1.y` say which address is wrong, and how.
+    pub(crate) fn fitted(&self, status: Enhanced) -> Enhanced {
+        let Enhanced(class, 1, detail) = status else { return status };
+        let fitted = match (self.class, detail) {
+            (Subject::SENDER, 1 | 3 | 4 | 6 | 7) => Enhanced(class, 1, 7),
+            (Subject::SENDER, 2 | 8) => Enhanced(class, 1, 8),
+            (Subject::RECIPIENT, 1..=6) => status,
+            (Subject::RECIPIENT, 7) => Enhanced(class, 1, 3),
+            (Subject::RECIPIENT, 8) => Enhanced(class, 1, 2),
+            (Subject::SENDER | Subject::RECIPIENT, _) => Enhanced(class, 1, 0),
+            _ => Enhanced(class, 0, 0),
+        };
+        if fitted != status {
+            info!("mapping DSN status {status} into {} status {fitted}", self.class);
+        }
+        fitted
+    }
+
+    /// `<name>: class text`.
+    pub(crate) fn says(&self, text: &str) -> String {
+        format!("<{}>: {} {text}", self.name, self.class)
+    }
+
     /// `<name>: class rejected: text`.
     pub(crate) fn rejected(&self, text: &str) -> String {
-        format!("<{}>: {} rejected: {text}", self.name, self.class)
+        self.says(&format!("rejected: {text}"))
     }
 }
 
@@ -143,6 +179,30 @@ impl Facts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_fit_what_is_refused() {
+        for (detail, sender, recipient) in [
+            (0, 0, 0),
+            (1, 7, 1),
+            (2, 8, 2),
+            (3, 7, 3),
+            (4, 7, 4),
+            (5, 0, 5),
+            (6, 7, 6),
+            (7, 7, 3),
+            (8, 8, 2),
+            (9, 0, 0),
+            (10, 0, 0),
+        ] {
+            let fitted = |class| Subject { name: "x".into(), class }.fitted(Enhanced(5, 1, detail));
+            assert_eq!(fitted(Subject::SENDER), Enhanced(5, 1, sender), "{detail}");
+            assert_eq!(fitted(Subject::RECIPIENT), Enhanced(5, 1, recipient), "{detail}");
+            assert_eq!(fitted("Helo command"), Enhanced(5, 0, 0), "{detail}");
+        }
+        let subject = Subject::of_address(b"a@b.test", Party::Sender);
+        assert_eq!(subject.fitted(Enhanced(5, 7, 1)), Enhanced(5, 7, 1));
+    }
 
     #[test]
     fn no_refusal_says_yes() {

@@ -6,19 +6,13 @@ use tracing::warn;
 
 use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
-use crate::text::printable;
 
 impl Check<'_> {
     pub(crate) async fn reject_unverified(&mut self, party: Party) -> Verdict {
-        let (given, class) = match party {
-            Party::Sender => (self.facts.sender, "Sender address"),
-            Party::Recipient => (self.facts.recipient, "Recipient address"),
+        let Some((given, subject)) = self.party(party) else { return Verdict::Dunno };
+        let Some(resolved) = self.resolve(&given).await else {
+            return self.lookup_failed(&given);
         };
-        let Some(given) = given.filter(|address| !address.is_empty()) else { return Verdict::Dunno };
-        let Some(resolved) = self.resolve(given).await else {
-            return self.lookup_failed(given);
-        };
-        let subject = Subject { name: printable(given), class };
         match self.verified(&resolved.recipient).await {
             Some((Status::Ok, _)) => Verdict::Dunno,
             Some((Status::Bounced, text)) => self.deny_unverified(party, &subject, &text),

@@ -41,6 +41,9 @@ pub(crate) struct Check<'a> {
     depth: u8,
 }
 
+/// What is to be set right here is no concern of the client's.
+pub(crate) const MISCONFIGURED: &str = "Server configuration error";
+
 /// Lists within lists (classes, results of tables) go no deeper.
 const DEPTH: u8 = 100;
 
@@ -54,6 +57,10 @@ impl<'a> Check<'a> {
     /// Walks a list.
     pub(crate) async fn walk(&mut self, list: &[Restriction], subject: &Subject<'_>) -> Verdict {
         for restriction in list {
+            // Of a message that goes nowhere nothing more is asked, nor where the answer is a deferral either way.
+            if self.actions.discard || (self.deferral.if_permit.is_some() && self.deferral.if_reject.is_some()) {
+                break;
+            }
             match self.apply(restriction, subject).await {
                 Verdict::Dunno => {}
                 verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
@@ -67,7 +74,7 @@ impl<'a> Check<'a> {
         Box::pin(async move {
             if self.depth >= DEPTH {
                 warn!("SMTPD access map, policy or class recursion is too deep, subject {}", subject.name);
-                return self.misconfigured(subject);
+                return self.misconfigured();
             }
             self.depth += 1;
             let verdict = self.walk(list, subject).await;
@@ -78,14 +85,16 @@ impl<'a> Check<'a> {
 
     async fn apply(&mut self, restriction: &Restriction, subject: &Subject<'_>) -> Verdict {
         match restriction {
-            Restriction::Permit => self.permit("permit", ""),
+            Restriction::Permit => self.permit("permit", subject, ""),
             Restriction::Reject => self.reject_plainly(subject),
             Restriction::Defer => self.defer_plainly(subject),
             Restriction::DeferIfPermit => {
-                self.defer_if_permit(Fault::Policy, Enhanced(4, 7, 0), subject.rejected("defer_if_permit requested"))
+                let text = subject.rejected("defer_if_permit requested");
+                self.defer_if_permit(Refusal::policy(450, Enhanced(4, 7, 0), text))
             }
             Restriction::DeferIfReject => {
-                self.defer_if_reject(Enhanced(4, 7, 0), subject.rejected("defer_if_reject requested"))
+                let text = subject.rejected("defer_if_reject requested");
+                self.defer_if_reject(Refusal::policy(450, Enhanced(4, 7, 0), text))
             }
             Restriction::Sleep(time) => {
                 tokio::time::sleep(*time).await;
@@ -96,12 +105,16 @@ impl<'a> Check<'a> {
                 let class = self.server.rules.classes.get(&**name).cloned().unwrap_or_default();
                 self.walk_inner(&class, subject).await
             }
-            Restriction::Access(target, maps) => Box::pin(self.check_access(*target, maps, subject)).await,
+            Restriction::Access(target, maps) => Box::pin(self.check_access(*target, maps)).await,
             Restriction::Policy(service) => Box::pin(self.check_policy(service, subject)).await,
             Restriction::Dnsbl(list) => Box::pin(self.check_dnsbl(list, subject)).await,
-            Restriction::Unknown(name) => {
-                warn!("unknown smtpd restriction: \"{name}\"");
-                self.misconfigured(subject)
+            Restriction::Broken(warning) => {
+                warn!("{warning}");
+                self.misconfigured()
+            }
+            Restriction::Skipped(warning) => {
+                warn!("{warning}");
+                Verdict::Dunno
             }
             Restriction::Client(rule) => self.apply_to_client(*rule, subject).await,
             Restriction::Helo(rule) => self.apply_to_helo(*rule).await,
@@ -111,10 +124,10 @@ impl<'a> Check<'a> {
 
     async fn apply_to_client(&mut self, rule: OnClient, subject: &Subject<'_>) -> Verdict {
         match rule {
-            OnClient::PermitMynetworks => self.permit_mynetworks(subject).await,
+            OnClient::PermitMynetworks => self.permit_mynetworks().await,
             OnClient::PermitInetInterfaces => self.permit_inet_interfaces(),
             OnClient::PermitSaslAuthenticated => self.permit_sasl_authenticated(),
-            OnClient::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts(subject)).await,
+            OnClient::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts()).await,
             OnClient::PermitTlsAllClientcerts => self.permit_tls_all_clientcerts(),
             OnClient::RejectUnknownClientHostname => self.reject_unknown_client_hostname(),
             OnClient::RejectUnknownForwardClientHostname => self.reject_unknown_forward_client_hostname(),
@@ -157,11 +170,11 @@ impl<'a> Check<'a> {
         verdict
     }
 
-    /// Permission; `smtpd_log_access_permit_actions` may want it logged.
-    pub(crate) fn permit(&self, action: &str, text: &str) -> Verdict {
-        if self.server.settings.logs_permit(action) {
-            let text = if text.is_empty() { String::from("action") } else { text.to_owned() };
-            self.facts.log(action, &format!("{text} permit"));
+    /// Permission; `smtpd_log_access_permit_actions` may want it logged, unless it comes to nothing.
+    pub(crate) fn permit(&self, action: &str, subject: &Subject<'_>, origin: &str) -> Verdict {
+        if self.deferral.if_permit.is_none() && self.server.settings.logs_permit(action) {
+            let text = format!("action={action} for {}={} {origin}", subject.class, subject.name);
+            self.facts.log("permit", &text);
         }
         Verdict::Permit
     }
@@ -177,11 +190,11 @@ impl<'a> Check<'a> {
     }
 
     /// A fault in the configuration: neither accepted nor refused for good.
-    pub(crate) fn misconfigured(&mut self, subject: &Subject<'_>) -> Verdict {
+    pub(crate) fn misconfigured(&mut self) -> Verdict {
         self.refuse(Refusal {
             code: 451,
             status: Enhanced(4, 3, 5),
-            text: subject.rejected("Server configuration error"),
+            text: MISCONFIGURED.to_owned(),
             fault: Fault::Software,
         })
     }
@@ -196,21 +209,23 @@ impl<'a> Check<'a> {
         })
     }
 
+    /// Whether a refusal would only be logged.
+    pub(crate) fn only_warns(&self) -> bool {
+        self.warn
+    }
+
     /// Something that may be a reason to refuse cannot be known now: a later permission becomes a deferral.
-    pub(crate) fn defer_if_permit(&mut self, fault: Fault, status: Enhanced, text: String) -> Verdict {
+    pub(crate) fn defer_if_permit(&mut self, refusal: Refusal) -> Verdict {
         if self.warn {
-            self.facts.log("reject_warning", &text);
-            return Verdict::Dunno;
+            return self.refuse(refusal);
         }
-        let code = self.server.codes.access_map_defer_code;
-        self.deferral.if_permit.get_or_insert(Refusal { code, status, text, fault });
+        self.deferral.if_permit.get_or_insert(refusal);
         Verdict::Dunno
     }
 
     /// A later refusal becomes a deferral.
-    pub(crate) fn defer_if_reject(&mut self, status: Enhanced, text: String) -> Verdict {
-        let code = self.server.codes.access_map_defer_code;
-        self.deferral.if_reject.get_or_insert(Refusal::policy(code, status, text));
+    pub(crate) fn defer_if_reject(&mut self, refusal: Refusal) -> Verdict {
+        self.deferral.if_reject.get_or_insert(refusal);
         Verdict::Dunno
     }
 
