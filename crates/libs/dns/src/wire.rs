@@ -94,6 +94,8 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
         warn_of_names(&record.data, name, kind);
         match data(&record.data) {
             Ok(data) => found.push(Record { name: text(&record.name), ttl: record.ttl, data }),
+            // Whatever else is there: the domain says that it does not want to be asked.
+            Err(failure @ (Failure::NullMx | Failure::NullSrv)) => return Err(failed(failure)),
             Err(failure) => refused = failure,
         }
     }
@@ -245,10 +247,12 @@ mod tests {
     #[test]
     fn failures() {
         let root = RData::MX(MX::new(0, Name::root()));
+        let good = RData::MX(MX::new(10, name("mx.x.test.")));
         let bad = RData::MX(MX::new(0, Name::from_labels([&b"a b"[..]]).unwrap()));
         let loops = RData::CNAME(CNAME(name("x.test.")));
         for (kind, answers, failure) in [
-            (Kind::Mx, vec![("x.test.", root)], Failure::NullMx),
+            (Kind::Mx, vec![("x.test.", root.clone())], Failure::NullMx),
+            (Kind::Mx, vec![("x.test.", root), ("x.test.", good)], Failure::NullMx),
             (Kind::Mx, vec![("x.test.", bad)], Failure::Malformed),
             (Kind::A, vec![("x.test.", loops)], Failure::Malformed),
             (Kind::A, vec![("other.test.", RData::A(A::new(1, 2, 3, 4)))], Failure::NoData),

@@ -1,6 +1,6 @@
 //! Restrictions on the domains of sender and recipient: complete, and known to the DNS.
 
-use dns::{Failure, Kind};
+use dns::{Failure, Families, Kind};
 use smtp_proto::Enhanced;
 use tracing::warn;
 
@@ -42,6 +42,8 @@ impl Smtpd {
             found @ (Existence::Missing | Existence::NullMx | Existence::Unknown) => {
                 match self.dns.lookup(name, Kind::Mx).await {
                     Ok(_) => Existence::Exists,
+                    // It takes no mail, but it is there.
+                    Err(error) if error.failure == Failure::NullMx => Existence::Exists,
                     Err(error) if error.is_temporary() => Existence::Unknown,
                     Err(_) => found,
                 }
@@ -49,8 +51,9 @@ impl Smtpd {
         }
     }
 
+    /// Of either family, whatever `inet_protocols` says: others may reach it.
     async fn address_exists(&self, name: &str, looked_for: &str) -> Existence {
-        match self.dns.addresses(name, self.settings.families).await {
+        match self.dns.addresses(name, Families::All).await {
             Ok(_) => Existence::Exists,
             Err(error) if error.failure == Failure::Filtered => filtered(name, looked_for),
             Err(error) if error.is_temporary() || error.failure == Failure::NoRecovery => Existence::Unknown,

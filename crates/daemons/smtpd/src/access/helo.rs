@@ -1,6 +1,6 @@
 //! Restrictions on the name that the client gives itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use smtp_proto::Enhanced;
 
@@ -8,39 +8,49 @@ use super::domain::Existence;
 use super::{Check, Refusal, Subject, Verdict};
 use crate::text::printable;
 
-impl Check<'_> {
-    fn helo_subject(&self) -> Option<(&str, Subject<'static>)> {
+impl<'a> Check<'a> {
+    fn helo_subject(&self) -> Option<(&'a str, Subject<'static>)> {
         let helo = self.facts.helo?;
         Some((helo, Subject { name: printable(helo.as_bytes()).into_owned().into(), class: "Helo command" }))
     }
 
-    pub(crate) fn permit_naked_ip_address(&self) -> Verdict {
-        match self.facts.helo {
-            Some(helo) if helo.parse::<IpAddr>().is_ok() => Verdict::Permit,
-            _ => Verdict::Dunno,
+    pub(crate) fn permit_naked_ip_address(&mut self) -> Verdict {
+        match self.helo_subject() {
+            Some((helo, subject)) if is_number(helo) => match self.reject_invalid_address(helo, &subject) {
+                Verdict::Dunno => self.permit("permit_naked_ip_address", &subject, ""),
+                verdict @ (Verdict::Permit | Verdict::Reject(_)) => verdict,
+            },
+            Some(_) | None => Verdict::Dunno,
         }
     }
 
     pub(crate) fn reject_invalid_helo(&mut self) -> Verdict {
         let Some((helo, subject)) = self.helo_subject() else { return Verdict::Dunno };
-        let valid = match helo.strip_prefix('[') {
-            Some(_) => address::domain::literal(helo.as_bytes()).is_some(),
-            None => helo.parse::<IpAddr>().is_ok() || is_name(helo),
-        };
-        if valid {
+        if helo.starts_with('[') {
+            return self.reject_invalid_address(helo, &subject);
+        }
+        if is_name(helo) || helo.parse::<IpAddr>().is_ok() {
             return Verdict::Dunno;
         }
         let code = self.server.codes.invalid_hostname_reject_code;
         self.refuse(Refusal::policy(code, Enhanced(5, 5, 2), subject.rejected("Invalid name")))
     }
 
+    /// An address, in brackets or bare, has to be one.
+    fn reject_invalid_address(&mut self, helo: &str, subject: &Subject<'_>) -> Verdict {
+        if is_address(helo) {
+            return Verdict::Dunno;
+        }
+        let code = self.server.codes.invalid_hostname_reject_code;
+        self.refuse(Refusal::policy(code, Enhanced(5, 5, 2), subject.rejected("invalid ip address")))
+    }
+
     pub(crate) fn reject_non_fqdn_helo(&mut self) -> Verdict {
         let Some((helo, subject)) = self.helo_subject() else { return Verdict::Dunno };
-        let valid = match helo.strip_prefix('[') {
-            Some(_) => address::domain::literal(helo.as_bytes()).is_some(),
-            None => helo.parse::<IpAddr>().is_err() && is_name(helo) && helo.trim_end_matches('.').contains('.'),
-        };
-        if valid {
+        if helo.starts_with('[') {
+            return self.reject_invalid_address(helo, &subject);
+        }
+        if is_name(helo) && without_dot(helo).contains('.') {
             return Verdict::Dunno;
         }
         let code = self.server.codes.non_fqdn_reject_code;
@@ -50,11 +60,10 @@ impl Check<'_> {
     pub(crate) async fn reject_unknown_helo(&mut self) -> Verdict {
         let Some((helo, subject)) = self.helo_subject() else { return Verdict::Dunno };
         if helo.starts_with('[') {
-            return self.reject_invalid_helo();
+            return self.reject_invalid_address(helo, &subject);
         }
-        let name = helo.to_owned();
         let text = subject.rejected("Host not found");
-        match self.server.host_exists(&name).await {
+        match self.server.host_exists(helo).await {
             Existence::Exists | Existence::NullMx => Verdict::Dunno,
             Existence::Missing => {
                 self.refuse(Refusal::policy(self.server.codes.unknown_hostname_reject_code, Enhanced(4, 7, 1), text))
@@ -67,6 +76,44 @@ impl Check<'_> {
     }
 }
 
+/// A final dot means nothing.
+fn without_dot(helo: &str) -> &str {
+    helo.strip_suffix('.').filter(|name| !name.ends_with('.')).unwrap_or(helo)
+}
+
 fn is_name(helo: &str) -> bool {
-    address::domain::is_hostname(helo.strip_suffix('.').unwrap_or(helo).as_bytes())
+    address::domain::is_hostname(without_dot(helo).as_bytes())
+}
+
+/// Whether it looks like a bare address.
+fn is_number(helo: &str) -> bool {
+    !helo.is_empty() && helo.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b':'))
+}
+
+/// `192.0.2.1`, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+fn is_address(helo: &str) -> bool {
+    helo.parse::<Ipv4Addr>().is_ok() || address::domain::literal(helo.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        for (helo, name, number, address) in [
+            ("a.test", true, false, false),
+            ("a.test.", true, false, false),
+            ("a.test..", false, false, false),
+            ("127.0.0.1", false, true, true),
+            ("256.1.1.1", false, true, false),
+            ("::1", false, true, false),
+            ("[127.0.0.1]", false, false, true),
+            ("[ipv6:::1]", false, false, true),
+            ("[127.0.0.1", false, false, false),
+            ("[]", false, false, false),
+        ] {
+            assert_eq!((is_name(helo), is_number(helo), is_address(helo)), (name, number, address), "{helo}");
+        }
+    }
 }

@@ -1,0 +1,123 @@
+//! Restrictions and access tables: what a client is told, and what the log says.
+
+use anyhow::Result;
+use testkit::client::Client;
+use testkit::instance::{Instance, Setup};
+
+/// Results of the sender table, by the local part of the sender.
+const RESULTS: [(&str, &str); 12] = [
+    ("digits", "550"),
+    ("text", "550 no"),
+    ("short", "55 x"),
+    ("yes", "250 x"),
+    ("late", "permit_mynetworks, 550 x"),
+    ("ignored", "reject, foo"),
+    ("lone", "reject_rbl_client"),
+    ("table", "check_client_access hash:/x"),
+    ("mapped", "550 5.1.1 x"),
+    ("gone", "DISCARD"),
+    ("prepend", "PREPEND X A: b"),
+    ("both", "defer_if_permit, defer_if_reject, reject"),
+];
+
+const MISTAKE: &str = "451 4.3.5 Server configuration error";
+
+fn setup() -> Setup {
+    let results = RESULTS.map(|(sender, result)| format!("{{{sender}@a.test={result}}}"));
+    Setup::new()
+        .main("smtpd_client_restrictions", "warn_if_reject check_client_access fail:x")
+        .main("smtpd_helo_restrictions", "check_helo_a_access inline:{{127.0.0.66=REJECT},{127.0.0.67=OK}}")
+        .main("smtpd_sender_restrictions", format!("check_sender_access inline:{{{}}}", results.join(",")))
+        .main("smtpd_relay_restrictions", "permit_auth_destination, reject")
+        .main("smtpd_recipient_restrictions", "warn_if_reject reject_unlisted_recipient, warn_if_reject")
+        .main("smtpd_log_access_permit_actions", "static:all")
+}
+
+/// The reply to RCPT.
+fn rcpt(mail: &Instance, helo: &str, sender: &str, recipient: &str) -> Result<String> {
+    let mut client = Client::connect(mail.port)?;
+    client.say(&format!("EHLO {helo}"), 250)?;
+    client.say(&format!("MAIL FROM:<{sender}>"), 250)?;
+    client.send(format!("RCPT TO:<{recipient}>\r\n").as_bytes())?;
+    let reply = client.reply()?;
+    Ok(format!("{} {}", reply.code, reply.text()))
+}
+
+#[test]
+fn results_of_tables_are_obeyed() -> Result<()> {
+    let mail = setup().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    for (sender, reply) in [
+        ("digits", "250 2.1.5 Ok"),
+        ("text", "550 5.7.1 <text@a.test>: Sender address rejected: no"),
+        ("short", MISTAKE),
+        ("yes", MISTAKE),
+        ("late", "250 2.1.5 Ok"),
+        ("ignored", "554 5.7.1 <ignored@a.test>: Sender address rejected: Access denied"),
+        ("lone", "250 2.1.5 Ok"),
+        ("table", MISTAKE),
+        ("mapped", "550 5.1.7 <mapped@a.test>: Sender address rejected: x"),
+        ("prepend", "250 2.1.5 Ok"),
+        ("both", "450 4.7.0 <both@a.test>: Sender address rejected: defer_if_permit requested"),
+    ] {
+        assert_eq!(rcpt(&mail, "c.test", &format!("{sender}@a.test"), &user)?, reply, "{sender}");
+    }
+    for words in [
+        "warning: unknown smtpd restriction: \"55\"",
+        "warning: restriction `foo' after `reject' is ignored",
+        "warning: restriction reject_rbl_client requires domain name argument",
+        "warning: do not specify lookup tables inside SMTPD access maps",
+        "entry \"prepend@a.test\" requires header: text",
+        "mapping DSN status 5.1.1 into Sender address status 5.1.7",
+        "reject_warning: RCPT from * 451 4.3.5 <*>: Client host rejected: Server configuration error;",
+        "permit: RCPT from *: action=550 for Sender address=digits@a.test from inline:{",
+        "permit: RCPT from *: action=permit_mynetworks for Client host=*[127.0.0.1] ; from=<late@a.test>",
+    ] {
+        mail.wait("a line of the log", || {
+            mail.log().lines().any(|line| testkit::dialog::matches(&format!("*{words}*"), line))
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_asked_of_what_is_discarded() -> Result<()> {
+    let mail = setup().start()?;
+    assert_eq!(rcpt(&mail, "c.test", "gone@a.test", "x@other.test")?, "250 2.1.5 Ok");
+    let reply = rcpt(&mail, "c.test", "a@a.test", "x@other.test")?;
+    assert_eq!(reply, "554 5.7.1 <x@other.test>: Recipient address rejected: Access denied");
+    Ok(())
+}
+
+#[test]
+fn the_hosts_behind_a_name_let_nobody_in() -> Result<()> {
+    let mail = setup().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    for (helo, reply) in [
+        ("127.0.0.66", "554 5.7.1 <127.0.0.66>: Helo command rejected: Access denied"),
+        ("[127.0.0.66]", "554 5.7.1 <[127.0.0.66]>: Helo command rejected: Access denied"),
+        ("[127.0.0.67]", MISTAKE),
+        ("[127.0.0.68]", "250 2.1.5 Ok"),
+    ] {
+        assert_eq!(rcpt(&mail, helo, "a@a.test", &user)?, reply, "{helo}");
+    }
+    mail.wait_log(&["warning: restriction check_helo_a_access returns OK for [127.0.0.67]"], 1)?;
+    Ok(())
+}
+
+#[test]
+fn notices_have_known_recipients_and_others_need_a_user() -> Result<()> {
+    let mail = setup().start()?;
+    for (recipient, reply) in [
+        ("postmaster@mail.example.test", "250 2.1.5 Ok"),
+        ("mailer-daemon@mail.example.test", "250 2.1.5 Ok"),
+        ("MAILER-DAEMON", "250 2.1.5 Ok"),
+        (
+            "nobody-here@mail.example.test",
+            "550 5.1.1 <nobody-here@mail.example.test>: Recipient address rejected: User unknown in local recipient table",
+        ),
+    ] {
+        assert_eq!(rcpt(&mail, "c.test", "a@a.test", recipient)?, reply, "{recipient}");
+    }
+    Ok(())
+}
