@@ -1,0 +1,160 @@
+//! One line of the client: which command it is, and whether that may be obeyed now.
+
+use smtp_proto::{Enhanced, Reply, Verb, command, conn};
+use tracing::{info, warn};
+
+use super::{Next, Session};
+use crate::access::Fault;
+use crate::settings::BareNewlines;
+use crate::text::{escaped, is_header};
+use crate::verb;
+
+impl Session {
+    /// One command line.
+    pub(super) async fn obey(&mut self, line: &[u8]) -> Result<Next, conn::Error> {
+        if self.server.params.identity.smtputf8_enable && std::str::from_utf8(line).is_err() {
+            self.history.heard(line);
+            return Ok(self.garbled("Error: bad UTF-8 syntax"));
+        }
+        // A command ends at a NUL, as it does for Postfix.
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let filtered = self.filtered(line).await;
+        let line = filtered.as_deref().unwrap_or(line);
+        self.history.heard(line);
+        let (word, arguments) = command::split(line);
+        if word.is_empty() {
+            return Ok(self.garbled("Error: bad syntax"));
+        }
+        let mut verb = Verb::parse(word);
+        if self.is_ignored(word) {
+            verb = Verb::Noop;
+        }
+        self.statistics.attempted(verb);
+        if verb == Verb::Unknown {
+            return Ok(self.unknown(word, line).await);
+        }
+        self.stage = verb.name();
+        if let Some(next) = self.check_pipelining(verb) {
+            return Ok(next);
+        }
+        if let Some(next) = self.needs_tls(verb).or_else(|| self.refused_by_milters(verb)) {
+            return Ok(next);
+        }
+        if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
+            self.junk += 1;
+            if self.junk > self.limits.smtpd_junk_command_limit {
+                self.errors += 1;
+            }
+        }
+        let next = verb::obey(self, verb, arguments).await?;
+        match &next {
+            Next::Reply(_) | Next::Restart => self.statistics.succeeded(verb),
+            Next::Hangup(reply) if reply.is_positive() => self.statistics.succeeded(verb),
+            Next::Hangup(_) | Next::Error(_) | Next::Denied(_) => {}
+        }
+        Ok(next)
+    }
+
+    /// `smtpd_command_filter`.
+    async fn filtered(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let filter = &self.server.tables.command_filter;
+        if filter.is_empty() {
+            return None;
+        }
+        filter.lookup(line).await.ok().flatten()
+    }
+
+    fn is_ignored(&self, word: &[u8]) -> bool {
+        self.server.params.smtpd.smtpd_noop_commands.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()))
+    }
+
+    /// A line that does not count as a command.
+    fn garbled(&mut self, text: &'static str) -> Next {
+        self.faults.push(Fault::Protocol);
+        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), text))
+    }
+
+    async fn unknown(&mut self, word: &[u8], line: &[u8]) -> Next {
+        self.stage = "UNKNOWN";
+        self.faults.push(Fault::Protocol);
+        let forbidden = &self.server.tables.forbidden_commands;
+        if is_header(line) || forbidden.matches_string(word).await.unwrap_or(false) {
+            warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
+            return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
+        }
+        if let Some(next) = self.show_unknown(line).await {
+            return next;
+        }
+        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
+    }
+
+    /// Commands after which a client has to wait for the reply.
+    fn check_pipelining(&mut self, verb: Verb) -> Option<Next> {
+        let waits = match verb {
+            Verb::Helo
+            | Verb::Ehlo
+            | Verb::Starttls
+            | Verb::Data
+            | Verb::Noop
+            | Verb::Vrfy
+            | Verb::Xclient
+            | Verb::Xforward => true,
+            Verb::Auth | Verb::Mail | Verb::Rcpt | Verb::Bdat | Verb::Rset | Verb::Etrn | Verb::Help => {
+                !self.may_pipeline()
+            }
+            Verb::Quit | Verb::Unknown => false,
+        };
+        // A program on standard input that sends all at once waits for nobody.
+        if !waits || self.impatient || self.server.life.is_standalone() {
+            return None;
+        }
+        self.notice_impatience(verb.name())
+    }
+
+    fn may_pipeline(&self) -> bool {
+        self.protocol() == "ESMTP" && !self.hidden.has(smtp_proto::ehlo::Keyword::Pipelining)
+    }
+
+    /// Looks whether the client has talked ahead.
+    pub(super) fn notice_impatience(&mut self, after: &str) -> Option<Next> {
+        if self.conn.buffered().is_empty() {
+            self.conn.look_ahead();
+        }
+        let ahead = self.conn.buffered();
+        if ahead.is_empty() {
+            return None;
+        }
+        let ahead = escaped(ahead.get(..100).unwrap_or(ahead));
+        info!("improper command pipelining after {after} from {}: {ahead}", self.peer.namaddr);
+        self.impatient = true;
+        self.server.params.smtpd.smtpd_forbid_unauth_pipelining.then(|| {
+            self.faults.push(Fault::Protocol);
+            Next::Hangup(Reply::fixed(554, Enhanced(5, 5, 0), "Error: SMTP protocol synchronization"))
+        })
+    }
+
+    pub(super) fn too_long(&mut self) -> Next {
+        self.faults.push(Fault::Protocol);
+        self.statistics.attempted(Verb::Unknown);
+        let host = &self.server.params.identity.myhostname;
+        Next::Error(Reply::new(500, Some(Enhanced(5, 5, 2)), format!("{host} Error: command too long")))
+    }
+
+    /// Whether a bare LF ends more than a line for this client.
+    pub(crate) async fn forbids_bare_newline(&self) -> bool {
+        self.server.settings.bare_newline == BareNewlines::Reject && !self.is_excluded_from_bare_newline().await
+    }
+
+    pub(crate) async fn is_excluded_from_bare_newline(&self) -> bool {
+        self.peer.is_listed(&self.server.tables.bare_newline_exclusions).await
+    }
+
+    pub(crate) fn bare_newline(&mut self) -> Next {
+        let id = self.queue_id();
+        info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
+        self.faults.push(Fault::Protocol);
+        let host = &self.server.params.identity.myhostname;
+        let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
+        Next::Error(Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received")))
+    }
+}
