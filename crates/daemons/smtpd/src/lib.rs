@@ -7,6 +7,8 @@
 mod access;
 mod names;
 mod open;
+#[cfg(test)]
+mod rehearsal;
 mod resolve;
 mod session;
 mod settings;
@@ -72,7 +74,25 @@ pub struct Smtpd {
     verify: ipc::Caller<Verify>,
     flush: ipc::Caller<Flush>,
     cleanup: sink::cleanup::Pool,
-    life: Life,
+    life: Box<dyn Process>,
+}
+
+/// What sessions ask of the process that they are in.
+trait Process: std::fmt::Debug + Send + Sync {
+    /// Whether the one client is on standard input.
+    fn is_standalone(&self) -> bool;
+    /// Whether there are more clients than processes.
+    fn stress(&self) -> bool;
+}
+
+impl Process for Life {
+    fn is_standalone(&self) -> bool {
+        Life::is_standalone(self)
+    }
+
+    fn stress(&self) -> bool {
+        Life::stress(self)
+    }
 }
 
 impl Service for Smtpd {
@@ -81,32 +101,11 @@ impl Service for Smtpd {
     type Opened = Opened;
 
     fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
-        Opened::open(params, outside)
+        Opened::open(params, &outside.source, &outside.service_name)
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Smtpd, Fatal> {
-        let Opened { tables, rules, dns, settings, tls, milters } = opened;
-        let deadline = params.ipc.ipc_timeout;
-        let private = |name: &str| format!("private/{name}");
-        Ok(Smtpd {
-            codes: Codes::new(&params.access),
-            dates: Dates::new(settings.timezone.clone()),
-            sasl: Sasl::new(&params),
-            tls,
-            milters,
-            settings,
-            rules,
-            tables,
-            dns,
-            resolver: Resolver::new(ipc::Caller::new(private(&params.ipc.rewrite_service_name), deadline)),
-            listed: Recent::new(10_000),
-            anvil: ipc::Caller::new("private/anvil", deadline),
-            verify: ipc::Caller::new(private(&params.verify.address_verify_service_name), deadline),
-            flush: ipc::Caller::new(format!("public/{}", params.ipc.flush_service_name), deadline),
-            cleanup: sink::cleanup::Pool::new(format!("public/{}", params.ipc.cleanup_service_name), deadline),
-            params,
-            life,
-        })
+        Ok(Smtpd::new(params, opened, Box::new(life)))
     }
 
     async fn serve(self: Arc<Self>, client: Client) {
@@ -125,6 +124,31 @@ impl Service for Smtpd {
 }
 
 impl Smtpd {
+    fn new(params: Params, opened: Opened, life: Box<dyn Process>) -> Smtpd {
+        let Opened { tables, rules, dns, settings, tls, milters } = opened;
+        let deadline = params.ipc.ipc_timeout;
+        let private = |name: &str| format!("private/{name}");
+        Smtpd {
+            codes: Codes::new(&params.access),
+            dates: Dates::new(settings.timezone.clone()),
+            sasl: Sasl::new(&params),
+            tls,
+            milters,
+            settings,
+            rules,
+            tables,
+            dns,
+            resolver: Resolver::new(ipc::Caller::new(private(&params.ipc.rewrite_service_name), deadline)),
+            listed: Recent::new(10_000),
+            anvil: ipc::Caller::new("private/anvil", deadline),
+            verify: ipc::Caller::new(private(&params.verify.address_verify_service_name), deadline),
+            flush: ipc::Caller::new(format!("public/{}", params.ipc.flush_service_name), deadline),
+            cleanup: sink::cleanup::Pool::new(format!("public/{}", params.ipc.cleanup_service_name), deadline),
+            params,
+            life,
+        }
+    }
+
     /// The limits of a session that begins now.
     fn limits(&self) -> settings::Limits {
         self.settings.limits(self.life.stress())

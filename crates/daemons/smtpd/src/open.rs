@@ -1,7 +1,7 @@
 //! What is opened before the jail: tables, lists, restriction lists, resolv.conf.
 
 use config::Source;
-use service::{Fatal, Outside};
+use service::Fatal;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 
 use crate::Params;
@@ -59,10 +59,9 @@ pub(crate) struct Tables {
 }
 
 impl Opened {
-    pub(crate) fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
-        let source = &outside.source;
+    pub(crate) fn open(params: &Params, source: &Source, service_name: &str) -> Result<Opened, Fatal> {
         let environment = environment(source);
-        let settings = Settings::new(params, source, &outside.service_name);
+        let settings = Settings::new(params, source, service_name);
         let rules = rules(params, source, &environment)?;
         if !rules.refuse_relaying() {
             return Err(Fatal::new(
@@ -78,7 +77,7 @@ impl Opened {
             rules,
             dns: Names::new(dns::Resolver::system(), reply_filter),
             settings,
-            tls: Tls::open(params, &outside.service_name, &environment),
+            tls: Tls::open(params, service_name, &environment),
             milters,
         })
     }

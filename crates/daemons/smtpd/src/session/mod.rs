@@ -349,3 +349,6 @@ impl Session {
 pub(crate) fn faults_of(check: Check<'_>) -> (Vec<Fault>, Deferral) {
     (check.faults, check.deferral)
 }
+
+#[cfg(test)]
+mod tests;

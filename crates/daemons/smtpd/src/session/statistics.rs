@@ -58,7 +58,7 @@ impl Count {
         text.push_str(name);
         text.push('=');
         text.push_str(&self.good.to_string());
-        if self.good != self.total {
+        if self.good != self.total || self.total == 0 {
             text.push('/');
             text.push_str(&self.total.to_string());
         }
@@ -93,6 +93,6 @@ mod tests {
             }
         }
         assert_eq!(statistics.to_string(), " ehlo=1 mail=1 rcpt=1/2 quit=1 unknown=0/1 commands=4/6");
-        assert_eq!(Statistics::default().to_string(), " commands=0");
+        assert_eq!(Statistics::default().to_string(), " commands=0/0");
     }
 }

@@ -1,0 +1,129 @@
+//! For tests: whole sessions without a master, a queue, or any other daemon.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+use crate::open::Opened;
+use crate::session::Session;
+use crate::{Params, Process, Smtpd};
+
+/// A process that serves one client after the other.
+#[derive(Debug)]
+struct Calm;
+
+impl Process for Calm {
+    fn is_standalone(&self) -> bool {
+        false
+    }
+
+    fn stress(&self) -> bool {
+        false
+    }
+}
+
+/// The process that a main.cf makes, unless that is not possible.
+pub(crate) fn server(main_cf: &str) -> Result<Smtpd, service::Fatal> {
+    let text = format!("compatibility_level = 3.6\nmyhostname = mx.test\nmydestination = mx.test\n{main_cf}");
+    let source = config::Source::parse(std::path::Path::new("/nonexistent"), &text).unwrap();
+    let params: Params = source.get().unwrap();
+    let opened = Opened::open(&params, &source, "smtp")?;
+    Ok(Smtpd::new(params, opened, Box::new(Calm)))
+}
+
+/// What came of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The greeting, and a reply for each thing said; empty where the connection was closed.
+    pub(crate) replies: Vec<String>,
+    /// Lines of the log.
+    pub(crate) log: Vec<String>,
+}
+
+impl Heard {
+    /// Whether some line of the log ends like this.
+    #[track_caller]
+    pub(crate) fn assert_logged(&self, end: &str) {
+        assert!(self.log.iter().any(|line| line.ends_with(end)), "{end} is not in {:#?}", self.log);
+    }
+}
+
+/// A session of a local client, that says one line after the other and waits for the replies. What ends with a line feed is
+/// said as it is, other lines get their CR LF.
+pub(crate) fn session(main_cf: &str, lines: &[&str]) -> Heard {
+    let log = Log::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let replies = tracing::subscriber::with_default(log.clone(), || {
+        let server = Arc::new(server(main_cf).unwrap());
+        runtime.block_on(async {
+            let (client, ours) = UnixStream::pair().unwrap();
+            let served = tokio::spawn(Session::serve(server, service::Stream::Unix(ours), Vec::new()));
+            let replies = talk(client, lines).await;
+            served.await.unwrap();
+            replies
+        })
+    });
+    let log = log.0.lock().unwrap().clone();
+    Heard { replies, log }
+}
+
+async fn talk(client: UnixStream, lines: &[&str]) -> Vec<String> {
+    let mut client = BufReader::new(client);
+    let mut replies = vec![reply(&mut client).await];
+    for line in lines {
+        let end = if line.ends_with('\n') { "" } else { "\r\n" };
+        // The session may be over.
+        let _ = client.get_mut().write_all([line, end].concat().as_bytes()).await;
+        replies.push(reply(&mut client).await);
+    }
+    replies
+}
+
+/// One reply, its lines joined by LF.
+async fn reply(client: &mut BufReader<UnixStream>) -> String {
+    let mut text = String::new();
+    loop {
+        let start = text.len();
+        if !matches!(client.read_line(&mut text).await, Ok(1..)) || text.as_bytes().get(start + 3) != Some(&b'-') {
+            return text.replace("\r\n", "\n").trim_end_matches('\n').to_owned();
+        }
+    }
+}
+
+/// Keeps what is logged.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
