@@ -3,7 +3,7 @@
 use smtp_proto::{Enhanced, Reply, Verb, command, conn};
 use tracing::{info, warn};
 
-use super::{Next, Session};
+use super::{Admission, Next, Session};
 use crate::access::Fault;
 use crate::settings::BareNewlines;
 use crate::text::{escaped, is_header};
@@ -32,6 +32,9 @@ impl Session {
         self.statistics.attempted(verb);
         if verb == Verb::Unknown {
             return Ok(self.unknown(word, line).await);
+        }
+        if let Some(next) = self.denied().filter(|_| verb != Verb::Quit) {
+            return Ok(next);
         }
         self.stage = verb.name();
         if let Some(next) = self.check_pipelining(verb) {
@@ -82,10 +85,21 @@ impl Session {
             warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
             return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
         }
+        if let Some(next) = self.denied() {
+            return next;
+        }
         if let Some(next) = self.show_unknown(line).await {
             return next;
         }
         Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
+    }
+
+    /// What a client hears that was refused when it came.
+    fn denied(&self) -> Option<Next> {
+        (self.admission == Admission::Denied).then(|| {
+            let text = format!("Error: access denied for {}", self.peer.namaddr);
+            Next::Error(Reply::new(503, Some(Enhanced(5, 7, 0)), text))
+        })
     }
 
     /// Commands after which a client has to wait for the reply.

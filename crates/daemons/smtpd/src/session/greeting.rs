@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::peer::Peer;
 use super::stream::{Ends, Stream};
-use super::{End, Next, Session};
+use super::{Admission, End, Next, Session};
 use crate::Smtpd;
 use crate::access::{Actions, Check, Deferral};
 
@@ -45,9 +45,7 @@ impl Session {
             return self.follow(Next::Hangup(reply)).await;
         }
         if let Some(reply) = self.refused_client().await {
-            // The client may say QUIT, or whatever else; it gets no further than that.
-            self.say(reply).await?;
-            return Ok(None);
+            return self.follow(Next::Error(reply)).await;
         }
         if let Some(next) = self.notice_impatience("CONNECT") {
             return self.follow(next).await;
@@ -76,7 +74,7 @@ impl Session {
         };
     }
 
-    /// `smtpd_client_restrictions`, where they do not wait for RCPT.
+    /// `smtpd_client_restrictions`, where they do not wait for RCPT. A client that they refuse gets no further.
     pub(crate) async fn refused_client(&mut self) -> Option<Reply> {
         if self.server.params.access.smtpd_delay_reject {
             return None;
@@ -88,7 +86,9 @@ impl Session {
         let (faults, deferral) = super::faults_of(check);
         self.faults.extend(faults);
         self.deferral = deferral;
-        outcome.err().map(|reply| *reply)
+        let reply = outcome.err()?;
+        self.admission = Admission::Denied;
+        Some(*reply)
     }
 }
 

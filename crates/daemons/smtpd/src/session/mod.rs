@@ -50,6 +50,7 @@ pub(crate) struct Session {
     pub(crate) peer: Peer,
     /// What the client called itself.
     pub(crate) helo: Option<Hello>,
+    pub(crate) admission: Admission,
     pub(crate) rights: Rights,
     /// It is among `smtpd_authorized_verp_clients`.
     pub(crate) may_verp: bool,
@@ -94,6 +95,14 @@ pub(crate) struct Hello {
 pub(crate) enum Protocol {
     Smtp,
     Esmtp,
+}
+
+/// Whether the client got past `smtpd_client_restrictions`, where they do not wait for RCPT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Granted,
+    /// It may say QUIT.
+    Denied,
 }
 
 /// What this client may do that others may not.
@@ -155,6 +164,7 @@ impl Session {
             conn,
             peer,
             helo: None,
+            admission: Admission::Granted,
             rights: Rights::default(),
             may_verp: false,
             login: None,

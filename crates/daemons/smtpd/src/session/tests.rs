@@ -8,3 +8,27 @@ fn a_client_that_says_nothing_is_counted_so() {
     assert_eq!(heard.replies, ["220 mx.test ESMTP Postern"]);
     heard.assert_logged("disconnect from localhost[127.0.0.1] commands=0/0");
 }
+
+#[test]
+fn a_client_that_is_refused_when_it_comes_can_only_leave() {
+    let heard = session(
+        "smtpd_delay_reject = no\nsmtpd_client_restrictions = reject\n",
+        &["EHLO c.test", "MAIL FROM:<>", "what", "QUIT"],
+    );
+    let denied = "503 5.7.0 Error: access denied for localhost[127.0.0.1]";
+    let refused = "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied";
+    assert_eq!(heard.replies, [refused, denied, denied, denied, "221 2.0.0 Bye"]);
+    heard.assert_logged(" ehlo=0/1 mail=0/1 quit=1 unknown=0/1 commands=1/4");
+}
+
+#[test]
+fn a_client_that_is_refused_by_its_other_name_can_only_leave() {
+    let heard = session(
+        "smtpd_delay_reject = no\nsmtpd_authorized_xclient_hosts = 127.0.0.1\n\
+         smtpd_client_restrictions = permit_mynetworks, reject\nmynetworks = 127.0.0.0/8\n",
+        &["XCLIENT ADDR=192.0.2.1", "EHLO c.test", "QUIT"],
+    );
+    let denied = "503 5.7.0 Error: access denied for localhost[192.0.2.1]";
+    assert_eq!(heard.replies.last().unwrap(), "221 2.0.0 Bye");
+    assert_eq!(heard.replies[2], denied);
+}
