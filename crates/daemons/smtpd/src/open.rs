@@ -77,7 +77,7 @@ impl Opened {
             rules,
             dns: Names::new(dns::Resolver::system(), reply_filter),
             settings,
-            tls: Tls::open(params, service_name, &environment),
+            tls: Tls::open(params, service_name, &environment)?,
             milters,
         })
     }

@@ -1,6 +1,6 @@
 //! What sessions come to, played as a client hears it.
 
-use crate::rehearsal::session;
+use crate::rehearsal::{server, session};
 
 #[test]
 fn a_client_that_says_nothing_is_counted_so() {
@@ -31,4 +31,22 @@ fn a_client_that_is_refused_by_its_other_name_can_only_leave() {
     let denied = "503 5.7.0 Error: access denied for localhost[192.0.2.1]";
     assert_eq!(heard.replies.last().unwrap(), "221 2.0.0 Bye");
     assert_eq!(heard.replies[2], denied);
+}
+
+#[test]
+fn what_has_to_be_encrypted_is_not_taken_in_clear_without_a_certificate() {
+    for certificate in ["", "none"] {
+        let main = format!("smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {certificate}\n");
+        let heard = session(&main, &["EHLO c.test", "MAIL FROM:<>", "STARTTLS"]);
+        assert!(heard.replies[1].contains("\n250-STARTTLS\n"));
+        assert_eq!(heard.replies[2], "530 5.7.0 Must issue a STARTTLS command first");
+        assert_eq!(heard.replies[3], "454 4.7.0 TLS not available due to local problem");
+    }
+}
+
+#[test]
+fn a_level_of_tls_that_does_not_exist_is_fatal() {
+    for (level, fatal) in [("encrypted", true), ("dane", true), ("secure", false), ("none", false), ("", false)] {
+        assert_eq!(server(&format!("smtpd_tls_security_level = {level}\n")).is_err(), fatal, "{level}");
+    }
 }

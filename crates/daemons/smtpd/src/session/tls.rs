@@ -11,6 +11,7 @@ use ::tls::server::{ClientCertificate, Preference, Purpose, Secured, Server, Set
 use ::tls::suites::Suites;
 use ::tls::summary::{Summary, Trust};
 use ::tls::ticket::Ring;
+use service::Fatal;
 use smtp_proto::Conn;
 use smtp_proto::conn::{self, Pace};
 use table::environment::Values;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is set up for the process.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    /// `None`: certificates could not be loaded.
+    /// `None`: there are no certificates, or they could not be loaded.
     server: Option<Server>,
     pub(crate) level: Level,
     /// TLS from the first byte on.
@@ -54,6 +55,25 @@ enum Log {
 pub(crate) enum Level {
     May,
     Encrypt,
+}
+
+impl Level {
+    /// `None`: no TLS here.
+    fn of(tls: &config::params::SmtpdTls) -> Result<Option<Level>, Fatal> {
+        let text = &tls.smtpd_tls_security_level;
+        Ok(Some(match text.to_ascii_lowercase().as_str() {
+            "encrypt" => Level::Encrypt,
+            "may" => Level::May,
+            "" if tls.smtpd_enforce_tls => Level::Encrypt,
+            "" if tls.smtpd_use_tls || tls.smtpd_tls_wrappermode => Level::May,
+            "" | "none" => return Ok(None),
+            "verify" | "secure" | "fingerprint" => {
+                warn!("smtpd_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
+                Level::Encrypt
+            }
+            _ => return Err(Fatal::new(format!("Invalid TLS level \"{text}\""))),
+        }))
+    }
 }
 
 /// Facts for checks, logs, and the `Received:` header.
@@ -116,28 +136,18 @@ fn received(summary: &Summary, asks: bool) -> String {
 
 impl Tls {
     /// Loads certificates, before the jail. `None`: no TLS here.
-    pub(crate) fn open(params: &Params, service_name: &str, environment: &Environment) -> Option<Tls> {
+    pub(crate) fn open(params: &Params, service_name: &str, environment: &Environment) -> Result<Option<Tls>, Fatal> {
         let tls = &params.tls;
-        let level = match tls.smtpd_tls_security_level.to_ascii_lowercase().as_str() {
-            "encrypt" => Level::Encrypt,
-            "may" => Level::May,
-            "" if tls.smtpd_enforce_tls => Level::Encrypt,
-            "" if tls.smtpd_use_tls => Level::May,
-            "" if tls.smtpd_tls_wrappermode => Level::May,
-            "" | "none" => return None,
-            other => {
-                warn!("unsupported smtpd_tls_security_level: \"{other}\"; using \"encrypt\"");
-                Level::Encrypt
-            }
-        };
+        let Some(level) = Level::of(tls)? else { return Ok(None) };
         let timeout = tls.smtpd_tls_session_cache_timeout;
         let lifetime = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         let ring = (lifetime > 0).then(|| Ring::new(service_name, lifetime));
         let server = match server(params, level, ring.clone()) {
             Ok(Some(server)) => Some(server),
+            // The level holds all the same: what has to be encrypted is not taken in clear.
             Ok(None) => {
-                warn!("No server certs available. TLS can't be enabled");
-                return None;
+                warn!("No server certs available. TLS won't be enabled");
+                None
             }
             Err(problem) => {
                 warn!("{problem}: disabling TLS support");
@@ -149,7 +159,7 @@ impl Tls {
             Algorithm::Sha256
         });
         let names_of_files = Environment { values: Values::Files, ..environment.clone() };
-        Some(Tls {
+        Ok(Some(Tls {
             server,
             sni_maps: Maps::open("tls_server_sni_maps", &params.crypto.tls_server_sni_maps, &names_of_files),
             level,
@@ -164,7 +174,7 @@ impl Tls {
                 Tickets::new(ring, caller, timeout)
             }),
             log: if matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0") { Log::Nothing } else { Log::Handshakes },
-        })
+        }))
     }
 
     /// The handshake, with the certificates of the name that the client asks for.
