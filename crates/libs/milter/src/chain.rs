@@ -264,8 +264,8 @@ impl Link {
     async fn tell(&mut self, command: &Command, macros: &[(String, String)]) -> Verdict {
         if let Some(standing) = &self.standing {
             return match (&standing.verdict, command) {
-                // Nothing can be thrown away or held before there is a message.
-                (Verdict::Discard | Verdict::Hold, Command::Connect { .. } | Command::Helo(_)) => Verdict::Continue,
+                // Nothing can be thrown away before there is a message.
+                (Verdict::Discard, Command::Connect { .. } | Command::Helo(_)) => Verdict::Continue,
                 (verdict, _) => verdict.clone(),
             };
         }
@@ -288,6 +288,10 @@ impl Link {
             Some(Plain::Continue) => return Verdict::Continue,
             Some(Plain::Accept) => {
                 self.standing = Some(Standing { verdict: Verdict::Continue, span });
+                return Verdict::Continue;
+            }
+            Some(Plain::Verdict(Verdict::Discard)) if early => {
+                tracing::warn!("milter {}: DISCARD action is not allowed for connect or helo", self.spec.name);
                 return Verdict::Continue;
             }
             Some(Plain::Verdict(verdict)) => verdict,

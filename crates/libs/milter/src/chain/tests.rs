@@ -86,3 +86,11 @@ async fn content_is_passed_until_there_is_an_answer() {
     let answers = chain.pass(0, &packets, &none).await;
     assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [&b"hX\0y\0"[..], b"a"]);
 }
+
+#[tokio::test]
+async fn a_client_cannot_be_thrown_away() {
+    let (mut chain, _folder) = chain("", |letter| if letter == b'R' { b"r" } else { b"d" }).await;
+    assert_eq!(chain.tell(&Command::Helo(b"x".to_vec()), &none).await, Verdict::Continue);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Reply(REJECTED.to_owned()), "it is asked on");
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Discard);
+}
