@@ -105,7 +105,7 @@ impl Service for Smtpd {
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Smtpd, Fatal> {
-        Ok(Smtpd::new(params, opened, Box::new(life)))
+        Smtpd::new(params, opened, Box::new(life))
     }
 
     async fn serve(self: Arc<Self>, client: Client) {
@@ -124,14 +124,14 @@ impl Service for Smtpd {
 }
 
 impl Smtpd {
-    fn new(params: Params, opened: Opened, life: Box<dyn Process>) -> Smtpd {
+    fn new(params: Params, opened: Opened, life: Box<dyn Process>) -> Result<Smtpd, Fatal> {
         let Opened { tables, rules, dns, settings, tls, milters } = opened;
         let deadline = params.ipc.ipc_timeout;
         let private = |name: &str| format!("private/{name}");
-        Smtpd {
+        Ok(Smtpd {
             codes: Codes::new(&params.access),
             dates: Dates::new(settings.timezone.clone()),
-            sasl: Sasl::new(&params),
+            sasl: Sasl::new(&params)?,
             tls,
             milters,
             settings,
@@ -146,7 +146,7 @@ impl Smtpd {
             cleanup: sink::cleanup::Pool::new(format!("public/{}", params.ipc.cleanup_service_name), deadline),
             params,
             life,
-        }
+        })
     }
 
     /// The limits of a session that begins now.

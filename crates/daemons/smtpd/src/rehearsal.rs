@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
@@ -31,7 +31,7 @@ pub(crate) fn server(main_cf: &str) -> Result<Smtpd, service::Fatal> {
     let source = config::Source::parse(std::path::Path::new("/nonexistent"), &text).unwrap();
     let params: Params = source.get().unwrap();
     let opened = Opened::open(&params, &source, "smtp")?;
-    Ok(Smtpd::new(params, opened, Box::new(Calm)))
+    Smtpd::new(params, opened, Box::new(Calm))
 }
 
 /// What came of a session.
@@ -54,11 +54,17 @@ impl Heard {
 /// A session of a local client, that says one line after the other and waits for the replies. What ends with a line feed is
 /// said as it is, other lines get their CR LF.
 pub(crate) fn session(main_cf: &str, lines: &[&str]) -> Heard {
+    session_with(std::future::ready(()), main_cf, lines)
+}
+
+/// The same, with some other server at work.
+pub(crate) fn session_with(other: impl Future<Output = ()> + Send + 'static, main_cf: &str, lines: &[&str]) -> Heard {
     let log = Log::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let replies = tracing::subscriber::with_default(log.clone(), || {
         let server = Arc::new(server(main_cf).unwrap());
         runtime.block_on(async {
+            tokio::spawn(other);
             let (client, ours) = UnixStream::pair().unwrap();
             let served = tokio::spawn(Session::serve(server, service::Stream::Unix(ours), Vec::new()));
             let replies = talk(client, lines).await;
@@ -91,6 +97,38 @@ async fn reply(client: &mut BufReader<UnixStream>) -> String {
             return text.replace("\r\n", "\n").trim_end_matches('\n').to_owned();
         }
     }
+}
+
+/// A session with an authentication server that knows PLAIN, asks for what it was not given, and lets everybody in.
+pub(crate) fn session_with_login(main_cf: &str, lines: &[&str]) -> Heard {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth");
+    let main = format!(
+        "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n{main_cf}",
+        path.display()
+    );
+    let other = async move {
+        let listener = UnixListener::bind(path).unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                stream.write_all(b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nDONE\n").await.unwrap();
+                let mut requests = BufReader::new(stream);
+                let mut line = String::new();
+                while matches!(requests.read_line(&mut line).await, Ok(1..)) {
+                    let mut words = line.split('\t').take(2);
+                    let (Some(request @ ("AUTH" | "CONT")), Some(number)) = (words.next(), words.next()) else {
+                        line.clear();
+                        continue;
+                    };
+                    let asks = request == "AUTH" && !line.contains("\tresp=");
+                    let answer = if asks { format!("CONT\t{number}\t\n") } else { format!("OK\t{number}\tuser=joe\n") };
+                    requests.get_mut().write_all(answer.as_bytes()).await.unwrap();
+                    line.clear();
+                }
+            });
+        }
+    };
+    session_with(other, &main, lines)
 }
 
 /// Keeps what is logged.

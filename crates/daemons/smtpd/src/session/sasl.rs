@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sasl::dovecot::{Endpoint, Error, Server};
+use sasl::mechanism::SecurityOptions;
+use service::Fatal;
 use tracing::warn;
 
 use crate::Params;
@@ -13,6 +15,8 @@ use crate::Params;
 pub(crate) struct Sasl {
     endpoint: Endpoint,
     deadline: Duration,
+    plain_options: SecurityOptions,
+    tls_options: SecurityOptions,
     idle: Mutex<Vec<Server>>,
 }
 
@@ -20,16 +24,30 @@ const KEPT: usize = 10;
 
 impl Sasl {
     /// `None`: no authentication here.
-    pub(crate) fn new(params: &Params) -> Option<Sasl> {
+    pub(crate) fn new(params: &Params) -> Result<Option<Sasl>, Fatal> {
         if !params.smtpd.smtpd_sasl_auth_enable {
-            return None;
+            return Ok(None);
         }
         if !params.sasl.smtpd_sasl_type.eq_ignore_ascii_case("dovecot") {
             warn!("smtpd_sasl_type = {} is not supported; no authentication", params.sasl.smtpd_sasl_type);
-            return None;
+            return Ok(None);
         }
         let endpoint = Endpoint::parse(&params.sasl.smtpd_sasl_path);
-        Some(Sasl { endpoint, deadline: Duration::from_secs(10), idle: Mutex::default() })
+        let options = |words: &[String]| {
+            SecurityOptions::parse(words.iter().map(String::as_str)).map_err(|error| Fatal::new(error.to_string()))
+        };
+        Ok(Some(Sasl {
+            endpoint,
+            deadline: Duration::from_secs(10),
+            plain_options: options(&params.sasl.smtpd_sasl_security_options)?,
+            tls_options: options(&params.sasl.smtpd_sasl_tls_security_options)?,
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// What mechanisms have to be like.
+    pub(crate) fn options(&self, encrypted: bool) -> &SecurityOptions {
+        if encrypted { &self.tls_options } else { &self.plain_options }
     }
 
     pub(crate) fn idle(&self) -> Option<Server> {

@@ -1,6 +1,6 @@
 //! What sessions come to, played as a client hears it.
 
-use crate::rehearsal::{server, session};
+use crate::rehearsal::{server, session, session_with_login};
 
 #[test]
 fn a_client_that_says_nothing_is_counted_so() {
@@ -48,5 +48,37 @@ fn what_has_to_be_encrypted_is_not_taken_in_clear_without_a_certificate() {
 fn a_level_of_tls_that_does_not_exist_is_fatal() {
     for (level, fatal) in [("encrypted", true), ("dane", true), ("secure", false), ("none", false), ("", false)] {
         assert_eq!(server(&format!("smtpd_tls_security_level = {level}\n")).is_err(), fatal, "{level}");
+    }
+}
+
+const DISABLED: &str = "503 5.5.1 Error: authentication not enabled";
+const JOE: &str = "AUTH PLAIN AGpvZQB4";
+
+#[test]
+fn a_login_that_is_not_offered_is_not_possible() {
+    let heard = session_with_login("smtpd_discard_ehlo_keywords = auth\n", &["EHLO c.test", JOE]);
+    assert!(!heard.replies[1].contains("AUTH"), "{}", heard.replies[1]);
+    assert_eq!(heard.replies[2], DISABLED);
+    assert_eq!(session("", &[JOE]).replies[1], DISABLED);
+}
+
+#[test]
+fn a_login_needs_no_helo_unless_that_is_required() {
+    let welcome = "235 2.7.0 Authentication successful";
+    assert_eq!(session_with_login("", &[JOE]).replies[1], welcome);
+    let first = "503 5.5.1 Error: send HELO/EHLO first";
+    assert_eq!(session_with_login("smtpd_helo_required = yes\n", &[JOE]).replies[1], first);
+}
+
+#[test]
+fn an_unknown_security_option_of_logins_is_fatal() {
+    let main = "smtpd_sasl_type = dovecot\nsmtpd_sasl_auth_enable";
+    for (rest, fatal) in [
+        ("yes\nsmtpd_sasl_security_options = noanonymous, foo\n", true),
+        ("yes\nsmtpd_sasl_tls_security_options = foo\n", true),
+        ("yes\nsmtpd_sasl_security_options = noanonymous, noplaintext\n", false),
+        ("no\nsmtpd_sasl_security_options = foo\n", false),
+    ] {
+        assert_eq!(server(&format!("{main} = {rest}")).is_err(), fatal, "{rest}");
     }
 }

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use sasl::dovecot::{self, Secured, Server, Step};
-use sasl::mechanism::SecurityOptions;
+use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, command, conn};
 use tracing::warn;
 
@@ -21,7 +21,7 @@ enum End {
 impl Session {
     /// Whether AUTH is possible now.
     pub(crate) fn offers_login(&self) -> bool {
-        !self.mechanisms.is_empty()
+        !self.mechanisms.is_empty() && !self.hidden.has(Keyword::Auth)
     }
 
     /// Finds out which mechanisms the authentication server has for this session.
@@ -41,7 +41,7 @@ impl Session {
                 return;
             }
         };
-        let options = self.security_options();
+        let options = sasl.options(!clear);
         let mut mechanisms = Vec::new();
         for mechanism in server.mechanisms() {
             let listed = self.server.tables.sasl_mechanism_filter.matches_string(mechanism.name.as_bytes()).await;
@@ -51,16 +51,6 @@ impl Session {
         }
         sasl.keep(server);
         self.mechanisms = mechanisms;
-    }
-
-    fn security_options(&self) -> SecurityOptions {
-        let sasl = &self.server.params.sasl;
-        let words =
-            if self.tls.is_some() { &sasl.smtpd_sasl_tls_security_options } else { &sasl.smtpd_sasl_security_options };
-        SecurityOptions::parse(words.iter().map(String::as_str)).unwrap_or_else(|error| {
-            warn!("{error}");
-            SecurityOptions::default()
-        })
     }
 
     /// The lines that EHLO has for AUTH.
@@ -77,8 +67,11 @@ impl Session {
     }
 
     pub(super) async fn auth(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
-        if self.helo.is_none() {
+        if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")));
+        }
+        if self.helo.is_none() {
+            self.find_mechanisms().await;
         }
         if !self.offers_login() {
             return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: authentication not enabled")));
