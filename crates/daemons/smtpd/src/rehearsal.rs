@@ -131,6 +131,44 @@ pub(crate) fn session_with_login(main_cf: &str, lines: &[&str]) -> Heard {
     session_with(other, &main, lines)
 }
 
+/// A session whose mail goes to a filter that takes everything. Gives what the filter was told, too.
+pub(crate) fn session_with_filter(main_cf: &str, lines: &[&str]) -> (Heard, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filter");
+    let main = format!(
+        "smtpd_proxy_filter = unix:{}\nmynetworks = 127.0.0.0/8\nsmtpd_reject_unlisted_recipient = no\n{main_cf}",
+        path.display()
+    );
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ours = Arc::clone(&told);
+    let other = async move {
+        let listener = UnixListener::bind(path).unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"220 filter\r\n").await.unwrap();
+            let (mut stream, mut line, mut content) = (BufReader::new(stream), String::new(), false);
+            while matches!(stream.read_line(&mut line).await, Ok(1..)) {
+                let said = line.trim_end().to_owned();
+                let answer = match said.as_str() {
+                    "EHLO localhost" | "EHLO mx.test" => {
+                        "250-filter\r\n250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"
+                    }
+                    "DATA" => "354 Go",
+                    _ => "250 2.0.0 Taken",
+                };
+                if !content || said == "." {
+                    stream.get_mut().write_all([answer, "\r\n"].concat().as_bytes()).await.unwrap();
+                }
+                content = said == "DATA" || content && said != ".";
+                ours.lock().unwrap().push(said);
+                line.clear();
+            }
+        }
+    };
+    let heard = session_with(other, &main, lines);
+    let told = told.lock().unwrap().clone();
+    (heard, told)
+}
+
 /// Keeps what is logged.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);

@@ -3,6 +3,7 @@
 use smtp_proto::{Enhanced, Reply, Verb, command, conn};
 use tracing::{info, warn};
 
+use super::transaction::Envelope;
 use super::{Admission, Next, Session};
 use crate::access::Fault;
 use crate::settings::BareNewlines;
@@ -37,6 +38,7 @@ impl Session {
             return Ok(next);
         }
         self.stage = verb.name();
+        self.progress = None;
         if let Some(next) = self.check_pipelining(verb) {
             return Ok(next);
         }
@@ -163,12 +165,11 @@ impl Session {
         self.peer.is_listed(&self.server.tables.bare_newline_exclusions).await
     }
 
-    pub(crate) fn bare_newline(&mut self) -> Next {
-        let id = self.queue_id();
-        info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
-        self.faults.push(Fault::Protocol);
+    /// Logs that a line or a message is refused for its bare LF, and says so.
+    pub(super) fn bare_newline(&self, envelope: Option<&Envelope>) -> Reply {
+        self.facts_to_log(envelope).log("reject", "bare <LF> received");
         let host = &self.server.params.identity.myhostname;
         let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
-        Next::Error(Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received")))
+        Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received"))
     }
 }

@@ -21,10 +21,11 @@ pub(crate) struct Content {
     text: Vec<u8>,
     /// Where in `text` the client's own text begins, until that was looked at.
     beginning: Option<usize>,
-    size: u64,
+    pub(crate) size: u64,
     pub(crate) trouble: Option<Trouble>,
     /// The last byte of a chunk was a CR that may belong to a line end.
     held: bool,
+    /// Some line ended without CR.
     bare: bool,
     pub(crate) framing: Framing,
 }
@@ -60,12 +61,16 @@ impl Session {
         let mut decoder = Decoder::new(policy.decoding());
         loop {
             let progress = decoder.push(self.conn.buffered(), &mut content.text);
+            let read = self.conn.buffered().get(..progress.consumed).unwrap_or_default();
+            // What is lost with the connection is counted in whole lines.
+            if let Some(at) = memchr::memrchr(b'\n', read) {
+                self.progress = Some(content.size + at as u64 + 1);
+            }
             self.conn.consume(progress.consumed);
             content.size += progress.consumed as u64;
-            self.progress = Some(content.size);
             self.hand_on(envelope, &mut content, if progress.end { Place::Last } else { Place::Middle }).await;
             if progress.end {
-                content.bare = decoder.seen_bare_newline() && policy == BareNewlines::Reject;
+                content.bare = decoder.seen_bare_newline();
                 return Ok(content);
             }
             self.conn.fill().await?;
@@ -128,7 +133,6 @@ impl Session {
             unwire(here.get(..part).unwrap_or_default(), content);
             self.conn.consume(part);
             left -= part as u64;
-            content.size += part as u64;
             self.progress = Some(content.size);
             self.hand_on(envelope, content, Place::Middle).await;
         }
@@ -148,7 +152,7 @@ impl Session {
 
     /// The content is complete: asks the last restrictions, commits, and replies.
     pub(crate) async fn settle(&mut self, mut envelope: Box<Envelope>, content: &Content) -> Next {
-        self.stage = "END-OF-MESSAGE";
+        self.stage = super::AFTER_CONTENT;
         let next = self.decide(&mut envelope, content).await;
         if let Some(sink) = envelope.sink.take() {
             sink.abandon();
@@ -166,12 +170,8 @@ impl Session {
             Some(Trouble::Sink) => return Next::Error(crate::sink::write_error()),
             None => {}
         }
-        if content.bare {
-            let id = envelope.queue_id.as_deref().unwrap_or("NOQUEUE");
-            tracing::info!("{id}: reject: {} from {}: bare <LF> received", self.stage, self.peer.namaddr);
-            let host = &self.server.params.identity.myhostname;
-            let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
-            return Next::Error(Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received")));
+        if content.bare && self.forbids_bare_newline().await {
+            return Next::Error(self.bare_newline(Some(envelope)));
         }
         if let Err(reply) = self.check_end_of_data(envelope).await {
             return Next::Error(*reply);
@@ -277,14 +277,22 @@ fn is_separator(text: &[u8]) -> bool {
     text.get(quotes..).is_some_and(|rest| rest.starts_with(b"From "))
 }
 
-/// Line ends of a chunk become LF. A CR at its end waits for the next chunk.
+/// Line ends of a chunk become LF; each counts as two bytes. A CR at its end waits for the next chunk.
 fn unwire(mut bytes: &[u8], content: &mut Content) {
-    if std::mem::take(&mut content.held) && bytes.first() != Some(&b'\n') {
+    let mut after_cr = std::mem::take(&mut content.held);
+    if after_cr && bytes.first() != Some(&b'\n') {
         content.text.push(b'\r');
+        after_cr = false;
     }
+    content.size += bytes.len() as u64;
     while let Some(at) = memchr::memchr(b'\n', bytes) {
         let line = bytes.get(..at).unwrap_or_default();
-        content.text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        let whole = line.strip_suffix(b"\r");
+        if whole.is_none() && !std::mem::take(&mut after_cr) {
+            content.bare = true;
+            content.size += 1;
+        }
+        content.text.extend_from_slice(whole.unwrap_or(line));
         content.text.push(b'\n');
         bytes = bytes.get(at + 1..).unwrap_or_default();
     }
@@ -324,10 +332,13 @@ mod tests {
     #[test]
     fn line_ends_across_chunks() {
         let mut content = Content::default();
-        for chunk in [&b"a\r"[..], b"\nb\r\nc\rd\n", b"", b"e\r", b"f"] {
+        for chunk in [&b"a\r"[..], b"\nb\r\nc\rd\r\n", b"", b"e\r", b"f"] {
             unwire(chunk, &mut content);
         }
         assert_eq!(content.text, b"a\nb\nc\rd\ne\rf");
         assert!(!content.held);
+        assert_eq!((content.bare, content.size), (false, 14));
+        unwire(b"\nx", &mut content);
+        assert_eq!((content.bare, content.size), (true, 17), "a bare LF counts as two bytes");
     }
 }

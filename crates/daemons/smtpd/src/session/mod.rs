@@ -41,6 +41,9 @@ use crate::access::{Check, Deferral, Facts, Fault};
 use crate::settings::Limits;
 use crate::verb;
 
+/// The stage after the last line of a message.
+const AFTER_CONTENT: &str = "END-OF-MESSAGE";
+
 /// A client's session.
 pub(crate) struct Session {
     pub(crate) server: Arc<Smtpd>,
@@ -204,7 +207,9 @@ impl Session {
             let limit = usize::try_from(self.server.params.ipc.line_length_limit).unwrap_or(2048);
             let next = match self.conn.read_line(&mut line, limit).await? {
                 LineEnd::TooLong => self.too_long(),
-                LineEnd::BareLf if self.forbids_bare_newline().await => self.bare_newline(),
+                LineEnd::BareLf if self.forbids_bare_newline().await => {
+                    Next::Hangup(self.bare_newline(self.transaction.envelope()))
+                }
                 LineEnd::CrLf | LineEnd::BareLf => self.obey(&line).await?,
             };
             if let Some(end) = self.follow(next).await? {
@@ -286,6 +291,8 @@ impl Session {
     fn tell_end(&self, end: End) {
         let reason = match end {
             End::Quit => return,
+            // Nothing is lost of a message that has had its reply.
+            End::Lost if self.stage == AFTER_CONTENT => return,
             End::Lost => "lost connection",
             End::Timeout => "timeout",
             End::Errors => "too many errors",
@@ -328,6 +335,11 @@ impl Session {
     pub(crate) fn facts_of_message<'a>(&'a self, envelope: &'a transaction::Envelope) -> Facts<'a> {
         let recipient = envelope.recipients.first.as_deref().filter(|_| envelope.recipients.count == 1);
         self.facts(Some(envelope), recipient)
+    }
+
+    /// What a log line tells of a message: the first recipient stands for all.
+    pub(crate) fn facts_to_log<'a>(&'a self, envelope: Option<&'a transaction::Envelope>) -> Facts<'a> {
+        self.facts(envelope, envelope.and_then(|envelope| envelope.recipients.first.as_deref()))
     }
 
     /// What checks may know now. `recipient` is the one at hand.

@@ -1,6 +1,6 @@
 //! What sessions come to, played as a client hears it.
 
-use crate::rehearsal::{server, session, session_with_login};
+use crate::rehearsal::{Heard, server, session, session_with_filter, session_with_login};
 
 #[test]
 fn a_client_that_says_nothing_is_counted_so() {
@@ -81,4 +81,46 @@ fn an_unknown_security_option_of_logins_is_fatal() {
     ] {
         assert_eq!(server(&format!("{main} = {rest}")).is_err(), fatal, "{rest}");
     }
+}
+
+const MAIL: [&str; 3] = ["EHLO c.test", "MAIL FROM:<>", "RCPT TO:<a@mx.test>"];
+
+/// The replies behind those to [`MAIL`], and the log.
+fn mail(main: &str, lines: &[&str]) -> (Vec<String>, Heard) {
+    let (mut heard, _) = session_with_filter(main, &[&MAIL, lines].concat());
+    let replies = heard.replies.split_off(MAIL.len() + 1);
+    assert_eq!(heard.replies[3], "250 2.1.5 Ok");
+    (replies, heard)
+}
+
+#[test]
+fn bare_line_feeds_are_refused_where_they_are_forbidden() {
+    let main = "smtpd_forbid_bare_newline = reject\nsmtpd_forbid_bare_newline_exclusions =\n";
+    let refused = "550 5.5.2 mx.test Error: bare <LF> received";
+    let about = "END-OF-MESSAGE from localhost[127.0.0.1]: bare <LF> received; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>";
+    let (replies, heard) = mail(main, &["DATA", "a\nb\r\n.\r\n", "NOOP"]);
+    assert_eq!(replies[1..], [refused, "250 2.0.0 Ok"]);
+    heard.assert_logged(about);
+    let (replies, heard) = mail(main, &["BDAT 3 LAST\r\na\nb\n", "NOOP"]);
+    assert_eq!(replies[0], refused);
+    heard.assert_logged(about);
+    let (replies, heard) = mail(main, &["NOOP\n", "NOOP"]);
+    assert_eq!(replies, [refused, ""], "the session ends");
+    heard.assert_logged(
+        "RCPT from localhost[127.0.0.1]: bare <LF> received; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>",
+    );
+}
+
+#[test]
+fn lost_connections_are_told_with_what_was_lost() {
+    let loss = |lines: &[&str]| {
+        let log = mail("", lines).1.log;
+        let line =
+            log.iter().find(|line| line.contains("lost connection")).map(|line| line.split(' ').collect::<Vec<_>>());
+        line.map_or(String::new(), |words| words[4..words.len() - 2].join(" "))
+    };
+    assert_eq!(loss(&["DATA", "a\r\n.\r\n"]), "", "nothing of a message that has its reply");
+    assert_eq!(loss(&["DATA", "a\r\n.\r\n", "NOOP"]), "NOOP");
+    assert_eq!(loss(&["BDAT 5\r\nabcd\n"]), "BDAT (6 bytes)", "between chunks, too");
+    assert_eq!(loss(&["BDAT 5\r\nabcd\n", "NOOP"]), "NOOP");
 }

@@ -65,6 +65,7 @@ impl Session {
             return Ok(next);
         }
         self.pace_content();
+        self.progress = Some(chunks.content.size);
         let received = self.receive_chunk(&mut envelope, &mut chunks.content, chunk.size, chunk.place).await;
         if received.is_ok() && chunk.place == Place::Last {
             return Ok(self.settle(envelope, &chunks.content).await);
@@ -72,7 +73,6 @@ impl Session {
         let trouble = chunks.content.trouble;
         self.transaction = Transaction::Chunks(envelope, chunks);
         received?;
-        self.progress = None;
         Ok(match trouble {
             Some(Trouble::TooLarge) => Next::Error(too_large()),
             Some(Trouble::Sink) => Next::Error(crate::sink::write_error()),
