@@ -46,10 +46,10 @@ impl Session {
             return Ok(next);
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
-            self.junk += 1;
             if self.junk > self.limits.smtpd_junk_command_limit {
                 self.errors += 1;
             }
+            self.junk += 1;
         }
         let next = verb::obey(self, verb, arguments).await?;
         match &next {

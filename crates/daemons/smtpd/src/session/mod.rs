@@ -321,13 +321,9 @@ impl Session {
     pub(crate) fn drop_transaction(&mut self) {
         self.progress = None;
         self.forget_message();
-        match std::mem::take(&mut self.transaction) {
-            Transaction::Idle => {}
-            Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => {
-                if let Some(sink) = envelope.sink {
-                    sink.abandon();
-                }
-            }
+        let envelope = std::mem::take(&mut self.transaction).into_envelope();
+        if let Some(sink) = envelope.and_then(|envelope| envelope.sink) {
+            sink.abandon();
         }
     }
 

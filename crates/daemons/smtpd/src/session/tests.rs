@@ -124,3 +124,42 @@ fn lost_connections_are_told_with_what_was_lost() {
     assert_eq!(loss(&["BDAT 5\r\nabcd\n"]), "BDAT (6 bytes)", "between chunks, too");
     assert_eq!(loss(&["BDAT 5\r\nabcd\n", "NOOP"]), "NOOP");
 }
+
+#[test]
+fn chunks_behind_one_that_was_refused_are_skipped() {
+    let (replies, _) = mail("", &["BDAT 0", "DATA", "BDAT 3\r\nab\n", "BDAT 0 LAST", "MAIL FROM:<>"]);
+    let expected = [
+        "551 5.7.1 Null BDAT request",
+        "503 5.5.1 Error: DATA after BDAT",
+        "551 5.0.0 Discarded 3 bytes after earlier error",
+    ];
+    assert_eq!(replies[..3], expected);
+    assert_eq!(replies[3..], ["551 5.0.0 Discarded 0 bytes after earlier error", "250 2.1.0 Ok"]);
+}
+
+#[test]
+fn a_message_does_not_begin_among_chunks_that_are_skipped() {
+    let lines = ["EHLO c.test", "BDAT 2\r\na\n", "MAIL FROM:<>", "BDAT 2 LAST\r\na\n", "MAIL FROM:<>"];
+    let replies = session("", &lines).replies;
+    let expected = [
+        "503 5.5.1 Error: need RCPT command",
+        "503 5.5.1 Error: MAIL after BDAT",
+        "551 5.0.0 Discarded 2 bytes after earlier error",
+        "250 2.1.0 Ok",
+    ];
+    assert_eq!(replies[2..], expected);
+}
+
+#[test]
+fn chunks_that_are_not_offered_end_the_session() {
+    let heard = session("smtpd_discard_ehlo_keywords = chunking\n", &["BDAT 1 LAST", "NOOP"]);
+    assert_eq!(heard.replies[1..], ["521 5.5.1 Error: command not implemented", ""]);
+}
+
+#[test]
+fn commands_without_a_purpose_become_errors_beyond_their_limit() {
+    let main = "smtpd_junk_command_limit = 3\nsmtpd_hard_error_limit = 4\n";
+    let replies = session(main, &["NOOP"; 9]).replies;
+    assert_eq!(replies[8], "250 2.0.0 Ok");
+    assert_eq!(replies[9], "421 4.7.0 mx.test Error: too many errors");
+}

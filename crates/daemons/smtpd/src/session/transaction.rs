@@ -19,6 +19,8 @@ pub(crate) enum Transaction {
     Open(Box<Envelope>),
     /// BDAT has begun; only BDAT may follow.
     Chunks(Box<Envelope>, Chunks),
+    /// BDAT was refused: what it brings is skipped up to its last chunk.
+    Skipped(Option<Box<Envelope>>),
 }
 
 impl Transaction {
@@ -27,6 +29,16 @@ impl Transaction {
         match self {
             Transaction::Idle => None,
             Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => Some(envelope),
+            Transaction::Skipped(envelope) => envelope.as_deref(),
+        }
+    }
+
+    /// The same, taken out.
+    pub(crate) fn into_envelope(self) -> Option<Box<Envelope>> {
+        match self {
+            Transaction::Idle => None,
+            Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => Some(envelope),
+            Transaction::Skipped(envelope) => envelope,
         }
     }
 }

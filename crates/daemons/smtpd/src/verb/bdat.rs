@@ -14,7 +14,7 @@ use crate::text::printable;
 impl Session {
     pub(super) async fn bdat(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         if self.hidden.has(Keyword::Chunking) {
-            return Ok(Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented")));
+            return Ok(Next::Error(Reply::fixed(521, Enhanced(5, 5, 1), "Error: command not implemented")));
         }
         let Some(chunk) = Chunk::parse(arguments) else {
             // Without a size there is no telling where the next command begins.
@@ -29,7 +29,7 @@ impl Session {
         };
         if chunk.size == 0 && chunk.place == Place::Middle {
             warn!("{}: null BDAT request from {}", self.queue_id(), self.peer.namaddr);
-            return Ok(Next::Error(Reply::fixed(551, Enhanced(5, 7, 1), "Null BDAT request")));
+            return self.skip_chunk(chunk, Reply::fixed(551, Enhanced(5, 7, 1), "Null BDAT request")).await;
         }
         match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) if envelope.recipients.count > 0 => self.first_chunk(envelope, chunk).await,
@@ -37,6 +37,11 @@ impl Session {
             Transaction::Open(envelope) => {
                 self.transaction = Transaction::Open(envelope);
                 self.skip_chunk(chunk, Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients")).await
+            }
+            Transaction::Skipped(envelope) => {
+                self.transaction = Transaction::Skipped(envelope);
+                let text = format!("Discarded {} bytes after earlier error", chunk.size);
+                self.skip_chunk(chunk, Reply::new(551, Some(Enhanced(5, 0, 0)), text)).await
             }
             Transaction::Idle => {
                 self.skip_chunk(chunk, Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command")).await
@@ -89,7 +94,7 @@ impl Session {
         })
     }
 
-    /// The chunk comes anyway, and is read for nothing.
+    /// The chunk comes anyway, and is read for nothing; so are those that follow it.
     async fn skip_chunk(&mut self, chunk: Chunk, reply: Reply) -> Result<Next, conn::Error> {
         if let Some(next) = self.exceeds(chunk.size) {
             return Ok(next);
@@ -106,6 +111,8 @@ impl Session {
         self.faults.push(Fault::Protocol);
         if chunk.place == Place::Last {
             self.drop_transaction();
+        } else {
+            self.transaction = Transaction::Skipped(std::mem::take(&mut self.transaction).into_envelope());
         }
         Ok(Next::Error(reply))
     }

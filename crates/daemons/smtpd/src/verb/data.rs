@@ -12,7 +12,7 @@ impl Session {
     pub(super) async fn data(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         let mut envelope = match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) if envelope.recipients.count > 0 => envelope,
-            other @ (Transaction::Idle | Transaction::Open(_) | Transaction::Chunks(..)) => {
+            other @ (Transaction::Idle | Transaction::Open(_) | Transaction::Chunks(..) | Transaction::Skipped(_)) => {
                 return Ok(self.data_is_early(other));
             }
         };
@@ -41,7 +41,9 @@ impl Session {
         let reply = match &transaction {
             Transaction::Idle => Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"),
             Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
-            Transaction::Chunks(..) => Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT"),
+            Transaction::Chunks(..) | Transaction::Skipped(_) => {
+                Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT")
+            }
         };
         self.transaction = transaction;
         Next::Error(reply)

@@ -72,6 +72,8 @@ impl Session {
             Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")
         } else if self.transaction.envelope().is_some() {
             Reply::fixed(503, Enhanced(5, 5, 1), "Error: nested MAIL command")
+        } else if matches!(self.transaction, Transaction::Skipped(_)) {
+            Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL after BDAT")
         } else {
             return None;
         };

@@ -27,13 +27,10 @@ impl Session {
     pub(super) async fn rcpt(&mut self, arguments: &[u8]) -> Next {
         let mut envelope = match std::mem::take(&mut self.transaction) {
             Transaction::Open(envelope) => envelope,
-            other @ (Transaction::Idle | Transaction::Chunks(..)) => {
+            other @ (Transaction::Idle | Transaction::Chunks(..) | Transaction::Skipped(_)) => {
                 self.faults.push(Fault::Protocol);
-                let text = if matches!(other, Transaction::Idle) {
-                    "Error: need MAIL command"
-                } else {
-                    "Error: RCPT after BDAT"
-                };
+                let begun = other.envelope().is_some();
+                let text = if begun { "Error: RCPT after BDAT" } else { "Error: need MAIL command" };
                 self.transaction = other;
                 return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), text));
             }
