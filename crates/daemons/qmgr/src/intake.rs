@@ -49,7 +49,7 @@ impl Engine {
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
             Admission::Active { id, message, handling } => {
-                let (mut active, recipients) = Active::new(id, *message, disk::now(), handling);
+                let (mut active, mut recipients) = Active::new(id, *message, disk::now(), handling);
                 if self.settings.params.queue.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
@@ -60,6 +60,7 @@ impl Engine {
                     active.envelope.data_size,
                     recipients.len() + active.unread,
                 );
+                active.redirect(&mut recipients);
                 let number = self.enter(active);
                 self.resolve(number, recipients);
             }
@@ -88,10 +89,8 @@ impl Engine {
         active.pending += recipients.len();
         self.recipients += recipients.len();
         let purpose = purpose(active);
-        let asked = active.redirect.clone();
-        let address = |recipient: &Recipient| asked.clone().unwrap_or_else(|| recipient.address.clone());
         let known: Option<Vec<Route>> =
-            recipients.iter().map(|recipient| self.cache.find(purpose, &address(recipient), now)).collect();
+            recipients.iter().map(|recipient| self.cache.find(purpose, &recipient.address, now)).collect();
         if let Some(routes) = known {
             self.place(number, recipients.into_iter().zip(routes).collect());
             // A file may come with all recipients done: a crash came between the last mark and the removal.
@@ -103,7 +102,7 @@ impl Engine {
             .map(|recipient| Request::Resolve {
                 purpose,
                 sender: active.envelope.sender.clone(),
-                address: address(recipient),
+                address: recipient.address.clone(),
             })
             .collect();
         let (rewrite, events) = (self.rewrite.clone(), self.events.clone());
@@ -131,19 +130,14 @@ impl Engine {
         let Some(active) = self.messages.get_mut(&number) else { return };
         active.busy = false;
         let purpose = purpose(active);
-        let redirect = active.redirect.clone();
         let params = &self.settings.params;
         let (error_service, allow) = (&params.ipc.error_service_name, params.sendmail.allow_min_user);
         let mut routes = Vec::with_capacity(answers.len());
         for (recipient, reply) in answers {
-            let address = redirect.as_ref().unwrap_or(&recipient.address).clone();
             if let Some(Reply::Resolved(resolved)) = &reply {
-                self.cache.keep(purpose, &address, resolved, now);
+                self.cache.keep(purpose, &recipient.address, resolved, now);
             }
-            let mut route = route::judge(&address, reply, error_service, allow);
-            if route.recipient.is_none() && redirect.is_some() {
-                route.recipient = redirect.clone();
-            }
+            let route = route::judge(&recipient.address, reply, error_service, allow);
             routes.push((recipient, route));
         }
         self.place(number, routes);

@@ -26,7 +26,8 @@ pub(crate) struct Active {
     /// When the sender is to be warned, and where the file says so. No time is left when that has been done.
     pub(crate) warn: Option<(i64, u64)>,
     pub(crate) filter: Option<(String, String)>,
-    pub(crate) redirect: Option<Bytes>,
+    /// To whom the message goes in place of its recipients.
+    redirect: Option<Bytes>,
     pub(crate) verp: Option<String>,
     /// Where the recipients are that have not been read.
     pub(crate) more: Option<Position>,
@@ -116,6 +117,16 @@ impl Active {
         if self.mode == Mode::Deliver && self.warn.is_some_and(|(time, _)| time <= 0) {
             self.mode = Mode::DeliverLate;
         }
+    }
+
+    /// Sends a redirected message to its new recipient, once however many it had, and past its filter.
+    pub(crate) fn redirect(&mut self, recipients: &mut Vec<Recipient>) {
+        let Some(target) = &self.redirect else { return };
+        recipients.truncate(1);
+        for recipient in recipients {
+            recipient.address = target.clone();
+        }
+        (self.filter, self.more, self.unread) = (None, None, 0);
     }
 
     /// Whether each recipient gets the message from a sender of its own (VERP).
@@ -285,6 +296,24 @@ mod tests {
         let logged = active(&[own, &[("log_client_name", b"origin"), ("log_helo_name", b"")]].concat());
         assert_eq!((logged.client.name.as_str(), logged.client.port.as_str()), ("origin", "25"));
         assert_eq!(logged.client.helo, "");
+    }
+
+    #[test]
+    fn a_redirected_message_goes_to_one_recipient_and_to_no_filter() {
+        let recipients = ["a@x.test", "b@y.test"]
+            .map(|address| queue_file::Recipient { address: address.into(), ..queue_file::Recipient::default() });
+        let message = Message {
+            filter: Some(b"scan:".to_vec()),
+            redirect: Some(b"new@z.test".to_vec()),
+            recipients: recipients.into(),
+            ..Message::default()
+        };
+        let id = QueueId::parse("3CCE398E1B0").unwrap();
+        let (mut active, mut recipients) = Active::new(id, message, 0, Handling::default());
+        active.unread = 7;
+        active.redirect(&mut recipients);
+        assert_eq!(recipients.iter().map(|one| &*one.address).collect::<Vec<_>>(), [b"new@z.test"]);
+        assert_eq!((active.filter, active.unread), (None, 0));
     }
 
     #[test]
