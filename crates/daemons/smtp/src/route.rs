@@ -99,8 +99,9 @@ impl Router {
     /// The addresses of a destination, in the order in which they are tried; never empty.
     pub async fn route(&self, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
         let host = ascii(target.host);
+        let is_address = host.parse::<IpAddr>().is_ok();
         let mut found = match target.mx {
-            Mx::Lookup if self.domains == MailDomains::Asked => self.domain(&host, target).await?,
+            Mx::Lookup if self.domains == MailDomains::Asked && !is_address => self.domain(&host, target).await?,
             Mx::Lookup | Mx::Suppressed => self.host(&host, 0).await?,
         };
         self.ordering.sort(&mut found, &mut Chance::new());

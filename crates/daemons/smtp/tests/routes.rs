@@ -70,7 +70,9 @@ async fn domains_lead_to_hosts_or_reasons() {
         ("alias.test", "a.test[127.0.0.1] b.test[127.0.0.2]"),
         ("srv.test", "srv.test[127.0.0.3]"),
         ("listed.test", "listed.test[127.0.0.4]"),
-        ("127.0.0.7", "5.4.4 Name service error for 127.0.0.7: invalid host or domain name"),
+        ("127.0.0.7", "127.0.0.7[127.0.0.7]"),
+        ("::1", "::1[::1]"),
+        ("1.2.3", "5.4.4 Name service error for 1.2.3: invalid host or domain name"),
         ("null.test", "5.1.0 Domain null.test does not accept mail (nullMX)"),
         (
             "broken.test",
