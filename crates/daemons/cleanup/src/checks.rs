@@ -1,10 +1,12 @@
 //! Carries out what header and body checks say, and logs it.
 
-use ipc::cleanup::Cause;
+use dsn::{Class, Status};
+use ipc::cleanup::{Cause, Switch};
 use table::checks::{Action, Checks, Part};
 
 use crate::fate::Refusal;
 use crate::message::Message;
+use crate::settings::Tables;
 
 /// What becomes of the text that was checked.
 pub(crate) enum Judgement {
@@ -14,43 +16,50 @@ pub(crate) enum Judgement {
     Prepend(String),
 }
 
+/// Picks one of our sets of checks.
+type Pick = fn(&Tables) -> &Checks;
+
 impl Message {
-    /// Checks a header or a line. `class` is the word for it in the log.
-    pub(crate) async fn check(&mut self, part: Part, class: &str, text: &[u8]) -> Judgement {
-        let action = match self.desk.tables.checks.check(part, text).await {
-            Ok(action) => action,
-            Err(error) => {
-                tracing::warn!(
-                    "{}: {} map lookup problem -- message not accepted, try again later",
-                    self.id,
-                    error.table
-                );
-                self.fate.refuse(Refusal::later());
-                return Judgement::Keep;
-            }
-        };
-        self.obey(action, class, text)
+    /// Checks a header or a line.
+    pub(crate) async fn check(&mut self, part: Part, text: &[u8]) -> Judgement {
+        self.check_by(|tables| &tables.checks, part, text).await
     }
 
     /// Checks a header that a mail filter has made.
-    pub(crate) async fn check_filtered(&mut self, checks: &Checks, text: &[u8]) -> Judgement {
-        let Ok(action) = checks.check(Part::Header, text).await else {
-            self.fate.refuse(Refusal::later());
-            return Judgement::Keep;
-        };
+    pub(crate) async fn check_filtered(&mut self, text: &[u8]) -> Judgement {
         self.action_prefix = crate::filter::CHECKED;
-        let judgement = self.obey(action, "header", text);
+        let judgement = self.check_by(|tables| &tables.milter_checks, Part::Header, text).await;
         self.action_prefix = "";
         judgement
     }
 
+    async fn check_by(&mut self, pick: Pick, part: Part, text: &[u8]) -> Judgement {
+        let checks = pick(&self.desk.tables);
+        let Ok(action) = checks.check(part, text).await else {
+            let (id, parameter) = (&self.id, checks.parameter(part));
+            tracing::warn!("{id}: {parameter} map lookup problem -- message not accepted, try again later");
+            self.fate.refuse(Refusal::later());
+            return Judgement::Keep;
+        };
+        if let Action::Unknown(value) = &action {
+            tracing::warn!("unknown command in {} map: {value}", checks.parameter(part));
+        }
+        self.obey(action, if part == Part::Body { "body" } else { "header" }, text)
+    }
+
     fn obey(&mut self, action: Action, class: &str, text: &[u8]) -> Judgement {
         match action {
-            Action::Pass => return Judgement::Keep,
+            Action::Keep | Action::Unknown(_) => {}
+            Action::Pass(note) => {
+                self.log_action("pass", class, text, &note);
+                self.inspect_no_more();
+            }
             Action::Reject(reason) => {
-                let reason = with_status(&reason);
+                let (status, rest) = with_status(&reason);
+                let reason = format!("{status} {rest}");
                 self.log_action("reject", class, text, &reason);
-                self.fate.refuse(Refusal::new(Cause::Content, reason));
+                let cause = if status.class() == Class::Permanent { Cause::Content } else { Cause::Defer };
+                self.fate.refuse(Refusal::new(cause, reason));
             }
             Action::Warn(note) => self.log_action("warning", class, text, &note),
             Action::Info(note) => self.log_action("info", class, text, &note),
@@ -84,6 +93,7 @@ impl Message {
             Action::Redirect(target) => {
                 self.log_action("redirect", class, text, &target);
                 self.fate.redirect = Some(address::Address::from_external(target.as_bytes()));
+                self.inspect_no_more();
             }
             Action::Bcc(target) => {
                 self.log_action("bcc", class, text, &target);
@@ -91,6 +101,11 @@ impl Message {
             }
         }
         Judgement::Keep
+    }
+
+    /// Neither checks nor mail filters see what still comes.
+    fn inspect_no_more(&mut self) {
+        (self.handling.checks, self.handling.milters) = (Switch::Off, Switch::Off);
     }
 
     /// `ID: reject: header Subject: x from client[1.2.3.4]; from=<a> to=<b> proto=SMTP helo=<c>: note`
@@ -113,16 +128,17 @@ impl Message {
     }
 }
 
-/// The text of a REJECT with an enhanced status code before it.
-fn with_status(text: &str) -> String {
-    match dsn::split_status(text) {
-        Some((status, rest)) if status.class() == dsn::Class::Permanent && !rest.is_empty() => {
-            format!("{status} {rest}")
+/// The enhanced status code of a REJECT, and its text.
+fn with_status(text: &str) -> (Status, &str) {
+    let (status, rest) = dsn::split_status(text).unwrap_or((Status::permanent(7, 1), text));
+    let status = match status.class() {
+        Class::Success => {
+            tracing::warn!("bad DSN action in {text} -- need 4.x.x or 5.x.x");
+            Status::temporary(1, 1)
         }
-        Some((status, _)) if status.class() == dsn::Class::Permanent => format!("{status} message content rejected"),
-        Some(_) | None if text.is_empty() => "5.7.1 message content rejected".to_owned(),
-        Some(_) | None => format!("5.7.1 {text}"),
-    }
+        Class::Temporary | Class::Permanent => status,
+    };
+    (status, if rest.is_empty() { "message content rejected" } else { rest })
 }
 
 #[cfg(test)]
@@ -131,10 +147,16 @@ mod tests {
 
     #[test]
     fn rejects_have_a_status() {
-        for (text, reason) in
-            [("", "5.7.1 message content rejected"), ("go away", "5.7.1 go away"), ("5.7.9 no way", "5.7.9 no way")]
-        {
-            assert_eq!(with_status(text), reason);
+        for (text, status, rest) in [
+            ("", "5.7.1", "message content rejected"),
+            ("go away", "5.7.1", "go away"),
+            ("5.7.9 no way", "5.7.9", "no way"),
+            ("4.9.9 not now", "4.9.9", "not now"),
+            ("5.1.1", "5.1.1", "message content rejected"),
+            ("2.1.5 fine", "4.1.1", "fine"),
+        ] {
+            let (found, words) = with_status(text);
+            assert_eq!((found.to_string().as_str(), words), (status, rest), "{text}");
         }
     }
 }

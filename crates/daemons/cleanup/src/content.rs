@@ -323,7 +323,7 @@ impl Message {
             return self.put_text(line, end);
         }
         self.content.unchecked = self.content.unchecked.saturating_sub(line.len() as u64 + 1);
-        match self.check(Part::Body, "body", line).await {
+        match self.check(Part::Body, line).await {
             Judgement::Keep => self.put_text(line, end),
             Judgement::Drop => {}
             Judgement::Replace(text) => self.put_text(text.as_bytes(), end),

@@ -58,7 +58,7 @@ impl Message {
         if !checks.cover(part) {
             return Judgement::Keep;
         }
-        self.check(part, "header", text).await
+        self.check(part, text).await
     }
 
     /// A field of the message's own header.

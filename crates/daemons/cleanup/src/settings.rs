@@ -254,21 +254,27 @@ impl Tables {
             myorigin: identity.myorigin.clone(),
             local: LocalDomains::new(mydestination, source.own_addresses()),
         };
+        let header_checks = maps("header_checks", &cleanup.header_checks);
+        // Most of these default to the same tables, which are big and need to be read but once.
+        let checks = |parameter: &str, specs: &[String]| {
+            if specs == cleanup.header_checks { header_checks.named(parameter) } else { maps(parameter, specs) }
+        };
+        let none = Maps::none("milter_header_checks");
         Self {
             mapping: Mapping::open(cleanup, find, environment),
             sender_bcc_maps: maps("sender_bcc_maps", &cleanup.sender_bcc_maps),
             recipient_bcc_maps: maps("recipient_bcc_maps", &cleanup.recipient_bcc_maps),
             milter_checks: Checks {
                 header_checks: maps("milter_header_checks", &params.milter.milter_header_checks),
-                mime_header_checks: maps("milter_header_checks", &[]),
-                nested_header_checks: maps("milter_header_checks", &[]),
-                body_checks: maps("milter_header_checks", &[]),
+                mime_header_checks: none.clone(),
+                nested_header_checks: none.clone(),
+                body_checks: none,
             },
             checks: Checks {
-                header_checks: maps("header_checks", &cleanup.header_checks),
-                mime_header_checks: maps("mime_header_checks", &cleanup.mime_header_checks),
-                nested_header_checks: maps("nested_header_checks", &cleanup.nested_header_checks),
-                body_checks: maps("body_checks", &cleanup.body_checks),
+                mime_header_checks: checks("mime_header_checks", &cleanup.mime_header_checks),
+                nested_header_checks: checks("nested_header_checks", &cleanup.nested_header_checks),
+                body_checks: checks("body_checks", &cleanup.body_checks),
+                header_checks,
             },
         }
     }

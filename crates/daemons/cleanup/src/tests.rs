@@ -261,7 +261,7 @@ async fn automatic_copies_come_behind_the_content() {
 async fn checks_refuse_change_hold_and_discard() {
     let lab = Lab::new(
         "header_checks = inline:{{Subject: no = REJECT go away}, {Subject: gone = DISCARD}, {Subject: park = HOLD},\
-         {X-A: 1 = IGNORE}, {X-B: 1 = REPLACE X-C: 2}, {X-D: 1 = PREPEND X-E: 3}, {Subject: f = FILTER smtp:[h]},\
+         {X-A: 1 = IGNORE}, {X-B: 1 = REPLACE X-C: 2}, {X-D: 1 = PREPEND X-E: 3}, {X-F: 1 = REPLACE text}, {Subject: f = FILTER smtp:[h]},\
          {Subject: r = REDIRECT r@x.org}, {Subject: b = BCC b@x.org}}\nbody_checks = inline:{{bad = REJECT}, {old = REPLACE new}}",
     );
     let to = ["d@e.f"];
@@ -271,14 +271,32 @@ async fn checks_refuse_change_hold_and_discard() {
     assert_eq!(lab.mail("s@b.c", &to, "Subject: gone\n\n").await.verdict, Verdict::Discarded);
     assert_eq!(lab.files(), 0);
     assert_eq!(lab.mail("s@b.c", &to, "Subject: park\n\n").await.queue, Some(QueueName::Hold));
-    let queued = lab.mail("s@b.c", &to, "X-A: 1\nX-B: 1\nX-D: 1\n\nold\n").await;
-    assert!(queued.text.starts_with("X-C: 2\nX-E: 3\nX-D: 1\nMessage-Id:") && queued.text.ends_with("\n\nnew\n"));
+    let queued = lab.mail("s@b.c", &to, "X-A: 1\nX-B: 1\nX-D: 1\nX-F: 1\n\nold\n").await;
+    assert!(
+        queued.text.starts_with("X-C: 2\nX-E: 3\nX-D: 1\nX-F: 1\nMessage-Id:") && queued.text.ends_with("\n\nnew\n")
+    );
     assert_eq!(lab.mail("s@b.c", &to, "Subject: f\n\n").await.envelope.filter, Some(b"smtp:[h]".to_vec()));
     assert_eq!(lab.mail("s@b.c", &to, "Subject: r\n\n").await.envelope.redirect, Some(b"r@x.org".to_vec()));
     assert_eq!(lab.mail("s@b.c", &to, "Subject: b\n\n").await.recipients(), ["d@e.f", "b@x.org"]);
     let off = Handling { checks: Switch::Off, ..LOCAL };
     let queued = lab.send(off, &envelope("s@b.c", &to), &[b"Subject: no\n\nbad\n"]).await;
     assert_eq!(queued.verdict, Verdict::Queued);
+}
+
+#[tokio::test]
+async fn what_follows_pass_or_redirect_is_not_checked() {
+    let lab = Lab::new(
+        "header_checks = inline:{{X-P: 1 = PASS}, {X-R: 1 = REDIRECT r@x.org}, {X-J: 1 = REJECT}, {X-F: 1 = FILTER f:},\
+         {X-L: 1 = REJECT 4.2.1 later}}\nbody_checks = $header_checks",
+    );
+    let to = ["d@e.f"];
+    let queued = lab.mail("s@b.c", &to, "X-P: 1\nX-J: 1\n\nX-J: 1\n").await;
+    assert!(queued.verdict == Verdict::Queued && queued.text.ends_with("\n\nX-J: 1\n"));
+    let queued = lab.mail("s@b.c", &to, "X-R: 1\nX-F: 1\n\nX-J: 1\n").await;
+    assert_eq!((queued.envelope.redirect.as_deref(), queued.envelope.filter), (Some(&b"r@x.org"[..]), None));
+    assert_eq!(lab.mail("s@b.c", &to, "\nX-P: 1\nX-J: 1\n").await.verdict, Verdict::Queued);
+    let later = Verdict::Refused { cause: Cause::Defer, reason: "4.2.1 later".to_owned() };
+    assert_eq!(lab.mail("s@b.c", &to, "X-L: 1\nX-P: 1\n\n").await.verdict, later);
 }
 
 #[tokio::test]

@@ -245,12 +245,16 @@ impl<'a> Message<'a> {
         let action = if checks.cover(part) {
             checks.check(part, text).await.map_err(|_| self.table_failed())?
         } else {
-            Action::Pass
+            Action::Keep
         };
         let mut lines = vec![text.to_vec()];
         let note = match action {
-            Action::Pass | Action::Discard(_) | Action::Hold(_) | Action::Filter(_) => None,
+            Action::Keep | Action::Pass(_) | Action::Discard(_) | Action::Hold(_) | Action::Filter(_) => None,
             Action::Redirect(_) | Action::Bcc(_) | Action::Reject(_) => None,
+            Action::Unknown(value) => {
+                tracing::warn!("unsupported command in {} map: {value}", checks.parameter(part));
+                None
+            }
             Action::Warn(note) => Some(("warning", note)),
             Action::Info(note) => Some(("info", note)),
             Action::Ignore => {

@@ -7,8 +7,10 @@ use crate::{Error, Maps};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
-    /// Nothing: DUNNO, OK, PASS.
-    Pass,
+    /// Nothing: DUNNO, OK.
+    Keep,
+    /// Inspect no more of the message.
+    Pass(String),
     /// Refuse the message.
     Reject(String),
     /// Log a warning.
@@ -33,18 +35,21 @@ pub enum Action {
     Redirect(String),
     /// Send a copy to this address.
     Bcc(String),
+    /// No action of this name: the whole value.
+    Unknown(String),
 }
 
 impl Action {
-    /// Reads the value of a check. A mistake is logged, and the line passes.
+    /// Reads the value of a check. A mistake is logged, and the line is kept.
     ///
     /// `parameter` is the name of the tables, for the warning.
-    pub fn parse(value: &str, parameter: &str) -> Self {
+    pub fn parse(value: &str, part: Part, parameter: &str) -> Self {
         let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
         let (word, rest) = value.split_at(end);
         let text = rest.trim_start().to_owned();
         match word.to_ascii_uppercase().as_str() {
-            "DUNNO" | "OK" | "PASS" => Self::Pass,
+            "DUNNO" | "OK" => Self::Keep,
+            "PASS" => Self::Pass(text),
             "REJECT" => Self::Reject(text),
             "WARN" => Self::Warn(text),
             "INFO" => Self::Info(text),
@@ -52,31 +57,35 @@ impl Action {
             "STRIP" => Self::Strip(text),
             "DISCARD" => Self::Discard(text),
             "HOLD" => Self::Hold(text),
-            "PREPEND" => Self::with_text(Self::Prepend, text, "PREPEND", parameter),
-            "REPLACE" => Self::with_text(Self::Replace, text, "REPLACE", parameter),
+            "PREPEND" => Self::with_text(Self::Prepend, text, part, ("PREPEND", parameter)),
+            "REPLACE" => Self::with_text(Self::Replace, text, part, ("REPLACE", parameter)),
             "FILTER" if text.is_empty() => Self::bad(&format!("missing FILTER command argument in {parameter} map")),
             "FILTER" if text.contains(':') => Self::Filter(text),
-            "FILTER" => {
-                Self::bad(&format!("bad FILTER command \"{text}\" in {parameter} map -- need transport:destination"))
-            }
+            "FILTER" => Self::bad(&format!("bad FILTER command {text} in {parameter} -- need transport:destination")),
             "REDIRECT" if text.contains('@') => Self::Redirect(text),
             "REDIRECT" => Self::bad(&format!("bad REDIRECT target \"{text}\" in {parameter} map -- need user@domain")),
             "BCC" if text.contains('@') => Self::Bcc(text),
             "BCC" => Self::bad(&format!("bad BCC address \"{text}\" in {parameter} map -- need user@domain")),
-            _ => Self::bad(&format!("unsupported command in {parameter} map: {value}")),
+            _ => Self::Unknown(value.to_owned()),
         }
     }
 
-    fn with_text(make: fn(String) -> Self, text: String, word: &str, parameter: &str) -> Self {
+    /// An action that needs text, which has to be a header where headers are.
+    fn with_text(make: fn(String) -> Self, text: String, part: Part, (word, parameter): (&str, &str)) -> Self {
         if text.is_empty() {
             return Self::bad(&format!("{word} action without text in {parameter} map"));
+        }
+        if part != Part::Body && mime::Field::new(text.as_bytes()).is_none() {
+            return Self::bad(&format!(
+                "bad {word} header text \"{text}\" in {parameter} map -- need \"headername: headervalue\""
+            ));
         }
         make(text)
     }
 
     fn bad(warning: &str) -> Self {
         tracing::warn!("{warning}");
-        Self::Pass
+        Self::Keep
     }
 }
 
@@ -112,6 +121,11 @@ impl Checks {
         !self.tables(part).is_empty()
     }
 
+    /// The parameter that names the tables of this part.
+    pub fn parameter(&self, part: Part) -> &str {
+        self.tables(part).parameter()
+    }
+
     /// The action for a header (all its lines, the last line end left out) or a line.
     ///
     /// # Errors
@@ -120,8 +134,8 @@ impl Checks {
     pub async fn check(&self, part: Part, text: &[u8]) -> Result<Action, Error> {
         let tables = self.tables(part);
         match tables.lookup(text).await? {
-            Some(value) => Ok(Action::parse(&String::from_utf8_lossy(trim_end(&value)), tables.parameter())),
-            None => Ok(Action::Pass),
+            Some(value) => Ok(Action::parse(&String::from_utf8_lossy(trim_end(&value)), part, tables.parameter())),
+            None => Ok(Action::Keep),
         }
     }
 
@@ -163,16 +177,22 @@ mod tests {
             ("REJECT", Action::Reject(String::new())),
             ("Ignore this", Action::Ignore),
             ("prepend X-A: b", Action::Prepend("X-A: b".to_owned())),
-            ("PREPEND", Action::Pass),
+            ("PREPEND", Action::Keep),
+            ("PREPEND : b", Action::Keep),
+            ("replace no header", Action::Keep),
+            ("REPLACE X-A :b", Action::Replace("X-A :b".to_owned())),
             ("FILTER smtp:[127.0.0.1]:10025", Action::Filter("smtp:[127.0.0.1]:10025".to_owned())),
-            ("FILTER nothing", Action::Pass),
+            ("FILTER nothing", Action::Keep),
             ("REDIRECT a@b", Action::Redirect("a@b".to_owned())),
-            ("REDIRECT a", Action::Pass),
+            ("REDIRECT a", Action::Keep),
             ("BCC a@b", Action::Bcc("a@b".to_owned())),
-            ("nonsense", Action::Pass),
-            ("dunno", Action::Pass),
+            ("nonsense here", Action::Unknown("nonsense here".to_owned())),
+            ("dunno", Action::Keep),
+            ("pass it on", Action::Pass("it on".to_owned())),
         ] {
-            assert_eq!(Action::parse(value, "header_checks"), expected, "{value}");
+            assert_eq!(Action::parse(value, Part::Header, "header_checks"), expected, "{value}");
         }
+        let line = Action::Replace("no header".to_owned());
+        assert_eq!(Action::parse("REPLACE no header", Part::Body, "body_checks"), line);
     }
 }

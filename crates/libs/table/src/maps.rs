@@ -37,6 +37,12 @@ impl Maps {
         Self { parameter: parameter.to_owned(), members: Arc::new([]) }
     }
 
+    /// The same tables, under the name of another parameter.
+    #[must_use]
+    pub fn named(&self, parameter: &str) -> Self {
+        Self { parameter: parameter.to_owned(), members: Arc::clone(&self.members) }
+    }
+
     /// Whether there are no tables.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()

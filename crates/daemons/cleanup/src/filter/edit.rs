@@ -87,12 +87,10 @@ impl Message {
     }
 
     async fn checked_header(&mut self, text: Vec<u8>, out: &mut Vec<Header>) {
-        let desk = Arc::clone(&self.desk);
-        let checks = &desk.tables.milter_checks;
-        if !checks.cover(table::checks::Part::Header) {
+        if !self.desk.tables.milter_checks.cover(table::checks::Part::Header) {
             return out.push(Header::new(text));
         }
-        match self.check_filtered(checks, &text).await {
+        match self.check_filtered(&text).await {
             Judgement::Keep => out.push(Header::new(text)),
             Judgement::Drop => {}
             Judgement::Replace(new) => out.push(Header::new(new.into_bytes())),

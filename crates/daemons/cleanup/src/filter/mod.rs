@@ -120,6 +120,9 @@ impl Message {
 
     /// Shows the message to its filters, and does what they say.
     pub(crate) async fn filter(&mut self, line: Option<&mut Line>) -> Result<(), Refusal> {
+        if self.handling.milters == Switch::Off {
+            return Ok(());
+        }
         if self.has_own_filters() {
             return Box::pin(self.filter_locally()).await;
         }
