@@ -38,7 +38,7 @@ impl Message {
         let Ok(action) = checks.check(part, text).await else {
             let (id, parameter) = (&self.id, checks.parameter(part));
             tracing::warn!("{id}: {parameter} map lookup problem -- message not accepted, try again later");
-            self.fate.refuse(Refusal::later());
+            self.fate.refuse(Refusal::write());
             return Judgement::Keep;
         };
         if let Action::Unknown(value) = &action {

@@ -135,7 +135,7 @@ impl Message {
             return Err(Refusal::new(Cause::Malformed, ""));
         }
         let desk = std::sync::Arc::clone(&self.desk);
-        let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::later())?;
+        let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::write())?;
         if self.handling.mapping == Switch::On && !sender.is_empty() {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }

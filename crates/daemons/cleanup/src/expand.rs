@@ -59,7 +59,8 @@ impl Expansion<'_> {
             }
             let maps = &self.mapping.virtual_alias_maps;
             let Ok(found) = self.mapping.results(rewriter, maps, &address, propagate).await else {
-                return Err(self.unreasonable(at, &format!("{parameter} map lookup problem for")));
+                self.warn(at, &format!("{parameter} map lookup problem for"));
+                return Err(Refusal::write());
             };
             if found.is_empty() {
                 return Ok(());
@@ -81,8 +82,12 @@ impl Expansion<'_> {
     }
 
     fn unreasonable(&self, at: usize, what: &str) -> Refusal {
+        self.warn(at, what);
+        Refusal::alias()
+    }
+
+    fn warn(&self, at: usize, what: &str) {
         let address = self.results.get(at).map(ToString::to_string).unwrap_or_default();
         tracing::warn!("{}: {what} {address} -- message not accepted, try again later", self.id);
-        Refusal::alias()
     }
 }

@@ -16,17 +16,12 @@ impl Refusal {
         Self { cause, reason: reason.into() }
     }
 
-    /// A table or service could not be asked.
-    pub(crate) fn later() -> Self {
-        Self::new(Cause::Defer, "4.3.0 Temporary lookup failure")
-    }
-
     /// An alias cannot be expanded.
     pub(crate) fn alias() -> Self {
         Self::new(Cause::Defer, "4.6.0 Alias expansion error")
     }
 
-    /// The file cannot be written.
+    /// The file cannot be written, or a table or service could not be asked what belongs in it.
     pub(crate) fn write() -> Self {
         Self::new(Cause::Write, "")
     }
@@ -104,9 +99,9 @@ mod tests {
         fate.refuse(Refusal::new(Cause::Content, "5.7.1 no"));
         fate.refuse(Refusal::new(Cause::Hops, ""));
         assert_eq!(fate.refusal.as_ref().map(|r| r.cause), Some(Cause::Content));
-        fate.refuse(Refusal::later());
+        fate.refuse(Refusal::write());
         fate.refuse(Refusal::new(Cause::Content, "5.7.1 no"));
-        assert_eq!(fate.refusal.map(|r| r.cause), Some(Cause::Defer));
+        assert_eq!(fate.refusal.map(|r| r.cause), Some(Cause::Write));
     }
 
     #[test]

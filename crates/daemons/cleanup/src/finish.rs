@@ -224,10 +224,10 @@ impl Message {
     async fn ask_bounce(&self, request: Request) -> Result<(), Refusal> {
         match self.desk.bounce.call(request).await {
             Ok(Reply::Done) => Ok(()),
-            Ok(Reply::Failed) => Err(Refusal::later()),
+            Ok(Reply::Failed) => Err(Refusal::write()),
             Err(error) => {
                 tracing::warn!("{}: problem talking to service bounce: {error}", self.id);
-                Err(Refusal::later())
+                Err(Refusal::write())
             }
         }
     }

@@ -145,7 +145,7 @@ impl Message {
     /// What an address in a header becomes, by the tables too where it has a class.
     async fn rewritten(&self, address: &Address, class: Option<Class>) -> Result<Address, Refusal> {
         let desk = &self.desk;
-        let new = desk.rewriter.canonical(self.envelope.context, address).await.map_err(|_| Refusal::later())?;
+        let new = desk.rewriter.canonical(self.envelope.context, address).await.map_err(|_| Refusal::write())?;
         match class {
             Some(class) => desk.tables.mapping.apply(&self.id, &desk.rewriter, class, new).await,
             None => Ok(new),

@@ -151,7 +151,7 @@ impl Mapping {
                         "{id}: {} map lookup problem for {address} -- message not accepted, try again later",
                         maps.parameter()
                     );
-                    Refusal::later()
+                    Refusal::write()
                 })?;
             let Some(first) = results.first().cloned() else { return Ok(address) };
             if results.len() > 1 {
@@ -162,7 +162,10 @@ impl Mapping {
             }
             address = first;
         }
-        tracing::warn!("{id}: unreasonable {} map nesting for {address}", maps.parameter());
+        tracing::warn!(
+            "{id}: unreasonable {} map nesting for {address} -- message not accepted, try again later",
+            maps.parameter()
+        );
         Ok(address)
     }
 
@@ -225,7 +228,7 @@ impl Masquerade {
             return Ok(address);
         }
         let Some(shorter) = address.domain().and_then(|domain| self.shorter(domain)) else { return Ok(address) };
-        let excepted = self.exceptions.matches_string(address.local_part()).await.map_err(|_| Refusal::later())?;
+        let excepted = self.exceptions.matches_string(address.local_part()).await.map_err(|_| Refusal::write())?;
         Ok(if excepted { address } else { address.at(shorter.as_bytes()) })
     }
 

@@ -51,7 +51,7 @@ impl Message {
     }
 
     async fn canonical(&self, address: &Address) -> Result<Address, Refusal> {
-        self.desk.rewriter.canonical(Context::Local, address).await.map_err(|_| Refusal::later())
+        self.desk.rewriter.canonical(Context::Local, address).await.map_err(|_| Refusal::write())
     }
 
     async fn mapped(&self, address: Address) -> Result<Address, Refusal> {
@@ -86,7 +86,7 @@ impl Message {
                     self.id,
                     maps.parameter()
                 );
-                Err(Refusal::later())
+                Err(Refusal::write())
             }
         }
     }
@@ -131,7 +131,7 @@ impl Message {
         };
         match self.desk.trace.call(Request::Append { queue_id: self.id.clone(), entry }).await {
             Ok(Reply::Done) => Ok(()),
-            Ok(Reply::Failed) | Err(_) => Err(Refusal::later()),
+            Ok(Reply::Failed) | Err(_) => Err(Refusal::write()),
         }
     }
 

@@ -104,7 +104,7 @@ impl Message {
     async fn change_sender(&mut self, shown: &mut Shown, words: &[Vec<u8>]) -> Result<(), Refusal> {
         let desk = Arc::clone(&self.desk);
         let given = address_of(words.first());
-        let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::later())?;
+        let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::write())?;
         if self.handling.mapping == Switch::On && !sender.is_empty() {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }

@@ -293,6 +293,6 @@ async fn flush(way: &mut Way<'_>, reader: Reader, batch: &mut Vec<u8>) -> Result
 async fn ask(way: &mut Way<'_>, reader: Reader, batch: &mut Vec<u8>) -> Result<Vec<u8>, Refusal> {
     way.ask(reader.number, std::mem::take(batch)).await.map_err(|error| {
         tracing::warn!("internal connection: {error}");
-        Refusal::later()
+        Refusal::write()
     })
 }
