@@ -107,7 +107,7 @@ impl Errand<'_, '_> {
     }
 
     /// Finds out whether an address is ours.
-    fn resolve(&mut self, state: &State, address: &[u8]) -> Settled {
+    pub(crate) fn resolve(&mut self, state: &State, address: &[u8]) -> Settled {
         let resolved = match self.resolved(state, address) {
             Ok(resolved) => resolved,
             Err(settled) => return settled,

@@ -1,13 +1,13 @@
 //! Delivery to a command, with the rights of whoever asked for it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use delivery::Settled;
 use delivery::copy::Layout;
 use dsn::{Outcome, Status};
 use privsep::{Command, Line};
 
-use crate::errand::{Errand, Place};
+use crate::errand::{CONFIGURATION, Errand, Place};
 use crate::expand::Names;
 use crate::state::State;
 
@@ -25,23 +25,20 @@ impl Errand<'_, '_> {
             return self.sent(state, format!("delivers to command: {line}"));
         }
         let params = &self.office.params;
-        let names = Names::of(self, state, Some(&user));
-        let directory = &params.local.command_execution_directory;
-        let directory = if directory.trim().is_empty() {
-            None
-        } else {
-            match names.expand(directory, &params.local.execution_directory_expansion_filter) {
-                Some(directory) => Some(PathBuf::from(directory)),
-                None => return self.fail(state, Status::temporary(3, 5), "mail system configuration error"),
-            }
+        // The user of default_privs is nobody in particular, and at home nowhere.
+        let names = Names::of(self, state, state.rights.as_ref());
+        let filter = Some(params.local.execution_directory_expansion_filter.as_str());
+        let Some(directory) = names.expand_loosely(&params.local.command_execution_directory, filter) else {
+            return self.fail(state, Status::temporary(3, 5), CONFIGURATION);
         };
+        let directory = directory.trim();
         let environment = self.environment(state, &user);
         let command = Command {
             line: Line::Text(line),
             shell: &params.local.local_command_shell,
             user: Some(&user),
             root: None,
-            directory: directory.as_deref(),
+            directory: (!directory.is_empty()).then(|| Path::new(directory)),
             environment: &environment,
             time_limit: params.delivery.command_time_limit,
             output_limit: OUTPUT_LIMIT,

@@ -33,6 +33,9 @@ pub(crate) enum Place {
     File,
 }
 
+/// What a recipient hears of a fault that the administrator must mend; which one is in the log.
+pub(crate) const CONFIGURATION: &str = "mail system configuration error";
+
 /// Delivers to the recipients of a request.
 pub(crate) fn run(office: &mut Office, delivery: &mut Delivery<'_>) {
     let request = delivery.request();

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use ipc::deliver::Client;
 use privsep::User;
 
 use crate::errand::Errand;
@@ -30,50 +29,36 @@ impl Names {
         values.extend(user.map(|user| ("home", user.home.display().to_string())));
         values.extend(user.map(|user| ("shell", user.shell.display().to_string())));
         let client = &errand.request().client;
-        values.extend(client_names(client).map(|(name, value)| (name, value.to_owned())));
+        values.extend([
+            ("client_address", client.address.clone()),
+            ("client_helo", client.helo.clone()),
+            ("client_hostname", client.name.clone()),
+            ("client_protocol", client.protocol.clone()),
+        ]);
         Self { values }
     }
 
     /// Expands a text; what the names stand for keeps only characters of `filter`. `None` if a name in it stands for
     /// nothing, or the text is malformed.
     pub(crate) fn expand(&self, text: &str, filter: &str) -> Option<String> {
-        if ["extension", "recipient_delimiter", "home", "shell"].iter().any(|name| self.lacks(name, text)) {
-            return None;
-        }
-        self.expand_loosely(text, filter)
+        let expanded = config::expand_defined(text, &|name| self.value(name, Some(filter)));
+        expanded.inspect_err(|error| warn_malformed(text, error)).ok().flatten()
     }
 
-    /// Expands a text in which names may stand for nothing.
-    pub(crate) fn expand_loosely(&self, text: &str, filter: &str) -> Option<String> {
-        let names = |name: &str| {
-            let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
-            Some(Cow::Owned(filtered(value, filter)))
-        };
-        config::expand_once(text, &names).inspect_err(|error| tracing::warn!("bad expansion: {text}: {error}")).ok()
+    /// Expands a text in which names may stand for nothing. Without a filter values go in as they are.
+    pub(crate) fn expand_loosely(&self, text: &str, filter: Option<&str>) -> Option<String> {
+        let expanded = config::expand_once(text, &|name| self.value(name, filter));
+        expanded.inspect_err(|error| warn_malformed(text, error)).ok()
     }
 
-    /// Whether a text needs a name that stands for nothing (and does not only ask whether it does).
-    fn lacks(&self, name: &str, text: &str) -> bool {
-        let needed = [format!("${{{name}}}"), format!("$({name})")].iter().any(|form| text.contains(form))
-            || text.match_indices(&format!("${name}")).any(|(at, found)| {
-                !text
-                    .get(at + found.len()..)
-                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-            });
-        needed && !self.values.iter().any(|(known, _)| known == &name)
+    fn value(&self, name: &str, filter: Option<&str>) -> Option<Cow<'_, str>> {
+        let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
+        Some(filter.map_or(Cow::Borrowed(value), |filter| Cow::Owned(filtered(value, filter))))
     }
 }
 
-fn client_names(client: &Client) -> impl Iterator<Item = (&'static str, &str)> {
-    [
-        ("client_address", &client.address),
-        ("client_helo", &client.helo),
-        ("client_hostname", &client.name),
-        ("client_protocol", &client.protocol),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| (name, value.as_str()))
+fn warn_malformed(text: &str, error: &config::Failure) {
+    tracing::warn!("bad expansion: {text}: {error}");
 }
 
 /// Characters that are not allowed become underscores.
@@ -135,9 +120,23 @@ mod tests {
             ("$home/${extension?{ext}:{none}}-$user", Some("y"), Some("/home/joe/ext-joe")),
             ("$home/$extension", Some("../a b"), Some("/home/joe/../a_b")),
             ("$shell", None, None),
+            ("$home/${nosuch}.fw", None, None),
+            ("$home/$user_", None, None),
         ] {
             let found = names(extension).expand(text, "abcdefghijklmnopqrstuvwxyz./+");
             assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_a_name_may_stand_for_nothing() {
+        for (extension, filtered, unfiltered) in
+            [(Some("../a b"), "/tmp/../a_b@joe", "/tmp/../a b@joe"), (None, "/tmp/@joe", "/tmp/@joe")]
+        {
+            let names = names(extension);
+            let text = "/tmp/$extension$shell@$user";
+            assert_eq!(names.expand_loosely(text, Some("joeab./")).as_deref(), Some(filtered));
+            assert_eq!(names.expand_loosely(text, None).as_deref(), Some(unfiltered));
         }
     }
 }

@@ -12,7 +12,7 @@ use dsn::Status;
 use privsep::{User, become_user};
 use tracing::warn;
 
-use crate::errand::Errand;
+use crate::errand::{CONFIGURATION, Errand};
 use crate::state::{State, Via};
 use crate::token;
 
@@ -70,9 +70,6 @@ impl Errand<'_, '_> {
         }
     }
 }
-
-/// A fault that the administrator must mend; it is in the log.
-const CONFIGURATION: &str = "mail system configuration error";
 
 /// Why a list is not read. It follows the file's name in the log.
 #[derive(Debug, thiserror::Error)]

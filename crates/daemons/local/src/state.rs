@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) level: u32,
     /// What led here.
     pub(crate) via: Via,
+    /// Whether `luser_relay` led here, which is asked once only.
+    pub(crate) relayed: bool,
     /// Whose rights commands and files have; `None` means those of `default_privs`.
     pub(crate) rights: Option<User>,
 }
@@ -70,6 +72,7 @@ impl State {
             domain: Vec::new(),
             level: 0,
             via: Via::Request,
+            relayed: false,
             rights: None,
         }
     }

@@ -4,10 +4,9 @@ use delivery::Settled;
 use dsn::Status;
 use tracing::warn;
 
-use crate::errand::Errand;
+use crate::errand::{CONFIGURATION, Errand};
 use crate::expand::Names;
-use crate::state::{State, Via};
-use crate::token;
+use crate::state::State;
 
 impl Errand<'_, '_> {
     /// Hands the mail on as configured, or bounces it.
@@ -18,7 +17,7 @@ impl Errand<'_, '_> {
             Ok(None) => {}
             Err(()) => return self.defer(state, "fallback_transport_maps lookup failure"),
         }
-        if !local.luser_relay.trim().is_empty() {
+        if !local.luser_relay.trim().is_empty() && !state.relayed {
             return self.relay_unknown(state);
         }
         // Bounces of these would go round in circles.
@@ -33,15 +32,15 @@ impl Errand<'_, '_> {
         self.fail(state, Status::permanent(1, 1), format!("unknown user: \"{name}\""))
     }
 
+    /// Whatever the expansion looks like, it is one address: senders choose what goes into it.
     fn relay_unknown(&mut self, state: &State) -> Settled {
-        let local = &self.office.params.local;
         let names = Names::of(self, state, None);
-        let Some(text) = names.expand_loosely(&local.luser_relay, &local.forward_expansion_filter) else {
-            return self.fail(state, Status::temporary(3, 5), "mail system configuration error");
+        // A backslash before a user name is another way to write it.
+        let relay = self.office.params.local.luser_relay.trim_start_matches('\\');
+        let Some(address) = names.expand_loosely(relay, None) else {
+            return self.fail(state, Status::temporary(3, 5), CONFIGURATION);
         };
-        let mut inner = state.clone();
-        inner.via = Via::Alias(state.local.clone());
-        inner.rights = None;
-        self.tokens(&inner, &token::parse(text.as_bytes()))
+        let inner = State { relayed: true, rights: None, ..state.clone() };
+        self.resolve(&inner, address.as_bytes())
     }
 }

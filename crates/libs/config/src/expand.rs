@@ -85,6 +85,16 @@ pub fn expand_once<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure>
     run(text, names, Mode::Once)
 }
 
+/// Expands as [`expand_once`] does; `None` if a name whose value belongs in the result has none.
+///
+/// # Errors
+/// When the text is malformed.
+pub fn expand_defined<'n>(text: &str, names: &Names<'n>) -> Result<Option<String>, Failure> {
+    let mut expander = Expander::new(names, Mode::Once);
+    expander.text(text, 0)?;
+    Ok((!expander.lacks_value).then_some(expander.out))
+}
+
 /// All names that a text refers to, in whichever alternative, in their order.
 ///
 /// # Errors
@@ -100,7 +110,7 @@ pub fn references(text: &str) -> Result<Vec<String>, Failure> {
 }
 
 fn run<'n>(text: &str, names: &Names<'n>, mode: Mode) -> Result<String, Failure> {
-    let mut expander = Expander { names, mode, references: 0, out: String::new() };
+    let mut expander = Expander::new(names, mode);
     expander.text(text, 0)?;
     Ok(expander.out)
 }
@@ -120,10 +130,16 @@ struct Expander<'e, 'n> {
     names: &'e Names<'n>,
     mode: Mode,
     references: usize,
+    /// Whether a name without a value was to go in.
+    lacks_value: bool,
     out: String,
 }
 
-impl Expander<'_, '_> {
+impl<'e, 'n> Expander<'e, 'n> {
+    fn new(names: &'e Names<'n>, mode: Mode) -> Self {
+        Self { names, mode, references: 0, lacks_value: false, out: String::new() }
+    }
+
     /// Appends the expansion of a text to the output.
     fn text(&mut self, text: &str, depth: usize) -> Result<(), Failure> {
         let mut rest = text;
@@ -170,7 +186,10 @@ impl Expander<'_, '_> {
                 self.out.push_str(&value);
                 Ok(())
             }
-            None => Ok(()),
+            None => {
+                self.lacks_value = true;
+                Ok(())
+            }
         }
     }
 

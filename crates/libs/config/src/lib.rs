@@ -25,7 +25,7 @@ pub mod value;
 pub use compatibility::{Level, Malformed};
 pub use drop_in::drop_ins;
 pub use error::Error;
-pub use expand::{Failure, MAX_NESTING, Names, expand, expand_once, references};
+pub use expand::{Failure, MAX_NESTING, Names, expand, expand_defined, expand_once, references};
 pub use group::{Group, Problem, Problems};
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
