@@ -1,5 +1,7 @@
 //! An address: ours is taken apart and expanded further, any other is forwarded.
 
+use std::os::unix::ffi::OsStrExt;
+
 use ::address::{OwnerRequest, split_extension_with};
 use bytes::Bytes;
 use delivery::Settled;
@@ -7,11 +9,11 @@ use dsn::Status;
 use ipc::rewrite::{Context, Fault, Reply, Request, Resolved};
 use tracing::warn;
 
-use crate::errand::{Errand, and};
+use crate::errand::{CONFIGURATION, Errand, and};
 use crate::state::{State, Via};
 use crate::token::Token;
 
-/// How often an expansion may lead to another address of ours.
+/// How often an expansion may lead to another address of ours, or another list.
 const LEVELS: u32 = 24;
 
 impl Errand<'_, '_> {
@@ -19,19 +21,26 @@ impl Errand<'_, '_> {
     pub(crate) fn recipient(&mut self, mut state: State) -> Settled {
         let shown = ::address::Address::from(&state.recipient.address[..]).to_string();
         self.take_apart(&mut state);
-        if state.level > LEVELS {
-            let text = format!("alias database loop for {}", String::from_utf8_lossy(&state.local));
-            warn!("{text}");
-            return self.fail(&state, Status::permanent(4, 6), text);
+        if let Some(refused) = self.refuse_depth(&state, &String::from_utf8_lossy(&state.local)) {
+            return refused;
         }
         if self.loops.contains(&state.recipient.address) {
             return self.fail(&state, Status::permanent(4, 6), format!("mail forwarding loop for {shown}"));
         }
-        if state.delivered.is_none() || !self.office.params.local.frozen_delivered_to {
+        if state.delivered.is_none() {
             state.delivered = Some(state.recipient.address.to_vec());
         }
         state.level += 1;
         self.switch(&state)
+    }
+
+    /// Refuses to go on where one name has led to another for too long.
+    pub(crate) fn refuse_depth(&mut self, state: &State, name: &str) -> Option<Settled> {
+        (state.level > LEVELS).then(|| {
+            let text = format!("alias database loop for {name}");
+            warn!("{text}");
+            self.fail(state, Status::permanent(4, 6), text)
+        })
     }
 
     /// Splits the address into local part, user, extension and domain.
@@ -63,13 +72,12 @@ impl Errand<'_, '_> {
         {
             return settled;
         }
+        if leaves(state) {
+            return self.indirect(state);
+        }
         if let Some(settled) = self.forward(state) {
             return settled;
         }
-        self.mailbox_or_unknown(state)
-    }
-
-    fn mailbox_or_unknown(&mut self, state: &State) -> Settled {
         match self.mailbox(state) {
             Some(settled) => settled,
             None => self.unknown(state),
@@ -84,22 +92,39 @@ impl Errand<'_, '_> {
     fn token(&mut self, state: &State, token: &Token) -> Settled {
         match token {
             Token::Address(address) => self.resolve(state, address),
-            Token::Mailbox(user) => {
-                let mut state = state.clone();
-                state.local = table::fold(user).into_owned();
-                (state.user, state.extension) = (state.local.clone(), None);
-                self.mailbox_or_unknown(&state)
-            }
-            Token::File(path) if self.allows(&self.office.params.local.allow_mail_to_files, state) => {
-                self.file(state, path)
-            }
-            Token::File(_) => self.fail(state, Status::permanent(7, 1), "mail to file is restricted"),
+            Token::File(path) => self.permitted_file(state, path),
+            Token::Home(path) => self.home_file(state, path),
             Token::Command(line) if self.allows(&self.office.params.local.allow_mail_to_commands, state) => {
                 self.command(state, &String::from_utf8_lossy(line))
             }
             Token::Command(_) => self.fail(state, Status::permanent(7, 1), "mail to command is restricted"),
             Token::Include(path) => self.include(state, path),
         }
+    }
+
+    fn permitted_file(&mut self, state: &State, path: &[u8]) -> Settled {
+        if self.allows(&self.office.params.local.allow_mail_to_files, state) {
+            self.file(state, path)
+        } else {
+            self.fail(state, Status::permanent(7, 1), "mail to file is restricted")
+        }
+    }
+
+    /// A file below the home directory of the user who asks for it. Nobody has one of other users, and an alias of the
+    /// administrator has none at all.
+    fn home_file(&mut self, state: &State, path: &[u8]) -> Settled {
+        let shown = String::from_utf8_lossy(path);
+        let problem = match &state.rights {
+            _ if !path.starts_with(b"/") => "bad home directory syntax",
+            None => "unknown home directory",
+            Some(user) => {
+                let home = user.home.as_os_str().as_bytes();
+                let home = home.strip_suffix(b"/").unwrap_or(home);
+                return self.permitted_file(state, &[home, path].concat());
+            }
+        };
+        warn!("{problem} for: ~{shown}");
+        self.fail(state, Status::permanent(3, 5), CONFIGURATION)
     }
 
     fn allows(&self, list: &[String], state: &State) -> bool {
@@ -114,22 +139,14 @@ impl Errand<'_, '_> {
         };
         let mut state = state.clone();
         state.recipient.address = resolved.recipient;
-        if resolved.transport == self.office.relay && !self.leaves_user(&state) {
-            return self.recipient(state);
-        }
-        self.indirect(&state)
+        if resolved.transport == self.office.relay { self.recipient(state) } else { self.indirect(&state) }
     }
 
-    /// What a user's `.forward` sends to others becomes a message of its own, with its own record of what happens, and so
-    /// does what goes to the members of a list with an owner, who hears of failures.
-    fn leaves_user(&self, state: &State) -> bool {
-        if state.owner.is_some() {
-            return true;
+    /// What is expanded from here on shows this address in `Delivered-To:`, where each step is to have its own.
+    pub(crate) fn thaw(&self, state: &mut State) {
+        if !self.office.params.local.frozen_delivered_to {
+            state.delivered = Some(state.recipient.address.to_vec());
         }
-        let Via::Forward(owner) = &state.via else { return false };
-        let mut inner = state.clone();
-        self.take_apart(&mut inner);
-        inner.user != *owner && inner.local != *owner
     }
 
     fn resolved(&mut self, state: &State, address: &[u8]) -> Result<Resolved, Settled> {
@@ -170,4 +187,12 @@ impl Errand<'_, '_> {
             }
         }
     }
+}
+
+/// What an `:include:` file or a user's `.forward` sends to others becomes a message of its own, with its own record of
+/// what happens, and so does what goes to the members of a list with an owner, who hears of failures.
+fn leaves(state: &State) -> bool {
+    state.owner.is_some()
+        || state.via == Via::Include
+        || state.forwarder.as_ref().is_some_and(|user| *user != state.user)
 }

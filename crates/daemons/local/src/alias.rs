@@ -20,8 +20,8 @@ struct Found {
 impl Errand<'_, '_> {
     /// Delivers to what an alias stands for. `None` if there is no such alias.
     pub(crate) fn alias(&mut self, state: &State, name: &[u8]) -> Option<Settled> {
-        // An alias that names itself means the user.
-        if matches!(&state.via, Via::Alias(parent) if parent == name) {
+        // An alias that names itself means the user, and so does a user who names himself.
+        if state.parent.as_deref() == Some(name) {
             return None;
         }
         match self.find(name) {
@@ -64,13 +64,16 @@ impl Errand<'_, '_> {
             Ok(None) => {}
             Err(()) => return self.defer(state, "alias database unavailable"),
         }
-        inner.via = Via::Alias(name.to_vec());
+        inner.via = Via::Alias;
+        inner.parent = Some(name.to_vec());
+        self.thaw(&mut inner);
         if !self.announce(state, &mut inner) {
             return self.defer(state, "trace service failure");
         }
         let tokens = token::parse(&found.value);
         if tokens.is_empty() {
-            warn!("alias {} names nobody", String::from_utf8_lossy(name));
+            warn!("no recipient in alias lookup result for {}", String::from_utf8_lossy(name));
+            return self.defer(state, "alias database unavailable");
         }
         self.tokens(&inner, &tokens)
     }
@@ -103,8 +106,8 @@ impl Errand<'_, '_> {
         let owner = [OWNER, name].concat();
         let Some(found) = self.find(&owner)? else { return Ok(None) };
         let expanded = token::parse(&found.value).into_iter().find_map(|token| match token {
-            Token::Address(address) | Token::Mailbox(address) => Some(address),
-            Token::File(_) | Token::Command(_) | Token::Include(_) => None,
+            Token::Address(address) => Some(address),
+            Token::File(_) | Token::Home(_) | Token::Command(_) | Token::Include(_) => None,
         });
         let address = if self.office.params.local.expand_owner_alias { expanded.unwrap_or(owner) } else { owner };
         self.rewritten(&address).map(Some).ok_or(())

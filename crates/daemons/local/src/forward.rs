@@ -10,7 +10,7 @@ use delivery::mailbox::said;
 use privsep::{User, become_user};
 use tracing::warn;
 
-use crate::errand::{Errand, and};
+use crate::errand::Errand;
 use crate::expand::Names;
 use crate::include::LIST_LIMIT;
 use crate::state::{State, Via};
@@ -30,7 +30,7 @@ impl Errand<'_, '_> {
             }
         };
         // A user who names himself means his mailbox.
-        if matches!(&state.via, Via::Forward(owner) if *owner == state.user) {
+        if state.forwarder.as_ref() == Some(&state.user) {
             return None;
         }
         let paths = self.forward_paths(state, &user);
@@ -53,13 +53,12 @@ impl Errand<'_, '_> {
             return None;
         }
         let mut inner = state.clone();
-        inner.via = Via::Forward(state.user.clone());
+        inner.via = Via::Forward;
+        inner.parent = Some(state.user.clone());
+        inner.forwarder = Some(state.user.clone());
+        self.thaw(&mut inner);
         inner.rights = Some(user);
-        Some(
-            tokens.iter().fold(Settled::Finished, |settled, token| {
-                and(settled, self.tokens(&inner, std::slice::from_ref(token)))
-            }),
-        )
+        Some(self.tokens(&inner, &tokens))
     }
 
     /// The files that `forward_path` names.

@@ -28,10 +28,18 @@ impl Errand<'_, '_> {
             return self.fail(state, Status::permanent(3, 5), CONFIGURATION);
         }
         let reader = self.acting(state);
+        // A list may name itself, as often as it likes.
+        if self.is_repeated("include", &[reader.uid.to_string().as_bytes(), b":", path.as_os_str().as_bytes()].concat())
+        {
+            return Settled::Finished;
+        }
+        if let Some(refused) = self.refuse_depth(state, &path.display().to_string()) {
+            return refused;
+        }
         let (text, uid) = match become_user(&reader, || read_list(path)) {
             Ok(Ok(found)) => found,
             Ok(Err(problem)) => {
-                warn!(":include: file {}{problem}", path.display());
+                warn!("{}", problem.of(path));
                 return self.fail(state, problem.status(), CONFIGURATION);
             }
             Err(error) => {
@@ -41,7 +49,9 @@ impl Errand<'_, '_> {
         };
         let mut inner = state.clone();
         inner.via = Via::Include;
-        if uid != 0 {
+        inner.level += 1;
+        // Whoever includes a list of somebody else gets no rights by that.
+        if uid != 0 && state.rights.is_none() {
             match User::by_uid(uid) {
                 Ok(Some(user)) => inner.rights = Some(user),
                 Ok(None) => {
@@ -71,18 +81,31 @@ impl Errand<'_, '_> {
     }
 }
 
-/// Why a list is not read. It follows the file's name in the log.
-#[derive(Debug, thiserror::Error)]
+/// Why a list is not read.
+#[derive(Debug)]
 enum Problem {
-    #[error(": {}", said(.0))]
-    Unreadable(#[from] io::Error),
-    #[error(" is not a regular file")]
+    Unreadable(io::Error),
     Irregular,
-    #[error(" is world writable")]
     WorldWritable,
 }
 
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 impl Problem {
+    /// In words, for the log.
+    fn of(&self, path: &Path) -> String {
+        let file = format!(":include: file {}", path.display());
+        match self {
+            Self::Unreadable(error) => format!("unable to lookup {file}: {}", said(error)),
+            Self::Irregular => format!("{file} is not a regular file"),
+            Self::WorldWritable => format!("{file} is world writable"),
+        }
+    }
+
     /// What the system says may change; a list that is missing or unsafe is the administrator's fault.
     fn status(&self) -> Status {
         let lasting = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory];

@@ -5,26 +5,26 @@ use ipc::deliver::Recipient;
 use privsep::User;
 
 /// What led to the present address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     /// qmgr's request.
     Request,
-    /// The alias of this name.
-    Alias(Vec<u8>),
+    /// An alias.
+    Alias,
     /// An `:include:` file.
     Include,
-    /// The `.forward` file of this user.
-    Forward(Vec<u8>),
+    /// A `.forward` file.
+    Forward,
 }
 
 impl Via {
     /// The word of `allow_mail_to_commands` and `allow_mail_to_files`.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Request => "",
-            Self::Alias(_) => "alias",
+            Self::Alias => "alias",
             Self::Include => "include",
-            Self::Forward(_) => "forward",
+            Self::Forward => "forward",
         }
     }
 }
@@ -52,6 +52,10 @@ pub(crate) struct State {
     pub(crate) level: u32,
     /// What led here.
     pub(crate) via: Via,
+    /// The name of the alias, or of the user with a `.forward` file, that led here last.
+    pub(crate) parent: Option<Vec<u8>>,
+    /// The user whose `.forward` file led here, perhaps by aliases.
+    pub(crate) forwarder: Option<Vec<u8>>,
     /// Whether `luser_relay` led here, which is asked once only.
     pub(crate) relayed: bool,
     /// Whose rights commands and files have; `None` means those of `default_privs`.
@@ -72,6 +76,8 @@ impl State {
             domain: Vec::new(),
             level: 0,
             via: Via::Request,
+            parent: None,
+            forwarder: None,
             relayed: false,
             rights: None,
         }

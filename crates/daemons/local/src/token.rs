@@ -1,5 +1,7 @@
 //! The right-hand side of an alias, a line of a `.forward` or `:include:` file: where mail goes. Pure.
 
+use std::borrow::Cow;
+
 use address::tree;
 
 /// One place that mail goes to.
@@ -7,22 +9,21 @@ use address::tree;
 pub(crate) enum Token {
     /// An address, in internal form.
     Address(Vec<u8>),
-    /// `\user`: the mailbox of a user, without further expansion.
-    Mailbox(Vec<u8>),
     /// `/file`
     File(Vec<u8>),
+    /// `~/file`, without the `~`.
+    Home(Vec<u8>),
     /// `|command`
     Command(Vec<u8>),
     /// `:include:/file`
     Include(Vec<u8>),
 }
 
-/// How many addresses one item may hold.
-const LIMIT: usize = 10_000;
-
-/// The places that a text names, separated by commas or line ends.
+/// The places that a text names: addresses as a header has them, of which some mean something else here. A backslash
+/// stands for nothing but the character behind it.
 pub(crate) fn parse(text: &[u8]) -> Vec<Token> {
-    items(text).into_iter().flat_map(item).collect()
+    let items = tree::parse(&joined(text), usize::MAX);
+    tree::addresses(&items).map(|address| classify(address.as_bytes())).collect()
 }
 
 /// The lines of a file: comments gone, lines that begin with white space joined to the one before.
@@ -44,70 +45,64 @@ pub(crate) fn lines(text: &[u8]) -> Vec<Vec<u8>> {
     lines
 }
 
-/// Cuts at commas outside of quotes, comments and angle brackets.
-fn items(text: &[u8]) -> Vec<&[u8]> {
-    let mut items = Vec::new();
-    let (mut start, mut quoted, mut depth, mut escaped) = (0, false, 0_usize, false);
-    for (at, &byte) in text.iter().enumerate() {
+/// Joins what stands on either side of a `|`. A quoted string behind it is written with backslashes instead, which
+/// makes it part of the same word.
+fn joined(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'|') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let (mut quoted, mut behind_bar, mut depth) = (false, false, 0_usize);
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' if depth == 0 => quoted = !quoted,
-            _ if quoted => {}
-            b'(' | b'<' => depth += 1,
-            b')' | b'>' => depth = depth.saturating_sub(1),
-            b',' if depth == 0 => {
-                items.push(text.get(start..at).unwrap_or_default());
-                start = at + 1;
+            b'\\' => {
+                out.push(byte);
+                out.extend(bytes.next());
             }
-            _ => {}
+            b'"' if depth == 0 => {
+                quoted = !quoted;
+                if !behind_bar {
+                    out.push(byte);
+                }
+            }
+            _ if quoted && behind_bar => out.extend([b'\\', byte]),
+            _ if quoted => out.push(byte),
+            b'|' if depth == 0 => {
+                out.truncate(out.trim_ascii_end().len());
+                out.push(byte);
+            }
+            _ if behind_bar && byte.is_ascii_whitespace() => continue,
+            _ => {
+                match byte {
+                    b'(' => depth += 1,
+                    b')' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                out.push(byte);
+            }
         }
+        behind_bar = quoted && behind_bar || !quoted && depth == 0 && byte == b'|';
     }
-    items.push(text.get(start..).unwrap_or_default());
-    items.into_iter().map(<[u8]>::trim_ascii).filter(|item| !item.is_empty()).collect()
-}
-
-fn item(item: &[u8]) -> Vec<Token> {
-    const INCLUDE: &[u8] = b":include:";
-    if let Some((name, path)) = item.split_at_checked(INCLUDE.len())
-        && name.eq_ignore_ascii_case(INCLUDE)
-    {
-        return vec![Token::Include(unquoted(path))];
-    }
-    if let Some(user) = item.strip_prefix(b"\\") {
-        return addresses(user).into_iter().map(Token::Mailbox).collect();
-    }
-    addresses(item).into_iter().map(classify).collect()
-}
-
-fn addresses(item: &[u8]) -> Vec<Vec<u8>> {
-    let items = tree::parse(item, LIMIT);
-    tree::addresses(&items).map(|address| address.as_bytes().to_vec()).collect()
+    Cow::Owned(out)
 }
 
 /// What an address in internal form means here.
-fn classify(address: Vec<u8>) -> Token {
+fn classify(address: &[u8]) -> Token {
     const INCLUDE: &[u8] = b":include:";
-    match address.first() {
-        Some(b'|') => Token::Command(address.get(1..).unwrap_or_default().trim_ascii().to_vec()),
-        Some(b'/') => Token::File(address),
-        Some(b':') if address.get(..INCLUDE.len()).is_some_and(|name| name.eq_ignore_ascii_case(INCLUDE)) => {
-            Token::Include(address.get(INCLUDE.len()..).unwrap_or_default().to_vec())
-        }
-        Some(b'\\') => Token::Mailbox(address.get(1..).unwrap_or_default().to_vec()),
-        _ => Token::Address(address),
+    let (name, path) = address.split_at_checked(INCLUDE.len()).unwrap_or_default();
+    match address {
+        [b'|', command @ ..] => Token::Command(command.trim_ascii().to_vec()),
+        [b'/', ..] => Token::File(address.to_vec()),
+        [b'~', path @ ..] => Token::Home(path.to_vec()),
+        _ if name.eq_ignore_ascii_case(INCLUDE) => Token::Include(path.to_vec()),
+        _ => Token::Address(address.to_vec()),
     }
-}
-
-fn unquoted(path: &[u8]) -> Vec<u8> {
-    let path = path.trim_ascii();
-    let inner = path.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    inner.unwrap_or(path).to_vec()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Token::{Address, Command, File, Include, Mailbox};
+    use super::Token::{Address, Command, File, Home, Include};
     use super::*;
 
     #[test]
@@ -123,10 +118,26 @@ mod tests {
             ("\"|id -un >who; cat, >mail\"", vec![Command(b"id -un >who; cat, >mail".to_vec())]),
             ("\"|IFS=' ' && exec \\\"x\\\" #alice\"", vec![Command(b"IFS=' ' && exec \"x\" #alice".to_vec())]),
             ("|cat", vec![Command(b"cat".to_vec())]),
+            ("|\"exit 67\", x", vec![Command(b"exit 67".to_vec()), Address(b"x".to_vec())]),
+            ("| \"exit \\\"6(7\" x", vec![Command(b"exit \"6(7".to_vec()), Address(b"x".to_vec())]),
+            ("|\"exit 67\"@example.org", vec![Command(b"exit 67@example.org".to_vec())]),
+            (
+                "|echo hi (a | b) there | cat",
+                vec![Command(b"echo".to_vec()), Address(b"hi".to_vec()), Address(b"there|cat".to_vec())],
+            ),
+            ("|", vec![Command(vec![])]),
             (":include:/etc/list", vec![Include(b"/etc/list".to_vec())]),
             (":INCLUDE: \"/etc/a list\", x", vec![Include(b"/etc/a list".to_vec()), Address(b"x".to_vec())]),
             ("\":include:/etc/list\"", vec![Include(b"/etc/list".to_vec())]),
-            ("\\lab-alice, lab-bob", vec![Mailbox(b"lab-alice".to_vec()), Address(b"lab-bob".to_vec())]),
+            ("\\lab-alice, lab\\-bob", vec![Address(b"lab-alice".to_vec()), Address(b"lab-bob".to_vec())]),
+            ("\"\\lab-alice\"", vec![Address(b"lab-alice".to_vec())]),
+            ("\\lab-alice@example.org", vec![Address(b"lab-alice@example.org".to_vec())]),
+            ("~/mbox, \"~joe/x y\"", vec![Home(b"/mbox".to_vec()), Home(b"joe/x y".to_vec())]),
+            ("friends: a, \"b c\"; d", vec![Address(b"a".to_vec()), Address(b"b c".to_vec()), Address(b"d".to_vec())]),
+            ("friends: \"|exit 67\", /var/box;", vec![Command(b"exit 67".to_vec()), File(b"/var/box".to_vec())]),
+            ("friends:;", vec![]),
+            (":include:/etc/a list", vec![Include(b"/etc/a".to_vec()), Address(b"list".to_vec())]),
+            ("/var/box y", vec![File(b"/var/box".to_vec()), Address(b"y".to_vec())]),
             ("", vec![]),
             (" , ,", vec![]),
         ] {
