@@ -15,11 +15,12 @@ use crate::text::printable;
 impl Check<'_> {
     pub(crate) async fn check_hosts_behind(&mut self, host: Host, records: Records, maps: &Maps) -> Verdict {
         let Some((name, subject)) = self.name_of(host) else { return Verdict::Dunno };
-        let verdict = self.check_behind(domain_of(&name), records, maps, &subject).await;
+        let verdict = self.check_behind(&name, records, maps, &subject).await;
         self.forbid_permission(verdict, &restriction(host, records), &name)
     }
 
-    async fn check_behind(&mut self, domain: &str, records: Records, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+    async fn check_behind(&mut self, name: &str, records: Records, maps: &Maps, subject: &Subject<'_>) -> Verdict {
+        let domain = domain_of(name);
         // A literal is its own host, but no zone has it.
         if domain.starts_with('[') {
             return match address::domain::literal(domain.as_bytes()) {
@@ -33,7 +34,8 @@ impl Check<'_> {
             Ok(hosts) => hosts,
             Err(error) if error.failure == Failure::NullMx => return Verdict::Dunno,
             Err(error) => {
-                warn!("Unable to look up {} host for {}: {}", records.name(), error.name, error.said());
+                let name = if error.is_not_found() { name } else { &error.name };
+                warn!("Unable to look up {} host for {name}: {}", records.name(), error.said());
                 return Verdict::Dunno;
             }
         };
@@ -119,8 +121,8 @@ impl Check<'_> {
                     match self.server.dns.lookup(zone, Kind::Ns).await {
                         Ok(answer) => return Ok(targets(&answer)),
                         Err(error) if error.is_not_found() => match zone.split_once('.') {
-                            Some((_, parent)) if parent.contains('.') => zone = parent,
-                            _ => return Err(error),
+                            Some((_, parent)) if !parent.is_empty() => zone = parent,
+                            Some(_) | None => return Err(error),
                         },
                         Err(error) => return Err(error),
                     }

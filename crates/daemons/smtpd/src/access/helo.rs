@@ -63,7 +63,9 @@ impl<'a> Check<'a> {
             return self.reject_invalid_address(helo, &subject);
         }
         let text = subject.rejected("Host not found");
-        match self.server.host_exists(helo).await {
+        // The DNS is not asked for a name with a final dot.
+        let found = if helo.ends_with('.') { Existence::Missing } else { self.server.host_exists(helo).await };
+        match found {
             Existence::Exists | Existence::NullMx => Verdict::Dunno,
             Existence::Missing => {
                 self.refuse(Refusal::policy(self.server.codes.unknown_hostname_reject_code, Enhanced(4, 7, 1), text))

@@ -78,8 +78,11 @@ impl Check<'_> {
                     && self.are_we_among(&others, subject).await
                     && self.are_allowed(&best, subject).await
             }
-            // It may be an alias of this host.
-            Err(error) if error.is_not_found() => self.is_ours(domain, subject).await,
+            // It may be another name of this host.
+            Err(error) if error.is_not_found() => {
+                let addresses = self.server.dns.native_addresses(domain, self.server.settings.families).await;
+                addresses.is_ok_and(|addresses| self.has_own(&addresses))
+            }
             Err(error) if error.is_temporary() => {
                 self.defer_exchanger(subject, &format!("information: {}", error.said()));
                 false
@@ -104,8 +107,11 @@ impl Check<'_> {
 
     /// Whether the host has an address of ours.
     async fn is_ours(&mut self, host: &str, subject: &Subject<'_>) -> bool {
-        let own = &self.server.settings.own_addresses;
-        self.addresses_of(host, subject).await.is_some_and(|all| all.iter().any(|address| own.contains(address)))
+        self.addresses_of(host, subject).await.is_some_and(|addresses| self.has_own(&addresses))
+    }
+
+    fn has_own(&self, addresses: &[IpAddr]) -> bool {
+        addresses.iter().any(|address| self.server.settings.own_addresses.contains(address))
     }
 
     /// Whether all addresses of the best exchangers are within `permit_mx_backup_networks`.
