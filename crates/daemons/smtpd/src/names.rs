@@ -58,7 +58,7 @@ impl Names {
 }
 
 /// A name as the DNS has it. What has no such form is left as it is, and will not be found.
-fn in_dns(name: &str) -> Cow<'_, str> {
+pub(crate) fn in_dns(name: &str) -> Cow<'_, str> {
     if name.is_ascii() {
         return name.into();
     }

@@ -9,6 +9,7 @@ use tracing::warn;
 use super::action::Origin;
 use super::restriction::{Host, Party, Records};
 use super::{Check, Subject, Verdict, keys};
+use crate::names::in_dns;
 use crate::session::peer::UNKNOWN;
 use crate::text::printable;
 
@@ -20,7 +21,7 @@ impl Check<'_> {
     }
 
     async fn check_behind(&mut self, name: &str, records: Records, maps: &Maps, subject: &Subject<'_>) -> Verdict {
-        let domain = domain_of(name);
+        let domain = &*in_dns(domain_of(name));
         // A literal is its own host, but no zone has it.
         if domain.starts_with('[') {
             return match address::domain::literal(domain.as_bytes()) {

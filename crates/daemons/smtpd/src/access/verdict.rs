@@ -33,6 +33,9 @@ pub(crate) struct Refusal {
     pub(crate) fault: Fault,
 }
 
+/// The longest line of a reply, without its end (RFC 5321, section 4.5.3.1.5).
+const LINE: usize = 510;
+
 /// Who is told of a refusal (`notify_classes`), and whether `warn_if_reject` may turn it into a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -63,10 +66,12 @@ impl Refusal {
         Refusal { code: 450, status: Enhanced(4, 7, 1), text: "Service unavailable".to_owned(), fault: self.fault }
     }
 
-    /// The reply; its enhanced code gets the class of the code.
+    /// The reply, cut to what a line may hold; its enhanced code gets the class of the code.
     pub(crate) fn reply(&self) -> Reply {
-        let class = u8::try_from(self.code / 100).unwrap_or(5);
-        Reply::new(self.code, Some(self.status.with_class(class)), self.text.clone())
+        let status = self.status.with_class(u8::try_from(self.code / 100).unwrap_or(5));
+        let room = LINE.saturating_sub(format!("{} {status} ", self.code).len());
+        let text = self.text.get(..self.text.floor_char_boundary(room)).unwrap_or_default();
+        Reply::new(self.code, Some(status), text)
     }
 }
 
@@ -217,5 +222,13 @@ mod tests {
             let refusal = Refusal::policy(code, Enhanced(5, 7, 1), "no".to_owned());
             assert_eq!(refusal.checked().reply().logged(), expected);
         }
+    }
+
+    #[test]
+    fn refusals_fit_into_a_line() {
+        let logged = |text: &str| Refusal::policy(554, Enhanced(5, 7, 1), text.to_owned()).reply().logged();
+        assert_eq!(logged(&"x".repeat(2000)).len(), LINE);
+        assert_eq!(logged(&"\u{fc}".repeat(1000)).len(), LINE);
+        assert_eq!(logged("no"), "554 5.7.1 no");
     }
 }
