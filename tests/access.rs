@@ -121,3 +121,39 @@ fn notices_have_known_recipients_and_others_need_a_user() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_name_of_an_address_is_checked_with_the_address() -> Result<()> {
+    for (result, reply) in
+        [("REJECT", "554 5.7.1 <*>: Unverified Client host rejected: Access denied"), ("OK", MISTAKE)]
+    {
+        let restriction = format!("check_reverse_client_hostname_access inline:{{127.0.0={result}}}");
+        let mail = setup().main("smtpd_client_restrictions", restriction).start()?;
+        let told = rcpt(&mail, "c.test", "a@a.test", &format!("{}@mail.example.test", mail.user))?;
+        assert!(testkit::dialog::matches(reply, &told), "{told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn logins_mean_nothing_where_nobody_can_log_in() -> Result<()> {
+    let mail = setup()
+        .main("smtpd_sender_login_maps", "static:joe")
+        .main("smtpd_sender_restrictions", "reject_known_sender_login_mismatch")
+        .start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    assert_eq!(rcpt(&mail, "c.test", "a@a.test", &user)?, "250 2.1.5 Ok");
+    let warning = "warning: restriction `reject_known_sender_login_mismatch' ignored: no SASL support";
+    mail.wait_log(&[warning], 1)?;
+    Ok(())
+}
+
+#[test]
+fn codes_that_do_not_refuse_are_not_sent() -> Result<()> {
+    let mail = setup().main("reject_code", "250").main("smtpd_sender_restrictions", "reject").start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    assert_eq!(rcpt(&mail, "c.test", "a@a.test", &user)?, "450 4.7.1 Service unavailable");
+    let warning = "SMTP reply code configuration error: 250 5.7.1 <a@a.test>: Sender address rejected: Access denied";
+    mail.wait_log(&[warning], 1)?;
+    Ok(())
+}

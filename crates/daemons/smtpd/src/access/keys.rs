@@ -60,7 +60,7 @@ mod tests {
     fn the_whole_comes_before_its_parents() {
         let maps = Maps::open(
             "test",
-            &["inline:{a.b.test=1,b.test=2,.c.test=3,192.0.2=4,2001:db8=5}"],
+            &["inline:{a.b.test=1,b.test=2,.c.test=3,192.0.2=4,2001:db8=5,2.7=6}"],
             &Environment::default(),
         );
         for (name, plain, dotted) in [
@@ -70,6 +70,8 @@ mod tests {
             ("x.c.test", "", "3"),
             ("c.test", "", ""),
             ("a.b.test.", "", ""),
+            ("x.2.7", "6", ""),
+            ("192.0.2.7", "", ""),
             (".", "", ""),
         ] {
             for (parents, expected) in [(Parents::Plain, plain), (Parents::Dotted, dotted)] {
