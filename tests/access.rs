@@ -90,6 +90,15 @@ fn nothing_is_asked_of_what_is_discarded() -> Result<()> {
 }
 
 #[test]
+fn a_filter_gets_nothing_on_the_word_of_a_discard() -> Result<()> {
+    let mail = setup().main("smtpd_proxy_filter", "127.0.0.1:1").start()?;
+    let reply = rcpt(&mail, "c.test", "gone@a.test", "x@other.test")?;
+    assert_eq!(reply, "554 5.7.1 <x@other.test>: Recipient address rejected: Access denied");
+    mail.wait_log(&["with smtpd_proxy_filter specified, action DISCARD is unavailable"], 1)?;
+    Ok(())
+}
+
+#[test]
 fn the_hosts_behind_a_name_let_nobody_in() -> Result<()> {
     let mail = setup().start()?;
     let user = format!("{}@mail.example.test", mail.user);

@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::keys::{self, Parents};
 use super::restriction::{Host, Party, Target};
+use super::verdict::Checks;
 use super::walk::MISCONFIGURED;
 use super::{Check, Refusal, Subject, Verdict, parse};
 use crate::text::{is_header, printable};
@@ -124,7 +125,7 @@ impl Check<'_> {
 
     /// What strangers have a say in lets nobody in.
     pub(crate) fn forbid_permission(&mut self, verdict: Verdict, restriction: &str, name: &str) -> Verdict {
-        if verdict != Verdict::Permit || self.actions.discard {
+        if verdict != Verdict::Permit || self.actions.checks == Checks::Ended {
             return verdict;
         }
         warn!("restriction {restriction} returns OK for {name}");
@@ -171,6 +172,11 @@ impl Check<'_> {
                 self.defer_if_reject(Refusal::policy(defer, subject.fitted(status), subject.rejected(text)))
             }
             "HANGUP" => self.deny(521, Enhanced(5, 7, 1), text, subject),
+            action @ ("FILTER" | "HOLD" | "DELAY" | "DISCARD" | "REDIRECT" | "BCC" | "PREPEND")
+                if !self.can_act(action, origin) =>
+            {
+                Verdict::Dunno
+            }
             "DISCARD" => {
                 self.discard(text, subject);
                 self.permit(word, subject, &format!("from {}", origin.table))
@@ -204,6 +210,25 @@ impl Check<'_> {
     fn discard(&mut self, text: &str, subject: &Subject<'_>) {
         self.facts.log("discard", &subject.says(if text.is_empty() { "triggers DISCARD action" } else { text }));
         self.actions.discard = true;
+        self.actions.checks = Checks::Ended;
+    }
+
+    /// Whether there is a message that an action can be done to, by somebody who does such things.
+    fn can_act(&self, action: &str, origin: &Origin<'_>) -> bool {
+        let delegated = action != "PREPEND";
+        let problem = if delegated && !self.server.params.smtpd.smtpd_proxy_filter.is_empty() {
+            format!("with smtpd_proxy_filter specified, action {action} is unavailable")
+        } else if delegated && self.facts.stage == "ETRN" {
+            format!("action {action} is unavailable in smtpd_etrn_restrictions")
+        } else if self.facts.sender.is_none() {
+            format!(
+                "with smtpd_delay_reject=no, action {action} is always skipped in Client host or Helo command restrictions"
+            )
+        } else {
+            return true;
+        };
+        warn!("access table {}: {problem}", origin.table);
+        false
     }
 
     /// Actions that let the message pass, but not unmarked.

@@ -5,6 +5,7 @@
 
 use smtp_proto::Reply;
 
+use super::verdict::Checks;
 use super::{Check, Subject, Verdict};
 use crate::text::printable;
 
@@ -46,7 +47,7 @@ impl Check<'_> {
         self.walk(&self.server.rules.sender, &subject).await.outcome()?;
         if self.server.params.access.smtpd_reject_unlisted_sender
             && !self.asked.sender_listed
-            && !self.actions.discard
+            && self.actions.checks == Checks::GoOn
             && !self.server.settings.overrides.no_unknown()
         {
             self.reject_unlisted_sender().await.outcome()?;
@@ -83,7 +84,7 @@ impl Check<'_> {
         self.settle_deferral()?;
         let unlisted =
             self.server.params.access.smtpd_reject_unlisted_recipient && !self.server.settings.overrides.no_unknown();
-        if unlisted && !self.asked.recipient_listed && !self.actions.discard {
+        if unlisted && !self.asked.recipient_listed && self.actions.checks == Checks::GoOn {
             self.reject_unlisted_recipient().await.outcome()?;
         }
         Ok(())

@@ -124,6 +124,15 @@ impl Subject<'_> {
     }
 }
 
+/// Whether more is to be checked of the message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Checks {
+    #[default]
+    GoOn,
+    /// A table has said `DISCARD`.
+    Ended,
+}
+
 /// What checks have caused for the message, besides letting it pass.
 #[derive(Debug, Default)]
 pub(crate) struct Actions {
@@ -132,6 +141,7 @@ pub(crate) struct Actions {
     pub(crate) bcc: Vec<String>,
     pub(crate) hold: bool,
     pub(crate) discard: bool,
+    pub(crate) checks: Checks,
     pub(crate) delay: Option<Duration>,
     pub(crate) prepend: Vec<String>,
 }

@@ -9,6 +9,7 @@ use smtp_proto::Enhanced;
 use tracing::warn;
 
 use super::restriction::{OnClient, OnEnvelope, OnHelo, Party};
+use super::verdict::Checks;
 use super::{Actions, Facts, Fault, Refusal, Restriction, Subject, Verdict};
 use crate::Smtpd;
 
@@ -57,8 +58,10 @@ impl<'a> Check<'a> {
     /// Walks a list.
     pub(crate) async fn walk(&mut self, list: &[Restriction], subject: &Subject<'_>) -> Verdict {
         for restriction in list {
-            // Of a message that goes nowhere nothing more is asked, nor where the answer is a deferral either way.
-            if self.actions.discard || (self.deferral.if_permit.is_some() && self.deferral.if_reject.is_some()) {
+            // Of a message that a table discards nothing more is asked, nor where the answer is a deferral either way.
+            if self.actions.checks == Checks::Ended
+                || (self.deferral.if_permit.is_some() && self.deferral.if_reject.is_some())
+            {
                 break;
             }
             match self.apply(restriction, subject).await {
