@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use address::{Address, quote};
 use dsn::{Detail, Notify, OriginalRecipient, Status, xtext};
-use ipc::deliver::{Message, Mode, Recipient, Request};
+use ipc::deliver::{Client, Message, Mode, Recipient, Request};
 use smtp_proto::attribute;
 use smtp_proto::ehlo::{Keyword, Offer};
 
@@ -100,7 +100,9 @@ impl Style {
             mail.extend_from_slice(b" AUTH=<>");
         }
         let xforward = match self.forwarding {
-            Forwarding::Send if offer.has(Keyword::Xforward) => xforward(request, &offer.xforward),
+            Forwarding::Send if offer.has(Keyword::Xforward) => {
+                xforward(&request.client, &request.queue_id, &request.message, &offer.xforward)
+            }
             Forwarding::Send | Forwarding::Keep => Vec::new(),
         };
         let goal = match request.mode {
@@ -200,27 +202,20 @@ fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
 }
 
 /// XFORWARD commands with what the server wants to know; the attributes of each fit on a line.
-fn xforward(request: &Request, wanted: &[String]) -> Vec<Vec<u8>> {
-    let client = &request.client;
-    let source = if request.message.rewrite_context == "local" { "LOCAL" } else { "REMOTE" };
-    let ident = if client.ident.is_empty() { &request.queue_id } else { &client.ident };
-    let known = |value: &str| match value {
-        "" | "unknown" => attribute::UNAVAILABLE.to_vec(),
-        value => value.as_bytes().to_vec(),
-    };
-    let lines = [
-        vec![("NAME", known(&client.name)), ("ADDR", known(&client.address)), ("PORT", known(&client.port))],
-        vec![
-            ("PROTO", known(&client.protocol)),
-            ("HELO", known(&client.helo)),
-            ("IDENT", known(ident)),
-            ("SOURCE", known(source)),
-        ],
+fn xforward(client: &Client, queue_id: &str, message: &Message, wanted: &[String]) -> Vec<Vec<u8>> {
+    let source = if message.rewrite_context == "local" { "LOCAL" } else { "REMOTE" };
+    let ident = if client.ident.is_empty() { queue_id } else { &client.ident };
+    let lines: [&[(&str, &str)]; 2] = [
+        &[("NAME", &client.name), ("ADDR", &client.address), ("PORT", &client.port)],
+        &[("PROTO", &client.protocol), ("HELO", &client.helo), ("IDENT", ident), ("SOURCE", source)],
     ];
-    let command = |attributes: Vec<(&'static str, Vec<u8>)>| {
+    let command = |attributes: &[(&str, &str)]| {
         let mut line = b"XFORWARD".to_vec();
-        for (name, value) in attributes.into_iter().filter(|(name, _)| wanted.iter().any(|word| word == name)) {
-            attribute::print(name, &value, &mut line);
+        for (name, value) in attributes {
+            // What is not known is not told.
+            if !matches!(*value, "" | "unknown") && wanted.iter().any(|word| word == name) {
+                attribute::print(name, value.as_bytes(), &mut line);
+            }
         }
         line
     };
@@ -267,6 +262,15 @@ mod tests {
                 prop_assert_eq!(style.quoted(address.as_bytes()).into_owned(), expected);
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_client_is_not_told() {
+        let wanted = ["NAME", "ADDR", "PORT", "IDENT", "SOURCE"].map(str::to_owned);
+        let client =
+            Client { name: "unknown".into(), address: "192.0.2.1".into(), helo: "x".into(), ..Client::default() };
+        let lines = xforward(&client, "Q", &message(), &wanted);
+        assert_eq!(lines, [&b"XFORWARD ADDR=192.0.2.1"[..], b"XFORWARD IDENT=Q SOURCE=LOCAL"]);
     }
 
     #[test]

@@ -109,26 +109,26 @@ pub(crate) fn session_with_login(main_cf: &str, lines: &[&str]) -> Heard {
     );
     let other = async move {
         let listener = UnixListener::bind(path).unwrap();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                stream.write_all(b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nDONE\n").await.unwrap();
-                let mut requests = BufReader::new(stream);
-                let mut line = String::new();
-                while matches!(requests.read_line(&mut line).await, Ok(1..)) {
-                    let mut words = line.split('\t').take(2);
-                    let (Some(request @ ("AUTH" | "CONT")), Some(number)) = (words.next(), words.next()) else {
-                        line.clear();
-                        continue;
-                    };
-                    let asks = request == "AUTH" && !line.contains("\tresp=");
-                    let answer = if asks { format!("CONT\t{number}\t\n") } else { format!("OK\t{number}\tuser=joe\n") };
-                    requests.get_mut().write_all(answer.as_bytes()).await.unwrap();
-                    line.clear();
-                }
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(authenticate(stream));
         }
     };
     session_with(other, &main, lines)
+}
+
+async fn authenticate(mut stream: UnixStream) {
+    stream.write_all(b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nDONE\n").await.unwrap();
+    let mut requests = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = requests.next_line().await {
+        let mut words = line.split('\t');
+        let (request, number) = (words.next().unwrap(), words.next().unwrap());
+        let answer = match request {
+            "AUTH" if !line.contains("\tresp=") => format!("CONT\t{number}\t\n"),
+            "AUTH" | "CONT" => format!("OK\t{number}\tuser=joe\n"),
+            _ => continue,
+        };
+        requests.get_mut().get_mut().write_all(answer.as_bytes()).await.unwrap();
+    }
 }
 
 /// A session whose mail goes to a filter that takes everything. Gives what the filter was told, too.

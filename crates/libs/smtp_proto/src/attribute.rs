@@ -12,34 +12,28 @@ pub const TEMPORARILY_UNAVAILABLE: &[u8] = b"[TEMPUNAVAIL]";
 pub struct Attribute {
     /// Its name in upper case.
     pub name: String,
-    /// Its value, decoded.
+    /// Its value, decoded; as it was sent where it is no xtext.
     pub value: Vec<u8>,
 }
 
-/// Why a list was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// No `=`.
-    #[error("attribute=value expected")]
-    NoValue,
-    /// The value, as it was sent, is no xtext.
-    #[error("bad attribute value syntax")]
-    Encoding(Vec<u8>),
-}
+/// A word of a list has no `=`, or nothing behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("attribute=value expected")]
+pub struct NoValue;
 
 /// The attributes of a list.
 ///
 /// # Errors
-/// For the first that is malformed.
-pub fn parse(arguments: &[u8]) -> Result<Vec<Attribute>, Malformed> {
+/// For the first that has no value.
+pub fn parse(arguments: &[u8]) -> Result<Vec<Attribute>, NoValue> {
     command::words(arguments)
         .map(|word| {
-            let at = memchr::memchr(b'=', word).ok_or(Malformed::NoValue)?;
+            let at = memchr::memchr(b'=', word).ok_or(NoValue)?;
             let (name, value) = word.split_at(at);
-            let value = value.get(1..).unwrap_or_default();
+            let value = value.get(1..).filter(|value| !value.is_empty()).ok_or(NoValue)?;
             Ok(Attribute {
                 name: String::from_utf8_lossy(name).to_ascii_uppercase(),
-                value: decode(value).ok_or_else(|| Malformed::Encoding(value.to_vec()))?,
+                value: decode(value).unwrap_or_else(|| value.to_vec()),
             })
         })
         .collect()
@@ -91,13 +85,13 @@ mod tests {
         let list = parse(b"name=mx.test ADDR=1.2.3.4 HELO=a+20b").unwrap();
         assert_eq!(list[0], Attribute { name: "NAME".into(), value: b"mx.test".to_vec() });
         assert_eq!(list[2].value, b"a b");
-        assert_eq!(parse(b"NAME"), Err(Malformed::NoValue));
-        assert_eq!(parse(b"NAME=a+2"), Err(Malformed::Encoding(b"a+2".to_vec())));
+        assert_eq!((parse(b"NAME"), parse(b"NAME=")), (Err(NoValue), Err(NoValue)));
+        assert_eq!(parse(b"NAME=a+2").unwrap()[0].value, b"a+2");
     }
 
     proptest! {
         #[test]
-        fn print_then_parse(value: Vec<u8>) {
+        fn print_then_parse(value in prop::collection::vec(any::<u8>(), 1..40)) {
             let mut output = Vec::new();
             print("HELO", &value, &mut output);
             prop_assert_eq!(parse(&output).unwrap(), [Attribute { name: "HELO".into(), value }]);

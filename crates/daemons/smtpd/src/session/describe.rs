@@ -1,5 +1,7 @@
 //! The envelope records that a message begins with: when it came, from whom, and over what session.
 
+use std::borrow::Cow;
+
 use ipc::cleanup::Switch;
 use queue_file::record::{self, Type};
 
@@ -68,17 +70,24 @@ impl Session {
     /// The session, as it is logged and as it was.
     fn put_session(&self, records: &mut Vec<u8>) {
         let mut attribute = |name: &str, value: &str| record::put_attribute(records, name, value.as_bytes());
-        let (peer, forward) = (&self.peer, &self.forward);
+        let peer = &self.peer;
         let helo = self.helo.as_ref().map_or("", |helo| helo.name.as_str());
-        let log_helo = if forward.is_set() { forward.helo.as_deref().unwrap_or_default() } else { helo };
-        attribute("log_client_name", forward.name.as_ref().unwrap_or(&peer.name));
-        attribute("log_client_address", forward.address.as_ref().unwrap_or(&peer.address));
-        attribute("log_client_port", forward.port.as_ref().unwrap_or(&peer.port));
-        attribute("log_message_origin", forward.namaddr().as_ref().unwrap_or(&peer.namaddr));
+        let (names, origin, log_helo, protocol) = match &self.forward.client {
+            Some(client) => {
+                let helo = client.helo.as_deref().unwrap_or_default();
+                let names = [&client.name, &client.address, &client.port];
+                (names, Cow::Owned(client.namaddr()), helo, client.protocol.as_str())
+            }
+            None => ([&peer.name, &peer.address, &peer.port], Cow::Borrowed(&peer.namaddr), helo, self.protocol()),
+        };
+        for (name, value) in ["log_client_name", "log_client_address", "log_client_port"].into_iter().zip(names) {
+            attribute(name, value);
+        }
+        attribute("log_message_origin", &origin);
         if !log_helo.is_empty() {
             attribute("log_helo_name", log_helo);
         }
-        attribute("log_protocol_name", forward.protocol.as_deref().unwrap_or(self.protocol()));
+        attribute("log_protocol_name", protocol);
         attribute("client_name", &peer.name);
         attribute("reverse_client_name", &peer.reverse_name);
         attribute("client_address", &peer.address);

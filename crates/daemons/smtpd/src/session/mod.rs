@@ -53,6 +53,7 @@ pub(crate) struct Session {
     pub(crate) peer: Peer,
     /// What the client called itself.
     pub(crate) helo: Option<Hello>,
+    pub(crate) spoken: Protocol,
     pub(crate) admission: Admission,
     pub(crate) rights: Rights,
     /// It is among `smtpd_authorized_verp_clients`.
@@ -90,10 +91,9 @@ pub(crate) struct Session {
 #[derive(Debug, Clone)]
 pub(crate) struct Hello {
     pub(crate) name: String,
-    pub(crate) protocol: Protocol,
 }
 
-/// Which of the two.
+/// What the client speaks: ESMTP from the first EHLO on, also after another HELO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Smtp,
@@ -167,6 +167,7 @@ impl Session {
             conn,
             peer,
             helo: None,
+            spoken: Protocol::Smtp,
             admission: Admission::Granted,
             rights: Rights::default(),
             may_verp: false,
@@ -311,9 +312,9 @@ impl Session {
 
     /// `SMTP` or `ESMTP`.
     pub(crate) fn protocol(&self) -> &'static str {
-        match self.helo.as_ref().map(|helo| helo.protocol) {
-            Some(Protocol::Esmtp) => "ESMTP",
-            Some(Protocol::Smtp) | None => "SMTP",
+        match self.spoken {
+            Protocol::Esmtp => "ESMTP",
+            Protocol::Smtp => "SMTP",
         }
     }
 

@@ -163,3 +163,63 @@ fn commands_without_a_purpose_become_errors_beyond_their_limit() {
     assert_eq!(replies[8], "250 2.0.0 Ok");
     assert_eq!(replies[9], "421 4.7.0 mx.test Error: too many errors");
 }
+
+#[test]
+fn attributes_are_taken_or_refused_as_a_whole() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let value = "501 5.5.4 Error: attribute=value expected";
+    let taken = "220 mx.test ESMTP Postern";
+    for (command, expected) in [
+        ("XCLIENT NAME=", value),
+        ("XCLIENT NAME", value),
+        ("XCLIENT NAME=[TEMPUNAVAIL]", taken),
+        ("XCLIENT REVERSE_NAME=-bad", "501 5.5.4 Bad REVERSE_NAME syntax: -bad"),
+        ("XCLIENT ADDR=192.0.2.1", taken),
+        ("XCLIENT ADDR=IPv6:2001:db8::1", taken),
+        ("XCLIENT ADDR=2001:db8::1", "501 5.5.4 Bad ADDR syntax: 2001:db8::1"),
+        ("XCLIENT ADDR=IPv6:1.2.3.4", "501 5.5.4 Bad ADDR syntax: IPv6:1.2.3.4"),
+        ("XCLIENT ADDR=[TEMPUNAVAIL]", "501 5.5.4 Bad ADDR syntax: [TEMPUNAVAIL]"),
+        ("XCLIENT PROTO=[UNAVAILABLE]", "501 5.5.4 Bad PROTO syntax: [UNAVAILABLE]"),
+        ("XCLIENT HELO=h+zz", taken),
+        ("XCLIENT FOO=x", "501 5.5.4 Bad XCLIENT attribute name: FOO"),
+        ("XFORWARD HELO=", value),
+        ("XFORWARD NAME=-bad", "501 5.5.4 Bad NAME syntax: -bad"),
+        ("XFORWARD NAME=[TEMPUNAVAIL]", "501 5.5.4 Bad NAME syntax: [TEMPUNAVAIL]"),
+        ("XFORWARD PROTO=[UNAVAILABLE]", "250 2.0.0 Ok"),
+        ("XFORWARD SOURCE=x", "501 5.5.4 Bad SOURCE syntax: x"),
+        ("XFORWARD LOGIN=x", "501 5.5.4 Bad XFORWARD attribute name: LOGIN"),
+    ] {
+        assert_eq!(session(main, &[command]).replies[1], expected, "{command}");
+    }
+}
+
+#[test]
+fn a_proxy_tells_what_its_client_said() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_relay_restrictions = reject\n";
+    let refused = |attributes: &str| {
+        let heard = session(main, &[&format!("XCLIENT {attributes}"), "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+        heard.log.iter().find_map(|line| line.split_once("to=<a@b.test> ")).unwrap().1.to_owned()
+    };
+    assert_eq!(refused("PROTO=ESMTP"), "proto=ESMTP");
+    assert_eq!(refused("PROTO=ESMTP HELO=a<b>"), "proto=ESMTP helo=<a?b?>");
+    assert_eq!(refused("HELO=x"), "proto=SMTP helo=<x>");
+    assert_eq!(refused("HELO=[UNAVAILABLE]"), "proto=SMTP");
+}
+
+#[test]
+fn our_own_client_is_not_mixed_with_the_original_one() {
+    let main = "smtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let (heard, told) = session_with_filter(main, &[&["XFORWARD NAME=foo.test"], &MAIL[..]].concat());
+    heard.assert_logged("client=localhost[127.0.0.1], orig_client=foo.test");
+    let none = "[UNAVAILABLE]";
+    let expected =
+        format!("XFORWARD NAME=foo.test ADDR={none} PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=REMOTE");
+    assert!(told.contains(&expected), "{told:?}");
+    let (heard, told) =
+        session_with_filter(main, &[&["XFORWARD ADDR=IPv6:2001:db8::1 SOURCE=LOCAL"], &MAIL[..]].concat());
+    heard.assert_logged("client=localhost[127.0.0.1], orig_client=unknown[2001:db8::1]");
+    let expected = format!(
+        "XFORWARD NAME={none} ADDR=IPV6:2001:db8::1 PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=LOCAL"
+    );
+    assert!(told.contains(&expected), "{told:?}");
+}

@@ -14,7 +14,7 @@ impl Session {
         if arguments.is_empty() {
             return Next::Error(Reply::plain(501, "Syntax: HELO hostname"));
         }
-        if let Some(next) = self.introduce(arguments, Protocol::Smtp).await {
+        if let Some(next) = self.introduce(arguments).await {
             return next;
         }
         if let Some(next) = self.show_helo(arguments).await {
@@ -27,28 +27,23 @@ impl Session {
         if arguments.is_empty() {
             return Next::Error(Reply::plain(501, "Syntax: EHLO hostname"));
         }
-        if let Some(next) = self.introduce(arguments, Protocol::Esmtp).await {
+        if let Some(next) = self.introduce(arguments).await {
             return next;
         }
         if let Some(next) = self.show_helo(arguments).await {
             return next;
         }
+        self.spoken = Protocol::Esmtp;
         let offer = self.offer();
         Next::Reply(Reply::new(250, None, offer))
     }
 
     /// Takes the name. What was begun ends here.
-    async fn introduce(&mut self, arguments: &[u8], protocol: Protocol) -> Option<Next> {
+    async fn introduce(&mut self, arguments: &[u8]) -> Option<Next> {
         let before = self.helo.take();
         self.drop_transaction();
         self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
-        // Once a client has pipelined commands, HELO does not make it wrong.
-        let protocol = if before.as_ref().is_some_and(|hello| hello.protocol == Protocol::Esmtp) {
-            Protocol::Esmtp
-        } else {
-            protocol
-        };
-        self.helo = Some(Hello { name: harmless(arguments), protocol });
+        self.helo = Some(Hello { name: harmless(arguments) });
         self.find_mechanisms().await;
         if self.server.params.access.smtpd_delay_reject {
             return None;
@@ -104,7 +99,7 @@ impl Session {
 }
 
 /// A name without what has a meaning in headers and logs.
-fn harmless(name: &[u8]) -> String {
+pub(super) fn harmless(name: &[u8]) -> String {
     printable(name).chars().map(|c| if " <>()\\\";@".contains(c) { '?' } else { c }).collect()
 }
 

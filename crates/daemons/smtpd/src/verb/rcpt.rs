@@ -254,8 +254,8 @@ impl Session {
         if let Some(ident) = &self.forward.ident {
             text.push_str(&format!(", orig_queue_id={ident}"));
         }
-        if let Some(origin) = self.forward.namaddr() {
-            text.push_str(&format!(", orig_client={origin}"));
+        if let Some(client) = &self.forward.client {
+            text.push_str(&format!(", orig_client={}", client.namaddr()));
         }
         text
     }

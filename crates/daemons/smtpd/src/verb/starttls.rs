@@ -4,7 +4,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, Verb, conn};
 
 use crate::session::tls::Level;
-use crate::session::{Next, Session};
+use crate::session::{Next, Protocol, Session};
 
 impl Session {
     /// Whether STARTTLS is offered now.
@@ -52,6 +52,7 @@ impl Session {
         self.conn.flush().await?;
         self.drop_transaction();
         self.helo = None;
+        self.spoken = Protocol::Smtp;
         self.login = None;
         self.impatient = false;
         self.encrypt().await?;

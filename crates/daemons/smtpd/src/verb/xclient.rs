@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use smtp_proto::attribute::{self, Attribute, Malformed, TEMPORARILY_UNAVAILABLE, UNAVAILABLE};
+use smtp_proto::attribute::{self, Attribute, TEMPORARILY_UNAVAILABLE, UNAVAILABLE};
 use smtp_proto::{Enhanced, Reply};
 
+use super::ehlo::harmless;
 use crate::access::Fault;
 use crate::session::login::Login;
 use crate::session::peer::{NameStatus, UNKNOWN};
@@ -27,17 +28,14 @@ impl Session {
             Ok(attributes) => attributes,
             Err(reply) => return Next::Error(reply),
         };
-        let mut hello = (self.helo.clone().map(|helo| helo.name), None);
+        // It is a new session, whose client has said as much as the proxy tells.
+        (self.helo, self.spoken) = (None, Protocol::Smtp);
         for attribute in &attributes {
-            if let Err(reply) = self.impersonate(attribute, &mut hello) {
+            if let Err(reply) = self.impersonate(attribute) {
                 return Next::Error(reply);
             }
         }
         self.peer.rename(self.server.params.smtpd.smtpd_client_port_logging);
-        // It is a new session, whose client has said as much as the proxy told.
-        let (name, protocol) = hello;
-        let told = attributes.iter().any(|attribute| attribute.name == "HELO");
-        self.helo = name.filter(|_| told).map(|name| Hello { name, protocol: protocol.unwrap_or(Protocol::Smtp) });
         self.flush_history(0).await;
         self.deferral = Default::default();
         self.impatient = false;
@@ -53,27 +51,18 @@ impl Session {
         }
     }
 
-    fn impersonate(
-        &mut self,
-        attribute: &Attribute,
-        hello: &mut (Option<String>, Option<Protocol>),
-    ) -> Result<(), Reply> {
+    fn impersonate(&mut self, attribute: &Attribute) -> Result<(), Reply> {
         let value = known(&attribute.value);
         let bad = || bad_syntax(&attribute.name, &attribute.value);
         let text = value.map(|value| printable(value).into_owned());
         match attribute.name.as_str() {
             "NAME" => {
-                let status = status_of(&attribute.value);
-                if text.as_ref().is_some_and(|name| !address::domain::is_hostname(name.as_bytes())) {
-                    return Err(bad());
-                }
-                (self.peer.name, self.peer.name_status) = (text.clone().unwrap_or_else(|| UNKNOWN.to_owned()), status);
-                (self.peer.reverse_name, self.peer.reverse_status) =
-                    (text.unwrap_or_else(|| UNKNOWN.to_owned()), status);
+                let (name, status) = name_of(&attribute.value).ok_or_else(bad)?;
+                (self.peer.name, self.peer.name_status) = (name.clone(), status);
+                (self.peer.reverse_name, self.peer.reverse_status) = (name, status);
             }
             "REVERSE_NAME" => {
-                (self.peer.reverse_name, self.peer.reverse_status) =
-                    (text.unwrap_or_else(|| UNKNOWN.to_owned()), status_of(&attribute.value));
+                (self.peer.reverse_name, self.peer.reverse_status) = name_of(&attribute.value).ok_or_else(bad)?;
             }
             "ADDR" => match text {
                 Some(text) => (self.peer.address, self.peer.ip) = address_of(&text).ok_or_else(bad)?,
@@ -87,13 +76,13 @@ impl Session {
                 };
             }
             "DESTPORT" => self.peer.server_port = port_of(text).ok_or_else(bad)?,
-            "HELO" => hello.0 = text,
-            "PROTO" => hello.1 = Some(protocol_of(text.as_deref()).ok_or_else(bad)?),
+            "HELO" => self.helo = value.map(|name| Hello { name: harmless(name) }),
+            "PROTO" => self.spoken = protocol_of(&attribute.value).ok_or_else(bad)?,
             "LOGIN" => {
                 self.login =
                     text.map(|username| Login { method: "XCLIENT".to_owned(), username, sender: String::new() });
             }
-            _ => return Err(bad_name(&attribute.name)),
+            _ => return Err(bad_name("XCLIENT", &attribute.name)),
         }
         Ok(())
     }
@@ -101,45 +90,40 @@ impl Session {
 
 /// The attributes of a command.
 pub(super) fn parsed(arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
-    attribute::parse(arguments).map_err(|malformed| match malformed {
-        Malformed::NoValue => Reply::fixed(501, Enhanced(5, 5, 4), "Error: attribute=value expected"),
-        Malformed::Encoding(value) => {
-            Reply::new(501, Some(Enhanced(5, 5, 4)), format!("Bad attribute value syntax: {}", printable(&value)))
-        }
-    })
+    attribute::parse(arguments)
+        .map_err(|attribute::NoValue| Reply::fixed(501, Enhanced(5, 5, 4), "Error: attribute=value expected"))
 }
 
 pub(super) fn bad_syntax(name: &str, value: &[u8]) -> Reply {
     Reply::new(501, Some(Enhanced(5, 5, 4)), format!("Bad {name} syntax: {}", printable(value)))
 }
 
-pub(super) fn bad_name(name: &str) -> Reply {
-    Reply::new(501, Some(Enhanced(5, 5, 4)), format!("Bad attribute name: {}", printable(name.as_bytes())))
+pub(super) fn bad_name(verb: &str, name: &str) -> Reply {
+    Reply::new(501, Some(Enhanced(5, 5, 4)), format!("Bad {verb} attribute name: {}", printable(name.as_bytes())))
 }
 
 /// The value, unless it says that there is none.
 pub(super) fn known(value: &[u8]) -> Option<&[u8]> {
-    let none = value.eq_ignore_ascii_case(UNAVAILABLE) || value.eq_ignore_ascii_case(TEMPORARILY_UNAVAILABLE);
-    (!none && !value.is_empty()).then_some(value)
+    (!value.eq_ignore_ascii_case(UNAVAILABLE)).then_some(value)
 }
 
-fn status_of(value: &[u8]) -> NameStatus {
-    if known(value).is_some() {
-        NameStatus::Known
-    } else if value.eq_ignore_ascii_case(TEMPORARILY_UNAVAILABLE) {
-        NameStatus::Temporary
-    } else {
-        NameStatus::Unknown
+/// A host name that is told, or why there is none.
+fn name_of(value: &[u8]) -> Option<(String, NameStatus)> {
+    if value.eq_ignore_ascii_case(TEMPORARILY_UNAVAILABLE) {
+        return Some((UNKNOWN.to_owned(), NameStatus::Temporary));
+    }
+    match known(value) {
+        Some(name) => address::domain::is_hostname(name).then(|| (printable(name).into_owned(), NameStatus::Known)),
+        None => Some((UNKNOWN.to_owned(), NameStatus::Unknown)),
     }
 }
 
-/// An address, which may have the prefix that SMTP gives to IPv6.
+/// An address; IPv6 has the prefix that SMTP gives it.
 pub(super) fn address_of(text: &str) -> Option<(String, Option<IpAddr>)> {
-    let bare = match text.get(..5) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("IPv6:") => text.get(5..)?,
-        _ => text,
+    let ip = match text.split_at_checked(5) {
+        Some((prefix, bare)) if prefix.eq_ignore_ascii_case("IPv6:") => IpAddr::V6(bare.parse().ok()?).to_canonical(),
+        _ => IpAddr::V4(text.parse().ok()?),
     };
-    let ip = bare.parse::<IpAddr>().ok()?.to_canonical();
     Some((ip.to_string(), Some(ip)))
 }
 
@@ -150,11 +134,9 @@ pub(super) fn port_of(text: Option<String>) -> Option<String> {
     }
 }
 
-fn protocol_of(text: Option<&str>) -> Option<Protocol> {
-    match text {
-        Some(text) if text.eq_ignore_ascii_case("ESMTP") => Some(Protocol::Esmtp),
-        Some(text) if text.eq_ignore_ascii_case("SMTP") => Some(Protocol::Smtp),
-        None => Some(Protocol::Smtp),
-        Some(_) => None,
+fn protocol_of(value: &[u8]) -> Option<Protocol> {
+    if value.eq_ignore_ascii_case(b"ESMTP") {
+        return Some(Protocol::Esmtp);
     }
+    value.eq_ignore_ascii_case(b"SMTP").then_some(Protocol::Smtp)
 }

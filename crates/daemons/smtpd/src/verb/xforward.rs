@@ -1,21 +1,19 @@
 //! XFORWARD: an upstream filter tells about the original client, for logs and for the next hop. See XFORWARD_README.
 
+use smtp_proto::attribute::Attribute;
 use smtp_proto::{Enhanced, Reply};
 
+use super::ehlo::harmless;
 use super::xclient::{address_of, bad_name, bad_syntax, known, parsed, port_of};
 use crate::access::Fault;
 use crate::session::peer::UNKNOWN;
 use crate::session::{Next, Session};
-use crate::text::printable;
 
 /// What was told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Forward {
-    pub(crate) name: Option<String>,
-    pub(crate) address: Option<String>,
-    pub(crate) port: Option<String>,
-    pub(crate) protocol: Option<String>,
-    pub(crate) helo: Option<String>,
+    /// The original client. What is not told of it is not known; our own client has nothing to do with it.
+    pub(crate) client: Option<Box<Client>>,
     /// The queue id upstream.
     pub(crate) ident: Option<String>,
     pub(crate) domain: Option<Domain>,
@@ -28,16 +26,52 @@ pub(crate) enum Domain {
     Remote,
 }
 
-impl Forward {
-    /// Whether anything was told of the client.
-    pub(crate) fn is_set(&self) -> bool {
-        self.name.is_some() || self.address.is_some()
+/// The original client.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) port: String,
+    pub(crate) protocol: String,
+    pub(crate) helo: Option<String>,
+}
+
+impl Client {
+    fn unknown() -> Box<Client> {
+        let unknown = || UNKNOWN.to_owned();
+        Box::new(Client { name: unknown(), address: unknown(), port: unknown(), protocol: unknown(), helo: None })
     }
 
-    /// `name[address]` of the original client.
-    pub(crate) fn namaddr(&self) -> Option<String> {
-        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| UNKNOWN.to_owned());
-        self.is_set().then(|| format!("{}[{}]", part(&self.name), part(&self.address)))
+    /// `name[address]`, or the name alone.
+    pub(crate) fn namaddr(&self) -> String {
+        if self.address == UNKNOWN { self.name.clone() } else { format!("{}[{}]", self.name, self.address) }
+    }
+}
+
+impl Forward {
+    fn client(&mut self) -> &mut Client {
+        self.client.get_or_insert_with(Client::unknown)
+    }
+
+    fn learn(&mut self, attribute: &Attribute) -> Result<(), Reply> {
+        let bad = || bad_syntax(&attribute.name, &attribute.value);
+        let unknown = || UNKNOWN.to_owned();
+        match (attribute.name.as_str(), known(&attribute.value).map(harmless)) {
+            ("NAME", Some(text)) if !address::domain::is_hostname(text.as_bytes()) => return Err(bad()),
+            ("NAME", text) => self.client().name = text.unwrap_or_else(unknown),
+            ("ADDR", Some(text)) => self.client().address = address_of(&text).ok_or_else(bad)?.0,
+            ("ADDR", None) => self.client().address = unknown(),
+            ("PORT", text) => self.client().port = port_of(text).ok_or_else(bad)?,
+            ("PROTO", text) => self.client().protocol = text.unwrap_or_else(unknown),
+            ("HELO", text) => self.client().helo = text,
+            ("IDENT", text) => self.ident = text,
+            ("SOURCE", None) => self.domain = Some(Domain::Remote),
+            ("SOURCE", Some(text)) if text.eq_ignore_ascii_case("REMOTE") => self.domain = Some(Domain::Remote),
+            ("SOURCE", Some(text)) if text.eq_ignore_ascii_case("LOCAL") => self.domain = Some(Domain::Local),
+            ("SOURCE", Some(_)) => return Err(bad()),
+            (name, _) => return Err(bad_name("XFORWARD", name)),
+        }
+        Ok(())
     }
 }
 
@@ -58,31 +92,9 @@ impl Session {
             Err(reply) => return Next::Error(reply),
         };
         let mut forward = self.forward.clone();
-        for attribute in attributes {
-            let bad = || bad_syntax(&attribute.name, &attribute.value);
-            let text = known(&attribute.value).map(|value| printable(value).into_owned());
-            match attribute.name.as_str() {
-                "NAME" => forward.name = Some(text.unwrap_or_else(|| UNKNOWN.to_owned())),
-                "ADDR" => match text {
-                    None => forward.address = Some(UNKNOWN.to_owned()),
-                    Some(text) => match address_of(&text) {
-                        Some((address, _)) => forward.address = Some(address),
-                        None => return Next::Error(bad()),
-                    },
-                },
-                "PORT" => match port_of(text) {
-                    Some(port) => forward.port = Some(port),
-                    None => return Next::Error(bad()),
-                },
-                "PROTO" => forward.protocol = text,
-                "HELO" => forward.helo = text,
-                "IDENT" => forward.ident = text,
-                "SOURCE" => match text.map(|text| text.to_ascii_uppercase()).as_deref() {
-                    Some("LOCAL") => forward.domain = Some(Domain::Local),
-                    Some("REMOTE") | None => forward.domain = Some(Domain::Remote),
-                    Some(_) => return Next::Error(bad()),
-                },
-                _ => return Next::Error(bad_name(&attribute.name)),
+        for attribute in &attributes {
+            if let Err(reply) = forward.learn(attribute) {
+                return Next::Error(reply);
             }
         }
         self.forward = forward;
@@ -91,24 +103,25 @@ impl Session {
 
     /// What a before-queue filter is told of the client.
     pub(super) fn forward_attributes(&self) -> Vec<(&'static str, String)> {
-        let told =
-            |value: String| if value.is_empty() || value == UNKNOWN { "[UNAVAILABLE]".to_owned() } else { value };
+        let told = |value: &str| if value.is_empty() || value == UNKNOWN { "[UNAVAILABLE]" } else { value }.to_owned();
         let peer = &self.peer;
-        let forward = &self.forward;
-        let or = |value: &Option<String>, own: &str| told(value.clone().unwrap_or_else(|| own.to_owned()));
-        let helo = self.helo.as_ref().map_or("", |helo| &helo.name);
-        let address = match peer.ip {
-            Some(std::net::IpAddr::V6(_)) => format!("IPV6:{}", peer.address),
-            _ => peer.address.clone(),
+        let helo = self.helo.as_ref().map_or("", |helo| helo.name.as_str());
+        let [name, address, port, helo, protocol] = match &self.forward.client {
+            Some(client) => {
+                let helo = client.helo.as_deref().unwrap_or_default();
+                [&client.name, &client.address, &client.port, helo, &client.protocol]
+            }
+            None => [&peer.name, &peer.address, &peer.port, helo, self.protocol()],
         };
+        let prefix = if address.contains(':') { "IPV6:" } else { "" };
         vec![
-            ("NAME", or(&forward.name, &peer.name)),
-            ("ADDR", or(&forward.address, &address)),
-            ("PORT", or(&forward.port, &peer.port)),
-            ("PROTO", or(&forward.protocol, self.protocol())),
-            ("HELO", or(&forward.helo, helo)),
-            ("IDENT", or(&forward.ident, "")),
-            ("SOURCE", "REMOTE".to_owned()),
+            ("NAME", told(name)),
+            ("ADDR", [prefix, &told(address)].concat()),
+            ("PORT", told(port)),
+            ("HELO", told(helo)),
+            ("IDENT", told(self.forward.ident.as_deref().unwrap_or_default())),
+            ("PROTO", told(protocol)),
+            ("SOURCE", if self.forward.domain == Some(Domain::Local) { "LOCAL" } else { "REMOTE" }.to_owned()),
         ]
     }
 }
