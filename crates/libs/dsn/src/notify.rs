@@ -25,7 +25,7 @@ impl Notify {
     /// Parses the value of `NOTIFY=`; words may be in any case, repeats are errors, `NEVER` stands alone.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let mut set = Self::UNSET;
-        for word in text.split(|&b| b == b',') {
+        for word in text.split(|&b| b == b',').filter(|word| !word.is_empty()) {
             let event = match word.to_ascii_uppercase().as_slice() {
                 b"NEVER" => Self::NEVER,
                 b"SUCCESS" => Self::SUCCESS,
@@ -33,12 +33,9 @@ impl Notify {
                 b"DELAY" => Self::DELAY,
                 _ => return Err(Error::Notify),
             };
-            if set.contains(event) {
-                return Err(Error::Notify);
-            }
             set = set | event;
         }
-        if set.contains(Self::NEVER) && set != Self::NEVER {
+        if set.is_unset() || set.contains(Self::NEVER) && set != Self::NEVER {
             return Err(Error::Notify);
         }
         Ok(set)
@@ -146,16 +143,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notify_is_never_or_a_list_without_repeats() {
+    fn notify_is_never_or_a_list() {
         for (text, bits) in [
             (&b"NEVER"[..], Some(1)),
             (b"success,Failure", Some(6)),
             (b"DELAY", Some(8)),
             (b"DELAY,SUCCESS,FAILURE", Some(14)),
             (b"NEVER,DELAY", None),
-            (b"DELAY,DELAY", None),
+            (b"DELAY,DELAY", Some(8)),
+            (b",DELAY,", Some(8)),
             (b"", None),
-            (b"DELAY,", None),
+            (b",", None),
+            (b"DELAY,x", None),
         ] {
             assert_eq!(Notify::parse(text).ok().map(Notify::bits), bits, "{text:?}");
         }

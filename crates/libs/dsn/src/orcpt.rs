@@ -26,11 +26,14 @@ impl OriginalRecipient {
         Self { kind: "utf-8".to_owned(), address: external.to_vec() }
     }
 
-    /// Parses the value of `ORCPT=`: the type is an atom, the address xtext.
+    /// Parses the value of `ORCPT=`: the type is an atom, the address xtext, or text of its own for UTF-8 (RFC 6533).
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let original = Self::parse_decoded(text)?;
+        if original.kind.eq_ignore_ascii_case("utf-8") && !is_unitext(&original.address) {
+            return Err(Error::OriginalRecipient);
+        }
         let address = xtext::decode(&original.address)?;
-        if address.is_empty() || address.iter().any(|&b| b < b' ' || b == 127) {
+        if address.iter().any(|&b| b < b' ' || b == 127) {
             return Err(Error::OriginalRecipient);
         }
         Ok(Self { address, ..original })
@@ -67,6 +70,15 @@ impl OriginalRecipient {
     }
 }
 
+/// Whether each `\x{…}` has the number of a character.
+fn is_unitext(address: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(address);
+    text.split("\\x{").skip(1).all(|rest| {
+        let number = rest.split_once('}').and_then(|(digits, _)| u32::from_str_radix(digits, 16).ok());
+        number.and_then(char::from_u32).is_some()
+    })
+}
+
 impl fmt::Display for OriginalRecipient {
     /// As it follows `ORCPT=`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,11 +96,21 @@ mod tests {
         assert_eq!((original.kind(), original.address()), ("rfc822", &b"a+b@example.com"[..]));
         assert_eq!(original.to_string(), "rfc822;a+2Bb@example.com");
         assert_eq!(original.decoded(), b"rfc822;a+b@example.com");
+        assert_eq!(OriginalRecipient::parse(b"rfc822;").unwrap().address(), b"");
+        assert_eq!(OriginalRecipient::parse(b"utf-8;\\x{e4}@b").unwrap().address(), b"\\x{e4}@b");
     }
 
     #[test]
     fn malformed_values_are_refused() {
-        for text in [&b"rfc822"[..], b";a@b", b"rfc822;", b"rf c822;a@b", b"rfc822;a+2", b"rfc822;a+0Ab"] {
+        for text in [
+            &b"rfc822"[..],
+            b";a@b",
+            b"utf-8;a\\x{zz}@b",
+            b"utf-8;\\x{110000}",
+            b"rf c822;a@b",
+            b"rfc822;a+2",
+            b"rfc822;a+0Ab",
+        ] {
             assert!(OriginalRecipient::parse(text).is_err(), "{text:?}");
         }
     }

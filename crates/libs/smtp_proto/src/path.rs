@@ -45,8 +45,11 @@ fn general(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
     if inner.outside && strictness == Strictness::Strict {
         return Err(Malformed);
     }
-    let address = without_route(inner.text)?;
-    unquote(address, strictness)
+    let address = unquote(without_route(inner.text)?, strictness)?;
+    if strictness == Strictness::Strict && address.first() == Some(&b'@') {
+        return Err(Malformed);
+    }
+    Ok(address)
 }
 
 /// What lies between the brackets, or the whole text where there are none.
@@ -116,7 +119,11 @@ fn without_route(text: &[u8]) -> Result<&[u8], Malformed> {
 fn unquote(text: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
     let mut address = Vec::with_capacity(text.len());
     let mut scan = Scan::new(text);
-    while let Some(piece) = scan.piece()? {
+    let mut joint = Joint::Open;
+    loop {
+        let inside = scan.inside();
+        let Some(piece) = scan.piece()? else { return Ok(address) };
+        joint.pass(&piece, inside, scan.inside())?;
         match piece {
             Piece::Quoted(byte) => address.push(byte),
             Piece::Plain(b'"') => {}
@@ -136,7 +143,36 @@ fn unquote(text: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
             Piece::Comment => {}
         }
     }
-    Ok(address)
+}
+
+/// What may follow: words, quoted ones and literals need a dot or an at-sign between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joint {
+    /// Anything.
+    Open,
+    /// More of the same word.
+    Word,
+    /// A dot or an at-sign.
+    Closed,
+}
+
+impl Joint {
+    /// Takes a piece; `before` and `after` say whether the scan was, and is, within quotes or a literal.
+    fn pass(&mut self, piece: &Piece, before: bool, after: bool) -> Result<(), Malformed> {
+        *self = match (piece, before, after) {
+            (_, false, true) if *self == Joint::Open => Joint::Word,
+            (_, false, true) => return Err(Malformed),
+            (_, true, true) => *self,
+            (_, true, false) => Joint::Closed,
+            (Piece::Plain(b'.' | b'@'), ..) => Joint::Open,
+            (Piece::Comment, ..) if *self == Joint::Open => Joint::Open,
+            (Piece::Comment, ..) => Joint::Closed,
+            (Piece::Plain(byte), ..) if byte.is_ascii_whitespace() => *self,
+            (Piece::Plain(_) | Piece::Quoted(_), ..) if *self == Joint::Closed => return Err(Malformed),
+            (Piece::Plain(_) | Piece::Quoted(_), ..) => Joint::Word,
+        };
+        Ok(())
+    }
 }
 
 /// One step through RFC 822 text.
@@ -159,6 +195,11 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     fn new(text: &'a [u8]) -> Scan<'a> {
         Scan { text, at: 0, quoted: false, literal: false }
+    }
+
+    /// Whether the next byte is quoted, or part of a literal.
+    fn inside(&self) -> bool {
+        self.quoted || self.literal
     }
 
     fn peek(&self) -> Option<u8> {
@@ -259,6 +300,16 @@ mod tests {
             ("<a @ b . c>", Some("a@b.c"), None, "white space between tokens"),
             ("<a b@c>", None, None, "two words"),
             ("<a,b@c>", None, None, "a list"),
+            ("<\"a\"b@c>", None, None, "a word joined to a quoted one"),
+            ("<a\"b\"@c>", None, None, "the other way round"),
+            ("<\"a\"\"b\"@c>", None, None, "two quoted words joined"),
+            ("<\"a\".b.\"c\"@d>", Some("a.b.c@d"), Some("a.b.c@d"), "dots between"),
+            ("<\"\"@c>", Some("@c"), None, "nobody"),
+            ("<@c>", Some("@c"), None, "nobody without quotes"),
+            ("<a\\b@c>", Some("ab@c"), Some("ab@c"), "an escape within a word"),
+            ("<a(x)b@c>", None, None, "a comment within a word"),
+            ("<a[b]@c>", None, None, "a literal within a word"),
+            ("<a@b[1.2.3.4]>", None, None, "a literal behind a word"),
             ("<lab-alice>", Some("lab-alice"), Some("lab-alice"), "a bare name"),
         ] {
             let text = text.as_bytes();
