@@ -50,6 +50,7 @@ config::bundle! {
         bounce: params::Bounce,
         queue: params::Queue,
         tables: params::Tables,
+        sendmail: params::Sendmail,
         ipc: params::Ipc,
         layout: params::Layout
     }

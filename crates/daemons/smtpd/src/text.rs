@@ -102,10 +102,11 @@ fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((byte, rest))
 }
 
-/// Whether a line looks like a header field: what browsers send, for one, that are made to talk to port 25.
-pub(crate) fn is_header(line: &[u8]) -> bool {
-    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
-    let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
+/// Whether a line that begins with this word looks like a header field: what browsers send, for one, that are made to talk to
+/// port 25.
+pub(crate) fn is_header(word: &[u8]) -> bool {
+    let Some(colon) = word.iter().position(|byte| *byte == b':') else { return false };
+    let name = word.get(..colon).unwrap_or_default();
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
@@ -130,9 +131,7 @@ mod tests {
 
     #[test]
     fn headers_are_told_from_commands() {
-        for (line, expected) in
-            [("Host: x", true), ("X-Y :", true), ("MAIL FROM:<a>", false), (": x", false), ("", false)]
-        {
+        for (line, expected) in [("Host:", true), ("X-Y:z", true), ("Host", false), (":", false), ("", false)] {
             assert_eq!(is_header(line.as_bytes()), expected, "{line}");
         }
     }

@@ -83,7 +83,7 @@ impl Session {
         self.stage = "UNKNOWN";
         self.faults.push(Fault::Protocol);
         let forbidden = &self.server.tables.forbidden_commands;
-        if is_header(line) || forbidden.matches_string(word).await.unwrap_or(false) {
+        if is_header(word) || forbidden.matches_string(word).await.unwrap_or(false) {
             warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
             return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
         }

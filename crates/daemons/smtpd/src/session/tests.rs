@@ -223,3 +223,76 @@ fn our_own_client_is_not_mixed_with_the_original_one() {
     );
     assert!(told.contains(&expected), "{told:?}");
 }
+
+#[test]
+fn senders_and_their_parameters() {
+    let (taken, bad) = ("250 2.1.0 Ok", "501 5.1.7 Bad sender address syntax");
+    let disabled = "501 5.7.1 DSN support is disabled";
+    let delimiters = "501 5.5.4 Error: XVERP needs two characters from -=+";
+    let (dsn, verp) = ("smtpd_discard_ehlo_keywords = dsn\n", "smtpd_authorized_verp_clients = 127.0.0.1\n");
+    for (main, rest, expected) in [
+        ("", "<-x@a.test>", bad),
+        ("", "<\"-x\"@a.test>", bad),
+        ("allow_min_user = yes\n", "<-x@a.test>", taken),
+        ("", "<\"a\"b@a.test>", bad),
+        ("", "<@b.test>", taken),
+        ("strict_rfc821_envelopes = yes\n", "<@b.test>", bad),
+        ("", "<> ENVID=", "501 5.5.4 Bad ENVID parameter syntax"),
+        ("", "<> AUTH=+zz", taken),
+        (dsn, "<> RET=FULL", disabled),
+        (dsn, "<> ENVID=x", disabled),
+        (dsn, "<> RET", "555 5.5.4 Unsupported option: RET"),
+        (verp, "<a@b.test> XVERP=ab", delimiters),
+        (verp, "<a@b.test> XVERP=", delimiters),
+        (verp, "<a@b.test> XVERP=-+", taken),
+    ] {
+        let replies = session(main, &["EHLO c.test", &format!("MAIL FROM:{rest}")]).replies;
+        assert_eq!(replies[2], expected, "{main}{rest}");
+    }
+}
+
+#[test]
+fn recipients_and_their_parameters() {
+    let (taken, disabled) = ("250 2.1.5 Ok", "501 5.7.1 DSN support is disabled");
+    let notify = "501 5.5.4 Error: Bad NOTIFY parameter syntax";
+    for (main, rest, expected) in [
+        ("", "NOTIFY=SUCCESS,SUCCESS", taken),
+        ("", "NOTIFY=,SUCCESS,", taken),
+        ("", "NOTIFY=", notify),
+        ("", "NOTIFY=SUCCESS,x", notify),
+        ("", "ORCPT=rfc822;", taken),
+        ("", "ORCPT=utf-8;a\\x{zz}", "501 5.5.4 Error: Bad ORCPT parameter syntax"),
+        ("smtpd_discard_ehlo_keywords = dsn\n", "NOTIFY=NEVER", disabled),
+        ("smtpd_discard_ehlo_keywords = dsn\n", "ORCPT=rfc822;a", disabled),
+    ] {
+        let rcpt = format!("RCPT TO:<a@mx.test> {rest}");
+        let (heard, _) = session_with_filter(main, &["EHLO c.test", "MAIL FROM:<>", &rcpt]);
+        assert_eq!(heard.replies[3], expected, "{main}{rest}");
+        let warning = heard.log.iter().find(|line| line.starts_with("unknown DSN NOTIFY"));
+        let expected = rest.ends_with('x').then_some("unknown DSN NOTIFY command value \"x\" in \"SUCCESS,x\"");
+        assert_eq!(warning.map(String::as_str), expected);
+    }
+}
+
+#[test]
+fn commands_around_mail() {
+    let unknown = "500 5.5.2 Error: command not recognized";
+    let rejecting = "smtpd_relay_restrictions = reject\n";
+    let refused = "554 5.7.1 <a@mx.test>: Recipient address rejected: Access denied";
+    let strict = "strict_rfc821_envelopes = yes\nsmtpd_relay_restrictions = reject\n";
+    for (main, line, expected) in [
+        (rejecting, "VRFY a@mx.test", refused),
+        (strict, "VRFY a@mx.test", refused),
+        (rejecting, "VRFY a@mx.test SMTPUTF8", refused),
+        ("", "VRFY SMTPUTF8", "501 5.5.4 Syntax: VRFY address [SMTPUTF8]"),
+        ("", "VRFY -x@mx.test", "501 5.1.3 Bad recipient address syntax"),
+        ("", "ETRN ü.test", "501 Error: invalid parameter syntax"),
+        ("smtpd_discard_ehlo_keywords = etrn\n", "ETRN", "500 Syntax: ETRN domain"),
+        ("", "Host: x", "221 2.7.0 Error: I can break rules, too. Goodbye."),
+        ("", "Host : x", unknown),
+    ] {
+        assert_eq!(session(main, &["EHLO c.test", line]).replies[2], expected, "{main}{line}");
+    }
+    let heard = session(rejecting, &["EHLO c.test", "MAIL FROM:<>", "VRFY a@mx.test"]);
+    heard.assert_logged("Access denied; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>");
+}

@@ -85,7 +85,7 @@ pub(crate) struct Sender {
     pub(crate) envelope_id: Option<Vec<u8>>,
     /// The delimiters of `XVERP`.
     pub(crate) verp: Option<String>,
-    /// `AUTH=`, decoded.
+    /// `AUTH=`, as it was sent.
     pub(crate) auth: Option<String>,
 }
 

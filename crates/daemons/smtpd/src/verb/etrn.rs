@@ -9,13 +9,9 @@ use tracing::warn;
 use crate::access::{Actions, Check, Deferral};
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
-use smtp_proto::ehlo::Keyword;
 
 impl Session {
     pub(super) async fn etrn(&mut self, arguments: &[u8]) -> Next {
-        if self.hidden.has(Keyword::Etrn) {
-            return Next::Error(Reply::fixed(502, smtp_proto::Enhanced(5, 5, 1), "Error: command not implemented"));
-        }
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             return Next::Error(Reply::plain(503, "Error: send HELO/EHLO first"));
         }
@@ -28,7 +24,7 @@ impl Session {
         };
         let name = domain.strip_prefix(b"@").or_else(|| domain.strip_prefix(b"#")).unwrap_or(domain);
         let literal = name.first() == Some(&b'[') && address::domain::literal(name).is_some();
-        if !literal && !self.server.settings.is_valid_domain(name) {
+        if !literal && !address::domain::is_hostname(name) {
             return Next::Error(Reply::plain(501, "Error: invalid parameter syntax"));
         }
         let name = printable(name).into_owned();

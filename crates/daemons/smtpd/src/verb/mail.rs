@@ -98,22 +98,26 @@ impl Session {
     fn sender_parameter(&self, sender: &mut Sender, parameter: &Parameter<'_>) -> Result<(), Reply> {
         let value = parameter.value;
         let syntax = |text| Err(Reply::fixed(501, Enhanced(5, 5, 4), text));
-        let dsn = !self.hidden.has(Keyword::Dsn);
         match value {
+            Some(_) if ["RET", "ENVID"].iter().any(|word| parameter.is(word)) && self.hidden.has(Keyword::Dsn) => {
+                return Err(DSN_DISABLED);
+            }
             Some(value) if parameter.is("SIZE") => match parameter::size(value) {
                 Some(size) => sender.size = size,
                 None => return syntax("Bad message size syntax"),
             },
             Some(value) if parameter.is("BODY") && Body::parse(value).is_some() => sender.body = Body::parse(value),
-            Some(value) if parameter.is("RET") && dsn => match Ret::parse(value) {
+            Some(value) if parameter.is("RET") => match Ret::parse(value) {
                 Ok(ret) if sender.ret.is_none() => sender.ret = Some(ret),
                 Ok(_) | Err(_) => return syntax("Bad RET parameter syntax"),
             },
-            Some(value) if parameter.is("ENVID") && dsn => match smtp_proto::attribute::decode(value) {
+            Some(value) if parameter.is("ENVID") => match smtp_proto::attribute::decode(value) {
                 Some(id) if sender.envelope_id.is_none() && is_printable(&id) => sender.envelope_id = Some(id),
                 Some(_) | None => return syntax("Bad ENVID parameter syntax"),
             },
-            Some(value) if parameter.is("AUTH") => sender.auth = Some(self.auth_parameter(value)?),
+            Some(value) if parameter.is("AUTH") => {
+                sender.auth = (value != b"<>").then(|| printable(value).into_owned())
+            }
             None if parameter.is("SMTPUTF8")
                 && self.server.settings.smtputf8
                 && !self.hidden.has(Keyword::SmtpUtf8) =>
@@ -121,27 +125,23 @@ impl Session {
                 sender.smtputf8 = true;
             }
             value if parameter.is("XVERP") && self.may_verp => {
-                let fallback = &self.server.params.bounce.default_verp_delimiters;
-                let delimiters = value.map_or_else(|| fallback.clone(), |value| printable(value).into_owned());
-                if delimiters.len() != 2
-                    || !delimiters.chars().all(|c| self.server.params.cleanup.verp_delimiter_filter.contains(c))
-                {
-                    return Err(Reply::fixed(503, Enhanced(5, 5, 4), "Error: bad VERP parameters"));
-                }
-                sender.verp = Some(delimiters);
+                sender.verp = Some(self.verp_delimiters(value)?);
             }
             _ => return Err(unsupported(parameter)),
         }
         Ok(())
     }
 
-    /// `AUTH=`: on whose behalf the client says to speak.
-    fn auth_parameter(&self, value: &[u8]) -> Result<String, Reply> {
-        match smtp_proto::attribute::decode(value) {
-            Some(text) if text == b"<>" => Ok(String::new()),
-            Some(text) => Ok(printable(&text).into_owned()),
-            None => Err(Reply::fixed(501, Enhanced(5, 5, 4), "Malformed AUTH parameter")),
+    /// The value of `XVERP`, or what stands for it.
+    fn verp_delimiters(&self, value: Option<&[u8]>) -> Result<String, Reply> {
+        let fallback = &self.server.params.bounce.default_verp_delimiters;
+        let delimiters = value.map_or_else(|| fallback.clone(), |value| printable(value).into_owned());
+        let filter = &self.server.params.cleanup.verp_delimiter_filter;
+        if delimiters.len() == 2 && delimiters.chars().all(|c| filter.contains(c)) {
+            return Ok(delimiters);
         }
+        let text = format!("Error: XVERP needs two characters from {filter}");
+        Err(Reply::new(501, Some(Enhanced(5, 5, 4)), text))
     }
 
     /// What trivial-rewrite and the extensions in use say about the address.
@@ -181,7 +181,11 @@ impl Session {
         }
         // A client that does not declare SMTPUTF8 may send octets before the @, as it always could.
         let domain = memchr::memrchr(b'@', address).and_then(|at| address.get(at..)).unwrap_or_default();
-        if !sender.smtputf8 && !domain.is_ascii() {
+        if !sender.smtputf8 && !domain.is_ascii() || std::str::from_utf8(address).is_err() {
+            return true;
+        }
+        // Some program might take it for an option.
+        if address.first() == Some(&b'-') && !self.server.params.sendmail.allow_min_user {
             return true;
         }
         let resolved = self.server.resolver.resolve(&sender.address, address).await;
@@ -221,8 +225,12 @@ impl Session {
     }
 }
 
+/// Where DSN is among the discarded keywords.
+pub(super) const DSN_DISABLED: Reply = Reply::fixed(501, Enhanced(5, 7, 1), "DSN support is disabled");
+
+/// Whether this can be an envelope id.
 fn is_printable(text: &[u8]) -> bool {
-    text.iter().all(|byte| (b' '..0x7f).contains(byte))
+    !text.is_empty() && text.iter().all(|byte| (b' '..0x7f).contains(byte))
 }
 
 /// A parameter that is not known, or not offered.

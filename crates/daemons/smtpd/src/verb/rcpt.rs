@@ -8,7 +8,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, parameter, path};
 use tracing::{info, warn};
 
-use super::mail::unsupported;
+use super::mail::{DSN_DISABLED, unsupported};
 use crate::access::{Check, Fault};
 use crate::session::transaction::{Envelope, Transaction};
 use crate::session::{Next, Session, faults_of};
@@ -93,12 +93,16 @@ impl Session {
         };
         let (mut notify, mut original) = (Notify::UNSET, None);
         for parameter in parameter::parameters(argument.parameters) {
-            let dsn = !self.hidden.has(Keyword::Dsn);
             match parameter.value {
-                Some(value) if parameter.is("NOTIFY") && dsn => match Notify::parse(value) {
+                Some(_)
+                    if ["NOTIFY", "ORCPT"].iter().any(|word| parameter.is(word)) && self.hidden.has(Keyword::Dsn) =>
+                {
+                    return Err(DSN_DISABLED);
+                }
+                Some(value) if parameter.is("NOTIFY") => match Notify::parse(value) {
                     Ok(set) if notify.is_unset() => notify = set,
                     wrong => {
-                        let mut words = value.split(|byte| *byte == b',');
+                        let mut words = value.split(|byte| *byte == b',').filter(|word| !word.is_empty());
                         if let Some(word) = words.find(|word| Notify::parse(word).is_err()).filter(|_| wrong.is_err()) {
                             let (word, value) = (printable(word), printable(value));
                             warn!("unknown DSN NOTIFY command value \"{word:.100}\" in \"{value:.100}\"");
@@ -106,7 +110,7 @@ impl Session {
                         return Err(Reply::fixed(501, Enhanced(5, 5, 4), "Error: Bad NOTIFY parameter syntax"));
                     }
                 },
-                Some(value) if parameter.is("ORCPT") && dsn => match OriginalRecipient::parse(value) {
+                Some(value) if parameter.is("ORCPT") => match OriginalRecipient::parse(value) {
                     Ok(given) if original.is_none() => original = Some(given),
                     Ok(_) | Err(_) => {
                         return Err(Reply::fixed(501, Enhanced(5, 5, 4), "Error: Bad ORCPT parameter syntax"));

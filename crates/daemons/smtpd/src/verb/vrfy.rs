@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smtp_proto::{Enhanced, Reply, path};
 
 use crate::access::{Actions, Check, Deferral};
+use crate::session::transaction::Sender;
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
 
@@ -16,25 +17,26 @@ impl Session {
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first"));
         }
-        let text = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
-            Some((address, word)) if word.eq_ignore_ascii_case(b"SMTPUTF8") && address.ends_with(b" ") => {
-                address.trim_ascii_end()
+        let (text, smtputf8) = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
+            Some((address, word)) if word.eq_ignore_ascii_case(b"SMTPUTF8") && matches!(address, [] | [.., b' ']) => {
+                (address.trim_ascii_end(), true)
             }
-            _ => arguments,
+            _ => (arguments, false),
         };
         if text.is_empty() {
             return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: VRFY address [SMTPUTF8]"));
         }
-        let address = match path::internal(text, self.strictness()) {
-            Ok(address) if !address.is_empty() => address,
-            Ok(_) | Err(_) => {
-                self.warn_of_syntax("VRFY", text);
-                return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
-            }
-        };
+        // There need not be brackets, however strict MAIL and RCPT are.
+        let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
+        let declared = Sender { smtputf8, ..Sender::default() };
+        if address.is_empty() || self.is_bad_address(&declared, &address).await {
+            self.warn_of_syntax("VRFY", text);
+            return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+        }
         let server = Arc::clone(&self.server);
         let mut actions = Actions::default();
-        let mut check = Check::new(&server, self.facts(None, Some(&address)), &mut actions, Deferral::default());
+        let facts = self.facts(self.transaction.envelope(), Some(&address));
+        let mut check = Check::new(&server, facts, &mut actions, Deferral::default());
         let outcome = Box::pin(check.recipient()).await;
         let (faults, _) = faults_of(check);
         self.faults.extend(faults);
