@@ -296,3 +296,26 @@ fn commands_around_mail() {
     let heard = session(rejecting, &["EHLO c.test", "MAIL FROM:<>", "VRFY a@mx.test"]);
     heard.assert_logged("Access denied; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>");
 }
+
+#[test]
+fn a_login_is_told_as_the_client_wrote_it() {
+    let long = "A".repeat(13_000);
+    let heard = session_with_login("", &["AUTH plain", "*", "AUTH PLAIN", &long, "AUTH x"]);
+    let replies = [
+        "334 ",
+        "501 5.7.0 Authentication aborted",
+        "334 ",
+        "500 5.5.6 SASL response limit exceeded",
+        "535 5.7.8 Error: authentication failed: Invalid authentication mechanism: 'x'",
+    ];
+    assert_eq!(heard.replies[1..], replies);
+    heard.assert_logged("localhost[127.0.0.1]: SASL plain authentication aborted");
+}
+
+#[test]
+fn all_discarded_keywords_are_listed() {
+    let heard = session("smtpd_discard_ehlo_keywords = dsn, auth, starttls\n", &["EHLO c.test"]);
+    heard.assert_logged("discarding EHLO keywords: STARTTLS, AUTH, DSN");
+    let heard = session("smtpd_discard_ehlo_keywords = dsn, silent-discard\n", &["EHLO c.test"]);
+    assert!(!heard.log.iter().any(|line| line.starts_with("discarding")));
+}

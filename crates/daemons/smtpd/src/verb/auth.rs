@@ -89,12 +89,12 @@ impl Session {
         if let Some(reply) = self.limit_logins().await {
             return Ok(Next::Error(reply));
         }
-        let mechanism = printable(mechanism).to_ascii_uppercase();
+        // Logs and macros have it as the client wrote it.
+        let mechanism = printable(mechanism).into_owned();
         let mut name = None;
-        let end = if self.mechanisms.contains(&mechanism) {
-            self.exchange(&mechanism, initial, &mut name).await?
-        } else {
-            End::Failure(format!("Invalid authentication mechanism: '{mechanism}'"))
+        let end = match self.mechanisms.iter().find(|known| known.eq_ignore_ascii_case(&mechanism)).cloned() {
+            Some(known) => self.exchange(&known, initial, &mut name).await?,
+            None => End::Failure(format!("Invalid authentication mechanism: '{mechanism}'")),
         };
         Ok(self.conclude_login(mechanism, end, name))
     }
@@ -111,10 +111,11 @@ impl Session {
                 warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
                 Next::Error(Reply::new(535, Some(Enhanced(5, 7, 8)), format!("Error: authentication failed: {reason}")))
             }
-            End::Aborted => Next::Error(Reply::fixed(501, Enhanced(5, 7, 0), "Authentication aborted")),
-            End::TooLong => {
-                Next::Error(Reply::fixed(500, Enhanced(5, 5, 6), "Authentication exchange line is too long"))
+            End::Aborted => {
+                warn!("{}: SASL {mechanism} authentication aborted", self.peer.namaddr);
+                Next::Error(Reply::fixed(501, Enhanced(5, 7, 0), "Authentication aborted"))
             }
+            End::TooLong => Next::Error(Reply::fixed(500, Enhanced(5, 5, 6), "SASL response limit exceeded")),
         }
     }
 

@@ -63,11 +63,7 @@ impl Session {
     /// The lines of the reply to EHLO.
     fn offer(&self) -> String {
         let smtpd = &self.server.params.smtpd;
-        let mut offer = Offer {
-            text: self.server.params.identity.myhostname.clone(),
-            hidden: self.hidden,
-            concealed: Keywords::NONE,
-        };
+        let mut offer = Offer { text: self.server.params.identity.myhostname.clone(), hidden: self.hidden };
         let size = self.server.params.queue.message_size_limit;
         offer.word(Keyword::Pipelining, true);
         offer.line(Keyword::Size, &if size > 0 { format!("SIZE {size}") } else { "SIZE".to_owned() });
@@ -91,8 +87,8 @@ impl Session {
         offer.word(Keyword::Dsn, true);
         offer.word(Keyword::SmtpUtf8, self.server.settings.smtputf8);
         offer.word(Keyword::Chunking, true);
-        if !offer.concealed.is_empty() && !self.hidden.has(Keyword::SilentDiscard) {
-            tracing::info!("discarding EHLO keywords: {}", offer.concealed);
+        if !self.hidden.is_empty() && !self.hidden.has(Keyword::SilentDiscard) {
+            tracing::info!("discarding EHLO keywords: {}", self.hidden);
         }
         offer.text
     }
@@ -103,11 +99,10 @@ pub(super) fn harmless(name: &[u8]) -> String {
     printable(name).chars().map(|c| if " <>()\\\";@".contains(c) { '?' } else { c }).collect()
 }
 
-/// The lines of an offer, as one text, and what is kept from this client.
+/// The lines of an offer, as one text, without what is kept from this client.
 struct Offer {
     text: String,
     hidden: Keywords,
-    concealed: Keywords,
 }
 
 impl Offer {
@@ -118,9 +113,7 @@ impl Offer {
     }
 
     fn line(&mut self, keyword: Keyword, line: &str) {
-        if self.hidden.has(keyword) {
-            self.concealed.insert(keyword);
-        } else {
+        if !self.hidden.has(keyword) {
             self.push(line);
         }
     }
