@@ -1,5 +1,6 @@
 //! For tests: whole sessions without a master, a queue, or any other daemon.
 
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -167,6 +168,30 @@ pub(crate) fn session_with_filter(main_cf: &str, lines: &[&str]) -> (Heard, Vec<
     let heard = session_with(other, &main, lines);
     let told = told.lock().unwrap().clone();
     (heard, told)
+}
+
+/// A session of which a milter hears: it gives its answer to one event, known by its letter, and lets all others pass.
+/// Its mail goes to a filter.
+pub(crate) fn session_with_milter(event: u8, answer: &'static [u8], lines: &[&str]) -> Heard {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("milter");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut size = [0; 4];
+        while stream.read_exact(&mut size).is_ok() {
+            let mut packet = vec![0; u32::from_be_bytes(size) as usize];
+            stream.read_exact(&mut packet).unwrap();
+            let reply = match packet[0] {
+                b'O' => [&b"O\0\0\0\x06"[..], &[0; 8]].concat(),
+                b'D' | b'A' | b'Q' => continue,
+                letter => if letter == event { answer } else { b"c" }.to_vec(),
+            };
+            let size = u32::try_from(reply.len()).unwrap().to_be_bytes();
+            stream.write_all(&[&size[..], &reply].concat()).unwrap();
+        }
+    });
+    session_with_filter(&format!("smtpd_milters = unix:{}\n", path.display()), lines).0
 }
 
 /// Keeps what is logged.

@@ -28,6 +28,9 @@ pub enum Verdict {
 /// The words of a plain refusal.
 pub const REJECTED: &str = "550 5.7.1 Command rejected";
 
+/// What stands for a filter's own reply that is none.
+const MALFORMED: &str = "451 4.3.5 Server configuration problem - try again later";
+
 /// A filter's connection, of whichever kind.
 trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug> Line for T {}
@@ -282,6 +285,9 @@ impl Link {
 
     /// What an answer to a command means.
     fn conclude(&mut self, command: &Command, response: Response) -> Verdict {
+        if let Response::Reply(text) = &response {
+            self.warn_of_malformed(text);
+        }
         let early = matches!(command, Command::Connect { .. } | Command::Helo(_));
         let span = if early { Span::Session } else { Span::Message };
         let verdict = match plain(response) {
@@ -350,6 +356,7 @@ impl Link {
         if !last {
             if answer != b"c" {
                 packet::write_raw(answers, &answer);
+                self.warn_of_malformed_answer(&answer);
             }
             return Ok(());
         }
@@ -358,8 +365,21 @@ impl Link {
             answer = filter.raw_answer(deadline).await?;
         }
         packet::write_raw(answers, &answer);
+        self.warn_of_malformed_answer(&answer);
         self.in_message = false;
         Ok(())
+    }
+
+    fn warn_of_malformed_answer(&self, answer: &[u8]) {
+        if let Some((b'y', text)) = answer.split_first() {
+            self.warn_of_malformed(text.strip_suffix(b"\0").unwrap_or(text));
+        }
+    }
+
+    fn warn_of_malformed(&self, text: &[u8]) {
+        if own_reply(text).is_none() {
+            tracing::warn!("milter {}: malformed reply: {}", self.spec.name, String::from_utf8_lossy(text));
+        }
     }
 
     /// What stands for the answer of a filter that is gone.
@@ -415,8 +435,7 @@ pub fn plain(response: Response) -> Option<Plain> {
         Response::Tempfail | Response::ConnectionFailure => refusal(LATER),
         Response::Discard => Plain::Verdict(Verdict::Discard),
         Response::Shutdown => Plain::Verdict(Verdict::Shutdown),
-        Response::Reply(text) if is_reply(&text) => refusal(&String::from_utf8_lossy(&text)),
-        Response::Reply(_) => refusal(LATER),
+        Response::Reply(text) => refusal(own_reply(&text).as_deref().unwrap_or(MALFORMED)),
         Response::AddHeader(..)
         | Response::InsertHeader(..)
         | Response::ChangeHeader(..)
@@ -429,9 +448,12 @@ pub fn plain(response: Response) -> Option<Plain> {
     })
 }
 
-/// Whether a filter's own reply is one that refuses.
-fn is_reply(text: &[u8]) -> bool {
-    matches!(text, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..] | [b'4' | b'5', b'0'..=b'9', b'0'..=b'9'])
+/// A filter's own reply, if it is one that refuses. It has its percent signs twice.
+fn own_reply(text: &[u8]) -> Option<String> {
+    let [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..] = text else { return None };
+    let text = String::from_utf8_lossy(text);
+    let alone = text.split("%%").any(|part| part.contains('%'));
+    (!alone).then(|| text.replace("%%", "%"))
 }
 
 /// Whether an answer to the end of a message is the last one.

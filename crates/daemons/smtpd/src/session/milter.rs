@@ -116,11 +116,11 @@ impl Session {
         }
     }
 
-    /// HELO or EHLO. A refusal is kept for what follows, unless it ends the session.
-    pub(crate) async fn show_helo(&mut self, arguments: &[u8]) -> Option<Next> {
+    /// HELO or EHLO: the refusal, if there is one. It holds for what follows; only 421 is said at once.
+    pub(crate) async fn show_helo(&mut self, arguments: &[u8]) -> Option<Reply> {
         self.milters.as_ref()?;
         let verdict = self.tell(&Command::Helo(arguments.to_vec()), &About::default()).await;
-        self.concluded(verdict, None, None).filter(|reply| reply.code == 421).map(Next::Hangup)
+        self.concluded(verdict, None, None)
     }
 
     pub(crate) async fn show_mail(&mut self, envelope: &mut Envelope, given: &PathArgument<'_>) -> Result<(), Reply> {
@@ -239,7 +239,10 @@ impl Session {
         mut envelope: Option<&mut Envelope>,
         recipient: Option<&[u8]>,
     ) -> Option<Reply> {
-        let facts = self.facts(envelope.as_deref(), recipient);
+        let facts = match recipient {
+            Some(recipient) => self.facts(envelope.as_deref(), Some(recipient)),
+            None => self.facts_to_log(envelope.as_deref()),
+        };
         let (action, text, reply) = match verdict {
             Verdict::Continue => return None,
             Verdict::Hold => ("milter-hold", "milter triggers HOLD action".to_owned(), None),

@@ -1,6 +1,6 @@
 //! What sessions come to, played as a client hears it.
 
-use crate::rehearsal::{Heard, server, session, session_with_filter, session_with_login};
+use crate::rehearsal::{Heard, server, session, session_with_filter, session_with_login, session_with_milter};
 
 #[test]
 fn a_client_that_says_nothing_is_counted_so() {
@@ -318,4 +318,31 @@ fn all_discarded_keywords_are_listed() {
     heard.assert_logged("discarding EHLO keywords: STARTTLS, AUTH, DSN");
     let heard = session("smtpd_discard_ehlo_keywords = dsn, silent-discard\n", &["EHLO c.test"]);
     assert!(!heard.log.iter().any(|line| line.starts_with("discarding")));
+}
+
+#[test]
+fn a_client_that_a_milter_refuses_is_offered_nothing() {
+    let heard = session_with_milter(b'H', b"r", &MAIL);
+    assert_eq!(heard.replies[1..3], ["250-mx.test\n250 ENHANCEDSTATUSCODES", "550 5.7.1 Command rejected"]);
+    heard.assert_logged(
+        "milter-reject: EHLO from localhost[127.0.0.1]: 550 5.7.1 Command rejected; proto=SMTP helo=<c.test>",
+    );
+    let heard = session_with_milter(b'H', b"t", &MAIL);
+    assert!(heard.replies[1].contains("\n250-PIPELINING\n"), "it may come again");
+    let heard = session_with_milter(b'H', b"y421 4.7.0 Go\0", &MAIL);
+    assert_eq!(heard.replies[1..3], ["421 4.7.0 Go", ""]);
+}
+
+#[test]
+fn a_reply_of_a_milter_that_is_none_is_our_fault() {
+    let heard = session_with_milter(b'M', b"y250 ok\0", &MAIL);
+    assert_eq!(heard.replies[2], "451 4.3.5 Server configuration problem - try again later");
+    heard.assert_logged(": malformed reply: 250 ok");
+}
+
+#[test]
+fn what_milters_say_to_data_is_logged_with_the_first_recipient() {
+    let heard = session_with_milter(b'T', b"r", &[&MAIL[..], &["RCPT TO:<b@mx.test>", "DATA"]].concat());
+    assert_eq!(heard.replies[5], "550 5.7.1 Command rejected");
+    heard.assert_logged("Command rejected; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>");
 }

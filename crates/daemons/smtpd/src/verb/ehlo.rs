@@ -17,8 +17,8 @@ impl Session {
         if let Some(next) = self.introduce(arguments).await {
             return next;
         }
-        if let Some(next) = self.show_helo(arguments).await {
-            return next;
+        if let Some(reply) = self.show_helo(arguments).await.filter(|reply| reply.code == 421) {
+            return Next::Hangup(reply);
         }
         Next::Reply(Reply::new(250, None, self.server.params.identity.myhostname.clone()))
     }
@@ -30,11 +30,14 @@ impl Session {
         if let Some(next) = self.introduce(arguments).await {
             return next;
         }
-        if let Some(next) = self.show_helo(arguments).await {
-            return next;
-        }
+        let wanted = match self.show_helo(arguments).await {
+            Some(reply) if reply.code == 421 => return Next::Hangup(reply),
+            Some(reply) => reply.code < 500,
+            None => true,
+        };
         self.spoken = Protocol::Esmtp;
-        let offer = self.offer();
+        let host = &self.server.params.identity.myhostname;
+        let offer = if wanted { self.offer() } else { format!("{host}\nENHANCEDSTATUSCODES") };
         Next::Reply(Reply::new(250, None, offer))
     }
 

@@ -94,3 +94,28 @@ async fn a_client_cannot_be_thrown_away() {
     assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Reply(REJECTED.to_owned()), "it is asked on");
     assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Discard);
 }
+
+#[test]
+fn replies_of_filters_are_whole() {
+    for (text, expected) in [
+        ("550 5.7.1 Out", "550 5.7.1 Out"),
+        ("450-a\r\n450 b", "450-a\r\n450 b"),
+        ("550 100%% sure", "550 100% sure"),
+        ("550 100% sure", MALFORMED),
+        ("550", MALFORMED),
+        ("250 ok", MALFORMED),
+        ("x", MALFORMED),
+    ] {
+        let expected = Plain::Verdict(Verdict::Reply(expected.to_owned()));
+        assert_eq!(plain(Response::Reply(text.as_bytes().to_vec())), Some(expected), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_is_held_from_the_start() {
+    let main = "milter_default_action = quarantine\n";
+    let (mut chain, _folder) = chain(main, |_| b"").await;
+    for command in [Command::Helo(b"x".to_vec()), Command::Helo(b"x".to_vec()), Command::Mail(vec![])] {
+        assert_eq!(chain.tell(&command, &none).await, Verdict::Hold);
+    }
+}
