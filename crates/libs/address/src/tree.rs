@@ -17,7 +17,7 @@ use crate::Address;
 /// A piece of an address header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// A display name or the name of a group, as written.
+    /// A display name or the name of a group, as it goes into a header.
     Phrase(Vec<u8>),
     /// An address that stands alone.
     Bare(Address),

@@ -1,8 +1,11 @@
 //! Groups the tokens of a header into items.
 
+use std::borrow::Cow;
+
 use super::Item;
 use super::lex::{Kind, Token, tokens};
 use crate::Address;
+use crate::quote::{is_dot_string, quoted_string};
 
 /// Room for an address of usual length.
 const USUAL: usize = 32;
@@ -85,7 +88,6 @@ impl<'a> Parser<'a> {
                 Kind::Comment => comments.push(self.span(token.start, token.end)),
             }
         }
-        self.separate();
         self.items.push(Item::Angle(Address::new(internal)));
         self.items.extend(comments.into_iter().map(Item::Comment));
     }
@@ -93,10 +95,40 @@ impl<'a> Parser<'a> {
     /// The unit was a display name.
     fn end_phrase(&mut self) {
         let unit = std::mem::take(&mut self.unit);
-        if let (Some(first), Some(last)) = (unit.first(), unit.last()) {
+        if unit.iter().all(|token| token.kind == Kind::Comment) {
+            for token in unit {
+                self.items.push(Item::Comment(self.span(token.start, token.end)));
+            }
+        } else {
             self.separate();
-            self.items.push(Item::Phrase(self.span(first.start, last.end)));
+            self.items.push(Item::Phrase(self.phrase(&unit)));
         }
+    }
+
+    /// Words and comments with single spaces between; a word that needs quotes gets them.
+    fn phrase(&self, unit: &[Token<'a>]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(USUAL);
+        let mut after_word = false;
+        for token in unit {
+            if let Kind::Special(special) = token.kind {
+                text.push(special);
+                after_word = false;
+                continue;
+            }
+            if after_word {
+                text.push(b' ');
+            }
+            after_word = true;
+            let written = self.text.get(token.start..token.end).unwrap_or_default();
+            match &token.kind {
+                Kind::Word(Cow::Owned(word)) if !written.starts_with(b"[") => {
+                    let plain = !written.starts_with(b"\"") && is_dot_string(word);
+                    text.extend_from_slice(&if plain { Cow::Borrowed(word) } else { Cow::Owned(quoted_string(word)) });
+                }
+                Kind::Word(_) | Kind::Comment | Kind::Special(_) => text.extend_from_slice(written),
+            }
+        }
+        text
     }
 
     /// The unit was one address, or several without commas.

@@ -3,7 +3,7 @@
 use super::Item;
 use crate::quote::{is_atom_byte, quoted_string};
 
-/// A line of a rewritten header is broken at a comma before it grows longer than this.
+/// A line of a rewritten header, without the tab of a continuation, is broken at a comma before it grows as long as this.
 const LINE_LENGTH: usize = 70;
 
 /// Prints items as the value of a header whose first line begins with `column` other characters.
@@ -14,9 +14,9 @@ pub fn print(items: &[Item], column: usize) -> Vec<u8> {
     for piece in items.split_inclusive(|item| *item == Item::Comma) {
         let text = print_piece(piece);
         if !out.is_empty() {
-            if line + 1 + text.len() > LINE_LENGTH {
+            if line + 1 + text.len() >= LINE_LENGTH {
                 out.extend_from_slice(b"\n\t");
-                line = 8;
+                line = 0;
             } else {
                 out.push(b' ');
                 line += 1;
@@ -31,9 +31,11 @@ pub fn print(items: &[Item], column: usize) -> Vec<u8> {
 /// What stands up to and with a comma.
 fn print_piece(items: &[Item]) -> Vec<u8> {
     let mut out = Vec::new();
+    let mut before = None;
     for item in items {
         let joins = matches!(item, Item::Comma | Item::GroupStart | Item::GroupEnd);
-        if !joins && !out.is_empty() {
+        let clings = matches!((before.replace(item), item), (Some(Item::Angle(_)), Item::Comment(_)));
+        if !joins && !clings && !out.is_empty() {
             out.push(b' ');
         }
         match item {

@@ -26,6 +26,8 @@ fn what_surrounds_an_address_stays() {
         ("", ""),
         ("\"six\"@x", "six@x"),
         ("user@[1.2.3.4]", "user@[1.2.3.4]"),
+        ("[x] \"y z\" R&D. <user>", "[x] \"y z\" R&D. <user>"),
+        ("<a>(x) (y), b (z)", "<a>(x) (y), b (z)"),
     ] {
         assert_eq!(reprint(text), printed, "{text}");
     }
@@ -40,6 +42,11 @@ fn faults_are_repaired_as_postfix_does() {
         ("foo <a@b> bar", "foo <a@b>, bar"),
         ("foo <a@b> bar <c@d>", "foo <a@b>, bar <c@d>"),
         ("a (x) @ (y) b", "a@b (x) (y)"),
+        ("<a> (x) <b>; <c>", "<a>(x) <b>; <c>"),
+        ("Some\n One <a>", "Some One <a>"),
+        ("J . R. Some(x)One <a>", "J.R.Some (x) One <a>"),
+        ("Smith\\, J\\oe <a>", "\"Smith,\" Joe <a>"),
+        ("\"a\n b\" <a>", "\"a b\" <a>"),
         ("(c1) x (c2)", "x (c1) (c2)"),
         ("a:b", "\"a:b\""),
         (":", "\":\""),
@@ -71,8 +78,21 @@ fn source_routes_stay_part_of_the_address() {
 fn lines_are_broken_at_commas() {
     let text = (0..8).map(|n| format!("user{n}@mail.example.test")).collect::<Vec<_>>().join(", ");
     let printed = reprint(&text);
-    assert!(printed.split('\n').all(|line| line.len() <= 70), "{printed}");
+    assert!(printed.split('\n').all(|line| line.trim_start().len() < 70), "{printed}");
     assert_eq!(parse(printed.as_bytes(), LIMIT), parse(text.as_bytes(), LIMIT));
+    // 69 characters with the comma fit on a line, not counting its tab; the first one has four already.
+    for (lengths, breaks) in [([30, 32], 0), ([30, 33], 1)] {
+        assert_eq!(list(&lengths).matches('\n').count(), breaks, "{lengths:?}");
+    }
+    for (lengths, breaks) in [([66, 30, 36], 1), ([66, 30, 37], 2)] {
+        assert_eq!(list(&lengths).matches('\n').count(), breaks, "{lengths:?}");
+    }
+}
+
+/// Addresses of these lengths and a short one, printed.
+fn list(lengths: &[usize]) -> String {
+    let addresses: Vec<String> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+    reprint(&format!("{}, y", addresses.join(", "))).replace("\n\ty", "y")
 }
 
 #[test]
