@@ -151,9 +151,10 @@ impl Message {
         self.check_size();
     }
 
-    fn check_size(&mut self) {
+    /// Refuses the message if its file is too large, with all that is in it.
+    pub(crate) fn check_size(&mut self) {
         let limit = self.desk.settings.limits.message_size;
-        let size = self.draft.as_ref().map_or(0, |draft| draft.position() - draft.data_offset());
+        let size = self.draft.as_ref().map_or(0, crate::draft::Draft::position);
         if limit > 0 && size > limit && self.fate.refusal.is_none() {
             tracing::warn!("{}: queue file size limit exceeded", self.id);
             self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Size, ""));

@@ -38,6 +38,7 @@ impl Message {
             self.fate.take(result);
         }
         let extracted_at = self.end_records();
+        self.check_size();
         if self.recipients.count == 0 && self.fate.refusal.is_none() && !self.fate.discard {
             self.fate.refuse(Refusal::new(Cause::NoRecipients, ""));
         }

@@ -135,7 +135,8 @@ impl Message {
         if changed {
             let name = field.name();
             let value = tree::print(&items, name.len() + 2);
-            self.put_header(&[name, b": ", &value].concat());
+            let header = [name, b": ", &value].concat();
+            self.put_header(shortened(&header, desk.settings.mime.limits.header));
         } else {
             self.put_header(field.text());
         }
@@ -231,6 +232,20 @@ impl Message {
     }
 }
 
+/// As much of a rewritten header as may be; the tabs that its lines begin with do not count.
+fn shortened(header: &[u8], limit: usize) -> &[u8] {
+    if header.len() <= limit {
+        return header;
+    }
+    let (mut before, mut counted) = (0, 0);
+    let end = header.iter().position(|&byte| {
+        counted += usize::from((before, byte) != (b'\n', b'\t'));
+        before = byte;
+        counted > limit
+    });
+    header.get(..end.unwrap_or(header.len())).unwrap_or_default().trim_ascii_end()
+}
+
 fn escaped_comment(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     for &byte in name {
@@ -240,4 +255,17 @@ fn escaped_comment(name: &[u8]) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rewritten_header_is_cut_where_it_is_too_long() {
+        for (limit, cut) in [(12, "To: a,\n\tb@c,"), (10, "To: a,\n\tb@c"), (7, "To: a,"), (3, "To:")] {
+            assert_eq!(shortened(b"To: a,\n\tb@c,\n\td@e", limit), cut.as_bytes());
+        }
+        assert_eq!(shortened(b"To: a,\n\tb@c", 10), b"To: a,\n\tb@c");
+    }
 }

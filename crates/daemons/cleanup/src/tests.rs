@@ -339,11 +339,21 @@ async fn limits_refuse() {
         Verdict::Queued | Verdict::Discarded => None,
     };
     assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"x\n".repeat(1500)).await), Some(Cause::Size));
+    let many: Vec<String> = (0..100).map(|n| format!("d{n}@e.f")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(cause(lab.mail("a@b.c", &many, "x\n").await), Some(Cause::Size));
     assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"Received: x\n".repeat(3)).await), Some(Cause::Hops));
     assert_eq!(cause(lab.mail("a@b.c", &["d@e.f"], &"Received: x\n".repeat(2)).await), None);
     assert_eq!(cause(lab.mail("a@b.c", &[], "x\n").await), Some(Cause::NoRecipients));
     assert_eq!(cause(lab.send(LOCAL, b"garbage", &[]).await), Some(Cause::Malformed));
     assert_eq!(lab.files(), 1);
+}
+
+#[tokio::test]
+async fn a_header_that_has_grown_is_cut() {
+    let lab = Lab::new("header_size_limit = 30");
+    let queued = lab.mail("a@b.c", &["d@e.f"], "To: one, two, three\nDate: y\n\n").await;
+    assert!(queued.text.starts_with("To: one@host.test, two@host.te\nDate: y\n"), "{}", queued.text);
 }
 
 #[tokio::test]
