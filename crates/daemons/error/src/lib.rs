@@ -1,6 +1,6 @@
 //! error(8): fails every recipient it is given, or defers them all as `retry`, with the next hop as the reason.
 //!
-//! The reason may begin with an enhanced status code; its class is that of the service, not of the code.
+//! The reason may begin with an enhanced status code; one of another class than the service's means nothing.
 
 use std::sync::Arc;
 
@@ -50,8 +50,17 @@ impl Agent for Error {
 
 /// What the next hop says about every recipient.
 fn outcome(class: Class, nexthop: &str) -> Outcome {
-    let (status, reason) = dsn::split_status(nexthop).unwrap_or((Status::permanent(0, 0), nexthop));
-    Detail::new(status.in_class(class), reason).outcome()
+    let plain = Status::permanent(0, 0).in_class(class);
+    let (status, reason) = match dsn::split_status(nexthop) {
+        Some((status, reason)) if status.class() != class => {
+            let log = if class == Class::Temporary { "defer" } else { "bounce" };
+            tracing::warn!("{log}_append: ignoring dsn code \"{status}\"");
+            (plain, reason)
+        }
+        Some(found) => found,
+        None => (plain, nexthop),
+    };
+    Detail::new(status, reason).outcome()
 }
 
 #[cfg(test)]
@@ -59,12 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_may_carry_a_code_but_not_its_class() {
+    fn the_reason_may_carry_a_code_of_the_right_class() {
         for (class, nexthop, status, word, reason) in [
             (Class::Permanent, "no mail here", "5.0.0", "bounced", "no mail here"),
             (Class::Permanent, "5.1.6 moved", "5.1.6", "bounced", "moved"),
-            (Class::Permanent, "4.1.6 moved", "5.1.6", "bounced", "moved"),
-            (Class::Temporary, "5.2.1 off", "4.2.1", "deferred", "off"),
+            (Class::Permanent, "4.1.6 moved", "5.0.0", "bounced", "moved"),
+            (Class::Temporary, "4.2.1 off", "4.2.1", "deferred", "off"),
+            (Class::Temporary, "5.2.1 off", "4.0.0", "deferred", "off"),
             (Class::Temporary, "later", "4.0.0", "deferred", "later"),
         ] {
             let outcome = outcome(class, nexthop);

@@ -163,7 +163,7 @@ impl Resolver {
         let mut route = routes.of_class(class, sender, &self.find).await?;
         if let Some(own) = routes.of_recipient(recipient.as_bytes(), &self.find).await? {
             if !own.transport.is_empty() {
-                route = own;
+                route = own.with_reason();
             } else if !own.nexthop.is_empty() {
                 route.nexthop = own.nexthop;
             }

@@ -18,6 +18,14 @@ impl Route {
         let (transport, nexthop) = text.split_once(':').unwrap_or((text, ""));
         Self { transport: transport.trim().to_owned(), nexthop: nexthop.trim().to_owned() }
     }
+
+    /// A route that ends here says so where it has no reason of its own.
+    pub(crate) fn with_reason(mut self) -> Self {
+        if self.nexthop.is_empty() && matches!(self.transport.as_str(), "error" | "retry") {
+            "Address is undeliverable".clone_into(&mut self.nexthop);
+        }
+        self
+    }
 }
 
 /// One set of routing parameters.

@@ -92,7 +92,8 @@ fn transport_tables_override() {
     let engine = engine(
         "recipient_delimiter = +\nrelayhost = [relay.example]\ntransport_maps = inline:{\
          {example.org = smtp:[a]}, {.example.org = smtp:}, {u+x@example.org = lmtp:unix:/x}, {u@example.org = :[c]},\
-         {example.test = :}, {none.example = error:5.7.9 go away}}\n",
+         {example.test = :}, {none.example = error:5.7.9 go away},\
+         {never.example = error:}, {later.example = retry}}\n",
     );
     for (address, expected) in [
         ("a@example.org", "smtp:[a] a@example.org"),
@@ -101,6 +102,8 @@ fn transport_tables_override() {
         ("u+y@example.org", "smtp:[c] u+y@example.org"),
         ("a@example.test", "local:mail.example.test a@example.test"),
         ("a@none.example", "error:5.7.9 go away a@none.example"),
+        ("a@never.example", "error:Address is undeliverable a@never.example"),
+        ("a@later.example", "retry:Address is undeliverable a@later.example"),
         ("a@example.com", "smtp:[relay.example] a@example.com"),
     ] {
         assert_eq!(route(&engine, address), expected, "{address}");
