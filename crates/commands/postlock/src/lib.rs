@@ -5,7 +5,7 @@
 
 use command::{Context, Fatal};
 use config::params;
-use delivery::mailbox::{LockKind, Locking};
+use delivery::mailbox::Locking;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -39,17 +39,7 @@ fn locking((delivery, queue): &Params, style: Option<&str>) -> Result<Locking, F
         Some(style) => style.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         None => delivery.mailbox_delivery_lock.clone(),
     };
-    let all = names.join(", ");
-    let kind = |name: &String| {
-        name.parse::<LockKind>()
-            .map_err(|_| Fatal::new(format!("unknown mailbox_delivery_lock value \"{name}\" in \"{all}\"")))
-    };
-    Ok(Locking {
-        kinds: names.iter().map(kind).collect::<Result<_, _>>()?,
-        attempts: u32::try_from(delivery.deliver_lock_attempts).unwrap_or(1),
-        delay: delivery.deliver_lock_delay,
-        stale: queue.stale_lock_time,
-    })
+    Ok(Locking::new(("mailbox_delivery_lock", &names), delivery, queue.stale_lock_time)?)
 }
 
 /// The status; a command that a signal ended has failed.

@@ -107,7 +107,7 @@ impl Solo for Local {
         let office = Office {
             tables,
             locking: Locking::new(
-                &params.delivery.mailbox_delivery_lock,
+                ("mailbox_delivery_lock", &params.delivery.mailbox_delivery_lock),
                 &params.delivery,
                 params.common.queue.stale_lock_time,
             )?,

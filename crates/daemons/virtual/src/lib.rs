@@ -72,7 +72,8 @@ impl Solo for Virtual {
             &environment,
         );
         let stale = params.common.queue.stale_lock_time;
-        let locking = Locking::new(&params.mailbox.virtual_mailbox_lock, &params.delivery, stale)?;
+        let names = ("virtual_mailbox_lock", &params.mailbox.virtual_mailbox_lock[..]);
+        let locking = Locking::new(names, &params.delivery, stale)?;
         let office =
             Office { tables, locking, time_zone: TimeZone::system(), relay: life.service_name.clone(), params };
         Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })

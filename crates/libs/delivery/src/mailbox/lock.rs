@@ -4,7 +4,6 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
 use dsn::Status;
@@ -25,23 +24,25 @@ pub enum LockKind {
     Dotlock,
 }
 
-impl FromStr for LockKind {
-    type Err = UnknownLock;
-
-    fn from_str(name: &str) -> Result<Self, UnknownLock> {
+impl LockKind {
+    fn of_name(name: &str) -> Option<Self> {
         match name {
-            "fcntl" => Ok(Self::Fcntl),
-            "flock" => Ok(Self::Flock),
-            "dotlock" => Ok(Self::Dotlock),
-            _ => Err(UnknownLock(name.to_owned())),
+            "fcntl" => Some(Self::Fcntl),
+            "flock" => Some(Self::Flock),
+            "dotlock" => Some(Self::Dotlock),
+            _ => None,
         }
     }
 }
 
 /// A lock that this system does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown lock method: {0}")]
-pub struct UnknownLock(String);
+#[error("unknown {parameter} value \"{name}\" in \"{value}\"")]
+pub struct UnknownLock {
+    parameter: &'static str,
+    name: String,
+    value: String,
+}
 
 /// How mailboxes are locked, and how long a locked one is waited for.
 #[derive(Debug, Clone)]
@@ -75,13 +76,19 @@ pub struct Held {
 }
 
 impl Locking {
-    /// From the names of locks, and the parameters that all mailboxes share.
+    /// From the parameter that names locks, with its value, and the parameters that all mailboxes share.
     ///
     /// # Errors
     /// A lock that does not exist.
-    pub fn new(kinds: &[String], params: &config::params::Delivery, stale: Duration) -> Result<Self, UnknownLock> {
+    pub fn new(
+        (parameter, names): (&'static str, &[String]),
+        params: &config::params::Delivery,
+        stale: Duration,
+    ) -> Result<Self, UnknownLock> {
+        let unknown = |name: &String| UnknownLock { parameter, name: name.clone(), value: names.join(", ") };
+        let kinds = names.iter().map(|name| LockKind::of_name(name).ok_or_else(|| unknown(name)));
         Ok(Self {
-            kinds: kinds.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+            kinds: kinds.collect::<Result<_, _>>()?,
             attempts: u32::try_from(params.deliver_lock_attempts).unwrap_or(u32::MAX),
             delay: params.deliver_lock_delay,
             stale,
@@ -115,7 +122,7 @@ impl Locking {
         let end = self.end();
         loop {
             match create(&path, kept) {
-                Err(error) if is_held(&error) => {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     if self.is_stale(&path) && std::fs::remove_file(&path).is_ok() {
                         continue;
                     }
@@ -204,7 +211,7 @@ fn create(lock: &Path, kept: Option<&Path>) -> io::Result<()> {
 }
 
 fn is_held(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES | Errno::EEXIST))
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAGAIN | Errno::EACCES))
 }
 
 fn fcntl_lock(file: &File) -> io::Result<()> {

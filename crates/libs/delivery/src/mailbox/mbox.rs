@@ -66,7 +66,9 @@ pub fn deliver(
     let lock = destination.dotlock()?;
     let file = regular::open_or_create(path, owner, failure)?;
     let found = file.metadata().map_err(|error| system("cannot look at file", &error))?;
-    destination.locking.lock(path, &file)?;
+    if found.is_file() {
+        destination.locking.lock(path, &file)?;
+    }
     accept(&found)?;
     if !found.is_file() {
         return write(&file, 0, 0, content, layout).map(drop).map_err(|error| Error::of_copy(error, failure));
@@ -89,6 +91,8 @@ impl Destination<'_> {
     fn dotlock(&self) -> Result<Option<lock::Dotlock>, Error> {
         match self.locking.dotlock(self.path, self.kept) {
             Ok(lock) => Ok(lock),
+            // What is no file needs no lock, such as /dev/null. To look before would cost every delivery.
+            Err(_) if std::fs::metadata(self.path).is_ok_and(|found| !found.is_file()) => Ok(None),
             Err(error) if self.dotlock == Dotlock::IfPossible && error.kind() != io::ErrorKind::AlreadyExists => {
                 tracing::warn!("unable to create lock file {}.lock: {}", self.path.display(), said(&error));
                 Ok(None)

@@ -87,6 +87,36 @@ fn links_and_missing_directories_are_refused() {
 }
 
 #[test]
+fn only_a_lock_that_somebody_has_is_waited_for() {
+    let patient = Locking { attempts: 3, delay: Duration::from_secs(30), ..locking(&[LockKind::Dotlock]) };
+    let began = std::time::Instant::now();
+    // Nobody can make files there, whoever he is.
+    let error = append(Path::new("/proc/self/box"), &patient, 0).unwrap_err();
+    assert!(error.to_string().starts_with("unable to create lock file /proc/self/box.lock: "), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(25));
+}
+
+#[test]
+fn what_is_no_file_is_written_to_without_locks() {
+    let held = std::fs::File::open("/dev/null").unwrap();
+    held.lock().unwrap();
+    // A lock file that cannot be made: its name is too long.
+    let path = format!("/{}dev/null", "./".repeat(2042));
+    append(Path::new(&path), &locking(&[LockKind::Flock, LockKind::Dotlock]), 0).unwrap();
+    held.unlock().unwrap();
+    let directory = append(Path::new("/proc/self/fd"), &locking(&[LockKind::Dotlock]), 0).unwrap_err();
+    assert_eq!(directory.to_string(), "cannot open file: Is a directory");
+}
+
+#[test]
+fn an_unknown_lock_is_named_with_its_parameter() {
+    let source = config::Source::parse(Path::new("/etc/postfix"), "").unwrap();
+    let names = ["fcntl", "nonsense"].map(str::to_owned);
+    let error = Locking::new(("x_lock", &names), &source.get().unwrap(), Duration::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "unknown x_lock value \"nonsense\" in \"fcntl, nonsense\"");
+}
+
+#[test]
 fn a_maildir_is_made_and_gets_whole_messages() {
     let directory = tempfile::tempdir().unwrap();
     let maildir = directory.path().join("Maildir");
