@@ -56,6 +56,9 @@ impl Errand<'_, '_> {
             Ok(Some(owner)) => {
                 inner.sender = owner.clone();
                 inner.owner = Some(owner);
+                // To members of a list they are the ones whom the message was for.
+                inner.recipient.original = Bytes::new();
+                inner.recipient.dsn_original = String::new();
             }
             Ok(None) if self.office.params.local.reset_owner_alias => {
                 inner.sender = self.request().message.sender.clone();
@@ -123,7 +126,9 @@ impl Errand<'_, '_> {
             0 => Notify::NEVER.bits(),
             rest => rest,
         };
-        let detail = Detail::new(Status::SENT, "alias expanded").with_action("expanded");
+        // RFC 3461 §5.2.7.3: for a list that is the end, since its owner hears of the rest.
+        let action = if inner.owner.is_some() { "delivered" } else { "expanded" };
+        let detail = Detail::new(Status::SENT, "alias expanded").with_action(action);
         let attempt = self.attempt(None);
         self.delivery.trace(&state.recipient, &attempt, &detail)
     }

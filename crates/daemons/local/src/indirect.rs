@@ -69,6 +69,9 @@ impl Errand<'_, '_> {
         let mut settled = Settled::Finished;
         for forward in std::mem::take(&mut self.forwards.0) {
             let attempt: Attempt = self.attempt(forward.owner.clone());
+            // Who has heard that an alias was expanded hears no more of it.
+            let notify = forward.recipients.first().map_or(recipient.notify, |member| member.notify);
+            let recipient = &Recipient { notify, ..recipient.clone() };
             let outcome = match self.send(&forward) {
                 Ok(queue_id) => Outcome::Sent(Detail::new(Status::SENT, format!("forwarded as {queue_id}"))),
                 Err(reason) => {
@@ -179,7 +182,8 @@ impl Errand<'_, '_> {
             if recipient.notify != 0 {
                 record::put_attribute(&mut out, "notify_flags", recipient.notify.to_string().as_bytes());
             }
-            record::put(&mut out, Type::Original, &recipient.original);
+            let is_known = !recipient.original.is_empty();
+            record::put(&mut out, Type::Original, if is_known { &recipient.original } else { &recipient.address });
             record::put(&mut out, Type::Recipient, &recipient.address);
         }
         out
