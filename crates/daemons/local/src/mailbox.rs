@@ -99,7 +99,7 @@ impl Errand<'_, '_> {
         let (path, in_spool) = if home_mailbox.is_empty() {
             (spool.join(&user.name), true)
         } else {
-            (user.home.join(home_mailbox), false)
+            (user.home.join(home_mailbox.trim_start_matches('/')), false)
         };
         let is_maildir = home_mailbox.ends_with('/') || (in_spool && spool.as_os_str().as_bytes().ends_with(b"/"));
         if is_maildir {
