@@ -127,7 +127,7 @@ impl<'d> Errand<'_, 'd> {
             Place::File => "file",
         };
         if self.prepends(word) {
-            head = head.delivered(&state.delivered().to_ascii_lowercase());
+            head = head.delivered(state.delivered());
         }
         head.into_bytes()
     }

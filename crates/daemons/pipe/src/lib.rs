@@ -218,7 +218,7 @@ impl Office {
         if flags.has('D')
             && let Some(recipient) = first
         {
-            head = head.delivered(&recipient.address.to_ascii_lowercase());
+            head = head.delivered(&recipient.address);
         }
         let quoted = |flag| if flags.has(flag) { Lines::Quoted } else { Lines::Kept };
         Layout {

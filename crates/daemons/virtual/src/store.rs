@@ -153,7 +153,7 @@ impl Errand<'_, '_> {
     fn head(&self, recipient: &Recipient, head: Head) -> Vec<u8> {
         head.return_path(&self.delivery.request().message.sender)
             .original(&recipient.original)
-            .delivered(&recipient.address.to_ascii_lowercase())
+            .delivered(&recipient.address)
             .into_bytes()
     }
 
