@@ -34,8 +34,13 @@ impl Screen {
 
     /// Prints a line.
     pub(crate) fn line(&mut self, text: &str) {
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
-        self.broken |= written.is_err();
+        self.bytes(text.as_bytes());
+        self.bytes(b"\n");
+    }
+
+    /// Prints what may be no text.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.broken |= self.out.write_all(bytes).is_err();
     }
 
     /// Warns of something, unless that is not wanted.

@@ -4,7 +4,7 @@ use crate::options::{Mode, Options};
 use crate::rewrite::reason;
 use crate::screen::{Fatal, Screen, fatal};
 use config::Source;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Shows the templates of the file that an operand or main.cf names.
 pub(crate) fn show(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
@@ -21,14 +21,14 @@ pub(crate) fn show(options: &Options, screen: &mut Screen) -> Result<(), Fatal> 
     let program = format!("{programs}/bounce");
     let mut command = Command::new(&program);
     command.args(["-S", what]).arg(&directory).arg(&file);
-    match command.output() {
+    // Warnings about the file are for whoever asked.
+    let output = command.stderr(Stdio::inherit()).output();
+    match output {
         Ok(output) if output.status.success() => {
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                screen.line(line);
-            }
+            screen.bytes(&output.stdout);
             Ok(())
         }
-        Ok(output) => Err(Fatal(String::from_utf8_lossy(&output.stderr).into_owned())),
+        Ok(_) => Err(Fatal(String::new())),
         Err(error) => fatal(format!("{program}: {}", reason(&error))),
     }
 }

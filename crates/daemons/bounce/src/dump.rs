@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use config::Source;
+use maillog::{Echo, Patience, Verbosity};
 
 use crate::template::dump;
 
@@ -18,11 +19,13 @@ pub fn run(arguments: impl Iterator<Item = String>) -> Option<ExitCode> {
     if option != "-S" {
         return None;
     }
+    // For whoever runs the command.
+    let _log = maillog::init("bounce", Echo::StderrOnly, Patience::Wait, Verbosity::Normal);
     let shown = Source::load(Path::new(directory)).map(|source| dump(&source, file, what == "texts"));
     let written = match shown {
-        Ok(text) => std::io::stdout().write_all(text.as_bytes()),
+        Ok(text) => std::io::stdout().write_all(&text),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "bounce: fatal: {error}");
+            maillog::fatal!("{error}");
             return Some(ExitCode::FAILURE);
         }
     };

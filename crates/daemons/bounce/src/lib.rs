@@ -12,6 +12,7 @@ mod original;
 mod post;
 mod report;
 pub mod template;
+mod template_file;
 mod wrap;
 
 use std::sync::Arc;

@@ -165,7 +165,7 @@ impl Report<'_> {
         self.encoding(out);
         out.push(b'\n');
         if letter.audience == Audience::Sender {
-            out.extend_from_slice(self.template.text.as_bytes());
+            out.extend_from_slice(&self.template.text);
         }
         for entry in self.entries {
             out.push(b'\n');

@@ -10,6 +10,7 @@ use config::Source;
 use tracing::warn;
 
 use crate::builtin;
+use crate::template_file::{Definition, definitions, narrow, widen};
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,11 @@ impl Kind {
         }
     }
 
+    /// What warnings call it.
+    fn class(self) -> &'static str {
+        self.name().trim_end_matches("_template")
+    }
+
     fn builtin(self) -> &'static str {
         match self {
             Self::Failure => builtin::FAILURE,
@@ -47,7 +53,7 @@ impl Kind {
 }
 
 /// The words of one kind of notice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
     /// The character set of the text.
     pub charset: String,
@@ -57,8 +63,8 @@ pub struct Template {
     pub subject: String,
     /// The `Subject:` header of the postmaster's copy.
     pub postmaster_subject: String,
-    /// The text, expanded, with its line ends.
-    pub text: String,
+    /// The text, expanded, with its line ends, in its character set.
+    pub text: Vec<u8>,
 }
 
 /// The words of all notices.
@@ -100,116 +106,95 @@ struct Words {
     origin: String,
 }
 
+/// Why a template is not used.
+#[derive(Debug, PartialEq, Eq)]
+enum Problem {
+    /// Something that it must not have, or must have.
+    Form(String),
+    /// Its text is not in its character set.
+    EightBit,
+}
+
+impl Problem {
+    fn warn(&self, path: &str, class: &str) {
+        match self {
+            Self::Form(what) => warn!("{path}: {what} in {class} template -- ignoring this template"),
+            Self::EightBit => {
+                warn!("{path}: 8-bit message text in {class} template");
+                warn!("please specify a charset value other than us-ascii");
+                warn!("-- ignoring this template for now");
+            }
+        }
+    }
+}
+
 /// The templates of a file, and built-in ones where it has none that can be used.
 fn unexpanded(path: &str) -> [Words; 4] {
-    let file = if path.is_empty() { Ok(String::new()) } else { std::fs::read_to_string(path) };
-    let file = file.unwrap_or_else(|error| {
+    let file = if path.is_empty() { Ok(Vec::new()) } else { std::fs::read(path) };
+    let file = widen(&file.unwrap_or_else(|error| {
         warn!("open {path}: {error}");
-        String::new()
+        Vec::new()
+    }));
+    let found = definitions(&file).unwrap_or_else(|problem| {
+        warn!("{path}, {problem}");
+        Vec::new()
     });
-    let found = match split_file(&file) {
-        Ok(found) => found,
-        Err(problem) => {
-            warn!("{path}: {problem}");
-            Vec::new()
-        }
-    };
+    found.iter().for_each(|definition| warn_of(path, definition));
     Kind::ALL.map(|kind| {
-        let own = found.iter().find(|(name, _)| *name == kind.name());
-        let template = match own {
-            Some((name, text)) => Template::parse(text).map_err(|problem| warn!("{path}: {name}: {problem}")).ok(),
-            None => None,
-        };
-        let origin = own.map_or("[built-in]", |_| path).to_owned();
-        let mut template = template.unwrap_or_else(|| builtin(kind));
-        template.complete(kind);
-        Words { kind, template, origin }
+        // The last one counts.
+        let own = found.iter().rfind(|definition| definition.name == kind.name());
+        let own = own.and_then(|definition| {
+            Template::parse(definition.text, kind).inspect_err(|problem| problem.warn(path, kind.class())).ok()
+        });
+        let origin = own.as_ref().map_or("[built-in]", |_| path).to_owned();
+        Words { kind, template: own.unwrap_or_else(|| builtin(kind)), origin }
     })
+}
+
+fn warn_of(path: &str, Definition { name, line, missing, .. }: &Definition<'_>) {
+    if let Some(end) = missing {
+        warn!("{path}, line {line}: missing \"{end}\" end marker");
+    }
+    if !Kind::ALL.iter().any(|kind| kind.name() == *name) {
+        warn!("{path}, line {line}: unknown template name: {name} -- ignoring this template");
+    }
 }
 
 /// The templates of a file as they would stand in one, or only their texts, expanded.
 #[must_use]
-pub fn dump(source: &Source, path: &str, expanded: bool) -> String {
+pub fn dump(source: &Source, path: &str, expanded: bool) -> Vec<u8> {
     let dumped = unexpanded(path).map(|mut words| {
-        let name = words.kind.name();
-        if expanded {
+        let head = if expanded {
             expand(&mut words.template, words.kind, &words.origin, source);
-            let name = name.replace("_template", "_text");
-            return format!("expanded_{name} = <<EOF\n{}EOF\n", words.template.text);
-        }
-        format!("{name} = <<EOF\n{}\n{}EOF\n", words.template.headers(), words.template.text)
+            format!("expanded_{}_text = <<EOF\n", words.kind.class())
+        } else {
+            format!("{} = <<EOF\n{}\n", words.kind.name(), words.template.headers())
+        };
+        [head.as_bytes(), &words.template.text, b"EOF\n"].concat()
     });
-    dumped.join("\n")
+    dumped.join(&b'\n')
 }
 
 fn builtin(kind: Kind) -> Template {
-    let (head, text) = kind.builtin().split_once("\n\n").unwrap_or_default();
-    Template::of_parts(head, text).unwrap_or_else(|_| Template {
-        charset: String::new(),
-        from: String::new(),
-        subject: String::new(),
-        postmaster_subject: String::new(),
-        text: String::new(),
-    })
-}
-
-/// The templates of a file, by name, unparsed.
-fn split_file(file: &str) -> Result<Vec<(&str, &str)>, String> {
-    let mut found = Vec::new();
-    let mut rest = file;
-    while let Some((line, after)) = rest.split_once('\n').or((!rest.is_empty()).then_some((rest, ""))) {
-        rest = after;
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, end) =
-            line.split_once('=').ok_or_else(|| format!("missing \"=\" after template name: \"{line}\""))?;
-        let (name, end) = (name.trim(), end.trim());
-        let end = end.strip_prefix("<<").map(str::trim).filter(|end| !end.is_empty());
-        let end = end.ok_or_else(|| format!("missing \"<<TOKEN\" after template name: \"{name}\""))?;
-        if !Kind::ALL.iter().any(|kind| kind.name() == name) {
-            return Err(format!("unknown template name: \"{name}\""));
-        }
-        let length = length_until(after, end).ok_or_else(|| format!("{name}: missing end of template: \"{end}\""))?;
-        let (text, after) = after.split_at_checked(length).unwrap_or((after, ""));
-        found.push((name, text));
-        rest = after.split_once('\n').map_or("", |(_, after)| after);
-    }
-    Ok(found)
-}
-
-/// How many bytes stand before the line that is only `end`.
-fn length_until(text: &str, end: &str) -> Option<usize> {
-    let mut length = 0;
-    for line in text.split_inclusive('\n') {
-        if line.trim_end_matches(['\n', '\r']) == end {
-            return Some(length);
-        }
-        length += line.len();
-    }
-    None
+    Template::of_text(kind.builtin()).unwrap_or_default()
 }
 
 impl Template {
-    /// Parses headers and text.
-    fn parse(template: &str) -> Result<Self, String> {
-        let (head, text) = match template.split_once("\n\n") {
-            Some(parts) if !template.starts_with('\n') => parts,
-            _ => ("", template.strip_prefix('\n').unwrap_or(template)),
-        };
-        Self::of_parts(head, text)
-    }
-
-    /// Fills in the subjects that are left out.
-    fn complete(&mut self, kind: Kind) {
+    /// Parses headers and text, and fills in the subjects that are left out.
+    fn parse(template: &str, kind: Kind) -> Result<Self, Problem> {
+        let mut template = Self::of_text(template)?;
         let standard = builtin(kind);
-        if self.subject.is_empty() {
-            self.subject = standard.subject;
+        if standard.postmaster_subject.is_empty() && !template.postmaster_subject.is_empty() {
+            return Err(Problem::Form("inapplicable \"Postmaster-Subject\" header label".to_owned()));
         }
-        if self.postmaster_subject.is_empty() {
-            self.postmaster_subject = standard.postmaster_subject;
+        for (own, standard) in
+            [(&mut template.subject, standard.subject), (&mut template.postmaster_subject, standard.postmaster_subject)]
+        {
+            if own.is_empty() {
+                *own = standard;
+            }
         }
+        Ok(template)
     }
 
     /// The headers as a file has them.
@@ -224,43 +209,70 @@ impl Template {
         given.map(|(name, value)| format!("{name}: {value}\n")).collect()
     }
 
-    fn of_parts(head: &str, text: &str) -> Result<Self, String> {
+    /// Lines are headers as long as they look like some; the text is what follows, without blank lines before it.
+    fn of_text(text: &str) -> Result<Self, Problem> {
         let mut template = Self {
             charset: "us-ascii".to_owned(),
             from: "Mail Delivery System <MAILER-DAEMON>".to_owned(),
-            subject: String::new(),
-            postmaster_subject: String::new(),
-            text: text.to_owned(),
+            ..Self::default()
         };
-        for line in head.lines() {
-            let (name, value) = line.split_once(':').ok_or_else(|| format!("malformed header: \"{line}\""))?;
-            if !value.is_ascii() || value.contains('\0') {
-                return Err(format!("header with characters that are not ASCII: \"{name}\""));
-            }
-            let field = match name.trim().to_ascii_lowercase().as_str() {
-                "charset" => &mut template.charset,
-                "from" => &mut template.from,
-                "subject" => &mut template.subject,
-                "postmaster-subject" => &mut template.postmaster_subject,
-                _ => return Err(format!("unknown header: \"{name}\"")),
-            };
-            value.trim().clone_into(field);
+        let mut lines = text.split_inclusive('\n').peekable();
+        while let Some((name, value)) = lines.peek().and_then(|line| header(line)) {
+            template.set(name, value)?;
+            lines.next();
         }
-        if !template.text.is_ascii() && template.charset.eq_ignore_ascii_case("us-ascii") {
-            return Err("text with characters that are not in the template's character set".to_owned());
+        while lines.next_if(|line| line.trim().is_empty()).is_some() {}
+        let mut text: String = lines.collect();
+        if text.is_empty() {
+            return Err(Problem::Form("missing message text".to_owned()));
         }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        if !text.is_ascii() && template.charset.eq_ignore_ascii_case("us-ascii") {
+            return Err(Problem::EightBit);
+        }
+        template.text = narrow(&text);
         Ok(template)
     }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        let problem = |what: &str| Err(Problem::Form(format!("{what} \"{name}\" header value")));
+        if value.is_empty() {
+            return problem("empty");
+        }
+        if !value.is_ascii() || value.contains('\0') {
+            return problem("non-ASCII");
+        }
+        let field = match name.to_ascii_lowercase().as_str() {
+            "charset" => &mut self.charset,
+            "from" => &mut self.from,
+            "subject" => &mut self.subject,
+            "postmaster-subject" => &mut self.postmaster_subject,
+            _ => return Err(Problem::Form(format!("unknown \"{name}\" header label"))),
+        };
+        value.clone_into(field);
+        Ok(())
+    }
+}
+
+/// The name and the value of a line that is a header.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let name = name.trim_end();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    is_name.then(|| (name, value.trim()))
 }
 
 /// Expands the text of a template.
 fn expand(template: &mut Template, kind: Kind, origin: &str, source: &Source) {
+    // Values are in the text's character set as much as its other bytes.
     let names = |name: &str| -> Option<Cow<'_, str>> {
-        let kind = kind.name().trim_end_matches("_template");
-        timed(name, kind, origin, source).or_else(|| named(name, source))
+        let value = timed(name, kind.class(), origin, source).or_else(|| named(name, source))?;
+        Some(if value.is_ascii() { value } else { Cow::Owned(widen(value.as_bytes())) })
     };
-    match config::expand(&template.text, &names) {
-        Ok(text) => template.text = text,
+    match config::expand(&widen(&template.text), &names) {
+        Ok(text) => template.text = narrow(&text),
         Err(problem) => warn!("{origin}: {}: {problem}", kind.name()),
     }
 }
@@ -310,7 +322,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn templates(main_cf: &str, file: &str) -> Templates {
+    fn templates(main_cf: &str, file: impl AsRef<[u8]>) -> Templates {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bounce.cf");
         std::fs::write(&path, file).unwrap();
@@ -328,45 +340,71 @@ mod tests {
         let failure = all.of(Kind::Failure);
         assert_eq!((&*failure.charset, &*failure.subject), ("utf-8", "Leider nicht"));
         assert_eq!(failure.postmaster_subject, "Postmaster Copy: Undelivered Mail");
-        assert_eq!(failure.text, "Hallö von mail.example.test in example.test, $1.\n");
+        assert_eq!(failure.text, "Hallö von mail.example.test in example.test, $1.\n".as_bytes());
         assert_eq!(all.of(Kind::Delay).subject, "Delayed Mail (still being retried)");
     }
 
     #[test]
     fn times_are_given_in_the_unit_asked_for() {
         let all = templates("delay_warning_time = 4h\nmaximal_queue_lifetime = 5d\n", "");
-        assert!(
-            all.of(Kind::Delay)
-                .text
-                .contains("for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n")
-        );
+        let text = String::from_utf8(all.of(Kind::Delay).text.clone()).unwrap();
+        assert!(text.contains("for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n"));
     }
 
     #[test]
     fn templates_can_be_shown() {
         let source = Source::parse(Path::new("/etc/postfix"), "myhostname = h.test\n").unwrap();
-        let templates = dump(&source, "", false);
+        let dump = |expanded| String::from_utf8(dump(&source, "", expanded)).unwrap();
+        let templates = dump(false);
         assert!(
             templates.starts_with(
                 "failure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System <MAILER-DAEMON>\n"
             )
         );
         assert!(templates.contains("host $myhostname.\n") && !templates.contains("Postmaster-Subject: \n"));
-        let texts = dump(&source, "", true);
+        let texts = dump(true);
         assert!(texts.starts_with("expanded_failure_text = <<EOF\nThis is the mail system at host h.test.\n"));
         assert!(texts.contains("EOF\n\nexpanded_verify_text = <<EOF\n"));
     }
 
     #[test]
+    fn a_text_is_in_its_own_character_set() {
+        let file = b"failure_template = <<EOF\nCharset: iso-8859-1\n\nJ\xf6rg $myhostname\nEOF\n";
+        let all = templates("myhostname = h\u{e4}.test\n", file);
+        assert_eq!(all.of(Kind::Failure).text, b"J\xf6rg h\xc3\xa4.test\n");
+    }
+
+    #[test]
+    fn the_last_of_a_name_counts_and_needs_no_end() {
+        let one = "failure_template = <<EOF\nFrom: c\n\none\nEOF\n";
+        let all = templates("", format!("{one}failure_template = <<E2\nFrom: d\nTo : me\n"));
+        assert_eq!(all.of(Kind::Failure).from, "Mail Delivery System <MAILER-DAEMON>");
+        let all = templates("", format!("other = x\n{one}failure_template = <<E2\nFrom: d\nno header\n\nEOF"));
+        assert_eq!(all.of(Kind::Failure).from, "d");
+        assert_eq!(all.of(Kind::Failure).text, b"no header\n\nEOF\n");
+        assert_eq!(templates("", "failure_template = one line").of(Kind::Failure).text, b"one line\n");
+    }
+
+    #[test]
     fn what_is_malformed_is_replaced_by_the_built_in_words() {
-        for file in [
-            "failure_template = EOF\n",
-            "failure_template = <<EOF\nSubject: x\n",
-            "other_template = <<EOF\nEOF\n",
-            "failure_template = <<EOF\nNonsense: x\n\ntext\nEOF\n",
-            "failure_template = <<EOF\nSubject: x\n\nö\nEOF\n",
+        let problem = |text, kind| match Template::parse(text, kind).unwrap_err() {
+            Problem::Form(what) => what,
+            Problem::EightBit => "8-bit".to_owned(),
+        };
+        for (text, expected) in [
+            ("Nonsense: x\n\ntext\n", "unknown \"Nonsense\" header label"),
+            ("Subject:\n\ntext\n", "empty \"Subject\" header value"),
+            ("Subject: \u{f6}\n\ntext\n", "non-ASCII \"Subject\" header value"),
+            ("Subject: x\n\n \n", "missing message text"),
+            ("", "missing message text"),
+            ("Subject: x\n\n\u{f6}\n", "8-bit"),
         ] {
-            assert_eq!(templates("", file).of(Kind::Failure).subject, "Undelivered Mail Returned to Sender", "{file}");
+            assert_eq!(problem(text, Kind::Failure), expected, "{text}");
+            let all = templates("", format!("failure_template = <<EOF\n{text}EOF\n"));
+            assert_eq!(all.of(Kind::Failure).subject, "Undelivered Mail Returned to Sender", "{text}");
         }
+        let inapplicable = problem("Postmaster-Subject: x\n\ntext\n", Kind::Success);
+        assert_eq!(inapplicable, "inapplicable \"Postmaster-Subject\" header label");
+        assert_eq!(templates("", "garbage\n").of(Kind::Failure).subject, "Undelivered Mail Returned to Sender");
     }
 }

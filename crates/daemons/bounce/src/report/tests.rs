@@ -56,7 +56,7 @@ fn template() -> Template {
         from: "Mail Delivery System <MAILER-DAEMON>".into(),
         subject: "Undelivered Mail Returned to Sender".into(),
         postmaster_subject: "Postmaster Copy: Undelivered Mail".into(),
-        text: "This is the mail system.\n".into(),
+        text: b"This is the mail system.\n".to_vec(),
     }
 }
 
