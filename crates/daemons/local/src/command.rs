@@ -32,7 +32,7 @@ impl Errand<'_, '_> {
             return self.fail(state, Status::temporary(3, 5), CONFIGURATION);
         };
         let directory = directory.trim();
-        let environment = self.environment(state, &user);
+        let environment = self.environment(state);
         let command = Command {
             line: Line::Text(line),
             shell: &params.local.local_command_shell,
@@ -44,7 +44,7 @@ impl Errand<'_, '_> {
             output_limit: OUTPUT_LIMIT,
         };
         let layout = Layout::plain(self.head(state, Some(&self.office.now()), Place::Command));
-        match delivery::command::deliver(&command, &mut self.content(), &layout) {
+        match delivery::command::deliver("local", &command, &mut self.content(), &layout) {
             Ok(_) => self.sent(state, format!("delivered to command: {line}")),
             Err(detail) => {
                 let outcome: Outcome = detail.outcome();

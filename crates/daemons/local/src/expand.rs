@@ -67,17 +67,19 @@ fn filtered(value: &str, filter: &str) -> String {
 }
 
 impl Errand<'_, '_> {
-    /// What a command finds in its environment.
-    pub(crate) fn environment(&self, state: &State, user: &User) -> Vec<(String, String)> {
+    /// What a command finds in its environment. One with the rights of default_privs is nobody's, and has no home.
+    pub(crate) fn environment(&self, state: &State) -> Vec<(String, String)> {
         let filter = &self.office.params.local.command_expansion_filter;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let client = &self.request().client;
         let delivered = state.delivered();
+        let user = state.rights.as_ref();
+        let name = user.map_or_else(|| text(&state.user), |user| user.name.clone());
         let mut given = vec![
-            ("USER", user.name.clone()),
-            ("LOGNAME", user.name.clone()),
-            ("HOME", user.home.display().to_string()),
-            ("SHELL", user.shell.display().to_string()),
+            ("USER", name.clone()),
+            ("LOGNAME", name),
+            ("HOME", user.map_or_else(String::new, |user| user.home.display().to_string())),
+            ("SHELL", user.map_or_else(String::new, |user| user.shell.display().to_string())),
             ("SENDER", text(&state.sender)),
             ("RECIPIENT", text(delivered)),
             ("ORIGINAL_RECIPIENT", text(&state.recipient.original)),

@@ -12,6 +12,11 @@ impl Flags {
     pub(crate) fn has(&self, flag: char) -> bool {
         self.0.contains(flag)
     }
+
+    /// The flag, if there is one, that writes a recipient into the message, so that there can be only one.
+    pub(crate) fn for_one_recipient(&self) -> Option<char> {
+        ['D', 'O'].into_iter().find(|flag| self.has(*flag))
+    }
 }
 
 /// What master.cf says of a command.
@@ -154,6 +159,8 @@ mod tests {
         assert_eq!(found.argv, ["/bin/prog", "-f", "$sender", "user=x"]);
         assert_eq!((&found.eol[..], &*found.null_sender, found.size), (&b"\r\n"[..], "", Some(1000)));
         assert!(found.flags.has('D') && !found.flags.has('q'));
+        let for_one = |flags: &str| Flags(flags.to_owned()).for_one_recipient();
+        assert_eq!(["hu", "RO", "OD"].map(for_one), [None, Some('O'), Some('D')]);
     }
 
     #[test]

@@ -24,6 +24,11 @@ use crate::macros::Macros;
 
 /// How much of a command's output is kept.
 const OUTPUT_LIMIT: usize = 4096;
+/// How much of what a successful command says is shown.
+const SHOWN_LIMIT: usize = 100;
+
+/// A fault that the administrator must mend; it is in the log.
+const CONFIGURATION: &str = "mail system configuration error";
 
 config::bundle! {
     /// The parameters of pipe(8).
@@ -107,6 +112,15 @@ impl solo::Agent for Office {
         let attempt = Attempt::by(self.relay.clone());
         let request = delivery.request();
         let mut recipients: Vec<&Recipient> = request.recipients.iter().collect();
+        if let Some(flag) = self.attributes.flags.for_one_recipient()
+            && recipients.len() > 1
+        {
+            warn!("pipe flag '{flag}' requires {}_destination_recipient_limit = 1", self.relay);
+            for recipient in recipients {
+                delivery.settle(recipient, &attempt, Detail::new(Status::temporary(3, 5), CONFIGURATION).outcome());
+            }
+            return;
+        }
         if self.attributes.flags.has('D') && !self.refuse_loops(delivery, &attempt, &mut recipients) {
             return;
         }
@@ -165,7 +179,7 @@ impl Office {
             Err(error) => {
                 let directory = &self.params.layout.config_directory;
                 warn!("file {directory}/master.cf: service {}: {error}", self.relay);
-                return Detail::new(Status::temporary(3, 5), "mail system configuration error").outcome();
+                return Detail::new(Status::temporary(3, 5), CONFIGURATION).outcome();
             }
         };
         match request.mode {
@@ -187,9 +201,9 @@ impl Office {
         };
         let layout = self.layout(&request.message.sender, recipients);
         let mut content = content_of(delivery.file(), request.message.data_offset);
-        match delivery::command::deliver(&command, &mut content, &layout) {
+        match delivery::command::deliver("pipe", &command, &mut content, &layout) {
             Ok(said) => {
-                let said = if said.is_empty() { said } else { format!(" ({said})") };
+                let said = if said.is_empty() { said } else { format!(" ({})", cut(&said)) };
                 let action = if self.attributes.flags.has('X') { "delivered" } else { "relayed" };
                 let text = format!("delivered via {} service{said}", self.relay);
                 Outcome::Sent(Detail::new(Status::SENT, text).with_action(action))
@@ -227,6 +241,25 @@ impl Office {
             from_lines: quoted('>'),
             dot_lines: quoted('.'),
             end: if flags.has('B') { End::BlankLine } else { End::Plain },
+        }
+    }
+}
+
+/// As much of a text as is shown.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= SHOWN_LIMIT).last();
+    text.get(..end.unwrap_or(0)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_characters_are_shown() {
+        for (text, expected) in [("", 0), ("short", 5), (&"x".repeat(101), 100), (&format!("{}ää", "x".repeat(97)), 99)]
+        {
+            assert_eq!(cut(text), &text[..expected]);
         }
     }
 }

@@ -29,11 +29,16 @@ const EXIT_CODES: [(i32, Status, &str); 15] = [
     (78, Status::permanent(3, 5), "local configuration error"),
 ];
 
-/// Runs a command with the message on its standard input; what it says is the result.
+/// Runs a command for the delivery agent `agent`, with the message on its standard input; what it says is the result.
 ///
 /// # Errors
 /// The outcome of every recipient, if the command did not take the message.
-pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) -> Result<String, Box<Detail>> {
+pub fn deliver(
+    agent: &str,
+    command: &Command<'_>,
+    content: &mut Content,
+    layout: &Layout,
+) -> Result<String, Box<Detail>> {
     let mut unreadable = None;
     let finished = privsep::run(command, |input| {
         let mut out = io::BufWriter::with_capacity(16 * 1024, Forward(input));
@@ -56,7 +61,7 @@ pub fn deliver(command: &Command<'_>, content: &mut Content, layout: &Layout) ->
     let name = name(command);
     match finished {
         Ok(finished) => judge(&finished, &name),
-        Err(error) => Err(not_started(&error, command)),
+        Err(error) => Err(not_started(&error, agent, command)),
     }
 }
 
@@ -84,6 +89,8 @@ fn name(command: &Command<'_>) -> String {
 fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
     let output = clean(&finished.output);
     let Some(status) = finished.status else {
+        let doing = if finished.input.is_ok() { "read" } else { "write" };
+        tracing::warn!("pipe_command_{doing}: {doing} time limit exceeded");
         let text = format!("Command time limit exceeded: \"{name}\"");
         return Err(failure(Status::permanent(3, 0), &text, &output));
     };
@@ -121,17 +128,24 @@ fn failure(status: Status, text: &str, output: &str) -> Box<Detail> {
     Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(status, reason) })
 }
 
-fn not_started(error: &privsep::Error, command: &Command<'_>) -> Box<Detail> {
-    let text = match error {
+/// What keeps a command from being started is in the log, and looks as if the command had said it; but what became of its
+/// directories is no business of the sender.
+fn not_started(error: &privsep::Error, agent: &str, command: &Command<'_>) -> Box<Detail> {
+    let (text, output) = match error {
         privsep::Error::Execute { path, source } => {
-            format!("execvp {}: {}", path.display(), crate::mailbox::said(source))
+            let is_direct = matches!(command.line, Line::Text(_)) && command.shell.trim().is_empty();
+            let place = if is_direct { "" } else { "pipe_command: " };
+            let text = format!("{place}execvp {}: {}", path.display(), crate::mailbox::said(source));
+            let output = format!("{agent}: fatal: {text} ");
+            (text, output)
         }
-        privsep::Error::Lookup { .. } | privsep::Error::Rights { .. } | privsep::Error::Descriptor { .. } => {
-            format!("{}: {error}", name(command))
+        privsep::Error::Rights { what, source } => (format!("{what}: {}", crate::mailbox::said(source)), String::new()),
+        privsep::Error::Lookup { .. } | privsep::Error::Descriptor { .. } => {
+            (format!("{}: {error}", name(command)), String::new())
         }
     };
-    tracing::warn!("cannot run command: {text}");
-    failure(Status::temporary(3, 0), "temporary failure", &text)
+    maillog::fatal!("{text}");
+    failure(Status::temporary(3, 0), "temporary failure", &output)
 }
 
 /// Output as one line.
@@ -187,5 +201,31 @@ mod tests {
     fn input_that_could_not_be_written_is_not_delivered() {
         let broken = Finished { input: Err(io::ErrorKind::TimedOut.into()), ..finished(0, "") };
         assert_eq!(judge(&broken, "x").unwrap_err().status, Status::temporary(3, 0));
+    }
+
+    #[test]
+    fn what_is_not_started_waits() {
+        let command = |line, directory: Option<&'static str>| Command {
+            line,
+            shell: "",
+            user: None,
+            root: None,
+            directory: directory.map(std::path::Path::new),
+            environment: &[],
+            time_limit: std::time::Duration::from_secs(20),
+            output_limit: 100,
+        };
+        let words = ["/nonexistent".to_owned()];
+        for (command, expected) in [
+            (command(Line::Text("/nonexistent"), None), ". Command output: local: fatal: execvp /nonexistent: "),
+            (command(Line::Words(&words), None), ". Command output: local: fatal: pipe_command: execvp /nonexistent: "),
+            (command(Line::Text("cat"), Some("/nonexistent")), ""),
+        ] {
+            let error = privsep::run(&command, |_| Ok(())).unwrap_err();
+            let detail = not_started(&error, "local", &command);
+            let said = if expected.is_empty() { "" } else { "No such file or directory " };
+            assert_eq!(detail.reason, format!("temporary failure{expected}{said}"));
+            assert_eq!(detail.status, Status::temporary(3, 0));
+        }
     }
 }

@@ -141,7 +141,7 @@ fn spawn_words(command: &Command<'_>, words: &[String]) -> Result<Child, Error> 
     let setup = Setup::of(command)?;
     // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.
     unsafe { process.pre_exec(move || setup.apply()) };
-    process.spawn().map_err(|source| Error::Execute { path: name.into(), source })
+    process.spawn().map_err(|source| Step::error(source, name, command))
 }
 
 /// A command that has a connection as its standard streams.
@@ -202,6 +202,40 @@ fn identity(user: Option<&User>) -> Option<(Uid, Gid)> {
     user.filter(|_| is_root()).map(|user| (Uid::from_raw(user.uid), Gid::from_raw(user.gid)))
 }
 
+/// What failed in the child. Only a number comes back from there; those of errors are smaller than [`Step::UNIT`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Root = 1,
+    Directory = 2,
+}
+
+impl Step {
+    const UNIT: i32 = 0x1000;
+
+    fn failed(self, errno: nix::Error) -> io::Error {
+        io::Error::from_raw_os_error(self as i32 * Self::UNIT + errno as i32)
+    }
+
+    /// The error of a command that was not started.
+    fn error(source: io::Error, name: &str, command: &Command<'_>) -> Error {
+        let number = source.raw_os_error().unwrap_or(0);
+        let shown = |path: Option<&Path>| path.unwrap_or(Path::new("")).display().to_string();
+        let what = match number / Self::UNIT {
+            step if step == Self::Root as i32 => format!("chroot({})", shown(command.root)),
+            step if step == Self::Directory as i32 => {
+                let (uid, gid) = command.user.map_or_else(own_identity, |user| (user.uid, user.gid));
+                format!("cannot change directory to \"{}\" for uid={uid} gid={gid}", shown(command.directory))
+            }
+            _ => return Error::Execute { path: name.into(), source },
+        };
+        Error::Rights { what, source: io::Error::from_raw_os_error(number % Self::UNIT) }
+    }
+}
+
+fn own_identity() -> (u32, u32) {
+    (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw())
+}
+
 /// What the child does before it becomes the command; all memory is made before.
 struct Setup {
     user: Option<(Uid, Gid)>,
@@ -230,8 +264,8 @@ impl Setup {
             return Err(io::Error::last_os_error());
         }
         if let Some(root) = &self.root {
-            nix::unistd::chroot(root.as_c_str())?;
-            nix::unistd::chdir(c"/")?;
+            let entered = nix::unistd::chroot(root.as_c_str()).and_then(|()| nix::unistd::chdir(c"/"));
+            entered.map_err(|errno| Step::Root.failed(errno))?;
         }
         if let Some((uid, gid)) = self.user {
             // Once root again, should the caller be another user for the moment.
@@ -241,7 +275,7 @@ impl Setup {
             nix::unistd::setresuid(uid, uid, uid)?;
         }
         if let Some(directory) = &self.directory {
-            nix::unistd::chdir(directory.as_c_str())?;
+            nix::unistd::chdir(directory.as_c_str()).map_err(|errno| Step::Directory.failed(errno))?;
         }
         nix::sys::signal::SigSet::empty().thread_set_mask()?;
         close_rest();

@@ -43,6 +43,22 @@ fn missing_program_is_an_error() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_entered_is_not_a_missing_program() {
+    let mut wanted = command(Line::Text("cat"));
+    wanted.directory = Some(Path::new("/no/such/directory"));
+    let (uid, gid) = own_identity();
+    let error = run(&wanted, |_| Ok(())).unwrap_err();
+    let expected = format!("cannot change directory to \"/no/such/directory\" for uid={uid} gid={gid}: ");
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert!(matches!(error, Error::Rights { source, .. } if source.kind() == ErrorKind::NotFound));
+    if is_root() {
+        wanted.root = Some(Path::new("/no/such/root"));
+        let error = run(&wanted, |_| Ok(())).unwrap_err();
+        assert!(error.to_string().starts_with("chroot(/no/such/root): "), "{error}");
+    }
+}
+
+#[test]
 fn output_is_bounded_and_input_may_stay_unread() {
     let mut wanted = command(Line::Text("head -c 300000 /dev/zero; exec <&-"));
     wanted.output_limit = 100;
