@@ -7,8 +7,6 @@
 mod access;
 mod names;
 mod open;
-#[cfg(test)]
-mod rehearsal;
 mod resolve;
 mod session;
 mod settings;
@@ -169,3 +167,6 @@ fn system_text(error: &std::io::Error) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod rehearsal;
