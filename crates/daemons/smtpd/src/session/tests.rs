@@ -204,6 +204,8 @@ fn a_proxy_tells_what_its_client_said() {
     assert_eq!(refused("PROTO=ESMTP HELO=a<b>"), "proto=ESMTP helo=<a?b?>");
     assert_eq!(refused("HELO=x"), "proto=SMTP helo=<x>");
     assert_eq!(refused("HELO=[UNAVAILABLE]"), "proto=SMTP");
+    let heard = session(main, &["EHLO c.test", "XCLIENT FOO=x", "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+    heard.assert_logged("to=<a@b.test> proto=ESMTP helo=<c.test>");
 }
 
 #[test]

@@ -29,11 +29,10 @@ impl Session {
             Err(reply) => return Next::Error(reply),
         };
         // It is a new session, whose client has said as much as the proxy tells.
-        (self.helo, self.spoken) = (None, Protocol::Smtp);
-        for attribute in &attributes {
-            if let Err(reply) = self.impersonate(attribute) {
-                return Next::Error(reply);
-            }
+        let before = (self.helo.take(), std::mem::replace(&mut self.spoken, Protocol::Smtp));
+        if let Err(reply) = attributes.iter().try_for_each(|attribute| self.impersonate(attribute)) {
+            (self.helo, self.spoken) = before;
+            return Next::Error(reply);
         }
         self.peer.rename(self.server.params.smtpd.smtpd_client_port_logging);
         self.flush_history(0).await;
