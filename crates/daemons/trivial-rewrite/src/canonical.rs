@@ -68,17 +68,12 @@ impl Rules {
         }
         let local = address.as_bytes();
         let swapped = self.swap_bangpath.then(|| split_at(local, local.iter().position(|&b| b == b'!'))).flatten();
-        if let Some((site, user)) = swapped
-            && !site.is_empty()
-            && !user.is_empty()
-        {
+        if let Some((site, user)) = swapped {
             return Some(Address::from_parts(user, site));
         }
         let percent =
             self.allow_percent_hack.then(|| split_at(local, local.iter().rposition(|&b| b == b'%'))).flatten();
-        percent
-            .filter(|(user, site)| !user.is_empty() && !site.is_empty())
-            .map(|(user, site)| Address::from_parts(user, site))
+        percent.map(|(user, site)| Address::from_parts(user, site))
     }
 
     fn with_complete_domain(&self, address: Address) -> Address {
@@ -149,7 +144,12 @@ mod tests {
             ("@x", "@x.example.test"),
             ("a@b..", "a@b.."),
             ("a@.b", "a@.b"),
-            ("!x", "!x@mail.example.test"),
+            ("!x", "x@"),
+            ("x!", "@x.example.test"),
+            ("!", "@"),
+            ("x%", "x@"),
+            ("%x", "@x.example.test"),
+            ("x!y!", "y!@x.example.test"),
             ("", ""),
         ] {
             assert_eq!(rules(true).rewrite(&Address::from(address)), Address::from(canonical), "{address}");
