@@ -179,6 +179,7 @@ impl Kind {
             | Self::ResentFrom
             | Self::ResentReplyTo
             | Self::ResentSender
+            | Self::ReturnPath
             | Self::ReturnReceiptTo
             | Self::Sender => Some(Addresses::Sender),
             Self::Bcc | Self::Cc | Self::To | Self::ResentBcc | Self::ResentCc | Self::ResentTo => {
@@ -239,6 +240,20 @@ mod tests {
         }
         for text in ["", ":", " Subject: x", "this is no header", "a b: c", "S\u{e4}: x", "Subject"] {
             assert_eq!(Field::new(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_hold_addresses_of_senders_or_recipients() {
+        for (kind, addresses) in [
+            (Kind::From, Some(Addresses::Sender)),
+            (Kind::ReturnPath, Some(Addresses::Sender)),
+            (Kind::Cc, Some(Addresses::Recipient)),
+            (Kind::ApparentlyTo, Some(Addresses::Mentioned)),
+            (Kind::MessageId, None),
+            (Kind::Other, None),
+        ] {
+            assert_eq!(kind.addresses(), addresses, "{kind:?}");
         }
     }
 
