@@ -182,6 +182,9 @@ impl Greeted {
         {
             hidden = Keywords::parse(&String::from_utf8_lossy(&words)).unwrap_or(hidden);
         }
+        if let Some(limit) = bad_size(answer).filter(|_| !hidden.has(Keyword::Size)) {
+            warn!("bad EHLO SIZE limit \"{limit:.100}\" from {}", self.dialogue.relay());
+        }
         let all = Offer::parse(answer.texts(), Keywords::NONE);
         let discarded = all.keywords.and(hidden);
         if !discarded.is_empty() && !hidden.has(Keyword::SilentDiscard) {
@@ -189,6 +192,16 @@ impl Greeted {
         }
         Offer::parse(answer.texts(), hidden)
     }
+}
+
+/// What follows SIZE, where that is no number.
+fn bad_size(answer: &Answer) -> Option<String> {
+    answer.texts().skip(1).find_map(|line| {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let limit = words.next().filter(|word| word.eq_ignore_ascii_case(b"SIZE")).and(words.next())?;
+        let printable = || String::from_utf8_lossy(limit).replace(|c: char| c.is_control(), "?");
+        (!limit.iter().all(u8::is_ascii_digit)).then(printable)
+    })
 }
 
 /// Whether the first word of a reply is our own name.
@@ -209,5 +222,18 @@ impl Ready {
     #[must_use]
     pub fn message_refused(&self, stage: Stage, answer: &Answer) -> Failure {
         Failure::message(replied(self.peer(), stage, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_is_no_number_is_told() {
+        for (line, bad) in [("size abc", Some("abc")), ("SIZE 100", None), ("SIZE", None), ("DSN abc", None)] {
+            let answer = Answer { code: 250, status: None, text: format!("250-mx.test\n250 {line}").into_bytes() };
+            assert_eq!(bad_size(&answer).as_deref(), bad, "{line}");
+        }
     }
 }
