@@ -121,9 +121,9 @@ impl Message {
             Addresses::Recipient | Addresses::Mentioned => Class::HeaderRecipient,
         };
         let desk = Arc::clone(&self.desk);
-        let mut items = tree::parse(field.value(), desk.settings.limits.header_tokens);
+        let (mut items, spelling) = tree::parse_spelled(field.value(), desk.settings.limits.header_tokens);
         let maps = self.handling.mapping == Switch::On && desk.tables.mapping.covers(class);
-        let mut changed = false;
+        let mut changed = spelling == tree::Spelling::Unusual;
         for address in items.iter_mut().filter_map(tree::Item::address_mut).filter(|address| !address.is_empty()) {
             if !maps && is_canonical(address) {
                 continue;

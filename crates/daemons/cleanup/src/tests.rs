@@ -144,6 +144,12 @@ async fn a_message_is_completed_and_queued() {
 }
 
 #[tokio::test]
+async fn addresses_lose_quotes_that_they_do_not_need() {
+    let queued = Lab::new("").mail("me", &["you"], "To: \"a\"@b.c, \"D E\" <\"f g\"@h.i>\n\n").await;
+    assert!(queued.text.starts_with("To: a@b.c, \"D E\" <\"f g\"@h.i>\n"), "{}", queued.text);
+}
+
+#[tokio::test]
 async fn headers_of_remote_clients_are_left_alone() {
     let lab = Lab::new("");
     let mut records = envelope("me@example.com", &["you@host.test"]);

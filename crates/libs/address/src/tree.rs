@@ -9,7 +9,7 @@ mod lex;
 mod parse;
 mod print;
 
-pub use parse::parse;
+pub use parse::{Spelling, parse, parse_spelled};
 pub use print::{phrase, print};
 
 use crate::Address;

@@ -15,6 +15,13 @@ pub(super) enum Kind<'a> {
     Special(u8),
 }
 
+impl Kind<'_> {
+    /// Whether it is a word that was quoted or had backslashes; a domain literal is as it was written.
+    pub(super) fn is_escaped(&self) -> bool {
+        matches!(self, Self::Word(Cow::Owned(word)) if !word.starts_with(b"["))
+    }
+}
+
 /// A token and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Token<'a> {

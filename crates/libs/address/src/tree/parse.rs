@@ -13,16 +13,39 @@ const USUAL: usize = 32;
 /// Parses the value of an address header. Of more than `limit` tokens the rest is left out (`header_address_token_limit`).
 #[must_use]
 pub fn parse(text: &[u8], limit: usize) -> Vec<Item> {
+    parse_spelled(text, limit).0
+}
+
+/// How the addresses of a header are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Spelling {
+    /// As [`super::print`] would write them.
+    Usual,
+    /// Some with quotes or backslashes that they do not need.
+    Unusual,
+}
+
+/// The same as [`parse`], and how the addresses are written.
+#[must_use]
+pub fn parse_spelled(text: &[u8], limit: usize) -> (Vec<Item>, Spelling) {
     let tokens = tokens(text, limit);
     let groups_left = tokens.iter().filter(|token| token.is(b';')).count();
     let brackets_left = tokens.iter().filter(|token| token.is(b'>')).count();
-    let mut parser = Parser { text, items: Vec::new(), unit: Vec::new(), groups_left, brackets_left, in_group: false };
+    let mut parser = Parser {
+        text,
+        items: Vec::new(),
+        unit: Vec::new(),
+        groups_left,
+        brackets_left,
+        in_group: false,
+        spelling: Spelling::Usual,
+    };
     let mut rest = tokens.into_iter();
     while let Some(token) = rest.next() {
         parser.token(token, &mut rest);
     }
     parser.end_unit();
-    parser.items
+    (parser.items, parser.spelling)
 }
 
 struct Parser<'a> {
@@ -35,6 +58,7 @@ struct Parser<'a> {
     /// How many `>` are still to come.
     brackets_left: usize,
     in_group: bool,
+    spelling: Spelling,
 }
 
 impl<'a> Parser<'a> {
@@ -73,7 +97,9 @@ impl<'a> Parser<'a> {
     fn bracket(&mut self, rest: &mut std::vec::IntoIter<Token<'a>>) {
         let mut internal = Vec::with_capacity(USUAL);
         let mut comments = Vec::new();
+        let mut escaped = false;
         for token in rest.by_ref() {
+            let is_escaped = token.kind.is_escaped();
             match token.kind {
                 Kind::Special(b'>') => {
                     self.brackets_left = self.brackets_left.saturating_sub(1);
@@ -84,11 +110,15 @@ impl<'a> Parser<'a> {
                     internal.push(b';');
                 }
                 Kind::Special(special) => internal.push(special),
-                Kind::Word(word) => internal.extend_from_slice(&word),
+                Kind::Word(word) => {
+                    escaped |= is_escaped;
+                    internal.extend_from_slice(&word);
+                }
                 Kind::Comment => comments.push(self.span(token.start, token.end)),
             }
         }
-        self.items.push(Item::Angle(Address::new(internal)));
+        let address = self.address(internal, escaped);
+        self.items.push(Item::Angle(address));
         self.items.extend(comments.into_iter().map(Item::Comment));
     }
 
@@ -121,9 +151,9 @@ impl<'a> Parser<'a> {
             after_word = true;
             let written = self.text.get(token.start..token.end).unwrap_or_default();
             match &token.kind {
-                Kind::Word(Cow::Owned(word)) if !written.starts_with(b"[") => {
+                Kind::Word(word) if token.kind.is_escaped() => {
                     let plain = !written.starts_with(b"\"") && is_dot_string(word);
-                    text.extend_from_slice(&if plain { Cow::Borrowed(word) } else { Cow::Owned(quoted_string(word)) });
+                    text.extend_from_slice(&if plain { word.clone() } else { Cow::Owned(quoted_string(word)) });
                 }
                 Kind::Word(_) | Kind::Comment | Kind::Special(_) => text.extend_from_slice(written),
             }
@@ -138,9 +168,9 @@ impl<'a> Parser<'a> {
         }
         let mut internal = Vec::with_capacity(USUAL);
         let mut comments = Vec::new();
-        let mut after_word = false;
-        let mut found = false;
+        let (mut after_word, mut found, mut escaped) = (false, false, false);
         for token in std::mem::take(&mut self.unit) {
+            let is_escaped = token.kind.is_escaped();
             match token.kind {
                 Kind::Comment => comments.push(self.span(token.start, token.end)),
                 Kind::Special(special) => {
@@ -149,23 +179,34 @@ impl<'a> Parser<'a> {
                 }
                 Kind::Word(word) => {
                     if after_word {
-                        self.bare(std::mem::take(&mut internal), &mut comments);
+                        self.bare(std::mem::take(&mut internal), std::mem::take(&mut escaped), &mut comments);
                     }
+                    escaped |= is_escaped;
                     internal.extend_from_slice(&word);
                     (after_word, found) = (true, true);
                 }
             }
         }
         if found {
-            self.bare(internal, &mut comments);
+            self.bare(internal, escaped, &mut comments);
         } else {
             self.items.extend(comments.into_iter().map(Item::Comment));
         }
     }
 
-    fn bare(&mut self, internal: Vec<u8>, comments: &mut Vec<Vec<u8>>) {
+    /// An address of which something was quoted or escaped, or nothing.
+    fn address(&mut self, internal: Vec<u8>, escaped: bool) -> Address {
+        let address = Address::new(internal);
+        if escaped && is_dot_string(address.local_part()) {
+            self.spelling = Spelling::Unusual;
+        }
+        address
+    }
+
+    fn bare(&mut self, internal: Vec<u8>, escaped: bool, comments: &mut Vec<Vec<u8>>) {
         self.separate();
-        self.items.push(Item::Bare(Address::new(internal)));
+        let address = self.address(internal, escaped);
+        self.items.push(Item::Bare(address));
         self.items.extend(comments.drain(..).map(Item::Comment));
     }
 

@@ -96,6 +96,18 @@ fn list(lengths: &[usize]) -> String {
 }
 
 #[test]
+fn quotes_that_are_not_needed_are_noticed() {
+    for (text, spelling) in [
+        ("a@b, \"A B\" <c@d>, \"e f\"@g, <\"a@b\"@c>, x@[192.0.2.1]", Spelling::Usual),
+        ("a@b, \"c\"@d", Spelling::Unusual),
+        ("x <\"a\".b@c>", Spelling::Unusual),
+        ("a\\b@c", Spelling::Unusual),
+    ] {
+        assert_eq!(parse_spelled(text.as_bytes(), LIMIT).1, spelling, "{text}");
+    }
+}
+
+#[test]
 fn addresses_are_listed() {
     let items = parse(b"A <a@example.org>, (x) b@example.org, list: c, \"d e\"@x;, <>", LIMIT);
     let found: Vec<_> = addresses(&items).map(Address::as_bytes).collect();
