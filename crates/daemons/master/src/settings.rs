@@ -50,7 +50,12 @@ impl Settings {
         };
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
         services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
-        let owner = if privsep::is_root() { Some(owner(directory, &params.layout.mail_owner)?) } else { None };
+        let owner = if privsep::is_root() {
+            unprivileged(directory, "default_privs", &params.layout.default_privs)?;
+            Some(unprivileged(directory, "mail_owner", &params.layout.mail_owner)?)
+        } else {
+            None
+        };
         let addresses = source.listen_addresses();
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let processors = u32::try_from(processors).unwrap_or(1);
@@ -126,13 +131,13 @@ pub(crate) enum Way {
     Service,
 }
 
-fn owner(directory: &Path, name: &str) -> Result<Owner, Fatal> {
+/// The user that a parameter names, who must not be root.
+fn unprivileged(directory: &Path, parameter: &str, name: &str) -> Result<Owner, Fatal> {
     let main_cf = directory.join("main.cf");
-    let file = main_cf.display();
-    let owner = Owner::by_name(name)?
-        .ok_or_else(|| Fatal::new(format!("file {file}: parameter mail_owner: unknown user name value: {name}")))?;
+    let refuse = |what: String| Fatal::new(format!("file {}: parameter {parameter}: {what}", main_cf.display()));
+    let owner = Owner::by_name(name)?.ok_or_else(|| refuse(format!("unknown user name value: {name}")))?;
     if owner.uid == 0 {
-        return Err(Fatal::new(format!("file {file}: parameter mail_owner: user {name} has privileged user ID")));
+        return Err(refuse(format!("user {name} has privileged user ID")));
     }
     Ok(owner)
 }
