@@ -29,7 +29,7 @@ use service::Fatal;
 use service::solo::{Life, Solo, Stream};
 use table::{Environment, Maps};
 
-use delivery::mailbox::{Kept, Locking};
+use delivery::mailbox::{Kept, Locking, check_limit};
 use delivery::{Policy, StatusFilter, solo};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -95,6 +95,8 @@ impl Solo for Local {
         let environment = Environment::of(&outside.source);
         let open = |name: &str, list: &[String]| Maps::open(name, list, &environment);
         let local = &params.local;
+        let largest = params.common.queue.message_size_limit;
+        check_limit("mailbox_size_limit", local.mailbox_size_limit, largest)?;
         let tables = Tables {
             aliases: open("alias_maps", &local.alias_maps),
             mailbox_commands: open("mailbox_command_maps", &local.mailbox_command_maps),

@@ -58,6 +58,12 @@ impl Solo for Virtual {
     type Params = Params;
 
     fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
+        let Params { common, mailbox, .. } = &params;
+        if mailbox.virtual_mailbox_base.is_empty() {
+            return Err(Fatal::new("bad string length 0 < 1: virtual_mailbox_base = "));
+        }
+        let limit = mailbox.virtual_mailbox_limit;
+        delivery::mailbox::check_limit("virtual_mailbox_limit", limit, common.queue.message_size_limit)?;
         let environment =
             Environment { trust: table::environment::Trust::Paranoid, ..Environment::of(&outside.source) };
         let open = |name: &str, list: &[String]| Maps::open(name, &direct(list), &environment);

@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use address::Address;
 use delivery::copy::Layout;
 use delivery::head::Head;
 use delivery::mailbox::{self, Destination, Dotlock, Naming};
@@ -56,7 +55,7 @@ impl Errand<'_, '_> {
     fn place(&self, recipient: &Recipient) -> Result<Place, Box<Outcome>> {
         let params = &self.office.params;
         let refuse = |status, text: String| Box::new(Detail::new(status, text).outcome());
-        let shown = Address::from(&recipient.address[..]).to_string();
+        let shown = String::from_utf8_lossy(&table::fold(&recipient.address)).into_owned();
         let found = self.find(&self.office.tables.mailboxes, recipient)?;
         let Some(found) = found else {
             return Err(refuse(Status::permanent(1, 1), format!("unknown user: \"{shown}\"")));

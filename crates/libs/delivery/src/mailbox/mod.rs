@@ -19,6 +19,30 @@ use nix::errno::Errno;
 
 use crate::copy;
 
+/// A mailbox that would be too small for messages that are accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum TooSmall {
+    /// By its limit.
+    #[error("configuration error: {0} is smaller than message_size_limit")]
+    Smaller(&'static str),
+    /// Because messages have no limit.
+    #[error("configuration error: {0} is limited but message_size_limit is unlimited")]
+    Limited(&'static str),
+}
+
+/// Compares the limit of mailboxes, a parameter, with `message_size_limit`; 0 is no limit.
+///
+/// # Errors
+/// Mail is accepted that fits into no mailbox.
+pub fn check_limit(parameter: &'static str, limit: u64, message: u64) -> Result<(), TooSmall> {
+    match (limit, message) {
+        (0, _) => Ok(()),
+        (_, 0) => Err(TooSmall::Limited(parameter)),
+        _ if limit < message => Err(TooSmall::Smaller(parameter)),
+        _ => Ok(()),
+    }
+}
+
 /// Why a mailbox has not got the message.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -46,6 +46,18 @@ fn an_mbox_is_made_and_appended_to() {
 }
 
 #[test]
+fn a_mailbox_has_room_for_the_largest_message() {
+    let said = |limit, message| check_limit("x_limit", limit, message).map_err(|error| error.to_string());
+    for (limit, message) in [(0, 0), (0, 5), (5, 5), (6, 5)] {
+        assert_eq!(said(limit, message), Ok(()));
+    }
+    let smaller = "configuration error: x_limit is smaller than message_size_limit";
+    assert_eq!(said(5, 6).unwrap_err(), smaller);
+    let limited = "configuration error: x_limit is limited but message_size_limit is unlimited";
+    assert_eq!(said(5, 0).unwrap_err(), limited);
+}
+
+#[test]
 fn a_full_mbox_stays_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("box");
