@@ -1,0 +1,194 @@
+//! Where local mail goes: aliases, lists, `.forward` files, unknown users, files and commands.
+
+use anyhow::Result;
+use std::fs;
+use testkit::client::{Client, NextHop};
+use testkit::instance::{Instance, Rights, Setup};
+
+const TEXT: &str = "Subject: x\n\ntext\n";
+
+/// An instance with these lines in its alias file, and with other files below its folder; `{root}` and `{user}` are replaced
+/// in their texts and names.
+fn instance(setup: Setup, aliases: &str, files: &[(&str, &str)]) -> Result<Instance> {
+    let mut mail = setup
+        .main("alias_maps", "texthash:{root}/etc/more")
+        .main("local_recipient_maps", "")
+        .main("recipient_delimiter", "+")
+        .create()?;
+    let (root, user) = (mail.root.display().to_string(), mail.user.clone());
+    for (name, text) in files.iter().chain([&("etc/more", aliases)]) {
+        let filled = |text: &str| text.replace("{root}", &root).replace("{user}", &user);
+        fs::write(mail.root.join(filled(name)), filled(text))?;
+    }
+    mail.start()?;
+    Ok(mail)
+}
+
+fn send(mail: &Instance, recipients: &[&str], parameters: &str) -> Result<()> {
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say(&format!("MAIL FROM:<{}@mail.example.test>", mail.user), 250)?;
+    for recipient in recipients {
+        client.say(&format!("RCPT TO:<{recipient}@mail.example.test>{parameters}"), 250)?;
+    }
+    client.say("DATA", 354)?;
+    client.send(format!("{}.\r\n", TEXT.replace('\n', "\r\n")).as_bytes())?;
+    client.expect(250)?;
+    Ok(())
+}
+
+/// Each recipient of its own message is logged with these words.
+fn logged(mail: &Instance, cases: &[(&str, &[&str])]) -> Result<()> {
+    for (recipient, words) in cases {
+        send(mail, &[recipient], "")?;
+        mail.wait_log(words, 1)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn luser_relay_is_one_address_whatever_a_sender_writes() -> Result<()> {
+    let hop = NextHop::open()?;
+    let relay = format!("[127.0.0.1]:{}", hop.port);
+    let setup = Setup::new().main("relayhost", relay).main("luser_relay", "$local@lu.example");
+    let mail = instance(setup, "", &[])?;
+    let file = mail.root.join("mail/f");
+    send(&mail, &[&format!("\"{},a b\"", file.display())], "")?;
+    mail.wait("the relayed message", || hop.count() == 1)?;
+    // The local part is in lower case.
+    let expected = format!("RCPT TO:<\"{},a b\"@lu.example>", file.display().to_string().to_lowercase());
+    assert!(hop.messages().concat().contains(&expected), "{:?}", hop.messages());
+    assert!(!file.exists());
+    Ok(())
+}
+
+#[test]
+fn luser_relay_to_an_unknown_user_returns_the_mail() -> Result<()> {
+    let mail = instance(Setup::new().main("luser_relay", "nosuch2"), "", &[])?;
+    logged(&mail, &[("nosuch", &["to=<nosuch2@", "status=bounced (unknown user: \"nosuch2\")"])])
+}
+
+#[test]
+fn a_list_that_includes_itself_is_read_once() -> Result<()> {
+    let list = ":include:{root}/etc/list\n{user}\nback\n";
+    let mail = instance(Setup::new(), "back back, :include:{root}/etc/list\n", &[("etc/list", list)])?;
+    send(&mail, &["back"], "")?;
+    mail.wait("the copy", || mail.mailbox(&mail.user).matches("\nSubject: x\n").count() == 1)?;
+    mail.wait_log(&["mail forwarding loop for back@"], 1)?;
+    assert!(!mail.log().contains("killed by signal"), "{}", mail.log());
+    Ok(())
+}
+
+#[test]
+fn places_mean_what_they_mean_to_postfix() -> Result<()> {
+    let aliases = "null /dev/null\ncommand |\"exit 67\"\nhome ~/x\nnobody-there friends:;\n\
+                   group friends: /dev/null, |\"exit 65\";\nuser \\{user}@mail.example.test\nenv \"|env; exit 1\"\n";
+    let setup = Setup::new()
+        .main("forward_path", "{root}/etc/forward.$user$nosuch, {root}/etc/forward.$user")
+        .main("command_execution_directory", "/$extension")
+        .main("allow_mail_to_files", "alias, forward");
+    let mail = instance(setup, aliases, &[("etc/forward.{user}", "~/no/such/box\n")])?;
+    logged(
+        &mail,
+        &[
+            ("null", &["to=<null@", "status=sent (delivered to file: /dev/null)"]),
+            ("command", &["to=<command@", "status=bounced (user unknown)"]),
+            ("home", &["to=<home@", "dsn=5.3.5, status=bounced (mail system configuration error)"]),
+            ("nobody-there", &["to=<nobody-there@", "status=deferred (alias database unavailable)"]),
+            ("group", &["to=<group@", "status=bounced (data format error)"]),
+            ("user", &["orig_to=<user@", "cannot append message to file /", "/no/such/box: "]),
+            ("env", &["to=<env@", "status=bounced (Command died with status 1"]),
+            ("env+no", &["to=<env+no@", "status=deferred (temporary failure)"]),
+        ],
+    )?;
+    mail.wait_log(&["fatal: cannot change directory to \"/no\" for uid="], 1)?;
+    assert!(!mail.log().contains("null.lock"), "{}", mail.log());
+    Ok(())
+}
+
+#[test]
+fn a_list_that_a_user_includes_gives_no_rights_of_its_owner() -> Result<()> {
+    if !tests::is_root("a_list_that_a_user_includes_gives_no_rights_of_its_owner") {
+        return Ok(());
+    }
+    let setup = Setup::new()
+        .rights(Rights::Root)
+        .main("allow_mail_to_commands", "alias, forward, include")
+        .main("forward_path", "{root}/etc/forward.$user");
+    let command = "\"|id -un; exit 1\"\n";
+    let files = [("etc/forward.{user}", ":include:{root}/etc/list\n"), ("etc/list", command)];
+    let mail = instance(setup, "list :include:{root}/etc/list\n", &files)?;
+    std::os::unix::fs::chown(mail.root.join("etc/list"), Some(1), None)?;
+    logged(
+        &mail,
+        &[
+            (&mail.user, &["status=bounced", &format!("Command output: {} )", mail.user)]),
+            ("list", &["status=bounced", "Command output: daemon )"]),
+        ],
+    )
+}
+
+#[test]
+fn members_of_a_list_with_an_owner_are_its_recipients() -> Result<()> {
+    let hop = NextHop::open()?;
+    let relay = format!("[127.0.0.1]:{}", hop.port);
+    let aliases = "list a@remote.example\nowner-list {user}\nalias b@remote.example\n";
+    let mail = instance(Setup::new().main("relayhost", relay), aliases, &[])?;
+    for (name, logged, action) in [
+        ("list", "to=<a@remote.example>, relay=", "Action: delivered"),
+        ("alias", "to=<b@remote.example>, orig_to=<alias@mail.example.test>, relay=", "Action: expanded"),
+    ] {
+        send(&mail, &[name], " NOTIFY=SUCCESS")?;
+        mail.wait_log(&[logged, "status=sent"], 1)?;
+        let report = || mail.mailbox(&mail.user);
+        mail.wait("the report", || report().contains(&format!("Final-Recipient: rfc822; {name}@")))?;
+        assert!(report().contains(action) && !report().contains("forwarded as"), "{}", report());
+    }
+    Ok(())
+}
+
+#[test]
+fn copies_show_the_address_as_it_is_written() -> Result<()> {
+    let mail = instance(Setup::new(), "", &[])?;
+    let recipient = format!("{}+Ext", mail.user);
+    send(&mail, &[&recipient], "")?;
+    let expected = format!("\nDelivered-To: {recipient}@mail.example.test\n");
+    mail.wait("the copy", || mail.mailbox(&mail.user).contains(&expected))
+}
+
+#[test]
+fn home_mailbox_is_below_the_home_directory() -> Result<()> {
+    let mail = instance(Setup::new().main("home_mailbox", "/no/such/box"), "", &[])?;
+    send(&mail, &[&mail.user], "")?;
+    let line = mail.wait_log(&["cannot update mailbox /", "/no/such/box for user"], 1)?.concat();
+    assert!(!line.contains("mailbox /no/such"), "{line}");
+    Ok(())
+}
+
+#[test]
+fn what_takes_one_recipient_is_given_one() -> Result<()> {
+    let setup = Setup::new()
+        .main("transport_maps", "inline:{ {mail.example.test = p:} }")
+        .master("p unix - n n - - pipe flags=D user=nobody argv=/bin/cat");
+    let mail = instance(setup, "", &[])?;
+    send(&mail, &["a", "b"], "")?;
+    mail.wait_log(&["pipe flag 'D' requires p_destination_recipient_limit = 1"], 1)?;
+    mail.wait_log(&["dsn=4.3.5, status=deferred (mail system configuration error)"], 2)?;
+    Ok(())
+}
+
+#[test]
+fn a_configuration_that_loses_mail_is_refused() -> Result<()> {
+    let mail = instance(Setup::new().main("mailbox_size_limit", "100"), "", &[])?;
+    logged(&mail, &[("x", &["fatal: configuration error: mailbox_size_limit is smaller than message_size_limit"])])?;
+    let mail = instance(Setup::new().virtual_mailboxes()?.main("virtual_mailbox_base", ""), "", &[])?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.deliver("", &["x@virtual.example"], TEXT)?;
+    mail.wait_log(&["fatal: bad string length 0 < 1: virtual_mailbox_base = "], 1)?;
+    if tests::is_root("a_configuration_that_loses_mail_is_refused") {
+        let error = instance(Setup::new().rights(Rights::Root).main("default_privs", "root"), "", &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("default_privs: user root has privileged user ID"), "{error:#}");
+    }
+    Ok(())
+}
