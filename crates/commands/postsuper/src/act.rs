@@ -3,7 +3,7 @@
 use crate::options::Options;
 use queue_file::sweep::{Found, sweep};
 use queue_file::{Error, QueueId, QueueName, Spool};
-use std::fs::{self, FileTimes, Permissions};
+use std::fs::{self, FileTimes, Metadata, Permissions};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
@@ -129,8 +129,9 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
     let work = |batch: Vec<Found>| {
         let mut counts = Counts::default();
         let done = batch.into_iter().try_for_each(|found| {
-            let (queue, id) = found?;
-            apply(spool, act, queue, &id, &mut counts).map(|_| ())
+            let (queue, found) = found?;
+            settle(spool, queue, &found)?;
+            apply(spool, act, queue, &found.id, &mut counts).map(|_| ())
         });
         (counts, done)
     };
@@ -141,6 +142,22 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     outcome
+}
+
+/// Brings a message to where it is looked for: it lies elsewhere after a change of `hash_queue_names` or `hash_queue_depth`.
+fn settle(spool: &Spool, queue: QueueName, found: &queue_file::Found) -> Result<(), Error> {
+    let path = found.path();
+    if path == spool.path(queue, &found.id) || !fs::symlink_metadata(&path).is_ok_and(|data| is_complete(&data)) {
+        return Ok(());
+    }
+    match spool.settle(&path, queue, &found.id) {
+        Err(error) if error.is_gone() => Ok(()),
+        Err(error) if error.kind() == Some(io::ErrorKind::AlreadyExists) => {
+            warn!("{error}");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 type Done = Vec<&'static str>;
@@ -204,10 +221,14 @@ fn absent(result: Result<bool, Error>) -> Result<bool, Error> {
 
 fn is_mail(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
     match spool.metadata(queue, id) {
-        Ok(data) => Ok(data.is_file() && data.permissions().mode() & COMPLETE != 0),
+        Ok(data) => Ok(is_complete(&data)),
         Err(error) if error.is_gone() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn is_complete(data: &Metadata) -> bool {
+    data.is_file() && data.permissions().mode() & COMPLETE != 0
 }
 
 fn moved(spool: &Spool, id: &QueueId, from: QueueName, to: QueueName) -> Result<bool, Error> {

@@ -65,8 +65,8 @@ pub fn messages<T: Send>(
 ) {
     let read = |batch: Vec<sweep::Found>| {
         let mut buffers = Buffers::default();
-        let read = |found| match found {
-            Ok((queue, id)) => message_through(spool, queue, id, &mut buffers).map(Ok),
+        let read = |found: sweep::Found| match found {
+            Ok((queue, found)) => message_through(spool, queue, found.id, &mut buffers).map(Ok),
             Err(error) => Some(Err(error)),
         };
         work(batch.into_iter().filter_map(read).collect())

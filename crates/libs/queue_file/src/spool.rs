@@ -155,6 +155,19 @@ impl Spool {
         with_directories(&new, || fs::rename(&old, &new)).map_err(|e| Error::system("rename", &old, e))
     }
 
+    /// Moves a file that lies elsewhere in its queue to where this layout has it; never over another file.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and that there is a file already.
+    pub fn settle(&self, path: &Path, queue: QueueName, id: &QueueId) -> Result<(), Error> {
+        let place = self.path(queue, id);
+        let result = match fs::symlink_metadata(&place) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => with_directories(&place, || fs::rename(path, &place)),
+        };
+        result.map_err(|e| Error::system("move to its place", path, e))
+    }
+
     /// Removes a file or log.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Work on every file of some queues, on more than one processor where there is enough of it.
 
-use crate::{Error, QueueId, QueueName, Scan, Spool};
+use crate::{Error, QueueName, Scan, Spool};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{self, SyncSender};
@@ -13,8 +13,8 @@ const BATCH: usize = 128;
 /// memory, and where the file system tells the disk of every block that it frees.
 pub const THREADS: usize = 8;
 
-/// A file of a queue, or why the queue cannot be looked through.
-pub type Found = Result<(QueueName, QueueId), Error>;
+/// A file and its queue, or why the queue cannot be looked through.
+pub type Found = Result<(QueueName, crate::Found), Error>;
 
 /// Does `work` with all files, many at a time and in no particular order, and gives what comes of it to `take` in the order of the
 /// queues, until that has had enough.
@@ -91,7 +91,7 @@ impl Source<'_> {
                 continue;
             };
             match scan.next() {
-                Some(next) => found.push(next.map(|next| (*queue, next.id))),
+                Some(next) => found.push(next.map(|next| (*queue, next))),
                 None => self.scan = None,
             }
         }
@@ -136,7 +136,7 @@ mod tests {
                 },
             );
             assert!(seen.is_sorted_by_key(|(queue, _)| *queue == QueueName::Hold));
-            let ids: BTreeSet<_> = seen.iter().map(|(_, id)| id.to_string()).collect();
+            let ids: BTreeSet<_> = seen.iter().map(|(_, found)| found.id.to_string()).collect();
             assert_eq!((seen.len(), ids.len()), (count, count));
         }
     }

@@ -76,3 +76,35 @@ fn incomplete_files_are_not_mail() {
         assert_eq!(counts.deleted, 0);
     }
 }
+
+#[test]
+fn messages_of_another_layout_are_acted_upon() {
+    for (from, act, to) in [
+        (QueueName::Deferred, Act::Delete, vec![]),
+        (QueueName::Deferred, Act::Hold, vec![QueueName::Hold]),
+        (QueueName::Deferred, Act::Requeue, vec![QueueName::Maildrop]),
+        (QueueName::Deferred, Act::Expire, vec![QueueName::Deferred]),
+        (QueueName::Hold, Act::Release, vec![QueueName::Deferred]),
+        (QueueName::Hold, Act::Delete, vec![]),
+    ] {
+        let (directory, spool) = spool();
+        let former = Spool::new(directory.path(), Layout::new(["hold"], 2));
+        let id = put(&former, from);
+        let mut counts = Counts::default();
+        all(&spool, act, act.usual_queues(), &mut counts).unwrap();
+        assert_eq!(where_is(&spool, &id), to, "{from} {act:?}");
+        assert!(former.metadata(from, &id).is_err(), "{from} {act:?}");
+    }
+}
+
+#[test]
+fn a_message_is_never_put_over_another() {
+    let (directory, spool) = spool();
+    let id = put(&spool, QueueName::Hold);
+    let copy = directory.path().join("hold/A").join(id.as_str());
+    fs::create_dir(copy.parent().unwrap()).unwrap();
+    fs::copy(spool.path(QueueName::Hold, &id), &copy).unwrap();
+    let found = spool.scan(QueueName::Hold).map(Result::unwrap).find(|found| found.depth == 1).unwrap();
+    settle(&spool, QueueName::Hold, &found).unwrap();
+    assert!(copy.is_file());
+}
