@@ -67,7 +67,9 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
         Err(Refusal::Incomplete) => return Ok(EX_TEMPFAIL.into()),
         Err(refusal) => return Err(Fatal::new(format!("uid={}: {refusal}", privsep::real_uid()))),
     }
-    permission::check_sender(&params, &source, &user, file.file())?;
+    if let Some(user) = user {
+        permission::check_sender(&params, &source, &user, file.file())?;
+    }
     file.commit_readable()?;
     wake(&params);
     Ok(ExitCode::SUCCESS)

@@ -2,30 +2,20 @@
 
 use crate::Params;
 use address::Address;
-use command::Fatal;
-use privsep::User;
+use command::{Caller, Fatal, is_anyone};
 use queue_file::{Buffered, Message};
 use std::fs::File;
-use table::{Environment, Maps, Parents, PatternList};
+use table::{Environment, Maps};
 
-/// The login name of the user, who may submit.
-pub(crate) fn check(params: &Params, source: &config::Source) -> Result<String, Fatal> {
-    let uid = privsep::real_uid();
+/// The user, who may submit; `None` where nothing depends on who it is.
+pub(crate) fn check(params: &Params, source: &config::Source) -> Result<Option<Caller>, Fatal> {
     let users = &params.sendmail.authorized_submit_users;
-    let anyone = users.as_slice() == ["static:anyone"] && every_sender(params);
-    let login = if anyone { String::new() } else { login(uid)? };
-    if anyone || uid == 0 || login == params.layout.mail_owner {
-        return Ok(login);
+    if is_anyone(users) && every_sender(params) {
+        return Ok(None);
     }
-    let list = PatternList::open("authorized_submit_users", users, Parents::Dotted, &Environment::of(source));
-    if table::block_on(list.matches_string(login.as_bytes()))? {
-        return Ok(login);
-    }
-    Err(Fatal::new(format!("User {login}({uid}) is not allowed to submit mail")))
-}
-
-fn login(uid: u32) -> Result<String, Fatal> {
-    Ok(User::by_uid(uid)?.map_or_else(|| "unknown".to_owned(), |user| user.name))
+    let caller = Caller::find()?;
+    caller.may_submit(users, source)?;
+    Ok(Some(caller))
 }
 
 /// Whether everyone may use every sender, so that nothing need be looked up.
@@ -33,16 +23,15 @@ fn every_sender(params: &Params) -> bool {
     params.sendmail.local_login_sender_maps.as_slice() == ["static:*"]
 }
 
-/// Refuses a sender that the user may not use.
-pub(crate) fn check_sender(params: &Params, source: &config::Source, login: &str, file: &File) -> Result<(), Fatal> {
-    let uid = privsep::real_uid();
-    if every_sender(params) || uid == 0 || login == params.layout.mail_owner {
+/// Refuses a sender that the user may not use. Root and the mail system may use any.
+pub(crate) fn check_sender(params: &Params, source: &config::Source, user: &Caller, file: &File) -> Result<(), Fatal> {
+    if every_sender(params) || user.is_trusted(&params.layout.mail_owner) {
         return Ok(());
     }
     let message = Message::parse_leading(Buffered::small(file), 0)?;
     let maps =
         Maps::open("local_login_sender_maps", &params.sendmail.local_login_sender_maps, &Environment::of(source));
-    let patterns = table::block_on(maps.lookup(login.as_bytes()))?.unwrap_or_default();
+    let patterns = table::block_on(maps.lookup(user.login.as_bytes()))?.unwrap_or_default();
     let empty = &params.sendmail.empty_address_local_login_sender_maps_lookup_key;
     let delimiters = params.identity.recipient_delimiter.as_bytes();
     let sender = Address::from(&message.sender[..]);
@@ -54,7 +43,7 @@ pub(crate) fn check_sender(params: &Params, source: &config::Source, login: &str
     if allowed {
         return Ok(());
     }
-    Err(Fatal::new(format!("User {login}({uid}) is not allowed to use sender address '{sender}'")))
+    Err(Fatal::new(format!("{user} is not allowed to use sender address '{sender}'")))
 }
 
 /// Whether a pattern (`*`, `user`, `user@domain`, `@domain`, or the key of the null sender) covers a sender.

@@ -9,8 +9,8 @@ mod message;
 mod options;
 mod submit;
 
-use command::{Context, Fatal, Program};
-use config::params;
+use command::{Caller, Context, Fatal, Program, is_anyone};
+use config::{Source, params};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -51,6 +51,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
     let config = source.directory();
     match &options.mode {
         Mode::Submit | Mode::Verify => {
+            authorize(&params, &source)?;
             submit::submit(&options, &params, config)?;
             submit::announce(&options, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
@@ -62,11 +63,18 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         Mode::FlushMessage(id) => execute(&command(&params, "postqueue"), &["-i", id], config),
         Mode::Daemon => begin(&command(&params, "postfix"), &["start"], config),
         Mode::Smtp => {
+            authorize(&params, &source)?;
             let program = Path::new(&params.layout.daemon_directory).join("smtpd");
             execute(&program, &["-S"], config)
         }
         Mode::Newaliases => newaliases(&options, &params, config),
     }
+}
+
+/// Refuses who may not submit, before anything is read.
+fn authorize(params: &Params, source: &Source) -> Result<(), Fatal> {
+    let users = &params.sendmail.authorized_submit_users;
+    if is_anyone(users) { Ok(()) } else { Caller::find()?.may_submit(users, source) }
 }
 
 /// Wishes that do not go together.

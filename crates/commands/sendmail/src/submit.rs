@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use command::Fatal;
+use command::{Fatal, is_anyone};
 use config::params::Sendmail;
 use privsep::User;
 use queue_file::record::{self, Type};
@@ -44,8 +44,7 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
 /// Users who are restricted go to postdrop, which judges them.
 fn ways(params: &Params, config: &Path) -> Ways {
     let Sendmail { authorized_submit_users, local_login_sender_maps, .. } = &params.sendmail;
-    let anyone = authorized_submit_users.as_slice() == ["static:anyone"];
-    let unrestricted = anyone && local_login_sender_maps.as_slice() == ["static:*"];
+    let unrestricted = is_anyone(authorized_submit_users) && local_login_sender_maps.as_slice() == ["static:*"];
     Ways {
         socket: unrestricted.then(|| Ways::socket(&params.layout.queue_directory)),
         deadline: params.ipc.ipc_timeout,

@@ -4,8 +4,10 @@
 //! `postmap: fatal: …`; its result is an exit code, so that guards are dropped. Commands parse only the parameters they
 //! use, and a set-gid command reads another configuration directory only if the default one allows that.
 
+mod caller;
 mod options;
 
+pub use caller::{Caller, is_anyone};
 pub use options::{Options, Usage};
 
 use config::{Group, Source, params};
