@@ -3,8 +3,9 @@
 use crate::instance::Instance;
 use crate::layout::{self, Owner};
 use command::Fatal;
-use config::Standing;
 use config::master_cf::{Defaults, MasterCf};
+use config::{Standing, params};
+use privsep::Roles;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -20,6 +21,7 @@ const JAIL: [&str; 5] = ["bin", "etc", "lib", "sbin", "usr"];
 
 /// What makes a start impossible.
 pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
+    accounts(instance)?;
     layout::create_missing(instance)?;
     let master_cf = instance.directory.join("master.cf");
     if !master_cf.is_file() {
@@ -32,6 +34,17 @@ pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
         return Err(Fatal::new("the queue cannot be checked"));
     }
     Ok(())
+}
+
+/// Accounts that a mail system of root's must not run with. An ordinary user's has one account for everything.
+fn accounts(instance: &Instance) -> Result<(), Fatal> {
+    if !privsep::is_root() {
+        return Ok(());
+    }
+    let params::Layout { mail_owner, default_privs, setgid_group, .. } = &instance.layout;
+    let file = instance.directory.join("main.cf");
+    let checked = Roles { mail_owner, default_privs, setgid_group }.check();
+    checked.map(|_| ()).map_err(|unfit| Fatal::new(format!("file {}: {unfit}", file.display())))
 }
 
 /// What is odd; each thing is one line of the log.

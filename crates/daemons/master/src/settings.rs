@@ -5,7 +5,7 @@ use crate::shares::Shares;
 use config::master_cf::{Defaults, Entry, Kind, MasterCf};
 use config::{Source, params};
 use maillog::{Facility, LogFile, Place};
-use privsep::Owner;
+use privsep::{Owner, Roles};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -50,12 +50,7 @@ impl Settings {
         };
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
         services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
-        let owner = if privsep::is_root() {
-            unprivileged(directory, "default_privs", &params.layout.default_privs)?;
-            Some(unprivileged(directory, "mail_owner", &params.layout.mail_owner)?)
-        } else {
-            None
-        };
+        let owner = if privsep::is_root() { Some(owner(directory, &params.layout)?) } else { None };
         let addresses = source.listen_addresses();
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let processors = u32::try_from(processors).unwrap_or(1);
@@ -131,15 +126,10 @@ pub(crate) enum Way {
     Service,
 }
 
-/// The user that a parameter names, who must not be root.
-fn unprivileged(directory: &Path, parameter: &str, name: &str) -> Result<Owner, Fatal> {
-    let main_cf = directory.join("main.cf");
-    let refuse = |what: String| Fatal::new(format!("file {}: parameter {parameter}: {what}", main_cf.display()));
-    let owner = Owner::by_name(name)?.ok_or_else(|| refuse(format!("unknown user name value: {name}")))?;
-    if owner.uid == 0 {
-        return Err(refuse(format!("user {name} has privileged user ID")));
-    }
-    Ok(owner)
+fn owner(directory: &Path, layout: &params::Layout) -> Result<Owner, Fatal> {
+    let params::Layout { mail_owner, default_privs, setgid_group, .. } = layout;
+    let roles = Roles { mail_owner, default_privs, setgid_group };
+    roles.check().map_err(|unfit| Fatal::new(format!("file {}: {unfit}", directory.join("main.cf").display())))
 }
 
 /// Whether `master_service_disable` names the service: `type`, `name/type` (or `name.type`, as once).

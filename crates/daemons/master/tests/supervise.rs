@@ -159,7 +159,7 @@ impl Instance {
         let root = self.directory.path().display();
         let text = format!(
             "queue_directory = {root}/spool\ndata_directory = {root}/data\ndaemon_directory = {root}/libexec\n\
-             mail_owner = {}\nmyorigin = {origin}\nmyhostname = host.example.test\nmaillog_file = {root}/maillog\n\
+             mail_owner = {}\ndefault_privs = daemon\nsetgid_group = bin\nmyorigin = {origin}\nmyhostname = host.example.test\nmaillog_file = {root}/maillog\n\
              maillog_file_prefixes = {root}\nservice_throttle_time = 60s\ncompatibility_level = 3.11\n{more}",
             owner()
         );
@@ -292,7 +292,8 @@ fn on_one_processor(work: impl FnOnce()) {
 type Test = (&'static str, fn());
 
 fn tests() -> ExitCode {
-    let table: [Test; 12] = [
+    let table: [Test; 13] = [
+        ("accounts with too many rights stop the start", accounts),
         ("shares add up and processes come as needed", shares),
         ("one client at a time", solo_service),
         ("reload replaces processes and drops no client", reload),
@@ -314,6 +315,20 @@ fn tests() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Only root has more than one account to run with.
+fn accounts() {
+    if owner() != "nobody" {
+        return;
+    }
+    let instance = Instance::new("");
+    for setting in ["mail_owner = root", "default_privs = root", "default_privs = nobody", "setgid_group = root"] {
+        instance.write_main("first", setting);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_master"));
+        command.args(["-s", "-c"]).arg(instance.path("etc")).stdin(Stdio::null()).stderr(Stdio::null());
+        assert!(!command.status().unwrap().success(), "{setting}");
+    }
 }
 
 fn shares() {

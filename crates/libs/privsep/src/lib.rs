@@ -16,6 +16,7 @@ mod program;
 mod reap;
 mod rest;
 mod rights;
+mod roles;
 mod signal;
 
 pub use account::{Group, NoOwner, Owner, User, has_gained_rights, is_root, real_uid};
@@ -34,6 +35,7 @@ pub use program::{Program, start};
 pub use reap::{End, Ended, kill, kill_group, reap, wait_for_end};
 pub use rest::Rest;
 pub use rights::{Jail, Jailed, Privileged, become_user};
+pub use roles::{Roles, Unfit};
 pub use signal::{Signals, default_signal, ignore_signal};
 
 use std::io;
