@@ -19,6 +19,9 @@ pub enum Scope {
     Message,
 }
 
+/// Of what a server should not have said: another time it may not.
+const OUT_OF_PROTOCOL: Status = Status::temporary(5, 0);
+
 /// A failure that ends a session or a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -74,10 +77,14 @@ impl Failure {
     }
 }
 
-/// A refusal in reply to a command.
+/// A refusal in reply to a command. Where success is out of place, it is an error like others of the protocol.
 #[must_use]
 pub fn replied(peer: &Peer, stage: Stage, answer: &Answer) -> Detail {
     let reason = format!("host {peer} said: {} (in reply to {} command)", logged(answer), stage.command());
+    if answer.class() == 2 {
+        let detail = said(peer, answer, format!("Protocol error: {reason}"));
+        return Detail { status: OUT_OF_PROTOCOL, ..detail };
+    }
     said(peer, answer, reason)
 }
 
@@ -108,7 +115,7 @@ pub fn status(answer: &Answer) -> Status {
         (None, 2) => Status::SENT,
         (None, 4) => Status::temporary(0, 0),
         (None, 5) => Status::permanent(0, 0),
-        (None, _) => Status::temporary(5, 0),
+        (None, _) => OUT_OF_PROTOCOL,
     }
 }
 
@@ -134,6 +141,9 @@ mod tests {
             "host a.test[127.0.0.3] said: 450-4.9.1 No 450 4.9.1 thanks (in reply to end of DATA command)"
         );
         assert_eq!(detail.status.to_string(), "4.9.1");
+        let odd = replied(&peer, Stage::Data, &answer("250 2.0.0 ok"));
+        assert_eq!(odd.reason, "Protocol error: host a.test[127.0.0.3] said: 250 2.0.0 ok (in reply to DATA command)");
+        assert_eq!(odd.status.to_string(), "4.5.0");
         let failure = Failure::refused(&peer, &answer("554 5.3.2 No")).softened();
         assert_eq!(failure.detail.reason, "host a.test[127.0.0.3] refused to talk to me: 554 5.3.2 No");
         assert_eq!(failure.detail.status.to_string(), "4.3.2");
