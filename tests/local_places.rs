@@ -157,6 +157,20 @@ fn copies_show_the_address_as_it_is_written() -> Result<()> {
 }
 
 #[test]
+fn files_of_a_maildir_are_named_after_the_machine() -> Result<()> {
+    let setup = Setup::new().main("mail_spool_directory", "{root}/mail/");
+    let mail = instance(setup, "", &[])?;
+    send(&mail, &[&mail.user], "")?;
+    mail.wait_log(&["status=sent (delivered to maildir)"], 1)?;
+    let folder = fs::read_dir(mail.root.join("mail").join(&mail.user).join("new"))?;
+    let names = folder.map(|file| Ok(file?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+    let host = nix::unistd::gethostname()?;
+    let ending = format!(".{}", host.to_string_lossy());
+    assert!(names.len() == 1 && names.iter().all(|name| name.ends_with(&ending)), "{names:?}");
+    Ok(())
+}
+
+#[test]
 fn home_mailbox_is_below_the_home_directory() -> Result<()> {
     let mail = instance(Setup::new().main("home_mailbox", "/no/such/box"), "", &[])?;
     send(&mail, &[&mail.user], "")?;

@@ -58,9 +58,8 @@ impl Errand<'_, '_> {
     /// Puts the message into a maildir, as the present user.
     pub(crate) fn to_maildir(&self, state: &State, path: &Path) -> Result<(), mailbox::Error> {
         let params = &self.office.params;
-        let host = &params.common.identity.myhostname;
         let naming = Naming {
-            host,
+            host: &self.office.host,
             now: SystemTime::now(),
             limit: params.local.mailbox_size_limit,
             failure: Status::permanent(2, 0),

@@ -71,6 +71,8 @@ struct Office {
     kept: Kept,
     accounts: Accounts,
     biff: Biff,
+    /// For the names of Maildir files.
+    host: String,
     time_zone: TimeZone,
     default_user: User,
     rewrite: Caller<Rewrite>,
@@ -116,6 +118,7 @@ impl Solo for Local {
             kept: Kept::new(PathBuf::from(&params.layout.process_id_directory)),
             accounts: Accounts::new(),
             biff: Biff::default(),
+            host: config::host_name(),
             time_zone: TimeZone::system(),
             default_user: default_user(&params.layout.default_privs)?,
             cleanup: None,

@@ -42,6 +42,8 @@ struct Office {
     params: Params,
     tables: Tables,
     locking: Locking,
+    /// For the names of Maildir files.
+    host: String,
     time_zone: TimeZone,
     relay: String,
 }
@@ -80,8 +82,14 @@ impl Solo for Virtual {
         let stale = params.common.queue.stale_lock_time;
         let names = ("virtual_mailbox_lock", &params.mailbox.virtual_mailbox_lock[..]);
         let locking = Locking::new(names, &params.delivery, stale)?;
-        let office =
-            Office { tables, locking, time_zone: TimeZone::system(), relay: life.service_name.clone(), params };
+        let office = Office {
+            tables,
+            locking,
+            host: config::host_name(),
+            time_zone: TimeZone::system(),
+            relay: life.service_name.clone(),
+            params,
+        };
         Ok(Self { desk: solo::Desk::new(Policy::from(&office.params.common).with_filter(filter)), office })
     }
 

@@ -159,7 +159,7 @@ impl Errand<'_, '_> {
     fn to_maildir(&self, recipient: &Recipient, place: &Place) -> Result<(), mailbox::Error> {
         let params = &self.office.params;
         let naming = Naming {
-            host: &params.common.identity.myhostname,
+            host: &self.office.host,
             now: SystemTime::now(),
             limit: params.mailbox.virtual_mailbox_limit,
             failure: Status::temporary(2, 0),

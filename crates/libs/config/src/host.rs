@@ -13,7 +13,8 @@ pub(crate) struct Interface {
 }
 
 /// The name of this host as the kernel has it.
-pub(crate) fn name() -> String {
+#[must_use]
+pub fn name() -> String {
     match nix::unistd::gethostname() {
         Ok(name) => name.to_string_lossy().into_owned(),
         Err(_) => String::from("localhost"),

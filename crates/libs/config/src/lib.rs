@@ -27,6 +27,7 @@ pub use drop_in::drop_ins;
 pub use error::Error;
 pub use expand::{Failure, MAX_NESTING, Names, expand, expand_defined, expand_once, references};
 pub use group::{Group, Problem, Problems};
+pub use host::name as host_name;
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
 pub use row::{Kind, Row, Standing};

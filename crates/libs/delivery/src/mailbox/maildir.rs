@@ -16,7 +16,7 @@ use crate::copy::{self, Layout};
 /// What makes the names of messages unique.
 #[derive(Debug, Clone, Copy)]
 pub struct Naming<'a> {
-    /// The host's name (`myhostname`), which other hosts with the same file system do not have.
+    /// The machine's own name, which other hosts with the same file system do not have.
     pub host: &'a str,
     /// The moment of delivery.
     pub now: SystemTime,
