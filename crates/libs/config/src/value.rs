@@ -36,7 +36,7 @@ pub struct Bool;
 /// A whole number.
 #[derive(Debug)]
 pub struct Int;
-/// A number that cannot be negative.
+/// A number that means nothing if it is negative, no more than 0 does.
 #[derive(Debug)]
 pub struct Size;
 /// A time: a number and one of `s`, `m`, `h`, `d`, `w`.
@@ -78,8 +78,15 @@ impl Value for Int {
     fn parse(text: &str, context: &Context<'_>) -> Result<i64, String> {
         let bad = || format!("bad numerical configuration: {} = {text}", context.name);
         let number = text.trim().parse().map_err(|_| bad())?;
-        check_range(number, context)?;
-        Ok(number)
+        let say =
+            |sign: char, bound: i64| Err(format!("invalid {} parameter value {number} {sign} {bound}", context.name));
+        match (context.row.min, context.row.max) {
+            // Nobody is told that a number is negative: it is as good as none.
+            (Some(0), _) if number < 0 => Ok(0),
+            (Some(min), _) if number < min => say('<', min),
+            (_, Some(max)) if number > max => say('>', max),
+            _ => Ok(number),
+        }
     }
 }
 
@@ -87,8 +94,7 @@ impl Value for Size {
     type Out = u64;
 
     fn parse(text: &str, context: &Context<'_>) -> Result<u64, String> {
-        let number = Int::parse(text, context)?;
-        u64::try_from(number).map_err(|_| format!("invalid {} parameter value {number} < 0", context.name))
+        Ok(u64::try_from(Int::parse(text, context)?).unwrap_or(0))
     }
 }
 
@@ -98,8 +104,12 @@ impl Value for Duration {
     fn parse(text: &str, context: &Context<'_>) -> Result<time::Duration, String> {
         let bad = || format!("parameter {}: bad time value or unit: {text}", context.name);
         let seconds = seconds(text, context.default).ok_or_else(bad)?;
-        check_range(i64::from(seconds), context)?;
-        Ok(time::Duration::from_secs(u64::from(seconds)))
+        let number = i64::from(seconds);
+        match (context.row.min, context.row.max) {
+            (Some(min), _) if number < min => Err(format!("invalid {}: {number} (min {min})", context.name)),
+            (_, Some(max)) if number > max => Err(format!("invalid {}: {number} (max {max})", context.name)),
+            _ => Ok(time::Duration::from_secs(u64::from(seconds))),
+        }
     }
 }
 
@@ -205,15 +215,6 @@ fn is_host(text: &str) -> bool {
     };
     let numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
     text.len() <= 255 && !numeric && text.split('.').all(is_label)
-}
-
-fn check_range(number: i64, context: &Context<'_>) -> Result<(), String> {
-    let say = |sign: char, bound: i64| Err(format!("invalid {} parameter value {number} {sign} {bound}", context.name));
-    match (context.row.min, context.row.max) {
-        (Some(min), _) if number < min => say('<', min),
-        (_, Some(max)) if number > max => say('>', max),
-        _ => Ok(()),
-    }
 }
 
 /// The seconds of a time, at most what 31 bits hold.

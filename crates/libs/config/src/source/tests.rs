@@ -43,15 +43,24 @@ fn defaults_are_typed() {
 }
 
 #[test]
+fn negative_sizes_are_none() {
+    for text in ["-1", "-9000000000", "0"] {
+        assert_eq!(source(&format!("bytes = {text}")).get::<Sample>().unwrap().bytes, 0, "{text}");
+    }
+    let limits: params::Queue = source("message_size_limit = -1").get().unwrap();
+    assert_eq!(limits.message_size_limit, 0);
+}
+
+#[test]
 fn all_problems_come_at_once() {
-    let text = "number = 10\nbytes = -1\nwait = 5x\nswitch = maybe\ntext =\nlist = ${";
+    let text = "number = 10\nbytes = -\nwait = 5x\nswitch = maybe\ntext =\nlist = ${";
     let problems = source(text).get::<Sample>().unwrap_err();
     let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
         [
             "invalid number parameter value 10 > 9",
-            "invalid bytes parameter value -1 < 0",
+            "bad numerical configuration: bytes = -",
             "parameter wait: bad time value or unit: 5x",
             "bad boolean configuration: switch = maybe",
             "bad string length 0 < 1: text = ",
@@ -59,7 +68,7 @@ fn all_problems_come_at_once() {
         ]
     );
     let problems = source("number = x\nwait = 0").get::<Sample>().unwrap_err();
-    assert_eq!(problems.to_string(), "bad numerical configuration: number = x; invalid wait parameter value 0 < 1");
+    assert_eq!(problems.to_string(), "bad numerical configuration: number = x; invalid wait: 0 (min 1)");
 }
 
 #[test]
