@@ -42,6 +42,7 @@ impl Settings {
     /// Reads both files.
     pub(crate) fn read(directory: &Path) -> Result<Self, Fatal> {
         let source = Source::load(directory)?.for_process("master");
+        source.check()?;
         let params: Params = source.get()?;
         let is_old = source.expand("${{$compatibility_level} <level {1} ? {yes} : {no}}");
         let defaults = Defaults {

@@ -175,6 +175,7 @@ impl Context {
     pub fn source_with(&self, directory: Option<&str>, overrides: &[(String, String)]) -> Result<Source, Fatal> {
         let directory = self.directory(directory)?;
         let source = Source::load(&directory)?.with_overrides(overrides).for_process(self.program.name);
+        source.check()?;
         self.log.configure(&self.settings(&source)?);
         for warning in source.warnings() {
             tracing::warn!("{warning}");

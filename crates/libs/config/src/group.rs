@@ -32,6 +32,11 @@ impl Problems {
         self.0.push(Problem { parameter: parameter.to_owned(), text });
     }
 
+    /// An error, if there are any.
+    pub(crate) fn into_result(self) -> Result<(), Self> {
+        if self.is_empty() { Ok(()) } else { Err(self) }
+    }
+
     /// Whether all is well.
     #[must_use]
     pub fn is_empty(&self) -> bool {

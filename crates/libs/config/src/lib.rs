@@ -4,6 +4,7 @@
 //! uses, and receives typed values or all problems at once; nothing else of main.cf is parsed or expanded.
 //! Only this library reads main.cf and master.cf. It never changes them, and it never logs.
 
+mod check;
 mod compatibility;
 mod drop_in;
 mod error;

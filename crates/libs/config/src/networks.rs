@@ -16,7 +16,7 @@ pub(crate) enum Style {
 
 impl Style {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
+        match text {
             "host" => Some(Self::Host),
             "subnet" => Some(Self::Subnet),
             "class" => Some(Self::Class),

@@ -156,7 +156,7 @@ impl Source {
     pub fn get<G: Group>(&self) -> Result<G, Problems> {
         let mut problems = Problems::default();
         let group = G::parse(self, &mut problems);
-        if problems.is_empty() { Ok(group) } else { Err(problems) }
+        problems.into_result().map(|()| group)
     }
 
     /// A family of parameters (rows named `transport_…`) for one transport.

@@ -8,8 +8,9 @@ use config::{Group, Row, Standing};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Programs and folders whose words are no use of a parameter: what lists all of them, and what only tests.
-const APART: [&str; 4] = ["libs/config/src/params", "libs/testkit", "commands/postconf", "tests"];
+/// Programs, folders and files whose words are no use of a parameter: what lists them, what only judges them, and what only tests.
+const APART: [&str; 5] =
+    ["libs/config/src/params", "libs/config/src/check.rs", "libs/testkit", "commands/postconf", "tests"];
 /// Parameters whose defaults list others.
 const LISTS: [&str; 2] = ["proxy_read_maps", "proxy_write_maps"];
 
