@@ -7,6 +7,7 @@ use std::fs::{self, FileTimes, Metadata, Permissions};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::SystemTime;
 use tracing::{info, warn};
 
@@ -67,9 +68,9 @@ impl Act {
         }
     }
 
-    /// Whether it can be done in a queue.
+    /// Whether it can be done in a queue. Logs can be deleted where that is asked for by name.
     pub(crate) fn is_for(self, queue: QueueName) -> bool {
-        self.usual_queues().contains(&queue)
+        self.usual_queues().contains(&queue) || (self == Self::Delete && is_log(queue))
     }
 }
 
@@ -130,6 +131,9 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
         let mut counts = Counts::default();
         let done = batch.into_iter().try_for_each(|found| {
             let (queue, found) = found?;
+            if is_log(queue) {
+                return remove_log(&found.path());
+            }
             settle(spool, queue, &found)?;
             apply(spool, act, queue, &found.id, &mut counts).map(|_| ())
         });
@@ -142,6 +146,34 @@ pub(crate) fn all(spool: &Spool, act: Act, queues: &[QueueName], counts: &mut Co
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     outcome
+}
+
+/// Deletes the logs of messages that are no more.
+pub(crate) fn orphans(spool: &Spool) -> Result<(), Error> {
+    for queue in QueueName::LOGS {
+        for found in spool.scan(queue) {
+            let found = found?;
+            let has_message = || QueueName::MAIL.into_iter().any(|queue| spool.metadata(queue, &found.id).is_ok());
+            // One that moves from queue to queue can be overlooked once.
+            if !(0..TRIES).any(|_| has_message()) {
+                remove_log(&found.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_log(queue: QueueName) -> bool {
+    !QueueName::MAIL.contains(&queue)
+}
+
+fn remove_log(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::System { doing: "remove", path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Brings a message to where it is looked for: it lies elsewhere after a change of `hash_queue_names` or `hash_queue_depth`.
@@ -203,7 +235,7 @@ fn delete(spool: &Spool, queue: QueueName, id: &QueueId, counts: &mut Counts) ->
     if !is_mail(spool, queue, id)? {
         return Ok(Vec::new());
     }
-    for log in [QueueName::Bounce, QueueName::Defer, QueueName::Trace] {
+    for log in QueueName::LOGS {
         absent(spool.remove(log, id).map(|()| true))?;
     }
     let is_done = !absent(spool.remove(queue, id).map(|()| true))?;

@@ -36,6 +36,9 @@ pub fn run() -> ExitCode {
 
 fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
     let options = Options::parse(&context.called_as, &context.arguments)?;
+    if options.verbose {
+        context.log.verbose();
+    }
     let source = context.source(options.directory.as_deref())?;
     let params: Params = context.params(&source)?;
     authorize(&params)?;
@@ -44,37 +47,49 @@ fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
     // Directories that are made on the way belong to the mail system.
     let owner = privsep::User::by_name(&params.layout.mail_owner)?
         .ok_or_else(|| Fatal::new(format!("unknown mail_owner configuration: {}", params.layout.mail_owner)))?;
-    let counts = privsep::become_user(&owner, || carry_out_all(&spool, &options))??;
+    let mut counts = Counts::default();
+    let done = privsep::become_user(&owner, || carry_out_all(&spool, &options, &mut counts))?;
+    if done.is_err() && counts.renamed > 0 {
+        tracing::warn!("OPERATION INCOMPLETE -- RERUN COMMAND TO FIX THE QUEUE FIRST");
+    }
+    done?;
     counts.report(&options);
+    if counts.renamed > 0 {
+        tracing::warn!("QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn carry_out_all(spool: &Spool, options: &Options) -> Result<Counts, Fatal> {
-    let mut counts = Counts::default();
+fn carry_out_all(spool: &Spool, options: &Options, counts: &mut Counts) -> Result<(), Fatal> {
     if options.structure.is_some() || options.purge {
-        structure::check(spool, options, &mut counts)?;
+        structure::check(spool, options, counts)?;
     }
     for act in Act::IN_ORDER {
         for which in options.wanted(act) {
-            carry_out(spool, act, which, options, &mut counts)?;
+            carry_out(spool, act, which, options, counts)?;
         }
     }
-    Ok(counts)
+    Ok(())
 }
 
 fn carry_out(spool: &Spool, act: Act, which: &Which, options: &Options, counts: &mut Counts) -> Result<(), Fatal> {
     let queues = options.queues(act);
     match which {
-        Which::All => act::all(spool, act, &queues, counts)?,
+        Which::All => {
+            act::all(spool, act, &queues, counts)?;
+            if act == Act::Delete && options.names_no_queue() {
+                act::orphans(spool)?;
+            }
+        }
         Which::One(id) => act::one(spool, act, &queues, id, counts)?,
         Which::Listed => {
             let mut input = io::stdin().lock();
             let mut line = Vec::new();
             while next_line(&mut input, &mut line)? {
-                let name = String::from_utf8_lossy(&line);
-                match QueueId::parse(name.trim()) {
+                let name = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
+                match QueueId::parse(&name) {
                     Some(id) => act::one(spool, act, &queues, &id, counts)?,
-                    None => tracing::warn!("invalid mail queue id: {}", name.trim()),
+                    None => tracing::warn!("invalid mail queue id: {name}"),
                 }
             }
         }

@@ -30,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) directory: Option<String>,
     pub(crate) structure: Option<Names>,
     pub(crate) purge: bool,
+    pub(crate) verbose: bool,
     asked: Vec<(Act, Which)>,
     reported: Vec<Act>,
     queues: Vec<QueueName>,
@@ -45,6 +46,7 @@ impl Options {
         })?;
         let mut options = Self { directory: parsed.value('c').map(str::to_owned), ..Self::default() };
         options.purge = parsed.has('p');
+        options.verbose = parsed.has('v');
         options.structure = match (parsed.has('S'), parsed.has('s')) {
             (true, _) => Some(Names::Long),
             (false, true) => Some(Names::Short),
@@ -90,6 +92,11 @@ impl Options {
         self.reported.contains(&act)
     }
 
+    /// Whether all queues are meant.
+    pub(crate) fn names_no_queue(&self) -> bool {
+        self.queues.is_empty()
+    }
+
     /// In which queues this is done.
     pub(crate) fn queues(&self, act: Act) -> Vec<QueueName> {
         if self.queues.is_empty() {
@@ -100,16 +107,17 @@ impl Options {
 
     /// Which directories are checked.
     pub(crate) fn checked(&self) -> Vec<QueueName> {
+        // Logs first: they are where they belong when their messages get other names.
         const ALL: [QueueName; 9] = [
+            QueueName::Bounce,
+            QueueName::Defer,
+            QueueName::Trace,
+            QueueName::Flush,
             QueueName::Maildrop,
             QueueName::Incoming,
             QueueName::Active,
             QueueName::Deferred,
             QueueName::Hold,
-            QueueName::Defer,
-            QueueName::Bounce,
-            QueueName::Trace,
-            QueueName::Flush,
         ];
         if self.queues.is_empty() { ALL.to_vec() } else { self.queues.clone() }
     }

@@ -8,10 +8,11 @@ use crate::options::{Names, Options};
 use command::Fatal;
 use queue_file::{Error, QueueId, QueueName, Spool};
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 /// Files that are not mail are left overs at this age.
 const OLD: Duration = Duration::from_secs(7 * 86400);
@@ -69,18 +70,19 @@ impl Check<'_> {
     /// Removes a directory that the layout has no use for; one that is not empty stays.
     fn unneeded(&self, path: &Path, depth: usize) {
         if self.names.is_some() && depth > self.spool.layout().depth(self.queue) && fs::remove_dir(path).is_ok() {
-            info!("remove subdirectory {}", path.display());
+            debug!("remove subdirectory {}", path.display());
         }
     }
 
     fn file(&mut self, name: &str, path: &Path, data: &Metadata) -> Result<(), Fatal> {
-        let is_log = matches!(
-            self.queue,
-            QueueName::Bounce | QueueName::Defer | QueueName::Trace | QueueName::Flush | QueueName::Saved
-        );
+        let is_log = !QueueName::MAIL.contains(&self.queue);
         let is_complete = is_log || data.permissions().mode() & 0o100 != 0;
         let Some(id) = QueueId::parse(name) else {
-            return if self.is_leftover(data) { remove(path) } else { self.bogus(path) };
+            return match self.is_leftover(data) {
+                true => remove(path),
+                false if !is_complete && is_name_of_the_moment(name) => Ok(()),
+                false => bogus(path),
+            };
         };
         if !is_complete {
             return if self.is_leftover(data) { remove(path) } else { Ok(()) };
@@ -88,15 +90,16 @@ impl Check<'_> {
         if self.names.is_none() {
             return Ok(());
         }
+        if !is_log && id.inode().is_none() {
+            return bogus(path);
+        }
         let new = if is_log { id.clone() } else { self.name(&id, data) };
-        let target = self.spool.path(self.queue, &new);
-        if target == path {
+        if self.spool.path(self.queue, &new) == path || !self.settle(path, &new)? {
             return Ok(());
         }
-        self.rename(path, &target)?;
         if new != id {
             self.counts.renamed += 1;
-            for log in [QueueName::Bounce, QueueName::Defer, QueueName::Trace] {
+            for log in QueueName::LOGS {
                 match self.spool.rename_as(&id, log, &new, log) {
                     Err(error) if !error.is_gone() => return Err(error.into()),
                     Ok(()) | Err(_) => {}
@@ -106,20 +109,12 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn bogus(&self, path: &Path) -> Result<(), Fatal> {
-        // Files under a name of the moment are being created.
-        if !path.to_string_lossy().contains('.') {
-            warn!("bogus file name: {}", path.display());
-        }
-        Ok(())
-    }
-
     fn is_leftover(&self, data: &Metadata) -> bool {
         let age = data.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
         self.purge && age.is_some_and(|age| age > OLD)
     }
 
-    /// The name that a file should have.
+    /// The name that a file should have: what it has of a time stays.
     fn name(&self, id: &QueueId, data: &Metadata) -> QueueId {
         let is_right = id.inode() == Some(data.ino());
         let stays = if id.is_long() {
@@ -129,6 +124,9 @@ impl Check<'_> {
         };
         if stays {
             return id.clone();
+        }
+        if let Some(new) = id.with_inode(data.ino(), self.spool.layout().long_ids()).filter(|new| !self.is_taken(new)) {
+            return new;
         }
         let seconds = u64::try_from(data.mtime()).unwrap_or(0);
         let mut microseconds = u32::try_from(data.mtime_nsec() / 1000).unwrap_or(0);
@@ -149,25 +147,37 @@ impl Check<'_> {
         QueueName::MAIL.into_iter().any(|queue| self.spool.metadata(queue, id).is_ok())
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<(), Fatal> {
-        let result = fs::rename(from, to).or_else(|_| {
-            let directory = to.parent().map(PathBuf::from).unwrap_or_default();
-            fs::create_dir_all(directory)?;
-            fs::rename(from, to)
-        });
-        match result {
-            Ok(()) => info!("renamed file {} as {}", from.display(), to.display()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("rename file", from, error)),
+    /// Moves a file to where it belongs. One that would lie over another stays: that may get another name, and the next run
+    /// moves this one.
+    fn settle(&self, path: &Path, id: &QueueId) -> Result<bool, Fatal> {
+        match self.spool.settle(path, self.queue, id) {
+            Ok(()) => debug!("renamed file {} as {}", path.display(), self.spool.path(self.queue, id).display()),
+            Err(error) if error.is_gone() => return Ok(false),
+            Err(error) if error.kind() == Some(ErrorKind::AlreadyExists) => {
+                warn!("{error}");
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(true)
     }
+}
+
+fn bogus(path: &Path) -> Result<(), Fatal> {
+    warn!("bogus file name: {}", path.display());
+    Ok(())
+}
+
+/// Whether a file has such a name while it is being created.
+fn is_name_of_the_moment(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    name.split_once('.').is_some_and(|(time, process)| is_number(time) && is_number(process))
 }
 
 fn remove(path: &Path) -> Result<(), Fatal> {
     match fs::remove_file(path) {
-        Ok(()) => info!("removed file {}", path.display()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Ok(()) => debug!("removed file {}", path.display()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed("remove file", path, error)),
     }
     Ok(())
@@ -175,4 +185,46 @@ fn remove(path: &Path) -> Result<(), Fatal> {
 
 fn failed(doing: &'static str, path: &Path, source: std::io::Error) -> Fatal {
     Error::System { doing, path: path.to_owned(), source }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queue_file::Layout;
+    use std::fs::Permissions;
+
+    #[test]
+    fn names_follow_inodes_and_keep_the_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        for queue in QueueName::ALL {
+            fs::create_dir(directory.path().join(queue.as_str())).unwrap();
+        }
+        let spool = Spool::new(directory.path(), Layout::default());
+        let put = |queue: &str, name: &str| {
+            let path = directory.path().join(queue).join(name);
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+            fs::metadata(&path).unwrap().ino()
+        };
+        let inode = put("deferred", "AAAAA1");
+        put("defer", "AAAAA1");
+        for (queue, name) in [("hold", "OLD2"), ("hold", "AAAAAzz"), ("deferred", "junk.txt")] {
+            put(queue, name);
+        }
+        let options = Options::parse("postsuper", &["-s".to_owned()]).unwrap();
+        let mut counts = Counts::default();
+        check(&spool, &options, &mut counts).unwrap();
+        let new = format!("AAAAA{inode:X}");
+        for path in [&format!("deferred/A/{new}"), &format!("defer/A/{new}"), "hold/OLD2", "hold/AAAAAzz"] {
+            assert!(directory.path().join(path).is_file(), "{path}");
+        }
+        assert_eq!(counts.renamed, 1);
+    }
+
+    #[test]
+    fn files_that_are_being_created_are_not_bogus() {
+        for (name, expected) in [("123456.77", true), ("x.y", false), ("1.", false), ("12", false), ("junk.1", false)] {
+            assert_eq!(is_name_of_the_moment(name), expected, "{name}");
+        }
+    }
 }

@@ -74,6 +74,19 @@ impl QueueId {
         }
     }
 
+    /// The id of the same time for another inode, in the short form where long ids are not in use.
+    #[must_use]
+    pub fn with_inode(&self, inode: u64, long_ids: bool) -> Option<Self> {
+        let mut text = match self.split_long() {
+            Some((time, _)) if long_ids => format!("{time}{}", char::from(SEPARATOR)),
+            Some(_) => self.hash_key().into_owned(),
+            None => self.0.get(..5)?.to_owned(),
+        };
+        let digits = if self.is_long() && long_ids { INODE_DIGITS } else { HEXADECIMAL };
+        number(&mut text, inode, digits, 0);
+        Some(Self(text.into_boxed_str()))
+    }
+
     /// What the id's place in hashed directories is computed from: its first letters, or for the long
     /// form those of its microseconds.
     pub(crate) fn hash_key(&self) -> Cow<'_, str> {
@@ -175,6 +188,19 @@ mod tests {
         }
         assert_eq!(QueueId::short(0x3CCE3, 0x98E_1B0).as_str(), "3CCE398E1B0");
         assert_eq!(QueueId::short(7, 0).as_str(), "000070");
+    }
+
+    #[test]
+    fn another_inode_changes_nothing_else() {
+        for (id, long_ids, expected) in [
+            ("AAAAA98E1B0", false, "AAAAA4D"),
+            ("AAAAA98E1B0", true, "AAAAA4D"),
+            ("3NBq8Q0JZhzB", true, "3NBq8Q0JZhz1V"),
+            ("3NBq8Q0JZhzB", false, "0AF3C4D"),
+        ] {
+            let new = QueueId::parse(id).unwrap().with_inode(77, long_ids).unwrap();
+            assert_eq!((new.as_str(), new.inode()), (expected, Some(77)), "{id}");
+        }
     }
 
     #[test]

@@ -48,6 +48,9 @@ impl QueueName {
     /// Those that hold messages which are still to be delivered.
     pub const MAIL: [Self; 5] = [Self::Maildrop, Self::Hold, Self::Incoming, Self::Active, Self::Deferred];
 
+    /// Those that hold logs named after messages.
+    pub const LOGS: [Self; 3] = [Self::Bounce, Self::Defer, Self::Trace];
+
     /// The directory's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -98,6 +98,25 @@ fn messages_of_another_layout_are_acted_upon() {
 }
 
 #[test]
+fn logs_are_deleted_by_name_or_when_their_message_is_gone() {
+    let (directory, spool) = spool();
+    let id = put(&spool, QueueName::Deferred);
+    let gone = QueueId::parse("AAAAA99999").unwrap();
+    for (queue, id) in [(QueueName::Defer, &id), (QueueName::Bounce, &gone), (QueueName::Trace, &gone)] {
+        queue_file::log::append(&spool, queue, id, &queue_file::log::Entry::default()).unwrap();
+    }
+    fs::write(directory.path().join("defer/AAAAA88888"), "of another layout").unwrap();
+    orphans(&spool).unwrap();
+    assert!(where_is(&spool, &gone).is_empty());
+    assert!(!directory.path().join("defer/AAAAA88888").exists());
+    assert_eq!(where_is(&spool, &id), [QueueName::Deferred, QueueName::Defer]);
+    let mut counts = Counts::default();
+    all(&spool, Act::Delete, &[QueueName::Defer], &mut counts).unwrap();
+    assert_eq!((where_is(&spool, &id), counts.deleted), (vec![QueueName::Deferred], 0));
+    assert!(Act::Delete.is_for(QueueName::Flush) && !Act::Hold.is_for(QueueName::Defer));
+}
+
+#[test]
 fn a_message_is_never_put_over_another() {
     let (directory, spool) = spool();
     let id = put(&spool, QueueName::Hold);
