@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::options::{Extract, Mode, Options};
+use crate::options::{Extract, Mode, Options, Refusal};
 
 /// Exit status of every failure.
 const EX_TEMPFAIL: u8 = 75;
@@ -36,11 +36,17 @@ config::bundle! {
 /// Runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    Program::new("sendmail").fatal_status(EX_TEMPFAIL).run(obey)
+    Program::new("sendmail").fatal_status(EX_TEMPFAIL).goes_by_links().run(obey)
 }
 
 fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
-    let options = options::parse(&context.called_as, &context.arguments).map_err(Fatal::new)?;
+    let options = options::parse(&context.called_as, &context.arguments).map_err(|refusal| match refusal {
+        Refusal::Usage(usage) => {
+            context.complain(&usage);
+            Fatal::new(format!("usage: {} [options]", context.called_as))
+        }
+        Refusal::Other(reason) => Fatal::new(reason),
+    })?;
     let directory = options.config.as_deref().map(config_directory);
     let source = context.source(directory.as_deref())?;
     for warning in &options.warnings {
@@ -79,6 +85,9 @@ fn authorize(params: &Params, source: &Source) -> Result<(), Fatal> {
 
 /// Wishes that do not go together.
 fn check(options: &Options) -> Result<(), Fatal> {
+    if options.mode == Mode::Verify && options.verbose == 1 {
+        return Err(Fatal::new("-v option cannot be used with -bv"));
+    }
     if options.extract == Extract::Header {
         match options.mode {
             Mode::Submit => {}
@@ -97,7 +106,7 @@ fn check(options: &Options) -> Result<(), Fatal> {
         Mode::Mailq => "display queue mode",
         Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) => "flush queue mode",
         Mode::Daemon => "daemon mode",
-        Mode::Smtp => "stand-alone SMTP server mode",
+        Mode::Smtp => "stand-alone mode",
         Mode::Newaliases => "alias initialization mode",
         Mode::Submit | Mode::Verify | Mode::Nothing => return Ok(()),
     };

@@ -1,5 +1,6 @@
 //! The options of sendmail(1), as old programs give them. Pure.
 
+use command::Usage;
 use dsn::{Notify, Ret};
 
 /// What the command is asked to do.
@@ -73,13 +74,27 @@ pub(crate) enum Extract {
 
 /// RFC 3461 section 4.4.
 const LONGEST_ENVELOPE_ID: usize = 100;
-pub(crate) const USAGE: &str = "usage: sendmail [options]";
+
+/// What is wrong with the arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// They are not options of this command.
+    Usage(Usage),
+    /// They ask for what cannot be done.
+    Other(String),
+}
+
+impl<S: Into<String>> From<S> for Refusal {
+    fn from(reason: S) -> Self {
+        Self::Other(reason.into())
+    }
+}
 
 /// Takes the arguments apart; `called_as` is the name of the command.
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, String> {
+pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Refusal> {
     let mut options = Options {
         mode: match called_as {
             "mailq" => Mode::Mailq,
@@ -113,10 +128,10 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, St
             "--" => break,
             // A letter whose value may be missing.
             "-q" => options.flush("")?,
-            // What Postfix had before it had DSN.
+            // What Postfix had before it had DSN. It looks like `-V +=`, but the word behind it is a recipient.
             "-V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
                 options.warnings.push("option -V is deprecated with Postfix 2.3; specify -XV instead".to_owned());
-                options.verp = rest.next().cloned();
+                options.verp = Some(String::new());
             }
             _ => options.cluster(argument, &mut rest)?,
         }
@@ -127,34 +142,34 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, St
 
 impl Options {
     /// Letters in one word; a value is the rest of the word, or the next one.
-    fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), String> {
+    fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
         const VALUED: &str = "ABCFLNORVXbefhopqr";
         const PLAIN: &str = "GIUacimntvx";
         for (at, letter) in word.char_indices().skip(1) {
             if VALUED.contains(letter) {
                 let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
                 let value = match attached {
-                    "" => rest.next().cloned().ok_or_else(|| USAGE.to_owned())?,
+                    "" => rest.next().cloned().ok_or(Refusal::Usage(Usage::Valueless(letter)))?,
                     attached => attached.to_owned(),
                 };
                 return self.valued(letter, &value, rest);
             }
             if !PLAIN.contains(letter) {
-                return Err(USAGE.to_owned());
+                return Err(Refusal::Usage(Usage::Unknown(letter)));
             }
             self.plain(letter)?;
         }
         Ok(())
     }
 
-    fn plain(&mut self, letter: char) -> Result<(), String> {
+    fn plain(&mut self, letter: char) -> Result<(), Refusal> {
         match letter {
             'G' => self.context = Context::Remote,
             'I' => self.mode = Mode::Newaliases,
             'i' => self.dot = Dot::Text,
             't' => self.extract = Extract::Header,
             'v' => self.verbose += 1,
-            'n' => return Err("-n option not supported".to_owned()),
+            'n' => return Err("-n option not supported".into()),
             _ => {}
         }
         Ok(())
@@ -165,13 +180,13 @@ impl Options {
         letter: char,
         value: &str,
         rest: &mut impl Iterator<Item = &'a String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         match letter {
             'B' => {
                 self.encoding = match value.to_ascii_uppercase().as_str() {
                     "8BITMIME" => Some("8bit"),
                     "7BIT" => Some("7bit"),
-                    _ => return Err("-B option needs 8BITMIME or 7BIT".to_owned()),
+                    _ => return Err("-B option needs 8BITMIME or 7BIT".into()),
                 };
             }
             'C' => self.config = Some(value.to_owned()),
@@ -191,7 +206,7 @@ impl Options {
             'V' => self.envelope_id(value),
             'X' => match value.strip_prefix('V') {
                 Some(delimiters) => self.verp = Some(delimiters.to_owned()),
-                None => return Err(format!("unsupported: -X{value}")),
+                None => return Err(format!("unsupported: -X{value}").into()),
             },
             'b' => self.mode = mode(value)?,
             'o' => self.old(value, rest),
@@ -221,12 +236,12 @@ impl Options {
         }
     }
 
-    fn flush(&mut self, value: &str) -> Result<(), String> {
+    fn flush(&mut self, value: &str) -> Result<(), Refusal> {
         match value.split_at_checked(1) {
             None => self.mode = Mode::Flush,
-            Some(("R", "")) => return Err("specify: -qRsitename".to_owned()),
+            Some(("R", "")) => return Err("specify: -qRsitename".into()),
             Some(("R", site)) => self.mode = Mode::FlushSite(site.to_owned()),
-            Some(("I", "")) => return Err("specify: -qIqueueid".to_owned()),
+            Some(("I", "")) => return Err("specify: -qIqueueid".into()),
             Some(("I", id)) => self.mode = Mode::FlushMessage(id.to_owned()),
             // The interval between queue runs.
             Some(_) if value.bytes().all(|b| b.is_ascii_digit() || b"smhdw".contains(&b)) => {
@@ -234,13 +249,13 @@ impl Options {
                     self.mode = Mode::Nothing;
                 }
             }
-            Some((letter, _)) => return Err(format!("-q{letter} is not implemented")),
+            Some((letter, _)) => return Err(format!("-q{letter} is not implemented").into()),
         }
         Ok(())
     }
 }
 
-fn mode(value: &str) -> Result<Mode, String> {
+fn mode(value: &str) -> Result<Mode, Refusal> {
     match value.chars().next() {
         Some('d' | 'l') => Ok(Mode::Daemon),
         Some('h' | 'H') => Ok(Mode::Nothing),
@@ -249,7 +264,7 @@ fn mode(value: &str) -> Result<Mode, String> {
         Some('p') => Ok(Mode::Mailq),
         Some('s') => Ok(Mode::Smtp),
         Some('v') => Ok(Mode::Verify),
-        _ => Err(format!("unsupported: -b{value}")),
+        _ => Err(format!("unsupported: -b{value}").into()),
     }
 }
 
@@ -257,7 +272,7 @@ fn mode(value: &str) -> Result<Mode, String> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &str) -> Result<Options, String> {
+    fn parsed(arguments: &str) -> Result<Options, Refusal> {
         let words: Vec<String> = arguments.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect();
         parse("sendmail", &words)
     }
@@ -317,6 +332,11 @@ mod tests {
         assert_eq!(parsed("-rme").unwrap().sender.as_deref(), Some("me"));
         assert_eq!(parsed("-XV x").unwrap().verp.as_deref(), Some(""));
         assert_eq!(parse("sendmail", &["-f".into(), String::new()]).unwrap().sender.as_deref(), Some(""));
+        let old = parsed("-V += x").unwrap();
+        assert_eq!(
+            (old.verp.as_deref(), old.recipients, old.warnings.len()),
+            (Some(""), vec!["+=".into(), "x".into()], 1)
+        );
         assert_eq!(parsed("-oA hash:/x").unwrap().alias_database.as_deref(), Some("hash:/x"));
         assert_eq!(
             parsed("-N sometimes").unwrap().warnings,
@@ -327,17 +347,19 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_an_error() {
         for (arguments, error) in [
-            ("-Q x", USAGE),
             ("-bq x", "unsupported: -bq"),
             ("-n", "-n option not supported"),
             ("-XL", "unsupported: -XL"),
-            ("-d", USAGE),
             ("-B 9BIT", "-B option needs 8BITMIME or 7BIT"),
             ("-qSx", "-qS is not implemented"),
             ("-qR", "specify: -qRsitename"),
-            ("-f", USAGE),
         ] {
-            assert_eq!(parsed(arguments).unwrap_err(), error, "{arguments}");
+            assert_eq!(parsed(arguments).unwrap_err(), error.into(), "{arguments}");
+        }
+        for (arguments, error) in
+            [("-Q x", Usage::Unknown('Q')), ("-d", Usage::Unknown('d')), ("-f", Usage::Valueless('f'))]
+        {
+            assert_eq!(parsed(arguments).unwrap_err(), Refusal::Usage(error), "{arguments}");
         }
     }
 }

@@ -20,9 +20,13 @@ const REPORT: u32 = 1 << 10;
 /// Submits what is on standard input.
 pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path) -> Result<(), Fatal> {
     let user = User::by_uid(privsep::real_uid())?;
-    let who = format!("{}({})", user.as_ref().map_or("unknown", |user| &user.name), privsep::real_uid());
-    let fatal = |text: &str| Fatal::new(format!("{who}: {text}"));
+    let reading = reading(options, params)?;
     let sender = sender(options, user.as_ref());
+    let who = format!("{}({})", String::from_utf8_lossy(&sender), privsep::real_uid());
+    let fatal = |text: &str| Fatal::new(format!("{who}: {text}"));
+    if let Some(given) = options.sender.as_ref().filter(|given| addresses(given.as_bytes()).len() > 1) {
+        tracing::warn!("-f option specified malformed sender: {given}");
+    }
     let given: Vec<Vec<u8>> = options.recipients.iter().flat_map(|text| recipients(text.as_bytes())).collect();
     if given.is_empty() && options.extract == Extract::Nothing {
         return Err(fatal("Recipient addresses must be specified on the command line or via the -t option"));
@@ -33,7 +37,7 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
     }
     record::put(&mut records, Type::Message, b"");
     let ways = ways(params, config_directory);
-    write(ways.begin(), records, options, params, &given).map_err(|error| match error {
+    write(ways.begin(), records, options, reading, &given).map_err(|error| match error {
         Error::TooLarge => fatal("message file too big"),
         Error::NoRecipients => fatal("No recipient addresses found in message header"),
         Error::Read(error) => fatal(&format!("error reading input: {error}")),
@@ -63,7 +67,8 @@ fn sender(options: &Options, user: Option<&User>) -> Vec<u8> {
 
 /// The recipients of one argument; an empty one is the null address, which cleanup knows what to do with.
 fn recipients(argument: &[u8]) -> Vec<Vec<u8>> {
-    addresses(argument)
+    let found = addresses(argument);
+    if found.is_empty() { vec![Vec::new()] } else { found }
 }
 
 fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u8]) -> Result<Vec<u8>, Fatal> {
@@ -128,7 +133,7 @@ fn write(
     mut outlet: Outlet,
     records: Vec<u8>,
     options: &Options,
-    params: &Params,
+    reading: Reading,
     given: &[Vec<u8>],
 ) -> Result<(), Error> {
     let mut out = records;
@@ -140,7 +145,7 @@ fn write(
     } else {
         outlet.write_all(&out).map_err(Error::Write)?;
         out.clear();
-        found = message::copy(&mut input(), &mut outlet, reading(options, params))?;
+        found = message::copy(&mut input(), &mut outlet, reading)?;
         if given.is_empty() && found.is_empty() {
             return Err(Error::NoRecipients);
         }
@@ -157,18 +162,22 @@ fn input() -> impl BufRead {
     io::BufReader::with_capacity(16 * 1024, io::stdin().lock())
 }
 
-fn reading(options: &Options, params: &Params) -> Reading {
-    Reading {
+/// How input is read; there is none with `-bv`.
+fn reading(options: &Options, params: &Params) -> Result<Reading, Fatal> {
+    let line_ends = match params.sendmail.sendmail_fix_line_endings.as_str() {
+        "strict" => LineEnds::AsFirst,
+        "never" => LineEnds::Kept,
+        "always" => LineEnds::Always,
+        _ if options.mode == Mode::Verify => LineEnds::Always,
+        value => return Err(Fatal::new(format!("invalid sendmail_fix_line_endings value: {value}"))),
+    };
+    Ok(Reading {
         dot: options.dot,
-        line_ends: match params.sendmail.sendmail_fix_line_endings.as_str() {
-            "strict" => LineEnds::AsFirst,
-            "never" => LineEnds::Kept,
-            _ => LineEnds::Always,
-        },
+        line_ends,
         line_length_limit: usize::try_from(params.ipc.line_length_limit).unwrap_or(2048),
         size_limit: params.queue.message_size_limit,
         extract: options.extract == Extract::Header,
-    }
+    })
 }
 
 /// The message of `-bv`.
@@ -189,4 +198,33 @@ pub(crate) fn announce(options: &Options, out: &mut impl Write) -> io::Result<()
     let sender = sender(options, user.as_ref());
     let shown = String::from_utf8_lossy(&address::quote::quote(&sender)).into_owned();
     writeln!(out, "Mail Delivery Status Report will be mailed to <{shown}>.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Source;
+
+    #[test]
+    fn an_argument_without_an_address_is_the_null_address() {
+        for argument in ["", " ", "(c)", ","] {
+            assert_eq!(recipients(argument.as_bytes()), [Vec::<u8>::new()], "{argument}");
+        }
+        assert_eq!(recipients(b"a@b, c"), [b"a@b".to_vec(), b"c".to_vec()]);
+    }
+
+    #[test]
+    fn line_endings_are_fixed_in_known_ways() {
+        let options = crate::options::parse("sendmail", &["you".to_owned()]).unwrap();
+        for (value, expected) in [
+            ("always", Some(LineEnds::Always)),
+            ("strict", Some(LineEnds::AsFirst)),
+            ("never", Some(LineEnds::Kept)),
+            ("ALWAYS", None),
+        ] {
+            let text = format!("sendmail_fix_line_endings = {value}");
+            let params: Params = Source::parse(Path::new("/etc/postfix"), &text).unwrap().get().unwrap();
+            assert_eq!(reading(&options, &params).ok().map(|reading| reading.line_ends), expected, "{value}");
+        }
+    }
 }

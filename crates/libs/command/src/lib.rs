@@ -64,6 +64,7 @@ pub struct Program {
     fatal_status: u8,
     writes_log_file: bool,
     echo: Audience,
+    has_links: bool,
 }
 
 /// Whose standard error repeats the log.
@@ -77,7 +78,7 @@ impl Program {
     /// A command of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, fatal_status: 1, writes_log_file: false, echo: Audience::Anyone }
+        Self { name, fatal_status: 1, writes_log_file: false, echo: Audience::Anyone, has_links: false }
     }
 
     /// Ends with this status for [`Fatal`], unless that has its own: 75 for `sendmail`.
@@ -98,16 +99,23 @@ impl Program {
         Self { echo: Audience::Terminals, ..self }
     }
 
+    /// Calls itself what it is called by: `sendmail`, which is `mailq` and `newaliases` too.
+    #[must_use]
+    pub const fn goes_by_links(self) -> Self {
+        Self { has_links: true, ..self }
+    }
+
     /// Runs the command.
     pub fn run(self, work: impl FnOnce(&mut Context) -> Result<ExitCode, Fatal>) -> ExitCode {
         let is_heard = self.echo == Audience::Anyone || std::io::stderr().is_terminal();
         let echo = if is_heard { Echo::Stderr } else { Echo::Off };
-        let log = maillog::init(self.name, echo, Patience::Wait, Verbosity::Normal);
         let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         let path = words.next().unwrap_or_default();
         let called_as = Path::new(&path)
             .file_name()
             .map_or_else(|| self.name.to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = if self.has_links { &called_as } else { self.name };
+        let log = maillog::init(name, echo, Patience::Wait, Verbosity::Normal);
         let mut context = Context { program: self, called_as, arguments: words.collect(), log: log.clone() };
         let code = work(&mut context).unwrap_or_else(|fatal| {
             maillog::fatal!("{fatal}");
@@ -148,10 +156,12 @@ impl Context {
     /// # Errors
     /// [`Usage`], for an unknown letter or a missing value.
     pub fn options(&self, spec: &str) -> Result<Options, Usage> {
-        Options::parse(spec, &self.arguments).inspect_err(|usage| {
-            // Where standard error is closed, the exit code tells.
-            let _ = writeln!(std::io::stderr(), "{}: {usage}", self.called_as);
-        })
+        Options::parse(spec, &self.arguments).inspect_err(|usage| self.complain(usage))
+    }
+
+    /// Says on standard error what is wrong with the arguments. Where that is closed, the exit code tells.
+    pub fn complain(&self, usage: &Usage) {
+        let _ = writeln!(std::io::stderr(), "{}: {usage}", self.called_as);
     }
 
     /// The bytes of an argument, or of an option's value, that reads like `text`: they need not be UTF-8.
