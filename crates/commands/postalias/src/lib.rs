@@ -5,7 +5,7 @@
 
 mod tokens;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,7 +40,7 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
     let identity: config::params::Identity = context.params(&source)?;
     let complete = |making: &mut Making| sign(making, &identity.myhostname);
     let craft = Craft { fill: &fill, complete: &complete, as_owner: &as_owner };
-    let mut output = BufWriter::new(io::stdout().lock());
+    let mut output = command::output();
     let found = options.perform(&given.operands, &craft, &mut io::stdin().lock(), &mut output)?;
     output.flush()?;
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })

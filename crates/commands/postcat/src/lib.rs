@@ -10,7 +10,7 @@ use command::{Context, Fatal, Program};
 use config::params;
 use queue_file::{Buffered, Layout, QueueId, QueueName, Source, Spool};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -63,7 +63,7 @@ fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
         start,
         zone: jiff::tz::TimeZone::system(),
     };
-    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let mut out = command::output();
     if options.has('q') {
         std::env::set_current_dir(&params.layout.queue_directory)?;
         let spool = spool(&params);

@@ -1,7 +1,8 @@
 //! Standard output and standard error of this command.
 
+use command::Output;
 use std::fmt::Display;
-use std::io::{BufWriter, Stderr, Stdout, Write};
+use std::io::{BufWriter, Stderr, Write};
 use std::process::ExitCode;
 
 /// Why the command ends without having done all.
@@ -17,7 +18,7 @@ impl<E: Display> From<E> for Fatal {
 /// Where results and complaints go.
 #[derive(Debug)]
 pub(crate) struct Screen {
-    out: BufWriter<Stdout>,
+    out: BufWriter<Output>,
     complaints: Stderr,
     program: String,
     broken: bool,
@@ -28,7 +29,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Complaints begin with the name of the program, as it was called.
     pub(crate) fn new(program: &str) -> Self {
-        let out = BufWriter::new(std::io::stdout());
+        let out = command::output();
         Self { out, complaints: std::io::stderr(), program: program.to_owned(), broken: false, quiet: false }
     }
 

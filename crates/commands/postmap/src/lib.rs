@@ -5,7 +5,7 @@
 
 mod message;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use command::{Context, Fatal, Program};
@@ -39,7 +39,7 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
     if given.operands.is_empty() {
         return Err(usage(context));
     }
-    let mut output = BufWriter::new(io::stdout().lock());
+    let mut output = command::output();
     let mut input = io::stdin().lock();
     let found = match Wanted::read(given.has('b'), given.has('h'), given.has('m')) {
         None => {

@@ -9,10 +9,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// `-l`.
 pub(crate) fn list(instances: &Instances, request: &Request) -> Result<ExitCode, Fatal> {
-    let mut out = io::stdout().lock();
+    let mut out = command::output();
+    let failed = |error: io::Error| Fatal::new(format!("error writing output: {error}"));
     for instance in instances.selected(&request.selection, request.reverse) {
-        writeln!(out, "{}", row(instance)).map_err(|error| Fatal::new(format!("error writing output: {error}")))?;
+        writeln!(out, "{}", row(instance)).map_err(failed)?;
     }
+    out.flush().map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 

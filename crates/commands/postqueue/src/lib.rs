@@ -86,7 +86,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
 
 /// Lists through showq, or from the queue itself where root finds the mail system down.
 fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
-    let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let mut out = command::output();
     let path = Path::new("public").join(&params.ipc.showq_service_name);
     let result = match Channel::connect::<Showq>(&path, params.ipc.ipc_timeout) {
         Ok(channel) => ask(channel, &mut report, &mut out)?,
@@ -100,11 +100,7 @@ fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
         }
         Err(_) => return Err(Fatal::new("Queue report unavailable - mail system is down")),
     };
-    match result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    Ok(result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush())?)
 }
 
 type Listing = Channel<ipc::showq::Request, ipc::showq::Reply>;

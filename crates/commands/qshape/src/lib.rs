@@ -175,9 +175,7 @@ fn count(shape: &mut Shape, message: &Counted, senders: bool) {
 
 fn show(shape: &Shape, wish: &Wish) -> Result<(), Fatal> {
     let clear = if wish.batch > 0 { CLEAR } else { "" };
-    let written = write!(io::stdout().lock(), "{clear}{}", table::table(shape, &wish.form));
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    let mut out = command::output();
+    write!(out, "{clear}{}", table::table(shape, &wish.form))?;
+    Ok(out.flush()?)
 }

@@ -6,9 +6,11 @@
 
 mod caller;
 mod options;
+mod output;
 
 pub use caller::{Caller, is_anyone};
 pub use options::{Options, Usage};
+pub use output::{Output, output};
 
 use config::{Group, Source, params};
 use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
