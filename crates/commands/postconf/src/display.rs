@@ -188,8 +188,13 @@ fn patterns(options: &Options) -> Result<Vec<Pattern>, Fatal> {
     let everything = [String::from("*")];
     let operands = if options.operands.is_empty() { &everything[..] } else { &options.operands };
     let patterns: Vec<_> = operands.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
-    if options.mode == Mode::Entries && patterns.iter().any(|pattern| pattern.rest.is_some()) {
-        return fatal("-M option requires service_name[/type]");
+    let is_wrong = |pattern: &Pattern| !pattern.is_plain() || (options.mode == Mode::Entries && pattern.rest.is_some());
+    if patterns.iter().any(is_wrong) {
+        return fatal(options.mode.of_services([
+            "-M option requires service_name[/type]",
+            "-F option requires service_name[/type[/field]]",
+            "-P option requires service_name[/type[/parameter]]",
+        ]));
     }
     for pattern in patterns.iter().filter(|_| options.mode == Mode::Fields) {
         let field = pattern.rest.as_deref().unwrap_or("*");

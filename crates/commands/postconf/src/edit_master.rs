@@ -65,6 +65,9 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         Action::Remove | Action::Comment | Action::Show => (operand.trim(), ""),
     };
     let pattern = Pattern::parse(place)?;
+    if !pattern.is_plain() {
+        return fatal(required(options.mode));
+    }
     let edit = match (options.mode, options.action, &pattern.rest) {
         (Mode::Fields, _, Some(field)) if field == "*" => {
             return fatal("-Fe does not accept wild-card field name");
@@ -74,7 +77,7 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         }
         (Mode::Fields, _, Some(field)) => column(field, value)?,
         (Mode::Fields, _, None) => {
-            return fatal("-Fe or -FX requires service_name/type/field_name");
+            return fatal(required(options.mode));
         }
         (Mode::Parameters, _, Some(name)) if name == "*" => {
             return fatal("-Pe does not accept wild-card parameter name");
@@ -85,10 +88,10 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         (Mode::Parameters, Action::Edit, Some(name)) => Edit::Parameter(name.clone(), value.to_owned()),
         (Mode::Parameters, _, Some(name)) => Edit::NoParameter(name.clone()),
         (Mode::Parameters, _, None) => {
-            return fatal("-Pe or -PX requires service_name/type/parameter");
+            return fatal(required(options.mode));
         }
         (_, _, rest) if rest.is_some() || !place.contains('/') => {
-            return fatal("-Me, -MX or -M# requires service_name/type");
+            return fatal(required(options.mode));
         }
         (_, Action::Remove, _) => Edit::Remove,
         (_, Action::Comment, _) => Edit::Comment,
@@ -98,6 +101,15 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         (..) => Edit::Entry(Box::new(Service::parse(value, "")?)),
     };
     Ok((pattern, edit))
+}
+
+/// What an operand must have.
+fn required(mode: Mode) -> &'static str {
+    mode.of_services([
+        "-Me, -MX or -M# requires service_name/type",
+        "-Fe or -FX requires service_name/type/field_name",
+        "-Pe or -PX requires service_name/type/parameter",
+    ])
 }
 
 fn column(field: &str, value: &str) -> Result<Edit, Fatal> {
@@ -127,7 +139,9 @@ fn apply(text: &str, pattern: &Pattern, edit: &Edit) -> Result<(String, bool), F
                 return Fate::Keep;
             }
         };
-        if !service.matches(pattern) {
+        // A new entry takes the place of the one that is named, and of one that has its own name.
+        let is_same = |new: &Service| (new.name(), new.kind()) == (service.name(), service.kind());
+        if !service.matches(pattern) && !matches!(edit, Edit::Entry(new) if is_same(new)) {
             return Fate::Keep;
         }
         let again = std::mem::replace(&mut matched, true);
@@ -192,7 +206,11 @@ mod tests {
     fn entries_fields_and_parameters_change() {
         let smtp = "# c\nsmtp inet n - y - - smtpd\n  -o a=b -o { c = d e }\n";
         let local = "local unix - n n - - local\n";
-        let table: [(&[&str], String); 7] = [
+        let table: [(&[&str], String); 8] = [
+            (
+                &["-Me", "smtp/inet=local unix - n n - 3 local"],
+                "# c\nlocal      unix  -       n       n       -       3       local\n".to_owned(),
+            ),
             (
                 &["-Me", "local/unix=local unix - n n - 3 local"],
                 format!("{smtp}local      unix  -       n       n       -       3       local\n"),
@@ -228,7 +246,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let table: [(&[&str], &str); 7] = [
+        let table: [(&[&str], &str); 9] = [
+            (&["-MX", "s*/unix"], "-Me, -MX or -M# requires service_name/type"),
+            (&["-PX", "smtp/inet/sys*"], "-Pe or -PX requires service_name/type/parameter"),
             (&["-Me", "x/unix=x unix"], "bad field count: \"x/unix=x unix\""),
             (&["-Me", "smtp=x"], "-Me, -MX or -M# requires service_name/type"),
             (&["-M#", "smtp"], "-Me, -MX or -M# requires service_name/type"),

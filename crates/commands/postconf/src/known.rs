@@ -64,6 +64,12 @@ impl<'s> Known<'s> {
             self.check(&name, &value, self.source, screen);
             self.add_from_value(&value, "main.cf", &BTreeMap::new(), screen);
         }
+        // A value counts for what it refers to even where nothing refers to it.
+        for name in self.source.main_cf().names() {
+            if !self.names.contains_key(name) {
+                self.add_references(self.source.set(name).unwrap_or_default(), "main.cf", &BTreeMap::new(), screen);
+            }
+        }
         self.add_former_names(screen);
         let classes = self.source.expanded("smtpd_restriction_classes").ok().flatten();
         self.add_classes(&classes.unwrap_or_default(), screen);
@@ -139,8 +145,14 @@ impl<'s> Known<'s> {
         }
     }
 
-    /// Adds the names that a value refers to.
+    /// Adds the names that a value refers to, and those that tables in it have.
     fn add_from_value(&mut self, value: &str, file: &str, own: &BTreeMap<String, String>, screen: &mut Screen) {
+        self.add_references(value, file, own, screen);
+        self.add_from_tables(value, own, screen);
+    }
+
+    /// Adds the names that a value refers to.
+    fn add_references(&mut self, value: &str, file: &str, own: &BTreeMap<String, String>, screen: &mut Screen) {
         let found = references(value).unwrap_or_else(|failure| {
             screen.warn(&failure.to_string());
             Vec::new()
@@ -160,7 +172,6 @@ impl<'s> Known<'s> {
                 }
             }
         }
-        self.add_from_tables(value, own, screen);
     }
 
     /// A table of some types has its settings in main.cf, under names that begin with its own, or in a file.

@@ -57,6 +57,19 @@ pub(crate) enum Action {
     Comment,
 }
 
+impl Mode {
+    /// What is for `-M`, `-F` or `-P`.
+    pub(crate) fn of_services(self, [entries, fields, parameters]: [&'static str; 3]) -> &'static str {
+        if self == Self::Fields {
+            fields
+        } else if self == Self::Parameters {
+            parameters
+        } else {
+            entries
+        }
+    }
+}
+
 /// A parsed command line.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -158,7 +171,8 @@ impl Options {
             return fatal("specify one of -b and -t");
         }
         self.one_of("aAbFlmMpPtT")?;
-        let assigns = self.operands.iter().any(|operand| operand.contains('='));
+        // The first operand decides.
+        let assigns = self.operands.first().is_some_and(|operand| operand.contains('='));
         if assigns && !LISTS.chars().any(|list| self.has(list)) {
             self.letters.insert('e');
         }

@@ -148,6 +148,12 @@ impl Pattern {
         };
         Ok(Self { name, kind: kind.unwrap_or_else(|| "*".to_owned()), rest })
     }
+
+    /// Whether no part has a `*` but one that is nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        let parts = [Some(&self.name), Some(&self.kind), self.rest.as_ref()];
+        parts.into_iter().flatten().all(|part| part == "*" || !part.contains('*'))
+    }
 }
 
 /// All entries of a master.cf, in order, with those of the files that add to it.

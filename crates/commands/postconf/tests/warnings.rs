@@ -43,6 +43,7 @@ fn odd_values_are_named() {
         ("process_name = x\n", &["warning: DIR/main.cf: read-only parameter assignment: process_name=x\n"]),
         ("enable_errors_to = yes\n", &[unused, "enable_errors_to=yes\n"]),
         ("foo = 1\n", &[unused, "foo=1\n"]),
+        ("num = 1\nfoo = $num $bar\n", &["DIR/main.cf: undefined parameter: bar\n", unused, "foo=$num $bar\n"]),
         ("relayhost = $bar\n", &["warning: DIR/main.cf: undefined parameter: bar\n"]),
         ("virtual_alias_maps = ldap:/none\n", &["open \"ldap\" configuration \"/none\": No such file or directory\n"]),
         ("virtual_maps = x\n", &["support for parameter \"virtual_maps\" will be removed"]),
@@ -120,4 +121,12 @@ fn files_that_add_to_main_cf_are_shown_and_left_alone() {
     assert_eq!(std::fs::read_to_string(directory.join("main.cf")).unwrap(), "relayhost = d\nmyorigin = e\n");
     assert_eq!(postconf(&directory, &["-h", "relayhost", "myorigin"]).1, "c\ne\n");
     assert_eq!(postconf(&directory, &["-Fh", "smtp/inet/process_limit"]).1, "3\n");
+}
+
+#[test]
+fn the_first_operand_tells_a_query_from_a_change() {
+    let directory = directory("first-operand", &[("main.cf", "mail_name = x\n"), ("master.cf", MASTER_CF)]);
+    let (success, _, complaints) = postconf(&directory, &["nosuch", "foo=1"]);
+    assert!(success && complaints.contains("warning: foo=1: unknown parameter"), "{complaints}");
+    assert!(!postconf(&directory, &["foo=1", "nosuch"]).0);
 }
