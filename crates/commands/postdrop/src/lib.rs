@@ -11,6 +11,7 @@ use config::params;
 use nix::sys::signal::Signal;
 use queue_file::maildrop::{self, Refusal};
 use queue_file::{Layout, QueueName, Spool, Time};
+use std::io::BufRead;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -53,6 +54,10 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     std::env::set_current_dir(&params.layout.queue_directory)
         .map_err(|error| Fatal::new(format!("chdir {}: {error}", params.layout.queue_directory)))?;
     let user = permission::check(&params, &source)?;
+    if std::io::stdin().lock().fill_buf()?.is_empty() {
+        // Whoever called has nothing to submit.
+        return Ok(ExitCode::SUCCESS);
+    }
     let layout = Layout::default().with_long_ids(params.queue.enable_long_queue_ids);
     let file = Spool::new("", layout).create(QueueName::Maildrop)?;
     // The sender is judged by the file that was written, which nobody else can change.

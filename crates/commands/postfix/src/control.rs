@@ -68,10 +68,13 @@ pub(crate) fn stop(instance: &Instance) -> Result<ExitCode, Fatal> {
 
 /// `quick-stop`: the next start does without checks.
 pub(crate) fn quick_stop(instance: &Instance) -> Result<ExitCode, Fatal> {
-    let code = stop(instance)?;
+    // Whether there was anything to stop does not matter.
+    if let Err(fatal) = stop(instance) {
+        maillog::fatal!("{fatal}");
+    }
     let path = instance.queue("quick-start");
     fs::write(&path, "").map_err(|error| Fatal::new(format!("create {}: {error}", path.display())))?;
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `abort`.

@@ -36,6 +36,9 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
     let source = context.source(given.value('c'))?;
     let mut options =
         Options::read(&given.given, Shown::Text, Environment::of(&source))?.with_bytes(|key| context.bytes(key));
+    if "bhm".chars().any(|letter| given.has(letter)) && options.action != Action::Query(Keys::Lines) {
+        return Err(Fatal::new("specify -b -h or -m only with \"-q -\""));
+    }
     if given.operands.is_empty() {
         return Err(usage(context));
     }
@@ -45,9 +48,6 @@ fn work(context: &Context) -> Result<ExitCode, Fatal> {
         None => {
             let craft = Craft { fill: &fill, complete: &|_| Ok(()), as_owner: &as_owner };
             options.perform(&given.operands, &craft, &mut input, &mut output)?
-        }
-        Some(_) if options.action != Action::Query(Keys::Lines) => {
-            return Err(Fatal::new("specify -b -h or -m only with \"-q -\""));
         }
         Some(wanted) => {
             if !given.has('U') {
