@@ -1,5 +1,6 @@
 //! Calls cargo and other programs, and finds what it built.
 
+use crate::train;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -44,9 +45,13 @@ pub(crate) fn programs(profile: &Profile) -> Result<()> {
 }
 
 /// The same with cargo features, and for optimised programs with what [`crate::train`] has found.
+#[expect(clippy::print_stderr, reason = "whoever builds should know")]
 pub(crate) fn programs_with(profile: &Profile, features: &str) -> Result<()> {
     let mut command = command(profile, features);
     if *profile != Profile::dev() {
+        if !train::is_current()? {
+            eprintln!("xtask/release.profdata is of another compiler or of other dependencies: cargo xtask train");
+        }
         let trained = format!("-Cprofile-use={}", trained().display());
         // As they were made; and code that is newer than they are is no reason to warn.
         let reading = "-Cllvm-args=-disable-vp -no-pgo-warn-mismatch";

@@ -9,6 +9,8 @@ mod workload;
 
 use crate::build::{self, Profile};
 use anyhow::{Context, Result, bail};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +31,26 @@ pub(crate) fn run() -> Result<()> {
     build::run(cargo.env("CARGO_TARGET_DIR", &programs))?;
     let mail = workload::carry(&programs.join("release"), COUNTS)?;
     let counts = counts(&mail.root.join("data"))?;
-    build::run(Command::new(merge).args(["merge", "--sparse", "--output"]).arg(build::trained()).args(counts))
+    build::run(Command::new(merge).args(["merge", "--sparse", "--output"]).arg(build::trained()).args(counts))?;
+    Ok(fs::write(record(), circumstances()?)?)
+}
+
+/// Whether the counts are of programs as this compiler makes them now.
+pub(crate) fn is_current() -> Result<bool> {
+    let now = circumstances()?;
+    Ok(fs::read_to_string(record()).is_ok_and(|made| made == now))
+}
+
+/// Where it is noted what the counts were made with.
+fn record() -> PathBuf {
+    build::trained().with_extension("made")
+}
+
+/// What the counts find functions by, apart from their own names: the compiler, and what each crate depends on.
+fn circumstances() -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    fs::read(crate::project().join("Cargo.lock"))?.hash(&mut hasher);
+    Ok(format!("{}Cargo.lock {:016x}\n", build::rustc(["-V"])?, hasher.finish()))
 }
 
 fn counts(folder: &Path) -> Result<Vec<PathBuf>> {
