@@ -182,13 +182,19 @@ fn settle(spool: &Spool, queue: QueueName, found: &queue_file::Found) -> Result<
     if path == spool.path(queue, &found.id) || !fs::symlink_metadata(&path).is_ok_and(|data| is_complete(&data)) {
         return Ok(());
     }
-    match spool.settle(&path, queue, &found.id) {
-        Err(error) if error.is_gone() => Ok(()),
+    moved_home(spool, &path, queue, &found.id).map(drop)
+}
+
+/// Moves a file to where its id belongs. One that has gone, or would lie over another, stays where it is: `false`.
+pub(crate) fn moved_home(spool: &Spool, path: &Path, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
+    match spool.settle(path, queue, id) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_gone() => Ok(false),
         Err(error) if error.kind() == Some(io::ErrorKind::AlreadyExists) => {
             warn!("{error}");
-            Ok(())
+            Ok(false)
         }
-        result => result,
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Needed after `hash_queue_names` or `hash_queue_depth` has changed, after a restored backup, and on the way back from
 //! long ids. Files that a crash has left half written are removed when they are old.
 
-use crate::act::Counts;
+use crate::act::{Counts, moved_home};
 use crate::options::{Names, Options};
 use command::Fatal;
 use queue_file::{Error, QueueId, QueueName, Spool};
@@ -150,16 +150,11 @@ impl Check<'_> {
     /// Moves a file to where it belongs. One that would lie over another stays: that may get another name, and the next run
     /// moves this one.
     fn settle(&self, path: &Path, id: &QueueId) -> Result<bool, Fatal> {
-        match self.spool.settle(path, self.queue, id) {
-            Ok(()) => debug!("renamed file {} as {}", path.display(), self.spool.path(self.queue, id).display()),
-            Err(error) if error.is_gone() => return Ok(false),
-            Err(error) if error.kind() == Some(ErrorKind::AlreadyExists) => {
-                warn!("{error}");
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
+        let is_moved = moved_home(self.spool, path, self.queue, id)?;
+        if is_moved {
+            debug!("renamed file {} as {}", path.display(), self.spool.path(self.queue, id).display());
         }
-        Ok(true)
+        Ok(is_moved)
     }
 }
 
