@@ -42,9 +42,8 @@ fn accounts(instance: &Instance) -> Result<(), Fatal> {
         return Ok(());
     }
     let params::Layout { mail_owner, default_privs, setgid_group, .. } = &instance.layout;
-    let file = instance.directory.join("main.cf");
-    let checked = Roles { mail_owner, default_privs, setgid_group }.check();
-    checked.map(|_| ()).map_err(|unfit| Fatal::new(format!("file {}: {unfit}", file.display())))
+    let roles = Roles { mail_owner, default_privs, setgid_group };
+    Ok(roles.check(&instance.directory.join("main.cf")).map(drop)?)
 }
 
 /// What is odd; each thing is one line of the log.

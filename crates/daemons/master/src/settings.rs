@@ -129,8 +129,7 @@ pub(crate) enum Way {
 
 fn owner(directory: &Path, layout: &params::Layout) -> Result<Owner, Fatal> {
     let params::Layout { mail_owner, default_privs, setgid_group, .. } = layout;
-    let roles = Roles { mail_owner, default_privs, setgid_group };
-    roles.check().map_err(|unfit| Fatal::new(format!("file {}: {unfit}", directory.join("main.cf").display())))
+    Ok(Roles { mail_owner, default_privs, setgid_group }.check(&directory.join("main.cf"))?)
 }
 
 /// Whether `master_service_disable` names the service: `type`, `name/type` (or `name.type`, as once).

@@ -2,6 +2,7 @@
 //! commands that submit mail. What one may do another must not, so they are three, and none of them is root's.
 
 use crate::{Error, Group, Owner, User};
+use std::path::{Path, PathBuf};
 
 /// The accounts, as main.cf names them.
 #[derive(Debug, Clone, Copy)]
@@ -21,21 +22,27 @@ pub enum Unfit {
     #[error(transparent)]
     Lookup(#[from] Error),
     /// One of them is missing, or may too much.
-    #[error("{0}")]
-    Account(String),
+    #[error("file {}: {reason}", .main_cf.display())]
+    Account {
+        /// Where they are named.
+        main_cf: PathBuf,
+        /// Which, and why.
+        reason: String,
+    },
 }
 
 impl Roles<'_> {
-    /// Looks the accounts up, and gives `mail_owner` if all may be used.
+    /// Looks the accounts up, and gives `mail_owner` if all may be used. `main_cf` is the file that errors name.
     ///
     /// # Errors
     /// [`Unfit`].
-    pub fn check(&self) -> Result<Owner, Unfit> {
+    pub fn check(&self, main_cf: &Path) -> Result<Owner, Unfit> {
+        let unfit = |reason| Unfit::Account { main_cf: main_cf.to_owned(), reason };
         let owner = Owner::by_name(self.mail_owner)?;
         let stranger = User::by_name(self.default_privs)?.map(|user| (user.uid, user.gid));
         let group = Group::by_name(self.setgid_group)?.map(|group| group.gid);
-        self.judge(owner.as_ref().map(|owner| (owner.uid, owner.gid)), stranger, group).map_err(Unfit::Account)?;
-        owner.ok_or_else(|| Unfit::Account(unknown("mail_owner", self.mail_owner)))
+        self.judge(owner.as_ref().map(|owner| (owner.uid, owner.gid)), stranger, group).map_err(unfit)?;
+        owner.ok_or_else(|| unfit(unknown("mail_owner", self.mail_owner)))
     }
 
     /// Judges ids of user and group; of accounts that do not exist there are none.
