@@ -256,7 +256,7 @@ impl<'a> Errand<'a> {
         let mut body = Message::new(request, file, conversion, &carrier.treatment);
         let mut verdicts = Verdicts::default();
         let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
-        self.judge(&ready, verdicts).await;
+        self.judge(&ready, verdicts, envelope.goal).await;
         match result {
             Ok(()) => self.release(ready, hop).await,
             Err(Broken::Stale) => return Exchanged::Stale,

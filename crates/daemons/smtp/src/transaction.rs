@@ -31,6 +31,17 @@ pub enum Goal {
     ProbeData,
 }
 
+impl Goal {
+    /// Whether a reply says that it is reached: only where DATA is the end does "go on" mean success.
+    #[must_use]
+    pub const fn is_met_by(self, answer: &Answer) -> bool {
+        match self {
+            Self::Send | Self::ProbeRcpt => answer.class() == 2,
+            Self::ProbeData => answer.class() == 3,
+        }
+    }
+}
+
 /// The commands of one message.
 #[derive(Debug, Default)]
 pub struct Envelope {
@@ -106,22 +117,32 @@ impl Ready {
         verdicts: &mut Verdicts,
     ) -> Result<(), Broken> {
         let steps = self.steps(envelope);
-        let heard = self.converse(&steps, envelope, verdicts).await?;
+        let mut heard = Heard::default();
+        let conversed = self.converse(&steps, envelope, &mut heard, verdicts).await;
         let proceed = heard.data.as_ref().is_some_and(|answer| answer.class() == 3);
-        let refused = heard.mail.as_ref().is_some_and(|answer| answer.class() != 2);
-        if proceed && (refused || verdicts.accepted.is_empty() || envelope.goal == Goal::ProbeData) {
+        let refused = heard.mail.take_if(|answer| answer.class() != 2);
+        if conversed.is_err() {
+            self.fitness = Fitness::Spent;
+        } else if proceed && (refused.is_some() || verdicts.accepted.is_empty() || envelope.goal == Goal::ProbeData) {
             self.dialogue.say(b".");
-            let _ = self.dialogue.hear(Stage::End).await?;
+            // All that matters has been said.
+            if self.dialogue.hear(Stage::End).await.is_err() {
+                self.fitness = Fitness::Spent;
+            }
         }
-        match (heard.mail, heard.data) {
-            (Some(mail), _) if refused => return Err(self.message_refused(Stage::Mail, &mail).into()),
+        // A sender that was refused stays so, whatever becomes of the connection after that.
+        if let Some(mail) = refused {
+            return Err(self.message_refused(Stage::Mail, &mail).into());
+        }
+        conversed?;
+        match heard.data {
             _ if verdicts.accepted.is_empty() => return Ok(()),
-            (_, Some(data)) if !proceed => return Err(self.message_refused(Stage::Data, &data).into()),
-            (_, Some(data)) if envelope.goal == Goal::ProbeData => {
+            Some(data) if !proceed => return Err(self.message_refused(Stage::Data, &data).into()),
+            Some(data) if envelope.goal == Goal::ProbeData => {
                 verdicts.ended.extend(verdicts.accepted.drain(..).map(|number| (number, data.clone())));
                 return Ok(());
             }
-            (_, _) => {}
+            Some(_) | None => {}
         }
         self.uses += 1;
         self.fitness = Fitness::Spent;
@@ -151,10 +172,10 @@ impl Ready {
         &mut self,
         steps: &[Step],
         envelope: &Envelope,
+        heard: &mut Heard,
         verdicts: &mut Verdicts,
-    ) -> Result<Heard, Broken> {
+    ) -> Result<(), Broken> {
         let window = if self.offer.has(Keyword::Pipelining) { WINDOW } else { 1 };
-        let mut heard = Heard::default();
         for group in steps.chunks(window) {
             let hopeless = heard.mail.as_ref().is_some_and(|mail| mail.class() != 2)
                 || (verdicts.accepted.is_empty() && matches!(group, [Step::Data]));
@@ -163,10 +184,10 @@ impl Ready {
             }
             self.dialogue.say_ahead(group.iter().map(|step| line(*step, envelope)));
             for step in group {
-                self.listen(*step, envelope, &mut heard, verdicts).await?;
+                self.listen(*step, envelope, heard, verdicts).await?;
             }
         }
-        Ok(heard)
+        Ok(())
     }
 
     async fn listen(

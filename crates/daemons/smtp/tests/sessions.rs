@@ -9,10 +9,10 @@ use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pix::Pix;
 use smtp::pool::{Keeping, Pool};
-use smtp::session::{Connected, Mirror, Ready};
+use smtp::session::{Connected, Fitness, Mirror, Ready};
 use smtp::stage::Timeouts;
 use smtp::stream::Source;
-use smtp::transaction::{Body, Broken, Envelope, Verdicts};
+use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use smtp_proto::ehlo::Keywords;
 use table::Maps;
 use testkit::dialog;
@@ -175,6 +175,37 @@ async fn recipients_refused_before_the_connection_broke_are_known() {
     let Err(Broken::Failed(failure)) = broken else { panic!("the connection broke") };
     assert!(dialog::matches("lost connection with * while sending RCPT TO", &failure.detail.reason));
     assert_eq!(codes(&verdicts.refused), [(0, 550)]);
+}
+
+#[tokio::test]
+async fn a_refused_sender_stays_refused_when_the_server_hangs_up() {
+    let offer = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 PIPELINING\n\
+                 C: MAIL FROM:<s@x>\nC: RCPT TO:<a@x>\nC: DATA\nS: 550 5.7.1 not you\n";
+    for rest in ["", "S: 503 no\nS: 354 go\nC: .\n"] {
+        let script = format!("{offer}{rest}");
+        let server = dialog::Peer::listen(&[&script]).unwrap();
+        let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+        let sent = ready.transact(&envelope(&["a@x"]), &mut Text(b"never\r\n"), &mut Verdicts::default()).await;
+        let Err(Broken::Failed(failure)) = sent else { panic!("the sender was refused") };
+        let expected = "host * said: 550 5.7.1 not you (in reply to MAIL FROM command)";
+        assert!(dialog::matches(expected, &failure.detail.reason), "{}", failure.detail.reason);
+        assert_eq!(ready.fitness, Fitness::Spent);
+        server.finish().unwrap();
+    }
+}
+
+#[test]
+fn only_a_probe_for_data_ends_well_with_go_on() {
+    let answer = |code| smtp_proto::reply::Answer { code, status: None, text: format!("{code} x").into_bytes() };
+    for (goal, code, met) in [
+        (Goal::Send, 250, true),
+        (Goal::Send, 354, false),
+        (Goal::ProbeRcpt, 354, false),
+        (Goal::ProbeData, 354, true),
+        (Goal::ProbeData, 250, false),
+    ] {
+        assert_eq!(goal.is_met_by(&answer(code)), met, "{goal:?} {code}");
+    }
 }
 
 #[tokio::test]

@@ -17,16 +17,16 @@ use crate::flavor::Flavor;
 use crate::route::LOOP;
 use crate::session::Ready;
 use crate::stage::Stage;
-use crate::transaction::Verdicts;
+use crate::transaction::{Goal, Verdicts};
 
 impl Errand<'_> {
-    /// Settles what the server has said to single recipients.
-    pub(super) async fn judge(&mut self, ready: &Ready, verdicts: Verdicts) {
+    /// Settles what the server has said to single recipients of a message that was to get this far.
+    pub(super) async fn judge(&mut self, ready: &Ready, verdicts: Verdicts, goal: Goal) {
         for (number, answer) in verdicts.refused {
             self.refuse(number, replied(ready.peer(), Stage::Rcpt, &answer)).await;
         }
         for (number, answer) in verdicts.ended {
-            if matches!(answer.class(), 2 | 3) {
+            if goal.is_met_by(&answer) {
                 self.sent(number, ready, &answer).await;
             } else {
                 self.refuse(number, replied(ready.peer(), Stage::End, &answer)).await;
