@@ -180,7 +180,7 @@ impl Greeted {
             && let Some(address) = peer.address()
             && let Ok(Some(words)) = dialect.hidden_by_address.lookup(address.to_string().as_bytes()).await
         {
-            hidden = Keywords::parse(&String::from_utf8_lossy(&words)).unwrap_or(hidden);
+            hidden = keywords(&String::from_utf8_lossy(&words));
         }
         if let Some(limit) = bad_size(answer).filter(|_| !hidden.has(Keyword::Size)) {
             warn!("bad EHLO SIZE limit \"{limit:.100}\" from {}", self.dialogue.relay());
@@ -192,6 +192,12 @@ impl Greeted {
         }
         Offer::parse(answer.texts(), hidden)
     }
+}
+
+/// Keywords of a list; what is none is warned about.
+#[must_use]
+pub fn keywords(list: &str) -> Keywords {
+    Keywords::parse(list, |word| warn!("unknown EHLO keyword \"{word}\""))
 }
 
 /// What follows SIZE, where that is no number.

@@ -10,7 +10,6 @@ use delivery::Policy;
 use dns::{Families, Resolver};
 use mime::Limits;
 use service::{Fatal, Outside};
-use smtp_proto::ehlo::Keywords;
 use table::checks::Checks;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 
@@ -25,6 +24,7 @@ use crate::pix::Pix;
 use crate::pool::Keeping;
 use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
 use crate::services::Services;
+use crate::session;
 use crate::stage::Timeouts;
 use crate::stream::{Missing, Source};
 use crate::transaction::Goal;
@@ -59,7 +59,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     Ok(Carrier {
         router: opening.router(),
         services: Services::parse(&services),
-        dialect: Arc::new(opening.dialect()?),
+        dialect: Arc::new(opening.dialect()),
         source: source(smtp)?,
         treatment: opening.treatment(),
         style: style(smtp),
@@ -142,13 +142,11 @@ impl Opening<'_> {
         value.is_some_and(|value| value.eq_ignore_ascii_case("yes"))
     }
 
-    fn dialect(&self) -> Result<Dialect, Fatal> {
+    fn dialect(&self) -> Dialect {
         let smtp = &self.params.smtp;
         let hidden = smtp.smtp_discard_ehlo_keywords.join(" ");
-        let hidden = Keywords::parse(&hidden)
-            .map_err(|word| Fatal::new(format!("bad EHLO keyword \"{word}\" in smtp_discard_ehlo_keywords")))?;
         let by_address = &smtp.smtp_discard_ehlo_keyword_address_maps;
-        Ok(Dialect {
+        Dialect {
             flavor: Flavor::of_program(&self.outside.process_name),
             timeouts: timeouts(smtp),
             deadline: smtp.smtp_per_request_deadline.then_some(smtp.smtp_min_data_rate),
@@ -160,7 +158,7 @@ impl Opening<'_> {
                 (false, false) => Greeting::IfOffered,
             },
             hard_greeting: if smtp.smtp_skip_5xx_greeting { HardGreeting::Skip } else { HardGreeting::Final },
-            hidden,
+            hidden: session::keywords(&hidden),
             hidden_by_address: self.maps("smtp_discard_ehlo_keyword_address_maps", by_address),
             reply_filter: self.maps("smtp_reply_filter", &smtp.smtp_reply_filter),
             pix: Pix {
@@ -169,7 +167,7 @@ impl Opening<'_> {
                 delay: smtp.smtp_pix_workaround_delay_time,
                 threshold: smtp.smtp_pix_workaround_threshold_time,
             },
-        })
+        }
     }
 
     /// How addresses are looked up in tables.

@@ -202,15 +202,7 @@ impl Settings {
 
     /// Keywords of a list; what is none is warned about.
     pub(crate) fn keywords(list: &str) -> Keywords {
-        let known =
-            list.split([',', ' ', '\t']).filter(|word| !word.is_empty()).filter(|word| match Keywords::parse(word) {
-                Ok(_) => true,
-                Err(word) => {
-                    warn!("unknown EHLO keyword \"{word}\"");
-                    false
-                }
-            });
-        Keywords::parse(&known.collect::<Vec<_>>().join(" ")).unwrap_or(Keywords::NONE)
+        Keywords::parse(list, |word| warn!("unknown EHLO keyword \"{word}\""))
     }
 
     /// Whether `smtpd_log_access_permit_actions` lists an action.

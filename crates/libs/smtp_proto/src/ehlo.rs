@@ -103,16 +103,17 @@ impl Keywords {
     /// No keyword.
     pub const NONE: Keywords = Keywords(0);
 
-    /// The keywords of a list such as `smtpd_discard_ehlo_keywords`, separated by commas or white space.
-    ///
-    /// # Errors
-    /// The first word that is none.
-    pub fn parse(list: &str) -> Result<Keywords, &str> {
+    /// The keywords of a list such as `smtpd_discard_ehlo_keywords`, separated by commas or white space. What is none is
+    /// passed over, and `unknown` is told of it.
+    pub fn parse(list: &str, mut unknown: impl FnMut(&str)) -> Keywords {
         let mut keywords = Keywords::NONE;
         for word in list.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-            keywords.insert(Keyword::parse(word.as_bytes()).ok_or(word)?);
+            match Keyword::parse(word.as_bytes()) {
+                Some(keyword) => keywords.insert(keyword),
+                None => unknown(word),
+            }
         }
-        Ok(keywords)
+        keywords
     }
 
     /// Adds one.
@@ -252,10 +253,11 @@ mod tests {
 
     #[test]
     fn lists_of_keywords() {
-        let keywords = Keywords::parse("silent-discard, dsn,etrn").unwrap();
+        let mut unknown = Vec::new();
+        let keywords = Keywords::parse("silent-discard, foo dsn,etrn,Bar", |word| unknown.push(word.to_owned()));
+        assert_eq!(unknown, ["foo", "Bar"]);
         assert!(keywords.has(Keyword::SilentDiscard) && keywords.has(Keyword::Dsn) && !keywords.has(Keyword::Size));
-        assert_eq!(Keywords::parse("chunking pipelining").unwrap().to_string(), "PIPELINING, CHUNKING");
-        assert_eq!(Keywords::parse("dsn foo"), Err("foo"));
+        assert_eq!(Keywords::parse("chunking pipelining", |_| ()).to_string(), "PIPELINING, CHUNKING");
         for keyword in Keyword::ALL {
             assert_eq!(Keyword::parse(keyword.name().to_lowercase().as_bytes()), Some(keyword));
         }
@@ -265,7 +267,7 @@ mod tests {
     fn offers_are_read() {
         let lines =
             [&b"mx.test Hello"[..], b"pipelining", b"SIZE 1000", b"AUTH=PLAIN", b"AUTH plain LOGIN", b"DSN", b"X-Own"];
-        let offer = Offer::parse(lines.into_iter(), Keywords::parse("dsn").unwrap());
+        let offer = Offer::parse(lines.into_iter(), Keywords::NONE.with(Keyword::Dsn));
         assert!(offer.has(Keyword::Pipelining) && !offer.has(Keyword::Dsn));
         assert_eq!(offer.size, Some(1000));
         assert_eq!(offer.mechanisms, ["PLAIN", "LOGIN"]);
