@@ -138,7 +138,7 @@ impl Greeted {
         if answer.class() != 2 {
             return Err(self.refused(&answer).await);
         }
-        if let Some(failure) = self.look_into_mirror(&answer, mirror, nexthop) {
+        if extended && let Some(failure) = self.look_into_mirror(&answer, mirror, nexthop) {
             self.dialogue.quit(Farewell::Skip).await;
             return Err(failure);
         }
@@ -159,7 +159,8 @@ impl Greeted {
         failure
     }
 
-    /// A server that goes by our own name is ourselves, by way of a relay or a translated address.
+    /// A server that replies to EHLO with our own name is ourselves, by way of a relay or a translated address. One that
+    /// knows only HELO is not.
     fn look_into_mirror(&self, answer: &Answer, mirror: Mirror, nexthop: &str) -> Option<Failure> {
         if mirror == Mirror::Harmless || !says_my_name(&self.dialogue, answer) {
             return None;

@@ -165,6 +165,14 @@ async fn servers_that_will_not_talk() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_only_helo_may_have_our_name() {
+    let script = "S: 220 x\nC: EHLO me.test\nS: 502 what?\nC: HELO me.test\nS: 250 me.test\nC: QUIT\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    ready(&server, Flavor::Smtp).await.unwrap().dialogue.quit(Farewell::Skip).await;
+    server.finish().unwrap();
+}
+
+#[tokio::test]
 async fn recipients_refused_before_the_connection_broke_are_known() {
     let script = "S: 220 x\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\n\
                   C: RCPT TO:<a@x>\nS: 550 no\nC: RCPT TO:<b@x>\n";
