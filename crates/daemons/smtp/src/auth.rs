@@ -13,7 +13,7 @@ use table::{AddressFind, Maps, PatternList, Strategy};
 use tls::summary::Trust;
 
 use crate::failure::{Failure, logged, said};
-use crate::session::Ready;
+use crate::session::{Login, Ready};
 use crate::stage::Stage;
 
 /// Whose password it is.
@@ -88,7 +88,10 @@ impl Auth {
         loop {
             let answer = ready.dialogue.hear(Stage::Auth).await?;
             match answer.class() {
-                2 => return Ok(()),
+                2 => {
+                    ready.login = Login::Authenticated;
+                    return Ok(());
+                }
                 3 => {}
                 _ => return Err(self.refused(ready, &answer)),
             }

@@ -12,6 +12,7 @@ use smtp_proto::ehlo::{Keyword, Offer};
 
 use crate::content::Conversion;
 use crate::generic::Generic;
+use crate::session::Login;
 use crate::transaction::{Envelope, Goal};
 
 /// Flag of the message's `C` record: SMTPUTF8 was asked for.
@@ -40,7 +41,7 @@ pub enum Forwarding {
 /// `smtp_send_dummy_mail_auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitter {
-    /// Servers that offer AUTH are told that nobody vouches for the sender.
+    /// Servers that know who we are are told that nobody vouches for the sender.
     Nobody,
     /// Nothing is said.
     Unsaid,
@@ -66,6 +67,8 @@ pub struct Terms<'a> {
     pub offer: &'a Offer,
     /// What becomes of the content.
     pub conversion: Conversion,
+    /// Whether the server knows who we are.
+    pub login: Login,
 }
 
 /// Whether the message cannot go without SMTPUTF8.
@@ -83,7 +86,7 @@ impl Style {
         terms: Terms<'_>,
         generic: &Generic,
     ) -> Result<Envelope, Detail> {
-        let Terms { offer, conversion } = terms;
+        let offer = terms.offer;
         let sender = self.address(&request.message.sender, generic).await?;
         let mut rcpt = Vec::with_capacity(numbers.len());
         for number in numbers {
@@ -94,11 +97,7 @@ impl Style {
             }
             rcpt.push((*number, line));
         }
-        let mut mail = command(b"MAIL FROM:<", &sender);
-        mail_parameters(&request.message, offer, conversion, &mut mail);
-        if self.submitter == Submitter::Nobody && offer.has(Keyword::Auth) {
-            mail.extend_from_slice(b" AUTH=<>");
-        }
+        let mail = self.mail(&request.message, &sender, terms);
         let xforward = match self.forwarding {
             Forwarding::Send if offer.has(Keyword::Xforward) => {
                 xforward(&request.client, &request.queue_id, &request.message, &offer.xforward)
@@ -110,6 +109,15 @@ impl Style {
             Mode::Expand | Mode::Probe => self.probe,
         };
         Ok(Envelope { goal, age: age(request), xforward, mail, rcpt })
+    }
+
+    fn mail(&self, message: &Message, sender: &[u8], terms: Terms<'_>) -> Vec<u8> {
+        let mut mail = command(b"MAIL FROM:<", sender);
+        mail_parameters(message, terms.offer, terms.conversion, &mut mail);
+        if self.submitter == Submitter::Nobody && terms.login == Login::Authenticated {
+            mail.extend_from_slice(b" AUTH=<>");
+        }
+        mail
     }
 
     async fn address<'a>(&self, internal: &'a [u8], generic: &Generic) -> Result<Cow<'a, [u8]>, Detail> {
@@ -261,6 +269,20 @@ mod tests {
                 let style = Style { quoting, forwarding, submitter, probe: Goal::ProbeRcpt };
                 prop_assert_eq!(style.quoted(address.as_bytes()).into_owned(), expected);
             }
+        }
+    }
+
+    #[test]
+    fn who_is_known_says_that_nobody_vouches_for_the_sender() {
+        for (submitter, login, expected) in [
+            (Submitter::Nobody, Login::Authenticated, "MAIL FROM:<a@x> AUTH=<>"),
+            (Submitter::Nobody, Login::Anonymous, "MAIL FROM:<a@x>"),
+            (Submitter::Unsaid, Login::Authenticated, "MAIL FROM:<a@x>"),
+        ] {
+            let (quoting, forwarding) = (Quoting::Proper, Forwarding::Keep);
+            let style = Style { quoting, forwarding, submitter, probe: Goal::ProbeRcpt };
+            let terms = Terms { offer: &offer(&["AUTH PLAIN"]), conversion: Conversion::None, login };
+            assert_eq!(style.mail(&message(), b"a@x", terms), expected.as_bytes());
         }
     }
 

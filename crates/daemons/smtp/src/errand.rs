@@ -242,16 +242,15 @@ impl<'a> Errand<'a> {
         ready.dialogue.concern(&request.queue_id);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;
-        let envelope =
-            match carrier.style.envelope(request, &self.left, Terms { offer: &ready.offer, conversion }, generic).await
-            {
-                Ok(envelope) => envelope,
-                Err(detail) => {
-                    self.fail(Failure::message(detail)).await;
-                    self.release(ready, hop).await;
-                    return Exchanged::Done;
-                }
-            };
+        let terms = Terms { offer: &ready.offer, conversion, login: ready.login };
+        let envelope = match carrier.style.envelope(request, &self.left, terms, generic).await {
+            Ok(envelope) => envelope,
+            Err(detail) => {
+                self.fail(Failure::message(detail)).await;
+                self.release(ready, hop).await;
+                return Exchanged::Done;
+            }
+        };
         let file = self.delivery.file().file().clone();
         let mut body = Message::new(request, file, conversion, &carrier.treatment);
         let mut verdicts = Verdicts::default();

@@ -43,6 +43,17 @@ pub struct Ready {
     pub fitness: Fitness,
     /// What is known of the server's certificate; `None` in plain.
     pub trust: Option<Trust>,
+    /// Whether the server knows who we are.
+    pub login: Login,
+}
+
+/// Whether a session is authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// It is not.
+    Anonymous,
+    /// It is.
+    Authenticated,
 }
 
 /// Whether a session can be used once more.
@@ -143,8 +154,8 @@ impl Greeted {
             return Err(failure);
         }
         let offer = if extended { self.offer(&answer).await } else { Offer::default() };
-        let (uses, since, fitness) = (0, Instant::now(), Fitness::Fit);
-        Ok(Ready { dialogue: self.dialogue, offer, uses, since, fitness, trust: None })
+        let (uses, since, fitness, login) = (0, Instant::now(), Fitness::Fit, Login::Anonymous);
+        Ok(Ready { dialogue: self.dialogue, offer, uses, since, fitness, trust: None, login })
     }
 
     async fn ask(&mut self, verb: &str, stage: Stage) -> Result<Answer, Failure> {
