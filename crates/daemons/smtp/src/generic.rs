@@ -64,6 +64,10 @@ impl Generic {
                 None => Address::new(local),
             };
         }
+        // A value without domain is an address of this site.
+        if target.domain().is_none() && !target.is_empty() {
+            target = Address::from_parts(target.local_part(), self.find.myorigin.as_bytes());
+        }
         Ok(Some(target))
     }
 
@@ -78,5 +82,32 @@ impl Generic {
             }
         }
         Ok(changed.then(|| tree::print(&items, column)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use table::{Environment, LocalDomains, Parents, PatternList};
+
+    use super::*;
+
+    #[test]
+    fn a_value_without_domain_is_completed() {
+        let environment = Environment::default();
+        let list = PatternList::open("mydestination", &["example.test"], Parents::Dotted, &environment);
+        let find = AddressFind {
+            recipient_delimiter: "+".to_owned(),
+            myorigin: "origin.test".to_owned(),
+            local: LocalDomains::new(list, Vec::new()),
+        };
+        let generic = Generic {
+            maps: Maps::open("smtp_generic_maps", &["inline:{{a@x=b},{c@x=@out},{d@x=e@y}}"], &environment),
+            find,
+            propagate: false,
+        };
+        for (address, expected) in [("a@x", "b@origin.test"), ("c@x", "c@out"), ("d@x", "e@y")] {
+            let replaced = table::block_on(generic.replace(&Address::new(address))).unwrap();
+            assert_eq!(replaced, Some(Address::new(expected)), "{address}");
+        }
     }
 }
