@@ -17,7 +17,7 @@ use crate::dialogue::Dialogue;
 use crate::failure::Failure;
 use crate::generic::Generic;
 use crate::transaction::Body;
-use crate::wire_form::Encoder;
+use crate::wire_form::{Encoder, Lines};
 
 /// Content that is converted before any of it is written; what comes with the piece that exceeds this goes along.
 const SOME: usize = 16 * 1024;
@@ -247,42 +247,41 @@ impl<'a> Message<'a> {
         } else {
             Action::Keep
         };
-        let mut lines = vec![text.to_vec()];
-        let note = match action {
-            Action::Keep | Action::Pass(_) | Action::Discard(_) | Action::Hold(_) | Action::Filter(_) => None,
-            Action::Redirect(_) | Action::Bcc(_) | Action::Reject(_) => None,
-            Action::Unknown(value) => {
-                tracing::warn!("unsupported command in {} map: {value}", checks.parameter(part));
-                None
-            }
-            Action::Warn(note) => Some(("warning", note)),
-            Action::Info(note) => Some(("info", note)),
-            Action::Ignore => {
-                lines.clear();
-                None
-            }
-            Action::Strip(note) => {
-                lines.clear();
-                Some(("strip", note))
-            }
-            Action::Prepend(line) => {
-                lines.insert(0, line.into_bytes());
-                None
-            }
-            Action::Replace(line) => {
-                lines = vec![line.into_bytes()];
-                None
-            }
-        };
-        if let Some((word, note)) = note {
-            self.log_check(word, part, text, &note);
-        }
-        for line in lines {
+        for line in self.replacement(action, part, text) {
             let out = dialogue.output();
             self.encoder.text(&line, out);
             self.encoder.end_line(out);
         }
         Ok(())
+    }
+
+    /// What goes out for a header or line. What was done is logged.
+    fn replacement(&self, action: Action, part: Part, text: &[u8]) -> Vec<Vec<u8>> {
+        let unsupported = |command: &str, rest: &str| {
+            let command = format!("{command} {rest}");
+            let parameter = self.treatment.checks.parameter(part);
+            tracing::warn!("unsupported command in {parameter} map: {}", command.trim_end());
+            vec![text.to_vec()]
+        };
+        let (word, note, lines) = match action {
+            Action::Keep => return vec![text.to_vec()],
+            Action::Ignore => return Vec::new(),
+            Action::Warn(note) => ("warning", note, vec![text.to_vec()]),
+            Action::Info(note) => ("info", note, vec![text.to_vec()]),
+            Action::Strip(note) => ("strip", note, Vec::new()),
+            Action::Prepend(line) => ("prepend", line.clone(), vec![line.into_bytes(), text.to_vec()]),
+            Action::Replace(line) => ("replace", line.clone(), vec![line.into_bytes()]),
+            Action::Pass(rest) => return unsupported("PASS", &rest),
+            Action::Reject(rest) => return unsupported("REJECT", &rest),
+            Action::Discard(rest) => return unsupported("DISCARD", &rest),
+            Action::Hold(rest) => return unsupported("HOLD", &rest),
+            Action::Filter(rest) => return unsupported("FILTER", &rest),
+            Action::Redirect(rest) => return unsupported("REDIRECT", &rest),
+            Action::Bcc(rest) => return unsupported("BCC", &rest),
+            Action::Unknown(value) => return unsupported(&value, ""),
+        };
+        self.log_check(word, part, text, &note);
+        lines
     }
 
     fn log_check(&self, word: &str, part: Part, text: &[u8], note: &str) {
@@ -306,9 +305,15 @@ impl<'a> Message<'a> {
 impl Body for Message<'_> {
     async fn send(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
         if self.downgrade.is_none() && self.reader.is_none() {
-            return self.plain(dialogue).await;
+            self.plain(dialogue).await?;
+        } else {
+            self.treated(dialogue).await?;
         }
-        self.treated(dialogue).await
+        if self.encoder.lines() == Lines::Broken {
+            let limit = self.treatment.line_length_limit;
+            tracing::info!("{}: breaking line > {limit} bytes with <CR><LF>SPACE", self.queue_id);
+        }
+        Ok(())
     }
 
     fn ends_in_newline(&self) -> bool {

@@ -10,13 +10,29 @@ pub struct Encoder {
     limit: usize,
     column: usize,
     start: bool,
+    lines: Lines,
+}
+
+/// What became of lines so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// All went out as they are.
+    Whole,
+    /// Some were too long.
+    Broken,
 }
 
 impl Encoder {
     /// At the start of a message; 0 is no limit.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, column: 0, start: true }
+        Self { limit, column: 0, start: true, lines: Lines::Whole }
+    }
+
+    /// Whether lines had to be broken.
+    #[must_use]
+    pub const fn lines(&self) -> Lines {
+        self.lines
     }
 
     /// Whether a new line would begin here.
@@ -39,6 +55,7 @@ impl Encoder {
                 self.column += now.len();
                 return;
             }
+            self.lines = Lines::Broken;
             out.extend_from_slice(b"\r\n ");
             self.column = usize::from(self.limit > 1);
             part = later;
@@ -95,6 +112,18 @@ mod tests {
         let text = [&b"a\n"[..], &[b'y'; 25], b"\nend\n"].concat();
         for piece in [1, 3, 10, 100] {
             assert_eq!(encode(&text, 10, piece), b"a\r\nyyyyyyyyyy\r\n yyyyyyyyy\r\n yyyyyy\r\nend\r\n");
+        }
+    }
+
+    #[test]
+    fn only_lines_over_the_limit_are_told_of() {
+        for (length, lines) in [(10, Lines::Whole), (11, Lines::Broken)] {
+            for parts in [&[length][..], &[5, length - 5]] {
+                let (mut encoder, mut out) = (Encoder::new(10), Vec::new());
+                parts.iter().for_each(|size| encoder.part(&b"y".repeat(*size), &mut out));
+                encoder.end_line(&mut out);
+                assert_eq!(encoder.lines(), lines, "{length}");
+            }
         }
     }
 
