@@ -2,6 +2,7 @@
 //!
 //! See smtp(8) and transport(5). A name that does not parse is a configuration error: the mail waits.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::flavor::Flavor;
@@ -40,6 +41,9 @@ pub enum Error {
     /// A bracket without its partner, or text behind it.
     #[error("missing ']' or extra text in server description: {0}")]
     Bracket(String),
+    /// A host with colons that is no address, such as `inet:host` where only LMTP knows that.
+    #[error("valid hostname or network address required in server description: {0}")]
+    Host(String),
 }
 
 /// The members of a list of next hops, separated by commas or white space.
@@ -64,16 +68,15 @@ fn inet(text: &str, mx: Mx) -> Result<Nexthop<'_>, Error> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or_else(|| Error::Bracket(text.to_owned()))?;
         let port = match after.strip_prefix(':') {
-            Some(port) if !port.is_empty() => Some(port),
+            Some(port) => Some(port),
             None if after.is_empty() => None,
-            Some(_) | None => return Err(Error::Bracket(text.to_owned())),
+            None => return Err(Error::Bracket(text.to_owned())),
         };
         return built(text, without_family(host), port, Mx::Suppressed);
     }
     match text.rsplit_once(':') {
         // A bare IPv6 address has colons of its own.
         Some((host, _)) if host.contains(':') => built(text, text, None, mx),
-        Some((_, "")) => Err(Error::MissingHost(text.to_owned())),
         Some((host, port)) => built(text, host, Some(port), mx),
         None => built(text, text, None, mx),
     }
@@ -83,7 +86,11 @@ fn built<'a>(text: &str, host: &'a str, port: Option<&'a str>, mx: Mx) -> Result
     if host.is_empty() {
         return Err(Error::MissingHost(text.to_owned()));
     }
-    Ok(Nexthop::Inet { host, port, mx })
+    if host.contains(':') && host.parse::<IpAddr>().is_err() {
+        return Err(Error::Host(text.to_owned()));
+    }
+    // No port behind the colon is the default port.
+    Ok(Nexthop::Inet { host, port: port.filter(|port| !port.is_empty()), mx })
 }
 
 /// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
@@ -115,8 +122,12 @@ mod tests {
             ("[IPv6:::1]:25", Some(hop("::1", Some("25"), Mx::Suppressed))),
             ("[::1]", Some(hop("::1", None, Mx::Suppressed))),
             ("::1", Some(hop("::1", None, Mx::Lookup))),
+            ("host:", Some(hop("host", None, Mx::Lookup))),
+            ("[host]:", Some(hop("host", None, Mx::Suppressed))),
             (":25", None),
-            ("host:", None),
+            (":", None),
+            ("inet:host:25", None),
+            ("[a:b]", None),
             ("[host", None),
             ("[host]25", None),
             ("[]", None),
@@ -151,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn brackets_keep_the_host(host in "[a-z0-9.:-]{1,30}", port in 1_u16..) {
+        fn brackets_keep_the_host(host in "[a-z0-9.-]{1,30}", port in 1_u16..) {
             let port = port.to_string();
             let text = format!("[{host}]:{port}");
             let parsed = Nexthop::parse(&text, Flavor::Smtp).unwrap();
