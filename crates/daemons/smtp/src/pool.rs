@@ -19,8 +19,8 @@ pub struct Keeping {
     pub idle: Duration,
     /// `smtp_connection_reuse_time_limit`: how long it may be used at all.
     pub age: Duration,
-    /// `smtp_connection_reuse_count_limit`: how many messages it may carry; 0 for any number.
-    pub uses: u32,
+    /// `smtp_connection_reuse_count_limit`: how many messages it may carry after the first; 0 for any number.
+    pub reuses: u32,
     /// How leave is taken.
     pub farewell: Farewell,
 }
@@ -102,7 +102,7 @@ impl Keeping {
     #[must_use]
     pub fn allows(&self, ready: &Ready) -> bool {
         ready.fitness == Fitness::Fit
-            && (self.uses == 0 || ready.uses < self.uses)
+            && (self.reuses == 0 || ready.uses <= self.reuses)
             && (self.age.is_zero() || ready.since.elapsed() < self.age)
     }
 }

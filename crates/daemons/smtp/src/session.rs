@@ -35,7 +35,7 @@ pub struct Ready {
     pub dialogue: Dialogue,
     /// What the server offers.
     pub offer: Offer,
-    /// How many messages have been sent over it.
+    /// How many transactions have been begun over it.
     pub uses: u32,
     /// When it was made.
     pub since: Instant,

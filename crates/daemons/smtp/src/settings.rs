@@ -239,7 +239,7 @@ fn keeping(smtp: &params::Smtp) -> Keeping {
     Keeping {
         idle: smtp.smtp_connection_cache_time_limit,
         age: smtp.smtp_connection_reuse_time_limit,
-        uses: u32::try_from(smtp.smtp_connection_reuse_count_limit).unwrap_or(0),
+        reuses: u32::try_from(smtp.smtp_connection_reuse_count_limit).unwrap_or(0),
         farewell: if smtp.smtp_skip_quit_response { Farewell::Skip } else { Farewell::Wait },
     }
 }

@@ -117,6 +117,8 @@ impl Ready {
         verdicts: &mut Verdicts,
     ) -> Result<(), Broken> {
         let steps = self.steps(envelope);
+        // What the next one has to begin with does not depend on how far this one gets.
+        self.uses += 1;
         let mut heard = Heard::default();
         let conversed = self.converse(&steps, envelope, &mut heard, verdicts).await;
         let proceed = heard.data.as_ref().is_some_and(|answer| answer.class() == 3);
@@ -144,7 +146,6 @@ impl Ready {
             }
             Some(_) | None => {}
         }
-        self.uses += 1;
         self.fitness = Fitness::Spent;
         self.content(envelope, body).await?;
         let ended = self.end(verdicts).await;
@@ -199,7 +200,7 @@ impl Ready {
     ) -> Result<(), Broken> {
         let answer = match self.dialogue.hear(stage(step)).await {
             Ok(answer) => answer,
-            Err(_) if self.uses > 0 && matches!(step, Step::Rset) => return Err(Broken::Stale),
+            Err(_) if matches!(step, Step::Rset) => return Err(Broken::Stale),
             Err(failure) => return Err(failure.into()),
         };
         if answer.code == 421 {

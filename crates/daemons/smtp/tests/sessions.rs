@@ -217,13 +217,28 @@ fn only_a_probe_for_data_ends_well_with_go_on() {
 }
 
 #[tokio::test]
+async fn what_follows_a_message_that_nobody_was_taken_for_begins_anew() {
+    let script = "S: 220 x\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: 550 no\n\
+                  C: RSET\nS: 250 ok\nC: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: 550 no\nC: QUIT\n";
+    let server = dialog::Peer::listen(&[script]).unwrap();
+    let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+    let keeping = Keeping { idle: Duration::ZERO, age: Duration::ZERO, reuses: 1, farewell: Farewell::Skip };
+    for again in [true, false] {
+        ready.transact(&envelope(&["a@x"]), &mut Text(b""), &mut Verdicts::default()).await.unwrap();
+        assert_eq!(keeping.allows(&ready), again);
+    }
+    ready.dialogue.quit(Farewell::Skip).await;
+    server.finish().unwrap();
+}
+
+#[tokio::test]
 async fn a_kept_connection_is_given_away_once_and_left_when_its_time_is_over() {
     let script = "S: 220 mx.test ESMTP\nC: EHLO me.test\nS: 250 mx.test\nC: QUIT\n";
     let first = dialog::Peer::listen(&[script]).unwrap();
     let second = dialog::Peer::listen(&[script]).unwrap();
     let hasty = dialog::Peer::listen(&["S: 220 x\nC: EHLO me.test\nS: 250 x\nS: 421 bye\n"]).unwrap();
     let idle = Duration::from_millis(50);
-    let keeping = Keeping { idle, age: Duration::ZERO, uses: 0, farewell: Farewell::Skip };
+    let keeping = Keeping { idle, age: Duration::ZERO, reuses: 0, farewell: Farewell::Skip };
     let pool = Arc::new(Pool::default());
     pool.keep("a.test".into(), ready(&first, Flavor::Smtp).await.unwrap(), keeping);
     pool.keep("b.test".into(), ready(&second, Flavor::Smtp).await.unwrap(), keeping);

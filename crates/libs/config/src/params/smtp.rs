@@ -61,7 +61,7 @@ crate::params! {
         smtp_connection_cache_on_demand: Bool = "yes";
         /// How long a connection is kept unused.
         smtp_connection_cache_time_limit: Duration = "2s" in 1..;
-        /// How many deliveries use one connection; 0 any number.
+        /// How many deliveries use a connection again after the first one; 0 any number.
         smtp_connection_reuse_count_limit: Int = "0";
         /// How long a connection is used at most.
         smtp_connection_reuse_time_limit: Duration = "300s" in 1..;
