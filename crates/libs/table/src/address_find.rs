@@ -56,7 +56,8 @@ impl Strategy {
 pub struct Found {
     /// The value.
     pub value: Vec<u8>,
-    /// The extension, with its delimiter, when the key that matched did not have it: the caller may propagate it.
+    /// The extension, with its delimiter, when the key that matched is the user without it: the caller may propagate it.
+    /// An entry for a domain is for all its users, whatever their extensions.
     pub extension: Option<Vec<u8>>,
 }
 
@@ -153,16 +154,15 @@ impl<'a> Search<'a> {
             return Ok(None);
         };
         let whole = self.address.get(self.local.len()..).unwrap_or_default();
-        let extension = || self.split.map(|(_, extension)| extension.to_vec());
         if strategy.has(Part::AtDomain)
             && let Some(value) = self.maps.lookup_in(whole, Scope::Fixed).await?
         {
-            return Ok(Some(Found { value, extension: extension() }));
+            return Ok(Some(Found { value, extension: None }));
         }
         if strategy.has(Part::Domain) {
             for key in domain_keys(domain, strategy) {
                 if let Some(value) = self.maps.lookup_in(key, Scope::Fixed).await? {
-                    return Ok(Some(Found { value, extension: extension() }));
+                    return Ok(Some(Found { value, extension: None }));
                 }
             }
         }
