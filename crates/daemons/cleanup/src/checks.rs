@@ -12,8 +12,8 @@ use crate::settings::Tables;
 pub(crate) enum Judgement {
     Keep,
     Drop,
-    Replace(String),
-    Prepend(String),
+    Replace(Vec<u8>),
+    Prepend(Vec<u8>),
 }
 
 /// Picks one of our sets of checks.
@@ -69,11 +69,11 @@ impl Message {
                 return Judgement::Drop;
             }
             Action::Replace(new) => {
-                self.log_action("replace", class, text, &new);
+                self.log_action("replace", class, text, &table::shown(&new));
                 return Judgement::Replace(new);
             }
             Action::Prepend(new) => {
-                self.log_action("prepend", class, text, &new);
+                self.log_action("prepend", class, text, &table::shown(&new));
                 return Judgement::Prepend(new);
             }
             Action::Discard(note) => {
@@ -110,21 +110,27 @@ impl Message {
 
     /// `ID: reject: header Subject: x from client[1.2.3.4]; from=<a> to=<b> proto=SMTP helo=<c>: note`
     pub(crate) fn log_action(&self, action: &str, class: &str, text: &[u8], note: &str) {
-        let client = &self.envelope.client;
-        let origin = Some(client.origin()).filter(|origin| !origin.is_empty()).unwrap_or("unknown".into());
-        let text: String = String::from_utf8_lossy(text).chars().take(200).collect();
-        let mut line = format!("{}: {}{action}: {class} {text} from {origin};", self.id, self.action_prefix);
+        let text: String = table::shown(text).chars().take(200).collect();
+        let (parties, hello) = (self.parties(), self.envelope.client.hello());
+        let mut line = format!("{}: {}{action}: {class} {text} {parties}{hello}", self.id, self.action_prefix);
+        if !note.is_empty() {
+            line += &format!(": {note}");
+        }
+        tracing::info!("{line}");
+    }
+
+    /// `from client[1.2.3.4]; from=<a> to=<b>`
+    pub(crate) fn parties(&self) -> String {
+        let origin = self.envelope.client.origin();
+        let origin = Some(origin).filter(|origin| !origin.is_empty()).unwrap_or("unknown".into());
+        let mut line = format!("from {origin};");
         if let Some(sender) = &self.envelope.sender {
             line += &format!(" from=<{sender}>");
         }
         if let Some(recipient) = &self.recipients.last {
             line += &format!(" to=<{recipient}>");
         }
-        line += &client.hello();
-        if !note.is_empty() {
-            line += &format!(": {note}");
-        }
-        tracing::info!("{line}");
+        line
     }
 }
 

@@ -261,7 +261,7 @@ impl Message {
                 Cow::Owned(piece.iter().copied().filter(|byte| !settings.strip_characters.contains(byte)).collect());
         }
         if rejected {
-            self.log_action("reject", "message", &piece, "5.7.1 disallowed character");
+            self.log_action("reject", "content", &piece, "5.7.1 disallowed character");
             self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, "5.7.1 disallowed character"));
         }
         piece
@@ -281,7 +281,7 @@ impl Message {
             }
             Event::Separator => self.end_header_early(),
             Event::Body(line, end) => self.take_body(line, end).await,
-            Event::Fault(fault) => self.take_fault(fault),
+            Event::Fault(fault, context) => self.take_fault(fault, &context),
         }
     }
 
@@ -296,21 +296,22 @@ impl Message {
         self.put_text(b"", End::Line);
     }
 
-    fn take_fault(&mut self, fault: Fault) {
+    fn take_fault(&mut self, fault: Fault, context: &[u8]) {
         let strict = self.desk.settings.mime.strict.encoding_domain == Strictness::Strict;
         match fault {
-            Fault::Nesting => self.refuse_mime("MIME nesting exceeds safety limit", b""),
+            Fault::Nesting => self.refuse_mime("MIME nesting exceeds safety limit", context),
             Fault::EncodingDomain if strict => {
-                self.refuse_mime("invalid message/* or multipart/* encoding domain", b"");
+                self.refuse_mime("invalid message/* or multipart/* encoding domain", context);
             }
             Fault::EncodingDomain => {}
         }
     }
 
     pub(crate) fn refuse_mime(&mut self, what: &str, context: &[u8]) {
-        let content = [what.as_bytes(), b": ", context].concat();
-        let content = if context.is_empty() { what.as_bytes() } else { &content };
-        self.log_action("reject", "mime-error", content, "");
+        let context: String = table::shown(context).chars().take(100).collect();
+        let separator = if context.is_empty() { "" } else { ": " };
+        let parties = self.parties();
+        tracing::info!("{}: reject: mime-error {what}{separator}{context} {parties}", self.id);
         self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, format!("5.6.0 {what}")));
     }
 
@@ -327,9 +328,9 @@ impl Message {
         match self.check(Part::Body, line).await {
             Judgement::Keep => self.put_text(line, end),
             Judgement::Drop => {}
-            Judgement::Replace(text) => self.put_text(text.as_bytes(), end),
+            Judgement::Replace(text) => self.put_text(&text, end),
             Judgement::Prepend(text) => {
-                self.put_text(text.as_bytes(), End::Line);
+                self.put_text(&text, End::Line);
                 self.put_text(line, end);
             }
         }

@@ -123,6 +123,7 @@ impl Message {
                 envelope.context = if value == b"remote" { Context::Remote } else { Context::Local };
             }
             b"envelope_id" => envelope.envelope_id = text().into_owned(),
+            b"encoding" => envelope.encoding = text().into_owned(),
             b"ret_flags" => envelope.ret = text().trim().parse().ok().and_then(dsn::Ret::from_bits),
             _ => envelope.client.note(name, value),
         }

@@ -87,7 +87,7 @@ impl Message {
         if let Some(redirect) = &self.fate.redirect {
             record::put(out, Type::Redirect, redirect.as_bytes());
         }
-        if let Some(encoding) = self.content.header.encoding {
+        if let Some(encoding) = self.content.header.encoding.filter(|found| *found != self.envelope.encoding) {
             record::put_attribute(out, "encoding", encoding.as_bytes());
         }
         out.append(&mut self.extracted);
@@ -174,7 +174,7 @@ impl Message {
             queue_name: QueueName::Incoming.as_str().to_owned(),
             queue_id: self.id.clone(),
             sender: self.sender().as_bytes().to_vec().into(),
-            encoding: self.content.header.encoding.unwrap_or_default().to_owned(),
+            encoding: self.content.header.encoding.unwrap_or(&self.envelope.encoding).to_owned(),
             smtputf8: self.send_flags(),
             envelope_id: self.envelope.envelope_id.clone(),
             ret: self.envelope.ret.map(|ret| ret.to_string()).unwrap_or_default(),

@@ -15,6 +15,9 @@ use crate::message::Message;
 use crate::rewriting::is_canonical;
 use crate::settings::{FromFormat, Strictness, is_resent};
 
+/// The `encoding` of mail that declares bytes beyond ASCII.
+const EIGHT_BIT: &str = "8bit";
+
 impl Message {
     /// Takes a logical header of the message or of a part.
     pub(crate) async fn take_header(&mut self, place: Place, text: Vec<u8>) {
@@ -24,22 +27,32 @@ impl Message {
         let text = match self.check_header(place, &text).await {
             Judgement::Keep => text,
             Judgement::Drop => return,
-            Judgement::Replace(new) => new.into_bytes(),
+            Judgement::Replace(new) => new,
             Judgement::Prepend(new) => {
-                self.put_header(new.as_bytes());
+                self.put_header(&new);
                 text
             }
         };
         if self.is_over() {
             return;
         }
-        match Field::new(&text) {
+        let field = Field::new(&text);
+        if let Some(field) = field {
+            self.note_encoding(field);
+        }
+        match field {
             Some(field) if place == Place::Primary => {
                 let result = self.take_field(field).await;
                 self.fate.take(result);
             }
-            Some(_) | None => self.put_header(&text),
+            Some(_) | None => self.put_limited(&text),
         }
+    }
+
+    /// Writes a header as far as `header_size_limit` lets it.
+    fn put_limited(&mut self, header: &[u8]) {
+        let limit = self.desk.settings.mime.limits.header;
+        self.put_header(shortened(header, limit));
     }
 
     async fn check_header(&mut self, place: Place, text: &[u8]) -> Judgement {
@@ -48,13 +61,7 @@ impl Message {
         if self.handling.checks == Switch::Off || !headers.into_iter().any(|part| checks.cover(part)) {
             return Judgement::Keep;
         }
-        let is_mime = Field::new(text).is_some_and(|field| field.kind().is_mime());
-        let part = match place {
-            Place::Primary if is_mime => Part::MimeHeader,
-            Place::Primary => Part::Header,
-            Place::Part => Part::MimeHeader,
-            Place::Nested => Part::NestedHeader,
-        };
+        let part = Part::of_header(place, text);
         if !checks.cover(part) {
             return Judgement::Keep;
         }
@@ -75,7 +82,7 @@ impl Message {
         match kind.addresses() {
             Some(whose) if rewrites => self.rewrite_addresses(whose, field).await,
             Some(_) | None => {
-                self.put_header(field.text());
+                self.put_limited(field.text());
                 Ok(())
             }
         }
@@ -99,16 +106,20 @@ impl Message {
                     return Err(Refusal::new(Cause::Hops, ""));
                 }
             }
-            Kind::ContentTransferEncoding if self.desk.settings.mime.detect_encoding => {
-                header.encoding = match field.value().to_ascii_lowercase().as_slice() {
-                    b"7bit" => Some("7bit"),
-                    b"8bit" => Some("8bit"),
-                    _ => header.encoding,
-                };
-            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// One part that says `8bit` makes the message 8-bit mail.
+    fn note_encoding(&mut self, field: Field<'_>) {
+        if field.kind() != Kind::ContentTransferEncoding || !self.desk.settings.mime.detect_encoding {
+            return;
+        }
+        let value = field.value();
+        if [&b"8bit"[..], b"binary"].iter().any(|word| value.eq_ignore_ascii_case(word)) {
+            self.content.header.encoding = Some(EIGHT_BIT);
+        }
     }
 
     fn log_message_id(&self, name: &str, value: &[u8]) {
@@ -136,9 +147,9 @@ impl Message {
             let name = field.name();
             let value = tree::print(&items, name.len() + 2);
             let header = [name, b": ", &value].concat();
-            self.put_header(shortened(&header, desk.settings.mime.limits.header));
+            self.put_limited(&header);
         } else {
-            self.put_header(field.text());
+            self.put_limited(field.text());
         }
         Ok(())
     }

@@ -55,6 +55,8 @@ pub(crate) struct Envelope {
     pub(crate) context: Context,
     pub(crate) envelope_id: String,
     pub(crate) ret: Option<dsn::Ret>,
+    /// `8bit` or `7bit` where the client said so.
+    pub(crate) encoding: String,
     /// Whether the caller said when the sender is to be warned of a delay.
     pub(crate) warned: bool,
     /// Of the recipient that comes next.
@@ -163,6 +165,7 @@ impl Message {
                 context: Context::Local,
                 envelope_id: String::new(),
                 ret: None,
+                encoding: String::new(),
                 warned: false,
                 pending: Pending::default(),
                 client: ClientWords::default(),

@@ -98,6 +98,18 @@ pub(crate) struct Strict {
     pub(crate) encoding_domain: Strictness,
 }
 
+impl Strict {
+    /// Nothing is refused where MIME is not looked at.
+    fn of(cleanup: &params::Cleanup) -> Self {
+        let strictness = |strict| Strictness::of(strict && !cleanup.disable_mime_input_processing);
+        Self {
+            headers: strictness(cleanup.strict_7bit_headers || cleanup.strict_8bitmime),
+            body: strictness(cleanup.strict_8bitmime_body || cleanup.strict_8bitmime),
+            encoding_domain: strictness(cleanup.strict_mime_encoding_domain),
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
     Strict,
@@ -155,11 +167,7 @@ impl Settings {
                 },
                 parts: !cleanup.disable_mime_input_processing,
                 detect_encoding: cleanup.detect_8bit_encoding_header,
-                strict: Strict {
-                    headers: Strictness::of(cleanup.strict_7bit_headers || cleanup.strict_8bitmime),
-                    body: Strictness::of(cleanup.strict_8bitmime_body || cleanup.strict_8bitmime),
-                    encoding_domain: Strictness::of(cleanup.strict_mime_encoding_domain),
-                },
+                strict: Strict::of(cleanup),
                 conversion: if cleanup.force_mime_input_conversion { Conversion::ToSevenBit } else { Conversion::None },
                 unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action),
             },
@@ -254,10 +262,16 @@ impl Tables {
             myorigin: identity.myorigin.clone(),
             local: LocalDomains::new(mydestination, source.own_addresses()),
         };
-        let header_checks = maps("header_checks", &cleanup.header_checks);
+        let content = environment.for_content();
+        let maps_of_content = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, &content);
+        let header_checks = maps_of_content("header_checks", &cleanup.header_checks);
         // Most of these default to the same tables, which are big and need to be read but once.
         let checks = |parameter: &str, specs: &[String]| {
-            if specs == cleanup.header_checks { header_checks.named(parameter) } else { maps(parameter, specs) }
+            if specs == cleanup.header_checks {
+                header_checks.named(parameter)
+            } else {
+                maps_of_content(parameter, specs)
+            }
         };
         let none = Maps::none("milter_header_checks");
         Self {
@@ -265,7 +279,7 @@ impl Tables {
             sender_bcc_maps: maps("sender_bcc_maps", &cleanup.sender_bcc_maps),
             recipient_bcc_maps: maps("recipient_bcc_maps", &cleanup.recipient_bcc_maps),
             milter_checks: Checks {
-                header_checks: maps("milter_header_checks", &params.milter.milter_header_checks),
+                header_checks: maps_of_content("milter_header_checks", &params.milter.milter_header_checks),
                 mime_header_checks: none.clone(),
                 nested_header_checks: none.clone(),
                 body_checks: none,

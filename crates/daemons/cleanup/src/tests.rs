@@ -13,6 +13,7 @@ use super::*;
 use crate::draft::Draft;
 use crate::message::Message;
 
+mod content;
 mod filters;
 
 /// Mail of a local client, all processing on.

@@ -196,7 +196,7 @@ impl<'a> Message<'a> {
                 Ok(())
             }
             Event::Body(line, end) => self.body(line, end, dialogue).await,
-            Event::HeaderEnd(_) | Event::Fault(_) => Ok(()),
+            Event::HeaderEnd(_) | Event::Fault(..) => Ok(()),
         }
     }
 
@@ -204,11 +204,7 @@ impl<'a> Message<'a> {
         if place == Place::Primary && !self.treatment.generic.is_off() {
             text = self.outside(text).await?;
         }
-        let part = match place {
-            Place::Primary => Part::Header,
-            Place::Part => Part::MimeHeader,
-            Place::Nested => Part::NestedHeader,
-        };
+        let part = Part::of_header(place, &text);
         self.checked(part, &text, dialogue).await
     }
 
@@ -269,8 +265,8 @@ impl<'a> Message<'a> {
             Action::Warn(note) => ("warning", note, vec![text.to_vec()]),
             Action::Info(note) => ("info", note, vec![text.to_vec()]),
             Action::Strip(note) => ("strip", note, Vec::new()),
-            Action::Prepend(line) => ("prepend", line.clone(), vec![line.into_bytes(), text.to_vec()]),
-            Action::Replace(line) => ("replace", line.clone(), vec![line.into_bytes()]),
+            Action::Prepend(line) => ("prepend", table::shown(&line), vec![line, text.to_vec()]),
+            Action::Replace(line) => ("replace", table::shown(&line), vec![line]),
             Action::Pass(rest) => return unsupported("PASS", &rest),
             Action::Reject(rest) => return unsupported("REJECT", &rest),
             Action::Discard(rest) => return unsupported("DISCARD", &rest),
@@ -286,7 +282,7 @@ impl<'a> Message<'a> {
 
     fn log_check(&self, word: &str, part: Part, text: &[u8], note: &str) {
         let what = if part == Part::Body { "body" } else { "header" };
-        let text: String = String::from_utf8_lossy(text).chars().take(200).collect();
+        let text: String = table::shown(text).chars().take(200).collect();
         let text = text.replace(|c: char| c.is_control(), "?");
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         tracing::info!("{}: {word}: {what} {text}{note}", self.queue_id);

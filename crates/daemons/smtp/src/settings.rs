@@ -183,6 +183,8 @@ impl Opening<'_> {
 
     fn treatment(&self) -> Treatment {
         let (smtp, cleanup) = (&self.params.smtp, &self.params.cleanup);
+        let content = self.environment.for_content();
+        let checks = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, &content);
         Treatment {
             line_length_limit: count(smtp.smtp_line_length_limit),
             limits: Limits {
@@ -196,10 +198,10 @@ impl Opening<'_> {
                 propagate: cleanup.propagate_unmatched_extensions.iter().any(|word| word == "generic"),
             },
             checks: Checks {
-                header_checks: self.maps("smtp_header_checks", &smtp.smtp_header_checks),
-                mime_header_checks: self.maps("smtp_mime_header_checks", &smtp.smtp_mime_header_checks),
-                nested_header_checks: self.maps("smtp_nested_header_checks", &smtp.smtp_nested_header_checks),
-                body_checks: self.maps("smtp_body_checks", &smtp.smtp_body_checks),
+                header_checks: checks("smtp_header_checks", &smtp.smtp_header_checks),
+                mime_header_checks: checks("smtp_mime_header_checks", &smtp.smtp_mime_header_checks),
+                nested_header_checks: checks("smtp_nested_header_checks", &smtp.smtp_nested_header_checks),
+                body_checks: checks("smtp_body_checks", &smtp.smtp_body_checks),
             },
         }
     }

@@ -5,9 +5,13 @@
 pub enum Top {
     /// `multipart/…` with a boundary.
     Multipart,
-    /// `message/rfc822`, `message/global`: a message of its own.
+    /// `multipart/…` without one: nothing tells its parts.
+    Unbounded,
+    /// `message/rfc822`: a message of its own.
     Message,
-    /// Other `message/…`: opaque, but its encoding must be 7bit, 8bit or binary.
+    /// `message/global`: likewise, in any encoding. RFC 6532 §3.7.
+    MessageGlobal,
+    /// Other `message/…`: opaque.
     MessageOther,
     /// `text/…`, and what says nothing.
     #[default]
@@ -37,7 +41,7 @@ pub enum Encoding {
     Eight,
     /// Anything.
     Binary,
-    /// `quoted-printable`, `base64` and others: ASCII that stands for something else.
+    /// `quoted-printable`, `base64`: ASCII that stands for something else.
     Encoded,
 }
 
@@ -46,30 +50,40 @@ pub enum Encoding {
 pub fn content_type(value: &[u8], limit: usize) -> ContentType {
     let mut lexer = Lexer(value);
     let Some(Token::Word(kind)) = lexer.next() else { return ContentType::default() };
+    // A type without a subtype is read like one of an unknown subtype.
+    let rest = Lexer(lexer.0);
     let subtype = match (lexer.next(), lexer.next()) {
         (Some(Token::Special(b'/')), Some(Token::Word(subtype))) => subtype.to_ascii_lowercase(),
-        _ => Vec::new(),
+        _ => {
+            lexer = rest;
+            Vec::new()
+        }
     };
     match kind.to_ascii_lowercase().as_slice() {
         b"multipart" => {
-            let mut boundary = boundary(lexer);
+            let found = boundary(lexer);
+            let top = if found.is_some() { Top::Multipart } else { Top::Unbounded };
+            let mut boundary = found.unwrap_or_default();
             boundary.truncate(limit);
-            let top = if boundary.is_empty() { Top::Other } else { Top::Multipart };
             ContentType { top, boundary, digest: subtype == b"digest" }
         }
         b"message" => {
-            let whole = matches!(subtype.as_slice(), b"rfc822" | b"global");
-            ContentType { top: if whole { Top::Message } else { Top::MessageOther }, ..ContentType::default() }
+            let top = match subtype.as_slice() {
+                b"rfc822" => Top::Message,
+                b"global" => Top::MessageGlobal,
+                _ => Top::MessageOther,
+            };
+            ContentType { top, ..ContentType::default() }
         }
         b"text" => ContentType::default(),
         _ => ContentType { top: Top::Other, ..ContentType::default() },
     }
 }
 
-/// The `boundary` among the parameters.
-fn boundary(lexer: Lexer<'_>) -> Vec<u8> {
+/// The `boundary` among the parameters. One of no characters is one too: each line with two dashes is a boundary then.
+fn boundary(lexer: Lexer<'_>) -> Option<Vec<u8>> {
     let tokens: Vec<Token> = lexer.collect();
-    let found = tokens.windows(4).find_map(|window| match window {
+    tokens.windows(4).find_map(|window| match window {
         [Token::Special(b';'), Token::Word(name), Token::Special(b'='), value]
             if name.eq_ignore_ascii_case(b"boundary") =>
         {
@@ -81,19 +95,18 @@ fn boundary(lexer: Lexer<'_>) -> Vec<u8> {
             }
         }
         _ => None,
-    });
-    found.unwrap_or_default()
+    })
 }
 
-/// Reads the value of a `Content-Transfer-Encoding` field.
+/// Reads the value of a `Content-Transfer-Encoding` field. What is unknown says nothing.
 #[must_use]
 pub fn encoding(value: &[u8]) -> Encoding {
     let Some(Token::Word(word)) = Lexer(value).next() else { return Encoding::Seven };
     match word.to_ascii_lowercase().as_slice() {
-        b"7bit" => Encoding::Seven,
         b"8bit" => Encoding::Eight,
         b"binary" => Encoding::Binary,
-        _ => Encoding::Encoded,
+        b"base64" | b"quoted-printable" => Encoding::Encoded,
+        _ => Encoding::Seven,
     }
 }
 
@@ -184,9 +197,12 @@ mod tests {
             ("multipart/mixed;\n\tboundary=b1", Top::Multipart, "b1"),
             ("multipart/mixed; boundary==_b", Top::Multipart, "="),
             ("multipart/mixed; boundary=<b>", Top::Multipart, "<"),
-            ("multipart/mixed; boundary=; x", Top::Other, ""),
-            ("multipart/mixed", Top::Other, ""),
+            ("multipart/mixed; boundary=; x", Top::Unbounded, ""),
+            ("multipart/mixed; boundary=\"\"", Top::Multipart, ""),
+            ("multipart/mixed", Top::Unbounded, ""),
+            ("multipart; boundary=b", Top::Multipart, "b"),
             ("message/rfc822", Top::Message, ""),
+            ("message/global", Top::MessageGlobal, ""),
             ("message/partial; id=x", Top::MessageOther, ""),
             ("text/plain", Top::Text, ""),
             ("", Top::Text, ""),
@@ -206,6 +222,8 @@ mod tests {
             (" 7bit (x)", Encoding::Seven),
             ("binary", Encoding::Binary),
             ("quoted-printable", Encoding::Encoded),
+            ("Base64", Encoding::Encoded),
+            ("x-unknown", Encoding::Seven),
             ("", Encoding::Seven),
         ] {
             assert_eq!(encoding(value.as_bytes()), expected, "{value}");

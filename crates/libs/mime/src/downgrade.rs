@@ -51,7 +51,7 @@ impl Downgrade {
                 Event::HeaderEnd(_) => self.end_header(out),
                 Event::Separator => out.push(b'\n'),
                 Event::Body(line, end) => self.body(line, end, out),
-                Event::Fault(_) => {}
+                Event::Fault(..) => {}
             }
         }
     }
@@ -80,7 +80,7 @@ impl Downgrade {
             }
             return;
         }
-        let leaf = matches!(self.walker.ended_content(), Top::Text | Top::Other);
+        let leaf = matches!(self.walker.ended_content(), Top::Text | Top::Other | Top::Unbounded);
         let name: &[u8] = if leaf { b"quoted-printable" } else { b"7bit" };
         out.extend_from_slice(b"Content-Transfer-Encoding: ");
         out.extend_from_slice(name);

@@ -28,11 +28,11 @@ pub enum Parts {
 /// Bounds of the walk.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// `header_size_limit`: what is over is left out.
+    /// `header_size_limit`: a header that has reached it takes no more lines.
     pub header: usize,
     /// `mime_boundary_length_limit`: what is over is not compared.
     pub boundary: usize,
-    /// `mime_nesting_limit`: deeper parts are body.
+    /// `mime_nesting_limit`: what is deeper by more than two is body.
     pub nesting: usize,
 }
 
@@ -67,8 +67,8 @@ pub enum Event<'a> {
     Separator,
     /// A line of a body, or a piece of one.
     Body(&'a [u8], End),
-    /// An objection; the walk goes on.
-    Fault(Fault),
+    /// An objection, and to what; the walk goes on.
+    Fault(Fault, Vec<u8>),
 }
 
 /// Events in order.
@@ -85,6 +85,9 @@ pub struct Walker {
     /// What the header read last says of the body that follows.
     content: ContentType,
     encoding: Encoding,
+    /// The fields that say so, for objections.
+    content_field: Vec<u8>,
+    encoding_value: Vec<u8>,
     /// The logical header being read.
     header: Vec<u8>,
     /// Whether the next piece continues a line.
@@ -101,6 +104,9 @@ enum State {
     Body,
 }
 
+/// How many parts more than `mime_nesting_limit` may be around, as in Postfix.
+const SLACK: usize = 2;
+
 impl Walker {
     /// At the start of a message.
     #[must_use]
@@ -112,6 +118,8 @@ impl Walker {
             around: Vec::new(),
             content: ContentType::default(),
             encoding: Encoding::Seven,
+            content_field: Vec::new(),
+            encoding_value: Vec::new(),
             header: Vec::new(),
             within_line: false,
             at_boundary: false,
@@ -175,8 +183,10 @@ impl Walker {
         }
         let boundary = line.starts_with(b"--") && self.boundary(line).is_some();
         if !boundary && matches!(line.first(), Some(b' ' | b'\t')) && !self.header.is_empty() {
-            self.append(b"\n");
-            self.append(line);
+            if self.header.len() < self.limits.header {
+                self.header.push(b'\n');
+                self.header.extend_from_slice(line);
+            }
             return [None, None, None, None, None];
         }
         let header = self.take_header(place);
@@ -184,33 +194,23 @@ impl Walker {
             // White space before the colon goes away.
             self.header.reserve(line.len());
             let (name, rest) = line.split_at_checked(name).unwrap_or_default();
-            self.append(name);
-            self.append(rest.trim_ascii_start());
+            self.header.extend_from_slice(name);
+            self.header.extend_from_slice(rest.trim_ascii_start());
             return [header, None, None, None, None];
         }
         let (over, fault) = self.end_header(place);
         if line.is_empty() && end == End::Line {
             return [header, over, fault, Some(Event::Body(line, end)), None];
         }
-        if place == Place::Primary {
-            let body = Some(Event::Body(line, end));
-            return match fault {
-                Some(fault) => {
-                    self.state = State::Body;
-                    [header, over, Some(fault), Some(Event::Separator), body]
-                }
-                // A message that is nested right here begins with a line that is no header.
-                None if self.state != State::Body => self.no_header(line, end, [header, over, Some(Event::Separator)]),
-                None => [header, over, Some(Event::Separator), body, None],
-            };
-        }
-        self.no_header(line, end, [header, over, fault])
-    }
-
-    /// A line that ends a header without being empty: body, or a boundary.
-    fn no_header<'a>(&mut self, line: &'a [u8], end: End, before: [Option<Event<'a>>; 3]) -> [Option<Event<'a>>; 5] {
+        // A line that ends a header without being empty: body, or a boundary.
         self.state = State::Body;
-        self.dashes(line, end, before)
+        match (place, fault) {
+            (Place::Primary, Some(fault)) => {
+                [header, over, Some(fault), Some(Event::Separator), Some(Event::Body(line, end))]
+            }
+            (Place::Primary, None) => self.dashes(line, end, [header, over, Some(Event::Separator)]),
+            (Place::Part | Place::Nested, fault) => self.dashes(line, end, [header, over, fault]),
+        }
     }
 
     /// A line of a body that may be a boundary.
@@ -237,10 +237,11 @@ impl Walker {
         innermost.find_map(|(depth, (boundary, _))| Some((depth, text.strip_prefix(&**boundary)?.starts_with(b"--"))))
     }
 
-    /// Adds to the header being read, as far as it may grow.
+    /// Adds to the header being read, if it may still grow.
     fn append(&mut self, text: &[u8]) {
-        let room = self.limits.header.saturating_sub(self.header.len());
-        self.header.extend_from_slice(text.get(..room).unwrap_or(text));
+        if self.header.len() < self.limits.header {
+            self.header.extend_from_slice(text);
+        }
     }
 
     fn take_header(&mut self, place: Place) -> Option<Event<'static>> {
@@ -255,8 +256,10 @@ impl Walker {
                     self.surround();
                 }
                 self.content = content_type(field.value(), self.limits.boundary);
+                self.content_field = text.clone();
             } else if field.is("Content-Transfer-Encoding") {
                 self.encoding = encoding(field.value());
+                self.encoding_value = field.value().to_ascii_lowercase();
             }
         }
         Some(Event::Header(place, text))
@@ -264,7 +267,7 @@ impl Walker {
 
     /// The boundary of the header being read is one of those around; tells whether there may be so many.
     fn surround(&mut self) -> bool {
-        let may = self.around.len() < self.limits.nesting;
+        let may = self.around.len() < self.limits.nesting.saturating_add(SLACK);
         if may {
             self.around.push((self.content.boundary.clone(), self.content.digest));
         }
@@ -282,19 +285,22 @@ impl Walker {
         let hidden = self.encoding == Encoding::Encoded;
         let mut fault = None;
         match self.ended {
-            Top::Multipart => fault = (!self.surround()).then_some(Fault::Nesting),
-            Top::Message => {
+            Top::Multipart => {
+                let deep = !self.surround();
+                fault = deep.then(|| Event::Fault(Fault::Nesting, std::mem::take(&mut self.content_field)));
+            }
+            Top::Message | Top::MessageGlobal => {
                 self.state = State::Header(Place::Nested);
                 self.content = ContentType::default();
                 self.encoding = Encoding::Seven;
             }
-            Top::MessageOther | Top::Text | Top::Other => {}
+            Top::Unbounded | Top::MessageOther | Top::Text | Top::Other => {}
         }
         // Readers may take no notice of such an encoding; parts are parts all the same.
-        if hidden && matches!(self.ended, Top::Multipart | Top::Message | Top::MessageOther) {
-            fault = Some(Fault::EncodingDomain);
+        if hidden && matches!(self.ended, Top::Multipart | Top::Unbounded | Top::Message) {
+            fault = Some(Event::Fault(Fault::EncodingDomain, std::mem::take(&mut self.encoding_value)));
         }
-        (over, fault.map(Event::Fault))
+        (over, fault)
     }
 }
 

@@ -168,6 +168,12 @@ impl Environment {
         fold::folded(key, self.folding, self.text)
     }
 
+    /// The same for tables that look at the content of messages, which is in any character set.
+    #[must_use]
+    pub fn for_content(&self) -> Self {
+        Self { text: Text::Bytes, ..self.clone() }
+    }
+
     /// The same for a program whose working directory is the queue directory, and whose root may change to it.
     #[must_use]
     pub fn inside(self) -> Self {

@@ -29,7 +29,7 @@ pub fn fold(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Text for the log, with a mark in place of each byte that is no text.
-pub(crate) fn shown(text: &[u8]) -> String {
+pub fn shown(text: &[u8]) -> String {
     let mut shown = String::new();
     for chunk in text.utf8_chunks() {
         shown.push_str(chunk.valid());

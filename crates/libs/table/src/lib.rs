@@ -40,7 +40,7 @@ pub use address_find::{AddressFind, Found, Part, Strategy};
 pub use blocking::block_on;
 pub use environment::Environment;
 pub use error::{Class, Error, system_text};
-pub use fold::fold;
+pub use fold::{fold, shown};
 pub use local_domain::LocalDomains;
 pub use lookup::{Answer, Keys, Lookup, Owner, Table};
 pub use maps::{Maps, Scope};

@@ -93,9 +93,9 @@ impl Message {
         match self.check_filtered(&text).await {
             Judgement::Keep => out.push(Header::new(text)),
             Judgement::Drop => {}
-            Judgement::Replace(new) => out.push(Header::new(new.into_bytes())),
+            Judgement::Replace(new) => out.push(Header::new(new)),
             Judgement::Prepend(new) => {
-                out.push(Header::new(new.into_bytes()));
+                out.push(Header::new(new));
                 out.push(Header::new(text));
             }
         }

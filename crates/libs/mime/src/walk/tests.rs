@@ -16,7 +16,7 @@ fn walk(parts: Parts, text: &str) -> String {
             Event::HeaderEnd(place) => format!("end {place:?}|"),
             Event::Separator => "separator|".to_owned(),
             Event::Body(text, _) => format!("{}|", String::from_utf8_lossy(text)),
-            Event::Fault(fault) => format!("{fault:?}|"),
+            Event::Fault(fault, context) => format!("{fault:?}({})|", String::from_utf8_lossy(&context)),
         }
     };
     for line in text.lines() {
@@ -52,9 +52,10 @@ fn boundaries_of_all_content_types_count() {
 }
 
 #[test]
-fn headers_are_cut_at_the_limit() {
-    let text = format!("A: {}\nB: 1\n", "x".repeat(100));
-    assert_eq!(walk(Parts::All, &text), format!("Primary A: {}|Primary B: 1|end Primary|", "x".repeat(57)));
+fn headers_take_no_lines_beyond_the_limit() {
+    let (almost, more) = ("x".repeat(56), "y".repeat(30));
+    let text = format!("A: {almost}\n {more}\n z\nB: 1\n");
+    assert_eq!(walk(Parts::All, &text), format!("Primary A: {almost}\n {more}|Primary B: 1|end Primary|"));
 }
 
 #[test]
@@ -78,6 +79,33 @@ fn an_outer_boundary_ends_inner_parts() {
 }
 
 #[test]
+fn a_boundary_may_end_the_header_before_it() {
+    let text = "Content-Type: multipart/mixed; boundary=b\n--b\nP: 1\n\nx\n";
+    let ended = "Primary Content-Type: multipart/mixed; boundary=b|end Primary|separator|";
+    assert_eq!(walk(Parts::All, text), format!("{ended}--b|Part P: 1|end Part||x|"));
+}
+
+#[test]
+fn an_empty_boundary_is_in_all_lines_with_dashes() {
+    let text = "Content-Type: multipart/mixed; boundary=\"\"\n\n--any\nP: 1\n\nx\n";
+    assert!(walk(Parts::All, text).ends_with("--any|Part P: 1|end Part||x|"), "{}", walk(Parts::All, text));
+}
+
+#[test]
+fn only_some_types_must_not_be_encoded() {
+    for (kind, told) in [
+        ("multipart/mixed", true),
+        ("message/rfc822", true),
+        ("message/global", false),
+        ("message/delivery-status", false),
+        ("text/plain", false),
+    ] {
+        let text = format!("Content-Type: {kind}\nContent-Transfer-Encoding: Base64\n\n");
+        assert_eq!(walk(Parts::All, &text).contains("EncodingDomain(base64)"), told, "{kind}");
+    }
+}
+
+#[test]
 fn a_digest_holds_messages() {
     let text = "Content-Type: multipart/digest; boundary=b\n\n--b\n\nS: 1\n\nx\n--b--\n";
     assert!(walk(Parts::All, text).contains("--b|end Part||Nested S: 1|end Nested||x|"));
@@ -85,21 +113,22 @@ fn a_digest_holds_messages() {
 
 #[test]
 fn faults_are_told() {
-    let deep: String = (0..4).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
-    assert_eq!(walk(Parts::All, &deep).matches("Nesting").count(), 1);
+    let deep: String = (0..5).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+    let told = "Nesting(Content-Type: multipart/mixed; boundary=b4)";
+    assert_eq!(walk(Parts::All, &deep).matches(told).count(), 1, "{}", walk(Parts::All, &deep));
     let hidden = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nxyz\n";
     assert!(walk(Parts::All, hidden).contains("EncodingDomain"));
     let hidden = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nX: y\n";
     assert!(
-        walk(Parts::All, hidden).ends_with("EncodingDomain||Nested X: y|end Nested|"),
+        walk(Parts::All, hidden).ends_with("EncodingDomain(base64)||Nested X: y|end Nested|"),
         "{}",
         walk(Parts::All, hidden)
     );
     let short = "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\nxyz\n";
-    assert!(walk(Parts::All, short).ends_with("|EncodingDomain|separator|xyz|"), "{}", walk(Parts::All, short));
+    assert!(walk(Parts::All, short).ends_with("|EncodingDomain(base64)|separator|xyz|"), "{}", walk(Parts::All, short));
     let parts = "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\nX: y\n";
     assert!(
-        walk(Parts::All, parts).ends_with("EncodingDomain||--b|Part X: y|end Part|"),
+        walk(Parts::All, parts).ends_with("EncodingDomain(base64)||--b|Part X: y|end Part|"),
         "{}",
         walk(Parts::All, parts)
     );
@@ -121,7 +150,7 @@ proptest! {
         let mut write = |event: Event<'_>| match event {
             Event::Header(_, text) => out.extend([&text[..], b"\n"].concat()),
             Event::Body(text, _) => out.extend([text, b"\n"].concat()),
-            Event::Separator | Event::HeaderEnd(_) | Event::Fault(_) => {}
+            Event::Separator | Event::HeaderEnd(_) | Event::Fault(..) => {}
         };
         for line in &lines {
             walker.line(line.as_bytes(), End::Line).for_each(&mut write);

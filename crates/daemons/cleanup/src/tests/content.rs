@@ -1,0 +1,85 @@
+//! Checks of headers and bodies, and what the content says of itself.
+
+use super::*;
+
+impl Lab {
+    /// A message in any bytes.
+    async fn bytes(&self, text: &[u8]) -> Queued {
+        self.send(LOCAL, &envelope("a@b.c", &["d@e.f"]), &[text]).await
+    }
+}
+
+fn refused(queued: &Queued) -> bool {
+    matches!(queued.verdict, Verdict::Refused { cause: Cause::Content, .. })
+}
+
+#[tokio::test]
+async fn checks_see_text_in_any_character_set() {
+    for (main, text) in [
+        ("header_checks = regexp:{{/bad/ REJECT}}", &b"Subject: \xe9 bad\n\nx\n"[..]),
+        ("body_checks = pcre:{{/bad/ REJECT}}", b"Subject: x\n\n\xff\xfe bad\n"),
+    ] {
+        assert!(refused(&Lab::new(main).bytes(text).await), "{main}");
+    }
+    let lab = Lab::new("header_checks = regexp:{{/^Subject: (.*)/ REPLACE X-Subject: $$1}}");
+    let queued = lab.bytes(b"Subject: caf\xe9\n\nx\n").await;
+    let id = std::fs::read_dir(lab.root.path().join("incoming")).unwrap().next().unwrap().unwrap();
+    let file = std::fs::read(id.path()).unwrap();
+    assert_eq!(queued.verdict, Verdict::Queued);
+    assert!(memchr::memmem::find(&file, b"X-Subject: caf\xe9").is_some());
+}
+
+#[tokio::test]
+async fn mime_checks_see_what_describes_the_content_of_nested_messages() {
+    let nested = "Content-Type: message/rfc822\n\nSubject: x\nContent-Disposition: bad.exe\n\nx\n";
+    let bare = "Content-Type: multipart; boundary=b\n\n--b\nX: bad\n\nx\n";
+    let unended = "Content-Type: multipart/mixed; boundary=b\n--b\nX: bad\n\nx\n";
+    for text in [nested, bare, unended] {
+        let lab = Lab::new("header_checks =\nmime_header_checks = regexp:{{/bad/ REJECT}}\nnested_header_checks =");
+        assert!(refused(&lab.bytes(text.as_bytes()).await), "{text}");
+        let lab = Lab::new("header_checks =\nmime_header_checks =\nnested_header_checks = regexp:{{/bad/ REJECT}}");
+        assert_eq!(lab.bytes(text.as_bytes()).await.verdict, Verdict::Queued, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn strictness_is_about_what_is_known() {
+    let (unknown, report) = (
+        "Content-Transfer-Encoding: x-unknown\n\n\u{e4}\n",
+        "Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\nx\n",
+    );
+    for (main, text, expected) in [
+        ("strict_8bitmime_body = yes", unknown, true),
+        ("strict_mime_encoding_domain = yes", report, false),
+        ("strict_8bitmime = yes", "Subject: \u{e4}\n\nx\n", true),
+        ("strict_8bitmime = yes\ndisable_mime_input_processing = yes", "Subject: \u{e4}\n\nx\n", false),
+    ] {
+        assert_eq!(refused(&Lab::new(main).bytes(text.as_bytes()).await), expected, "{main}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn mail_is_8_bit_where_it_or_its_client_says_so() {
+    for (said, text, encoding) in [
+        (None, "Content-Transfer-Encoding: 7bit\n\n", None),
+        (None, "Content-Transfer-Encoding: 8Bit\n\n", Some("8bit")),
+        (None, "Content-Transfer-Encoding: binary\n\n", Some("8bit")),
+        (Some("7bit"), "Content-Transfer-Encoding: base64\n\n", Some("7bit")),
+        (Some("7bit"), "Content-Transfer-Encoding: 8bit\n\n", Some("8bit")),
+        (Some("8bit"), "Content-Transfer-Encoding: 7bit\n\n", Some("8bit")),
+    ] {
+        let mut records = Vec::new();
+        said.iter().for_each(|said| record::put_attribute(&mut records, "encoding", said.as_bytes()));
+        records.extend(envelope("a@b.c", &["d@e.f"]));
+        let queued = Lab::new("").send(LOCAL, &records, &[text.as_bytes()]).await;
+        let found = queued.envelope.attributes.iter().filter(|(name, _)| name == b"encoding").last();
+        assert_eq!(found.map(|(_, value)| value), encoding.map(str::as_bytes), "{said:?} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_too_long_stays_a_header() {
+    let lab = Lab::new("header_size_limit = 20");
+    let queued = lab.bytes(b"X: 1\n 34567890123456\n 2\nY: z\n\nbody\n").await;
+    assert!(queued.text.starts_with("X: 1\n 34567890123456\nY: z\n"), "{}", queued.text);
+}
