@@ -2,7 +2,7 @@
 
 use address::{Address, Sender};
 use dsn::Notify;
-use ipc::cleanup::{Cause, Switch};
+use ipc::cleanup::{Cause, HOLD, Switch};
 use ipc::rewrite::Context;
 use queue_file::Time;
 use queue_file::record::{self, Pointers, Records, Type};
@@ -65,6 +65,11 @@ impl Message {
                 self.envelope.pending = Pending::default();
                 Ok(())
             }
+            Type::Flags => {
+                let flags = std::str::from_utf8(data).ok().and_then(|text| text.trim().parse::<u32>().ok());
+                self.fate.hold |= flags.unwrap_or_default() & HOLD != 0;
+                Ok(())
+            }
             Type::Line => Err(Refusal::new(Cause::Malformed, "")),
             // Known to other stages, or of old releases.
             Type::Size
@@ -72,7 +77,6 @@ impl Message {
             | Type::ReturnReceipt
             | Type::ErrorsTo
             | Type::Priority
-            | Type::Flags
             | Type::Delay
             | Type::Message
             | Type::Deleted

@@ -291,6 +291,20 @@ async fn checks_refuse_change_hold_and_discard() {
 }
 
 #[tokio::test]
+async fn the_caller_holds_a_message_at_its_end() {
+    let lab = Lab::new("");
+    let mut message = lab.begin(LOCAL);
+    let id = QueueId::parse(&message.id).unwrap();
+    message.take_envelope(&envelope("s@b.c", &["d@e.f"])).await;
+    message.take_content(b"Subject: x\n\ny\n").await;
+    let mut late = Vec::new();
+    record::put(&mut late, Type::Flags, ipc::cleanup::HOLD.to_string().as_bytes());
+    message.take_envelope(&late).await;
+    assert_eq!(message.finish().await, Verdict::Queued);
+    assert!(lab.desk.spool.metadata(QueueName::Hold, &id).is_ok());
+}
+
+#[tokio::test]
 async fn what_follows_pass_or_redirect_is_not_checked() {
     let lab = Lab::new(
         "header_checks = inline:{{X-P: 1 = PASS}, {X-R: 1 = REDIRECT r@x.org}, {X-J: 1 = REJECT}, {X-F: 1 = FILTER f:},\

@@ -33,6 +33,9 @@ impl crate::Protocol for Cleanup {
     type Reply = Reply;
 }
 
+/// The flag of a record of flags, also one that follows the content, by which a message goes to the hold queue.
+pub const HOLD: u32 = 4;
+
 /// Records that one [`Request::Envelope`] may hold: an envelope that is longer is sent in pieces.
 pub const ENVELOPE: usize = 64 * 1024;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc::Channel;
-use ipc::cleanup::{Cause, ENVELOPE, Handling, Line, Lines, Origin, Reply as Answer, Request, Switch, Verdict};
+use ipc::cleanup::{Cause, ENVELOPE, HOLD, Handling, Line, Lines, Origin, Reply as Answer, Request, Switch, Verdict};
 use queue_file::record::{self, Type};
 use smtp_proto::{Enhanced, Reply};
 use tracing::warn;
@@ -257,9 +257,6 @@ impl Delivery {
         });
     }
 }
-
-/// The flag by which a record puts a message on hold.
-const HOLD: u32 = 4;
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of a map_err")]
 fn broken(error: ipc::Error) -> Broken {
