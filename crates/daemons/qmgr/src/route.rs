@@ -89,7 +89,11 @@ impl Cache {
     }
 }
 
+/// What an answer is kept under. A user that begins with `-` might be refused, and is judged by itself.
 fn key(purpose: Purpose, address: &[u8]) -> Option<Vec<u8>> {
+    if address.starts_with(b"-") {
+        return None;
+    }
     let mut key = ipc::rewrite::shared_domain(address)?.to_ascii_lowercase();
     if purpose == Purpose::Verify {
         key.push(b'?');
@@ -161,6 +165,7 @@ mod tests {
             (Purpose::Deliver, b"a@b", 1),
             (Purpose::Deliver, b"a@c", 1),
             (Purpose::Deliver, b"nobody", 1),
+            (Purpose::Deliver, b"-z@example.org", 1),
         ] {
             assert!(cache.find(purpose, address, now).is_none());
         }
