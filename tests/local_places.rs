@@ -130,6 +130,25 @@ fn a_list_that_a_user_includes_gives_no_rights_of_its_owner() -> Result<()> {
 }
 
 #[test]
+fn who_asked_for_success_hears_of_an_expansion_and_nothing_of_its_members() -> Result<()> {
+    let hop = NextHop::open()?;
+    let setup = Setup::new()
+        .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
+        .main("forward_path", "{root}/etc/forward.$extension")
+        .main("virtual_alias_maps", "inline:{one@mail.example.test=b@remote.example}");
+    let mail = instance(setup, "", &[("etc/forward.fw", "a@remote.example\n")])?;
+    for (name, member) in [(format!("{}+fw", mail.user), "a"), ("one".to_owned(), "b")] {
+        send(&mail, &[&name], " NOTIFY=SUCCESS")?;
+        mail.wait_log(&[&format!("to=<{member}@remote.example>"), "status=sent"], 1)?;
+        let report = || mail.mailbox(&mail.user);
+        mail.wait("the report", || report().contains(&format!("Final-Recipient: rfc822; {name}@")))?;
+        assert!(!report().contains("forwarded as") && !report().contains("remote.example"), "{}", report());
+    }
+    assert_eq!(mail.mailbox(&mail.user).matches("Action: expanded").count(), 2);
+    Ok(())
+}
+
+#[test]
 fn members_of_a_list_with_an_owner_are_its_recipients() -> Result<()> {
     let hop = NextHop::open()?;
     let relay = format!("[127.0.0.1]:{}", hop.port);

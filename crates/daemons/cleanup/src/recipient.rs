@@ -98,7 +98,8 @@ impl Message {
         }
         let desk = Arc::clone(&self.desk);
         let targets = desk.tables.mapping.expand(&self.id, &desk.rewriter, recipient.clone()).await?;
-        if targets.len() > 1 && pending.notify.contains(Notify::SUCCESS) {
+        let is_expanded = targets.len() != 1 || targets.first() != Some(&recipient);
+        if is_expanded && pending.notify.contains(Notify::SUCCESS) {
             self.trace_expansion(&recipient, &pending).await?;
             // RFC 3461 §5.2.7.3: the notice about the expansion is the only one about success.
             let rest = Notify::from_bits(pending.notify.bits() & !Notify::SUCCESS.bits()).unwrap_or(Notify::NEVER);

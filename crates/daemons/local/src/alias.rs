@@ -116,8 +116,8 @@ impl Errand<'_, '_> {
         self.rewritten(&address).map(Some).ok_or(())
     }
 
-    /// A sender who asked for success hears that the alias was expanded, and nothing of its members.
-    fn announce(&mut self, state: &State, inner: &mut State) -> bool {
+    /// A sender who asked for success hears that an alias or a user's list was expanded, and nothing of its members.
+    pub(crate) fn announce(&mut self, state: &State, inner: &mut State) -> bool {
         let notify = Notify::from_bits(state.recipient.notify).unwrap_or(Notify::UNSET);
         if !notify.contains(Notify::SUCCESS) || self.is_dry() {
             return true;

@@ -58,6 +58,9 @@ impl Errand<'_, '_> {
         inner.forwarder = Some(state.user.clone());
         self.thaw(&mut inner);
         inner.rights = Some(user);
+        if !self.announce(state, &mut inner) {
+            return Some(self.defer(state, "trace service failure"));
+        }
         Some(self.tokens(&inner, &tokens))
     }
 
