@@ -101,7 +101,9 @@ fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
         };
     }
     let (code, text) = meaning(status, name);
-    match dsn::split_status(&output) {
+    // Its own code counts where it stands at the start, and the command lived to say all of it.
+    let own = if status.code().is_none() || output.starts_with(' ') { None } else { dsn::split_status(&output) };
+    match own {
         Some((own, rest)) if own.class() != Class::Success => {
             let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: rest.to_owned() };
             Err(Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) }))
@@ -148,16 +150,19 @@ fn not_started(error: &privsep::Error, agent: &str, command: &Command<'_>) -> Bo
     failure(Status::temporary(3, 0), "temporary failure", &output)
 }
 
-/// Output as one line.
+/// Output as one line, up to a NUL; what cannot be shown becomes `_`.
 fn clean(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\r' | '\t' => ' ',
-            c if c.is_control() => '?',
+    let text = output.split(|&byte| byte == 0).next().unwrap_or_default();
+    let mut line = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        line.extend(chunk.valid().chars().map(|c| match c {
+            '\n' | '\t' => ' ',
+            c if c.is_control() => '_',
             c => c,
-        })
-        .collect()
+        }));
+        line.extend(chunk.invalid().iter().map(|_| '_'));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -179,12 +184,16 @@ mod tests {
             (1 << 8, "4.2.2 mailbox full\n", "4.2.2", "mailbox full "),
             (75 << 8, "5.2.2 mailbox full", "5.2.2", "mailbox full"),
             (1 << 8, "2.0.0 fine", "5.3.0", "Command died with status 1: \"x\". Command output: 2.0.0 fine"),
+            (1 << 8, " 4.2.2 full", "5.3.0", "Command died with status 1: \"x\". Command output:  4.2.2 full"),
+            (9, "4.2.2 full", "4.3.0", "Command died with signal 9: \"x\". Command output: 4.2.2 full"),
+            (77 << 8, "a\x01b\r\nJ\u{f6}\0d", "5.7.0", "permission denied. Command output: a_b_ J\u{f6}"),
         ] {
             let detail = judge(&finished(raw, output), "x").unwrap_err();
             assert_eq!((&*detail.status.to_string(), &*detail.reason), (status, reason));
             assert_eq!(detail.diagnostic.unwrap().kind, "x-unix");
         }
         assert_eq!(judge(&finished(0, "chatter\n"), "x"), Ok("chatter".to_owned()));
+        assert_eq!(clean(b"\xff\x80 x\tJ\xc3\xb6\xc3"), "__ x J\u{f6}_");
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn spawn_words(command: &Command<'_>, words: &[String]) -> Result<Child, Error> 
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    if name == SHELL {
+    if matches!(command.line, Line::Text(_)) && name == SHELL {
         process.arg0("sh");
     }
     let setup = Setup::of(command)?;
