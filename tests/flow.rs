@@ -79,6 +79,38 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 }
 
 #[test]
+fn what_is_expired_goes_back_and_is_not_tried_again() -> Result<()> {
+    let hop = NextHop::open()?;
+    let mail = Setup::new()
+        .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
+        .main("defer_transports", "smtp")
+        .main("smtpd_data_restrictions", "check_sender_access inline:{held@mail.example.test=HOLD}")
+        .main("alias_maps", "texthash:{root}/etc/more")
+        .create()?;
+    let mut mail = mail;
+    std::fs::write(mail.root.join("etc/more"), format!("held {0}\ntried {0}\n", mail.user))?;
+    mail.start()?;
+    for (sender, expire, reason) in [
+        ("tried", "-e", "status=deferred (deferred transport)"),
+        ("held", "-f", "dsn=4.7.0, status=deferred (message is administratively expired)"),
+    ] {
+        let id = send(&mail, &format!("{sender}@mail.example.test"), &["a@one.example", "b@one.example"], "x")?;
+        if sender == "tried" {
+            mail.wait_log(&[&id, reason], 2)?;
+            mail.wait("the deferred queue", || mail.root.join("spool/deferred").join(&id[..1]).join(&id).exists())?;
+        }
+        assert!(mail.run("postsuper", [expire, &id], "")?.status.success());
+        assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+        mail.wait_log(&[&id, "status=force-expired, returned to sender"], 1)?;
+        assert_eq!(mail.wait_log(&[&id, reason], 2)?.len(), 2, "{}", mail.log());
+        mail.wait("empty queue", || mail.queue_is_empty())?;
+    }
+    assert_eq!(mail.mailbox(&mail.user).matches("Subject: Undelivered Mail").count(), 2);
+    assert_eq!(hop.count(), 0);
+    Ok(())
+}
+
+#[test]
 fn a_program_speaks_smtp_to_sendmail() -> Result<()> {
     let mail = Setup::new().start()?;
     let dialogue = format!(

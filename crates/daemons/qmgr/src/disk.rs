@@ -4,7 +4,8 @@ use crate::message::Handling;
 use ipc::qmgr::Arrival;
 use offload::{divide, spread};
 use queue_file::sweep::THREADS;
-use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool};
+use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool, log};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -21,11 +22,14 @@ const LEAST: usize = 4;
 /// A file in `incoming` that was not completed in this many seconds is nobody's.
 const ABANDONED: i64 = 2 * 86_400;
 
+/// Offsets of the recipients of an expiring message for whom it is on record why they did not get it.
+pub(crate) type Excused = HashSet<i64>;
+
 /// A file that the queue manager has looked at.
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// It is in the active queue now.
-    Active { id: QueueId, message: Box<Message>, handling: Handling },
+    Active { id: QueueId, message: Box<Message>, handling: Handling, excused: Excused },
     /// Somebody else has taken it, or it is not complete, or not due.
     Passed,
     /// A delivery of an earlier queue manager goes on.
@@ -68,7 +72,7 @@ pub(crate) fn admit_arrival(spool: &Spool, arrival: &Arrival, rules: Rules) -> A
             Segments { leading: &arrival.leading, extracted_at: arrival.extracted_at, extracted: &arrival.extracted };
         Message::parse(segments, rules.recipients)
     };
-    judge(spool, id, parsed, Handling { flush: rules.flush, expire: false })
+    judge(spool, id, parsed, (Handling { flush: rules.flush, expire: false }, Excused::new()))
 }
 
 /// The next files of a queue, admitted, at most so many; whether there may be more.
@@ -120,9 +124,9 @@ fn is_due(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> bool {
 
 fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admission {
     match try_admit(spool, queue, &id, rules) {
-        Ok(Ok((file, handling))) => {
+        Ok(Ok((file, handling, excused))) => {
             let parsed = Message::parse(Buffered::small(&file), rules.recipients);
-            judge(spool, id, parsed, handling)
+            judge(spool, id, parsed, (handling, excused))
         }
         Ok(Err(admission)) => admission,
         Err(error) if error.is_gone() => Admission::Passed,
@@ -130,7 +134,7 @@ fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admissio
     }
 }
 
-type Locked = (File, Handling);
+type Locked = (File, Handling, Excused);
 
 fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Result<Result<Locked, Admission>, Error> {
     let file = spool.open(queue, id)?;
@@ -153,22 +157,35 @@ fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Res
     if queue != QueueName::Active {
         spool.rename(id, queue, QueueName::Active)?;
     }
-    // What was deferred is tried now, and logged anew.
-    match spool.remove(QueueName::Defer, id) {
-        Err(error) if !error.is_gone() => return Err(error),
-        Ok(()) | Err(_) => {}
+    let expire = mode & EXPIRE != 0;
+    let excused = if expire { excused(spool, id)? } else { Excused::new() };
+    if !expire {
+        // What was deferred is tried now, and logged anew.
+        match spool.remove(QueueName::Defer, id) {
+            Err(error) if !error.is_gone() => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
-    Ok(Ok((file, Handling { flush: rules.flush, expire: mode & EXPIRE != 0 })))
+    Ok(Ok((file, Handling { flush: rules.flush, expire }, excused)))
+}
+
+fn excused(spool: &Spool, id: &QueueId) -> Result<Excused, Error> {
+    match log::read(spool, QueueName::Defer, id) {
+        Ok(entries) => Ok(entries.map(|entry| entry.map(|entry| entry.offset)).collect::<Result<_, Error>>()?),
+        Err(error) if error.is_gone() => Ok(Excused::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Says what is to become of a file in the active queue, by its envelope.
-fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, handling: Handling) -> Admission {
+fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, terms: (Handling, Excused)) -> Admission {
+    let (handling, excused) = terms;
     match parsed {
         Ok(message) if message.killed => match spool.remove(QueueName::Active, &id) {
             Ok(()) => Admission::Killed(id),
             Err(error) => Admission::Failed(id, error),
         },
-        Ok(message) => Admission::Active { id, message: Box::new(message), handling },
+        Ok(message) => Admission::Active { id, message: Box::new(message), handling, excused },
         Err(error) if error.is_gone() => Admission::Passed,
         Err(error) if error.is_malformed() => match spool.rename(&id, QueueName::Active, QueueName::Corrupt) {
             Ok(()) => Admission::Corrupt(id, error),

@@ -48,8 +48,9 @@ impl Engine {
 
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
-            Admission::Active { id, message, handling } => {
+            Admission::Active { id, message, handling, excused } => {
                 let (mut active, mut recipients) = Active::new(id, *message, disk::now(), handling);
+                active.excused = excused;
                 if self.settings.params.queue.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
@@ -86,6 +87,9 @@ impl Engine {
     pub(crate) fn resolve(&mut self, number: MessageNumber, recipients: Vec<Recipient>) {
         let now = self.now();
         let Some(active) = self.messages.get_mut(&number) else { return };
+        if active.handling.expire {
+            return self.let_expire(number, recipients);
+        }
         active.pending += recipients.len();
         self.recipients += recipients.len();
         let purpose = purpose(active);
@@ -122,6 +126,20 @@ impl Engine {
             let _ =
                 events.send(Event::Resolved { message: number, routes: recipients.into_iter().zip(answers).collect() });
         });
+    }
+
+    /// Tries no recipient of a message that an admin has let expire; who has no reason on record gets that one.
+    fn let_expire(&mut self, number: MessageNumber, recipients: Vec<Recipient>) {
+        let Some(active) = self.messages.get_mut(&number) else { return };
+        let given = recipients.len();
+        let rest = recipients.into_iter().filter(|recipient| !active.excused.contains(&recipient.offset));
+        let expired = || Route::defer("4.7.0", "message is administratively expired");
+        let routes: Vec<_> = rest.map(|recipient| (recipient, expired())).collect();
+        active.remains |= routes.len() < given;
+        active.pending += routes.len();
+        self.recipients += routes.len();
+        self.place(number, routes);
+        self.settle_if_done(number);
     }
 
     /// Takes the answers of trivial-rewrite.
@@ -197,6 +215,7 @@ impl Engine {
         let active = self.messages.get(&number)?;
         let flush = active.handling.flush;
         if let Some((transport, nexthop)) = &active.filter
+            && !active.handling.expire
             && !route.is_error(&self.settings.params.ipc.error_service_name)
         {
             let nexthop = self.filter_nexthop(nexthop, recipient);

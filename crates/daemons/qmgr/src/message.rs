@@ -1,6 +1,7 @@
 //! A message in the active queue.
 
 use crate::arena::Key;
+use crate::disk::Excused;
 use crate::engine::Delivery;
 use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
@@ -44,6 +45,8 @@ pub(crate) struct Active {
     /// Whether some recipients must be tried again.
     pub(crate) remains: bool,
     pub(crate) handling: Handling,
+    /// Of whom nothing is left to be said if the message is to expire.
+    pub(crate) excused: Excused,
     traced: Traced,
 }
 
@@ -52,7 +55,7 @@ pub(crate) struct Active {
 pub(crate) struct Handling {
     /// `defer_transports` does not apply.
     pub(crate) flush: bool,
-    /// `postsuper -e`: this attempt is the last.
+    /// `postsuper -e`: nobody is tried again, and the message goes back.
     pub(crate) expire: bool,
 }
 
@@ -107,6 +110,7 @@ impl Active {
             busy: false,
             remains: false,
             handling,
+            excused: Excused::new(),
             traced: if sizes.qmgr_flags & Sizes::notify(2) != 0 { Traced::Yes } else { Traced::No },
         };
         (active, message.recipients.into_iter().map(recipient).collect())

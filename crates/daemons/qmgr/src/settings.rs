@@ -38,6 +38,11 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(params: Params, source: Source) -> Self {
+        if params.queue.bounce_queue_lifetime > params.queue.maximal_queue_lifetime {
+            tracing::warn!(
+                "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
+            );
+        }
         Self { params, source }
     }
 
@@ -106,7 +111,8 @@ impl Settings {
     /// How long mail stays in the queue, in seconds.
     pub(crate) fn lifetime(&self, sender: &[u8]) -> i64 {
         let queue = &self.params.queue;
-        seconds(if sender.is_empty() { queue.bounce_queue_lifetime } else { queue.maximal_queue_lifetime })
+        let own = if sender.is_empty() { queue.bounce_queue_lifetime } else { queue.maximal_queue_lifetime };
+        seconds(own.min(queue.maximal_queue_lifetime))
     }
 
     /// Whether a transport delivers only on request.
@@ -130,6 +136,18 @@ pub(crate) fn ticks(duration: Duration) -> Tick {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn notices_stay_no_longer_than_other_mail() {
+        for (text, notice, other) in [
+            ("maximal_queue_lifetime = 1h\n", 3600, 3600),
+            ("maximal_queue_lifetime = 2h\nbounce_queue_lifetime = 0\n", 0, 7200),
+        ] {
+            let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+            let settings = Settings::new(source.get().unwrap(), source);
+            assert_eq!((settings.lifetime(b""), settings.lifetime(b"a@b.c")), (notice, other));
+        }
+    }
 
     #[test]
     fn a_family_is_read_under_the_name_of_its_transport() {
