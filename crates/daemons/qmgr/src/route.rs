@@ -107,15 +107,15 @@ pub(crate) fn judge(address: &[u8], reply: Option<Reply>, error_service: &str, a
         Some(Reply::Resolved(resolved)) => resolved,
         Some(Reply::Rewritten(_) | Reply::Failed) | None => return failed(),
     };
-    match resolved.fault {
-        Fault::Malformed => return Route::bounce(error_service, "5.1.3", "bad address syntax"),
+    let is_refused = match resolved.fault {
+        Fault::Malformed => true,
         Fault::Unavailable => return failed(),
-        Fault::None => {}
+        Fault::None => resolved.recipient.first() == Some(&b'-') && !allow_min_user,
+    };
+    let recipient = (resolved.recipient != address && !resolved.recipient.is_empty()).then_some(resolved.recipient);
+    if is_refused {
+        return Route { recipient, ..Route::bounce(error_service, "5.1.3", "bad address syntax") };
     }
-    if resolved.recipient.first() == Some(&b'-') && !allow_min_user {
-        return Route::bounce(error_service, "5.1.3", "bad address syntax");
-    }
-    let recipient = (resolved.recipient != address).then_some(resolved.recipient);
     Route { recipient, is_local: resolved.class == Class::Local, ..Route::new(&resolved.transport, &resolved.nexthop) }
 }
 
@@ -192,6 +192,9 @@ mod tests {
             let route = judge(b"a@b", reply, "error", false);
             assert_eq!((&*route.transport, &*route.nexthop), (transport, nexthop));
         }
+        let malformed = Reply::Resolved(resolved("a@", Scope::Address, Fault::Malformed));
+        let route = judge(b"a%@here", Some(malformed), "error", false);
+        assert_eq!(route.recipient.as_deref(), Some(&b"a@"[..]));
     }
 
     #[test]

@@ -61,6 +61,8 @@ struct Peeled {
     local: bool,
     /// Whether peeling changed it.
     changed: bool,
+    /// The last domain of ours that was taken away.
+    outer: Option<Vec<u8>>,
 }
 
 impl Resolver {
@@ -107,7 +109,7 @@ impl Resolver {
             [] => self.rules.rewrite(&Address::from(self.settings.empty_address_recipient.as_str())),
             _ => Address::new(given),
         };
-        let peeled = self.peel(address).await?;
+        let peeled = self.named(self.peel(address).await?);
         let Some(domain) = self.usable_domain(&peeled) else {
             return Ok(malformed(peeled.address));
         };
@@ -176,20 +178,39 @@ impl Resolver {
 
     /// Takes our own domains away while the local part says where to go on.
     async fn peel(&self, mut address: Address) -> Result<Peeled, Error> {
-        let mut changed = false;
+        let (mut changed, mut outer) = (false, None);
         for _ in 0..PEELING_LIMIT {
             let local = match address.domain() {
                 None => true,
                 Some(b"") => self.settings.lenience.null_domain,
+                Some(domain) if self.settings.lenience.numeric_domain && domain::is_numeric(domain) => {
+                    self.classes.is_local(&[b"[", domain, b"]"].concat()).await?
+                }
                 Some(domain) => self.classes.is_local(domain).await?,
             };
             let inner = if local { self.inner(&address) } else { None };
             match inner {
-                Some(inner) => (address, changed) = (self.rules.rewrite(&inner), true),
-                None => return Ok(Peeled { address, local, changed }),
+                Some(inner) => {
+                    outer = address.domain().filter(|domain| !domain.is_empty()).map(<[u8]>::to_vec).or(outer);
+                    (address, changed) = (self.rules.rewrite(&inner), true);
+                }
+                None => return Ok(Peeled { address, local, changed, outer }),
             }
         }
-        Ok(Peeled { address: Address::default(), local: false, changed })
+        Ok(Peeled { address: Address::default(), local: false, changed, outer })
+    }
+
+    /// Nobody at a domain of ours is who gets mail for the empty address.
+    fn named(&self, mut peeled: Peeled) -> Peeled {
+        let domain = peeled.address.domain();
+        if let Some(domain) = domain.filter(|domain| peeled.local || domain.is_empty())
+            && peeled.address.local_part().is_empty()
+        {
+            let someone = Address::from(self.settings.empty_address_recipient.as_str());
+            peeled.address = Address::from_parts(someone.local_part(), domain);
+            peeled.changed = true;
+        }
+        peeled
     }
 
     /// The address that a local part is, if it is one.
@@ -212,7 +233,10 @@ impl Resolver {
         match address.domain() {
             None if address.is_empty() => None,
             None => Some(self.settings.myhostname.clone().into_bytes()),
-            Some(b"") => self.settings.lenience.null_domain.then(|| self.settings.myhostname.clone().into_bytes()),
+            Some(b"") => {
+                let own = || peeled.outer.clone().unwrap_or_else(|| self.settings.myhostname.clone().into_bytes());
+                self.settings.lenience.null_domain.then(own)
+            }
             Some(name) if name.starts_with(b"[") => domain::literal(name).map(|_| name.to_vec()),
             Some(name) if domain::is_numeric(name) => {
                 let literal = [b"[", name, b"]"].concat();

@@ -71,6 +71,8 @@ fn our_own_domains_are_peeled_off() {
         ("user@localhost", "local:mail.example.test user@localhost"),
         ("se ven@example.net", "smtp:example.net se ven@example.net"),
         ("", "local:mail.example.test MAILER-DAEMON@mail.example.test"),
+        ("@example.test", "local:mail.example.test MAILER-DAEMON@example.test"),
+        ("%example.net@example.test", "smtp:example.net @example.net"),
     ] {
         assert_eq!(route(&engine, address), expected, "{address}");
     }
@@ -84,7 +86,9 @@ fn impossible_domains_are_malformed() {
     }
     let lax = engine("resolve_numeric_domain = yes\nresolve_null_domain = yes\n");
     assert_eq!(route(&lax, "user@192.0.2.1"), "smtp:[192.0.2.1] user@[192.0.2.1]");
+    assert_eq!(route(&lax, "user@127.0.0.1"), "local:mail.example.test user@[127.0.0.1]");
     assert_eq!(route(&lax, "user@"), "local:mail.example.test user@mail.example.test");
+    assert_eq!(route(&lax, "user%@example.test"), "local:mail.example.test user@example.test");
 }
 
 #[test]
