@@ -72,7 +72,7 @@ impl Solo for Pipe {
             &table::Environment::of(&outside.source),
         );
         let office = Office {
-            user: user(&attributes, &params.layout.mail_owner)?,
+            user: user(&attributes, &params.layout)?,
             time_limit: times.time_limit,
             relay: life.service_name.clone(),
             environment: privsep::chosen_environment(&params.layout.export_environment),
@@ -89,20 +89,31 @@ impl Solo for Pipe {
 }
 
 /// Whose rights the command has: neither root's nor the mail system's.
-fn user(attributes: &Attributes, mail_owner: &str) -> Result<User, Fatal> {
+fn user(attributes: &Attributes, layout: &config::params::Layout) -> Result<User, Fatal> {
     let name = &attributes.user;
     let mut user = User::by_name(name)?.ok_or_else(|| Fatal::new(format!("unknown username: {name}")))?;
     if let Some(group) = &attributes.group {
         user.gid = Group::by_name(group)?.ok_or_else(|| Fatal::new(format!("unknown group: {group}")))?.gid;
     }
     // A private instance has one user for everything.
-    if privsep::is_root() {
-        if user.uid == 0 {
-            return Err(Fatal::new("user= command-line attribute specifies root privileges"));
-        }
-        if name == mail_owner {
-            return Err(Fatal::new(format!("user= command-line attribute specifies mail system owner {mail_owner}")));
-        }
+    if !privsep::is_root() {
+        return Ok(user);
+    }
+    let owner = User::by_name(&layout.mail_owner)?;
+    let postdrop = Group::by_name(&layout.setgid_group)?;
+    let refused = |what: String| Err(Fatal::new(format!("user= command-line attribute specifies {what}")));
+    if user.uid == 0 {
+        return refused("root privileges".to_owned());
+    }
+    if let Some(owner) = owner.filter(|owner| owner.uid == user.uid || owner.gid == user.gid) {
+        let group = if owner.uid == user.uid { String::new() } else { format!(" group id {}", user.gid) };
+        return refused(format!("mail system owner {}{group}", layout.mail_owner));
+    }
+    if user.gid == 0 {
+        return refused("privileged group id 0".to_owned());
+    }
+    if postdrop.is_some_and(|group| group.gid == user.gid) {
+        return refused(format!("mail system {} group id {}", layout.setgid_group, user.gid));
     }
     Ok(user)
 }
