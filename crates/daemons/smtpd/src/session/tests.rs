@@ -247,6 +247,7 @@ fn senders_and_their_parameters() {
         (verp, "<a@b.test> XVERP=ab", delimiters),
         (verp, "<a@b.test> XVERP=", delimiters),
         (verp, "<a@b.test> XVERP=-+", taken),
+        (verp, "<> XVERP", "503 5.5.4 Error: XVERP requires non-null sender"),
     ] {
         let replies = session(main, &["EHLO c.test", &format!("MAIL FROM:{rest}")]).replies;
         assert_eq!(replies[2], expected, "{main}{rest}");

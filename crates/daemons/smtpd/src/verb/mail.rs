@@ -92,6 +92,9 @@ impl Session {
         for parameter in parameter::parameters(argument.parameters) {
             self.sender_parameter(&mut sender, &parameter)?;
         }
+        if sender.verp.is_some() && sender.address.is_empty() {
+            return Err(Reply::fixed(503, Enhanced(5, 5, 4), "Error: XVERP requires non-null sender"));
+        }
         Ok(sender)
     }
 
