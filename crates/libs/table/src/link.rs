@@ -34,6 +34,17 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) type Connection = BufReader<Box<dyn Stream>>;
 
 impl Endpoint {
+    /// Reads `host:port`, `[address]:port`, or a port of this host.
+    pub(crate) fn inet(text: &str) -> Self {
+        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match bare.unwrap_or(host) {
+            "" => Self::Inet(format!("localhost:{port}")),
+            host if host.contains(':') => Self::Inet(format!("[{host}]:{port}")),
+            host => Self::Inet(format!("{host}:{port}")),
+        }
+    }
+
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
         let stream: Box<dyn Stream> = match self {
             Self::Inet(address) => {
@@ -54,4 +65,24 @@ pub(crate) fn malformed(what: &str) -> io::Error {
 
 pub(crate) async fn in_time<T>(deadline: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(deadline, work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_have_brackets_and_hosts_may_be_left_out() {
+        for (text, expected) in [
+            ("host.example:25", "host.example:25"),
+            ("192.0.2.1:25", "192.0.2.1:25"),
+            ("[192.0.2.1]:25", "192.0.2.1:25"),
+            ("[2001:db8::1]:25", "[2001:db8::1]:25"),
+            ("[host.example]:25", "host.example:25"),
+            ("25", "localhost:25"),
+            (":25", "localhost:25"),
+        ] {
+            assert_eq!(Endpoint::inet(text), Endpoint::Inet(expected.to_owned()), "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::Environment;
+use crate::{Environment, Keys};
 
 fn serve(answer: impl Fn(&mut BufReader<TcpStream>) -> Option<String> + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -28,6 +28,7 @@ fn netstring(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let answer = match question.as_slice() {
         b"names hit," => "OK the value",
         b"names miss," => "NOTFOUND ",
+        b"names bare," => "OK",
         b"names close," => return None,
         _ => "TEMP later",
     };
@@ -41,6 +42,7 @@ fn socketmap_servers_are_asked() {
     for _ in 0..2 {
         assert_eq!(table.lookup(b"hit").block(), Ok(Some(b"the value".to_vec())));
         assert_eq!(table.lookup(b"miss").block(), Ok(None));
+        assert_eq!(table.lookup(b"bare").block(), Ok(None));
         assert!(table.lookup(b"other").block().is_err());
         assert!(table.lookup(b"close").block().is_err());
     }
@@ -64,6 +66,20 @@ fn tcp_servers_are_asked() {
     assert_eq!(table.lookup(b"a b").block(), Ok(Some(b"spaced%".to_vec())));
     assert_eq!(table.lookup(b"miss").block(), Ok(None));
     assert!(table.lookup(b"bad").block().is_err());
+}
+
+#[test]
+fn servers_that_may_know_patterns_get_whole_keys_as_they_are() {
+    let port = serve(|stream| {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        (line == "get User@Example\n").then(|| "200 as it is\n".to_owned())
+    });
+    let socketmap = crate::open("socketmap:unix:/nonexistent:x", &Environment::default()).unwrap();
+    assert_eq!(socketmap.keys(), Keys::Pattern);
+    let tcp = crate::open(&format!("tcp:[127.0.0.1]:{port}"), &Environment::default()).unwrap();
+    assert_eq!(tcp.keys(), Keys::Pattern);
+    assert_eq!(tcp.lookup(b"User@Example").block(), Ok(Some(b"as it is".to_vec())));
 }
 
 #[test]

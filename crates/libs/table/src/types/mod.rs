@@ -109,10 +109,10 @@ pub const TYPES: &[Type] = &[
     #[cfg(feature = "redis")]
     row("redis", "a Redis server", redis::open),
     row("regexp", "POSIX patterns, the first match counts", regexp::open).patterns(),
-    row("socketmap", "a server that speaks sendmail's protocol", socketmap::open),
+    row("socketmap", "a server that speaks sendmail's protocol", socketmap::open).patterns(),
     row("sqlite", "queries of an SQLite file", sqlite::open),
     row("static", "one value for every key", fixed::open),
-    row("tcp", "a server that answers lines", tcp::open),
+    row("tcp", "a server that answers lines", tcp::open).patterns(),
     row("texthash", "a text file, read at start", texthash::open).stored(texthash::store),
     row("unionmap", "all results of several tables", composed::open_union),
     row("unix", "users and groups of the system", unix::open),

@@ -7,7 +7,7 @@ use crate::environment::Trust;
 use crate::error::system_text;
 use crate::link::Endpoint;
 use crate::wire::{Framing, Server};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table};
 
 struct Socketmap {
     spec: String,
@@ -29,7 +29,7 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     };
     let (endpoint, map) = name.rsplit_once(':').ok_or_else(syntax)?;
     let endpoint = match endpoint.split_once(':') {
-        Some(("inet", address)) if address.contains(':') => Endpoint::Inet(address.to_owned()),
+        Some(("inet", address)) if address.contains(':') => Endpoint::inet(address),
         Some(("unix", path)) if !path.is_empty() => Endpoint::Unix(PathBuf::from(path)),
         _ => return Err(syntax()),
     };
@@ -42,11 +42,11 @@ impl Socketmap {
         let question = [self.name.as_bytes(), b" ", key].concat();
         let framed = [question.len().to_string().as_bytes(), b":", &question, b","].concat();
         let answer = self.server.ask(&framed).await.map_err(|error| self.trouble(&system_text(&error)))?;
-        let end = answer.iter().position(|byte| *byte == b' ').unwrap_or(answer.len());
-        let (word, rest) = answer.split_at_checked(end).unwrap_or_default();
-        let rest = rest.get(1..).unwrap_or_default();
+        let mut parts = answer.splitn(2, |byte| *byte == b' ');
+        let (word, value) = (parts.next().unwrap_or_default(), parts.next());
+        let rest = value.unwrap_or_default();
         match word {
-            b"OK" => Ok(Some(rest.to_vec())),
+            b"OK" => Ok(value.map(<[u8]>::to_vec)),
             b"NOTFOUND" => Ok(None),
             b"TEMP" | b"TIMEOUT" | b"PERM" => Err(self.trouble(&format!(
                 "server replied {}: {}",
@@ -66,6 +66,11 @@ impl Table for Socketmap {
     fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
         let key = key.to_vec();
         Lookup::Later(Box::pin(async move { self.ask(&key).await }))
+    }
+
+    /// The server is asked once for each address, for it may know patterns.
+    fn keys(&self) -> Keys {
+        Keys::Pattern
     }
 
     fn owner(&self) -> Owner {

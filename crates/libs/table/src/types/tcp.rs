@@ -8,7 +8,7 @@ use crate::error::system_text;
 use crate::link::Endpoint;
 use crate::percent::decoded;
 use crate::wire::{Framing, Server};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::{Answer, Environment, Error, Keys, Lookup, Owner, Table};
 
 struct Tcp {
     spec: String,
@@ -24,7 +24,7 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
         let reason = format!("{spec} map is not allowed for security-sensitive data");
         return Err(Error::config(spec, reason));
     }
-    let server = Arc::new(Server::new(Endpoint::Inet(name.to_owned()), Framing::Line, LIMIT));
+    let server = Arc::new(Server::new(Endpoint::inet(name), Framing::Line, LIMIT));
     Ok(Box::new(Tcp { spec, server }))
 }
 
@@ -36,12 +36,10 @@ impl Tcp {
         }
         let answer = self.server.ask(question.as_bytes()).await;
         let answer = answer.map_err(|error| self.trouble(&system_text(&error)))?;
-        let (code, rest) = answer.split_at_checked(4).unwrap_or_default();
-        let text = decoded(rest);
-        match (code, text) {
-            (b"200 ", Some(value)) => Ok(Some(value)),
-            (b"500 ", Some(_)) => Ok(None),
-            (b"400 ", Some(text)) => Err(self.trouble(&format!("server reply: {}", String::from_utf8_lossy(&text)))),
+        match reply(&answer) {
+            Some((b'2', value)) => Ok(Some(value)),
+            Some((b'5', _)) => Ok(None),
+            Some((b'4', text)) => Err(self.trouble(&format!("server reply: {}", String::from_utf8_lossy(&text)))),
             _ => {
                 Err(self.trouble(&format!("read TCP map reply: malformed reply: {}", String::from_utf8_lossy(&answer))))
             }
@@ -51,6 +49,14 @@ impl Tcp {
     fn trouble(&self, reason: &str) -> Error {
         Error::temporary(&self.spec, reason)
     }
+}
+
+/// The first of the three digits, which tells what is meant, and the text behind them.
+fn reply(answer: &[u8]) -> Option<(u8, Vec<u8>)> {
+    let (code, rest) = answer.split_at_checked(4)?;
+    let [class, digits @ .., blank] = code else { return None };
+    let is_code = class.is_ascii_digit() && digits.iter().all(u8::is_ascii_digit) && blank.is_ascii_whitespace();
+    is_code.then(|| decoded(rest)).flatten().map(|text| (*class, text))
 }
 
 fn encoded(key: &[u8]) -> String {
@@ -72,6 +78,11 @@ impl Table for Tcp {
         Lookup::Later(Box::pin(async move { self.ask(&key).await }))
     }
 
+    /// The server is asked once for each address, for it may know patterns.
+    fn keys(&self) -> Keys {
+        Keys::Pattern
+    }
+
     fn owner(&self) -> Owner {
         Owner::Unknown
     }
@@ -87,6 +98,26 @@ mod tests {
         assert_eq!(encoded(b"a b%\xff"), "a%20b%25%ff");
         assert_eq!(decoded(b"a%20b%"), None);
         assert_eq!(decoded(b"%+1"), None);
+    }
+
+    #[test]
+    fn the_first_digit_tells_what_a_reply_means() {
+        for (answer, expected) in [
+            ("200 a%20b", Some((b'2', "a b"))),
+            ("250 x", Some((b'2', "x"))),
+            ("200\tx", Some((b'2', "x"))),
+            ("200 ", Some((b'2', ""))),
+            ("599 x", Some((b'5', "x"))),
+            ("200", None),
+            ("200x", None),
+            ("2x0 x", None),
+            ("200 %z", None),
+            (" 200 x", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|(class, text)| (class, text.as_bytes().to_vec()));
+            assert_eq!(reply(answer.as_bytes()), expected, "{answer}");
+        }
     }
 
     proptest! {
