@@ -27,9 +27,7 @@ config::bundle! {
         queue: params::Queue,
         ipc: params::Ipc,
         sendmail: params::Sendmail,
-        bounce: params::Bounce,
-        cleanup: params::Cleanup,
-        local: params::Local,
+        verp: params::Verp,
     }
 }
 
@@ -143,11 +141,28 @@ fn begin(program: &Path, arguments: &[&str], config: &Path) -> Result<ExitCode, 
 fn newaliases(options: &Options, params: &Params, config: &Path) -> Result<ExitCode, Fatal> {
     let databases = match &options.alias_database {
         Some(database) => vec![database.clone()],
-        None => params.local.alias_database.clone(),
+        None => params.sendmail.alias_database.clone(),
     };
     if databases.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     let arguments: Vec<&str> = std::iter::once("--").chain(databases.iter().map(String::as_str)).collect();
     execute(&command(params, "postalias"), &arguments, config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::{Group, Source};
+
+    #[test]
+    fn what_only_daemons_read_keeps_nobody_from_submitting() {
+        let text = "maximal_queue_lifetime = 5 d\nbounce_queue_lifetime = x\ndelay_warning_time = 4hours\n\
+                    confirm_delay_cleared = true\nhopcount_limit = x\nbiff = true\nbounce_size_limit = 5k\n\
+                    allow_min_user = 1\nconnection_cache_ttl_limit = -1\nalways_add_missing_headers = on\n";
+        let source = Source::parse(Path::new("/etc/postfix"), text).unwrap();
+        source.check().unwrap();
+        assert!(source.get::<Params>().is_ok());
+        assert!(Params::rows().iter().all(|row| !text.contains(&format!("{} =", row.name))));
+    }
 }

@@ -106,8 +106,8 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
 }
 
 fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
-    let delimiters = if delimiters.is_empty() { &params.bounce.default_verp_delimiters } else { delimiters };
-    let filter = &params.cleanup.verp_delimiter_filter;
+    let delimiters = if delimiters.is_empty() { &params.verp.default_verp_delimiters } else { delimiters };
+    let filter = &params.verp.verp_delimiter_filter;
     if delimiters.chars().count() != 2 || !delimiters.chars().all(|c| filter.contains(c)) {
         return Err(Fatal::new(format!("-V requires two characters from {filter}")));
     }

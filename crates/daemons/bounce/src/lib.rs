@@ -32,6 +32,7 @@ config::bundle! {
         bounce: config::params::Bounce,
         identity: config::params::Identity,
         queue: config::params::Queue,
+        lifetimes: config::params::Lifetimes,
         ipc: config::params::Ipc,
         cleanup: config::params::Cleanup,
     }

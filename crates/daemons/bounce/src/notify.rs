@@ -66,7 +66,7 @@ struct Case<'a> {
 
 impl Notifier {
     pub(crate) fn new(params: &Params, opened: Opened, spool: Spool) -> Self {
-        let Params { bounce, identity, queue, ipc, cleanup } = params;
+        let Params { bounce, identity, lifetimes, ipc, cleanup, .. } = params;
         let double_bounce_sender = match &identity.double_bounce_sender {
             full if full.contains('@') => full.clone(),
             local => format!("{local}@{}", identity.myhostname),
@@ -92,7 +92,7 @@ impl Notifier {
                 deadline: ipc.ipc_timeout,
             },
             bounce_size_limit: bounce.bounce_size_limit,
-            maximal_queue_lifetime: queue.maximal_queue_lifetime,
+            maximal_queue_lifetime: lifetimes.maximal_queue_lifetime,
             threaded: bounce.enable_threaded_bounces,
             filter_classes: cleanup.internal_mail_filter_classes.clone(),
             autodetect_classes: identity.smtputf8_autodetect_classes.clone(),

@@ -290,10 +290,10 @@ fn named<'a>(name: &str, source: &'a Source) -> Option<Cow<'a, str>> {
 /// `delay_warning_time_hours` and the like.
 fn timed(name: &str, kind: &str, origin: &str, source: &Source) -> Option<Cow<'static, str>> {
     let (parameter, unit) = name.rsplit_once('_')?;
-    let queue: config::params::Queue = source.get().ok()?;
+    let lifetimes: config::params::Lifetimes = source.get().ok()?;
     let time = match parameter {
-        "delay_warning_time" => queue.delay_warning_time,
-        "maximal_queue_lifetime" => queue.maximal_queue_lifetime,
+        "delay_warning_time" => lifetimes.delay_warning_time,
+        "maximal_queue_lifetime" => lifetimes.maximal_queue_lifetime,
         _ => return None,
     };
     let result = in_unit(time, unit)?;

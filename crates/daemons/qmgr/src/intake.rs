@@ -51,7 +51,7 @@ impl Engine {
             Admission::Active { id, message, handling, excused } => {
                 let (mut active, mut recipients) = Active::new(id, *message, disk::now(), handling);
                 active.excused = excused;
-                if self.settings.params.queue.confirm_delay_cleared {
+                if self.settings.params.lifetimes.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
                 info!(
@@ -149,7 +149,7 @@ impl Engine {
         active.busy = false;
         let purpose = purpose(active);
         let params = &self.settings.params;
-        let (error_service, allow) = (&params.ipc.error_service_name, params.sendmail.allow_min_user);
+        let (error_service, allow) = (&params.ipc.error_service_name, params.rewrite.allow_min_user);
         let mut routes = Vec::with_capacity(answers.len());
         for (recipient, reply) in answers {
             if let Some(Reply::Resolved(resolved)) = &reply {

@@ -3,7 +3,7 @@
 use crate::schedule::{Limits, Talk, Tick};
 use crate::stock::Stock;
 use config::Source;
-use config::params::{Identity, Ipc, Qmgr, Queue, Rewrite, Sendmail, TransportLimits};
+use config::params::{Identity, Ipc, Lifetimes, Qmgr, Queue, Rewrite, TransportLimits};
 use queue_file::{Layout, Spool};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ config::bundle! {
         ipc: Ipc,
         identity: Identity,
         rewrite: Rewrite,
-        sendmail: Sendmail,
+        lifetimes: Lifetimes,
         bounce: config::params::Bounce,
     }
 }
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(params: Params, source: Source) -> Self {
-        if params.queue.bounce_queue_lifetime > params.queue.maximal_queue_lifetime {
+        if params.lifetimes.bounce_queue_lifetime > params.lifetimes.maximal_queue_lifetime {
             tracing::warn!(
                 "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
             );
@@ -110,9 +110,9 @@ impl Settings {
 
     /// How long mail stays in the queue, in seconds.
     pub(crate) fn lifetime(&self, sender: &[u8]) -> i64 {
-        let queue = &self.params.queue;
-        let own = if sender.is_empty() { queue.bounce_queue_lifetime } else { queue.maximal_queue_lifetime };
-        seconds(own.min(queue.maximal_queue_lifetime))
+        let lifetimes = &self.params.lifetimes;
+        let own = if sender.is_empty() { lifetimes.bounce_queue_lifetime } else { lifetimes.maximal_queue_lifetime };
+        seconds(own.min(lifetimes.maximal_queue_lifetime))
     }
 
     /// Whether a transport delivers only on request.

@@ -46,6 +46,7 @@ config::bundle! {
         cleanup: params::Cleanup,
         verify: params::Verify,
         bounce: params::Bounce,
+        verp: params::Verp,
         queue: params::Queue,
         tables: params::Tables,
         sendmail: params::Sendmail,

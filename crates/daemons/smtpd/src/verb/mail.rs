@@ -137,9 +137,9 @@ impl Session {
 
     /// The value of `XVERP`, or what stands for it.
     fn verp_delimiters(&self, value: Option<&[u8]>) -> Result<String, Reply> {
-        let fallback = &self.server.params.bounce.default_verp_delimiters;
+        let fallback = &self.server.params.verp.default_verp_delimiters;
         let delimiters = value.map_or_else(|| fallback.clone(), |value| printable(value).into_owned());
-        let filter = &self.server.params.cleanup.verp_delimiter_filter;
+        let filter = &self.server.params.verp.verp_delimiter_filter;
         if delimiters.len() == 2 && delimiters.chars().all(|c| filter.contains(c)) {
             return Ok(delimiters);
         }
@@ -188,7 +188,7 @@ impl Session {
             return true;
         }
         // Some program might take it for an option.
-        if address.first() == Some(&b'-') && !self.server.params.sendmail.allow_min_user {
+        if address.first() == Some(&b'-') && !self.server.params.rewrite.allow_min_user {
             return true;
         }
         let resolved = self.server.resolver.resolve(&sender.address, address).await;

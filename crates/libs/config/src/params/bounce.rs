@@ -1,4 +1,4 @@
-//! Parameters: Bounce.
+//! Parameters: Bounce, Verp.
 
 crate::params! {
     /// bounce(8): failure, delay and success notices.
@@ -21,9 +21,17 @@ crate::params! {
         backwards_bounce_logfile_compatibility: Bool = "yes", inert;
         /// Whether notices refer to the message they are about.
         enable_threaded_bounces: Bool = "no";
-        /// The characters that VERP puts around a recipient.
-        default_verp_delimiters: Text = "+=" in 2..=2;
         /// Whether a failed VERP message gets one notice for all recipients.
         disable_verp_bounces: Bool = "no";
+    }
+}
+
+crate::params! {
+    /// Recipients in sender addresses (VERP), as smtpd(8) and sendmail(1) are asked for them.
+    Verp {
+        /// The characters that VERP puts around a recipient.
+        default_verp_delimiters: Text = "+=" in 2..=2;
+        /// The characters that VERP delimiters may be.
+        verp_delimiter_filter: Text = "-=+" in 1..;
     }
 }

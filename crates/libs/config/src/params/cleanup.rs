@@ -97,8 +97,6 @@ crate::params! {
         receive_override_options: List = "";
         /// What to do about headers that do not end with an empty line.
         non_empty_end_of_header_action: Text = "fix_quietly";
-        /// The characters that VERP delimiters may be.
-        verp_delimiter_filter: Text = "-=+" in 1..;
         /// A filter that all mail is sent through, as transport:nexthop.
         content_filter: Text = "";
     }

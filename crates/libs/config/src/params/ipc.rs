@@ -1,4 +1,4 @@
-//! Parameters: Ipc.
+//! Parameters: Ipc, Scache.
 
 crate::params! {
     /// How the daemons talk with each other.
@@ -47,6 +47,12 @@ crate::params! {
         trace_service_name: Text = "trace" in 1..;
         /// The service that keeps connections for later.
         connection_cache_service_name: Text = "scache" in 1.., inert;
+    }
+}
+
+crate::params! {
+    /// scache(8): connections that are kept for others.
+    Scache {
         /// How long scache(8) keeps a connection at most.
         connection_cache_ttl_limit: Duration = "2s" in 1.., inert;
         /// How often scache(8) logs what it did.

@@ -5,8 +5,6 @@ crate::params! {
     Local {
         /// Aliases of local users.
         alias_maps: TableList = "$default_database_type:/etc/aliases";
-        /// The tables that newaliases builds.
-        alias_database: TableList = "$default_database_type:/etc/aliases";
         /// Where |command may stand.
         allow_mail_to_commands: List = "alias, forward";
         /// Where /file may stand.

@@ -32,13 +32,13 @@ mod transport;
 mod verify;
 mod virtual_agent;
 
-pub use bounce::Bounce;
+pub use bounce::{Bounce, Verp};
 pub use cleanup::Cleanup;
 pub use daemon::Daemon;
 pub use delivery::Delivery;
 pub use former::Former;
 pub use identity::Identity;
-pub use ipc::Ipc;
+pub use ipc::{Ipc, Scache};
 pub use layout::Layout;
 pub use lmtp::Lmtp;
 pub use lmtp_tls::LmtpTls;
@@ -48,7 +48,7 @@ pub use pipe::Pipe;
 pub use postscreen::{Postscreen, PostscreenTls};
 pub use proxymap::Proxymap;
 pub use qmgr::Qmgr;
-pub use queue::Queue;
+pub use queue::{Lifetimes, Queue};
 pub use rewrite::Rewrite;
 pub use sasl::{LmtpSasl, SmtpSasl, SmtpdSasl};
 pub use services::{Anvil, Flush, Qmqpd, Sendmail};
@@ -77,12 +77,15 @@ pub(crate) const TOPICS: &[Packed] = &[
     Identity::PACKED,
     Layout::PACKED,
     Ipc::PACKED,
+    Scache::PACKED,
     Daemon::PACKED,
     Queue::PACKED,
+    Lifetimes::PACKED,
     Qmgr::PACKED,
     Cleanup::PACKED,
     Rewrite::PACKED,
     Bounce::PACKED,
+    Verp::PACKED,
     Delivery::PACKED,
     Local::PACKED,
     Virtual::PACKED,

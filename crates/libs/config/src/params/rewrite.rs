@@ -55,5 +55,7 @@ crate::params! {
         relay_recipient_maps: TableList = "";
         /// The mailboxes that exist in virtual_mailbox_domains.
         virtual_mailbox_maps: TableList = "";
+        /// Whether recipients may begin with a minus sign.
+        allow_min_user: Bool = "no";
     }
 }

@@ -37,8 +37,8 @@ crate::params! {
         local_login_sender_maps: TableList = "static:*";
         /// What the null sender is called in local_login_sender_maps.
         empty_address_local_login_sender_maps_lookup_key: Text = "<>";
-        /// Whether recipients may begin with a minus sign.
-        allow_min_user: Bool = "no";
+        /// The tables that newaliases builds.
+        alias_database: TableList = "$default_database_type:/etc/aliases";
     }
 }
 
