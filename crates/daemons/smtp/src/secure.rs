@@ -35,8 +35,8 @@ pub enum Reuse {
 /// What handshakes are made with.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// Authorities and our own certificate.
-    pub client: Client,
+    /// Authorities and our own certificate; `None` where they could not be read.
+    pub client: Option<Client>,
     /// When TLS begins.
     pub start: Start,
     /// `smtp_tls_loglevel`.
@@ -100,6 +100,7 @@ impl Tls {
         greeting: Greeting<'_>,
     ) -> Result<Ready, Shortfall> {
         if self.start == Start::FirstByte && policy.level != Level::None {
+            self.engine()?;
             let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy).await?;
             let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
             return Ok(Ready { trust: Some(summary.trust), ..ready });
@@ -119,7 +120,9 @@ impl Tls {
                 let reason = format!("TLS is required, but was not offered by host {}", ready.peer());
                 return Err(Failure::site(Detail::new(Status::temporary(7, 4), reason)).into());
             }
+            (Level::May, true) if self.client.is_none() => {}
             (_, true) => {
+                self.engine()?;
                 ready.dialogue.say(b"STARTTLS");
                 let answer = ready.dialogue.hear(Stage::Starttls).await?;
                 if answer.class() == 2 {
@@ -141,6 +144,13 @@ impl Tls {
         Ok(Ready { trust: Some(summary.trust), ..ready })
     }
 
+    fn engine(&self) -> Result<&Client, Failure> {
+        self.client.as_ref().ok_or_else(|| {
+            let reason = "TLS is required, but our TLS engine is unavailable";
+            Failure::site(Detail::new(Status::temporary(7, 5), reason))
+        })
+    }
+
     async fn handshake(&self, dialogue: Dialogue, policy: &Policy) -> Result<(Dialogue, Summary), Shortfall> {
         let relay = dialogue.relay().to_owned();
         let failed = |words: String| {
@@ -154,7 +164,7 @@ impl Tls {
         let (stream, _drained, peer, dialect) =
             dialogue.into_drained().map_err(|_| failed(format!("plaintext before the TLS handshake from {relay}")))?;
         let limit = dialect.timeouts.of(Stage::Starttls);
-        let (stream, summary) = match self.client.connect(stream, policy, limit).await {
+        let (stream, summary) = match self.engine()?.connect(stream, policy, limit).await {
             Ok(done) => done,
             Err(error) => return Err(failed(format!("SSL_connect error to {relay}: {error}"))),
         };

@@ -65,16 +65,28 @@ impl Opening<'_> {
         Ok(Wish { level, dane: None })
     }
 
-    pub(crate) fn tls(&self) -> Result<Tls, Fatal> {
+    pub(crate) fn tls(&self) -> Tls {
         let tls = &self.params.tls;
-        Ok(Tls {
-            client: Client::new(self.authorities()?, self.identities()?),
+        Tls {
+            client: self.client(),
             start: if tls.smtp_tls_wrappermode { Start::FirstByte } else { Start::Command },
             loglevel: tls.smtp_tls_loglevel.trim().parse().unwrap_or(0),
             notes: if tls.smtp_tls_note_starttls_offer { Notes::Taken } else { Notes::Omitted },
             reuse: if tls.smtp_tls_connection_reuse { Reuse::Allowed } else { Reuse::Never },
             status: self.feature_status(),
-        })
+        }
+    }
+
+    /// Mail that needs no TLS does not wait for files that TLS needs.
+    fn client(&self) -> Option<Client> {
+        let material = self.authorities().and_then(|authorities| Ok((authorities, self.identities()?)));
+        match material {
+            Ok((authorities, identities)) => Some(Client::new(authorities, identities)),
+            Err(error) => {
+                tracing::warn!("{error}: disabling TLS support");
+                None
+            }
+        }
     }
 
     /// Whom we trust. Trust anchors stand for all other authorities.

@@ -65,7 +65,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         style: style(smtp),
         rules: rules(params),
         policies: opening.policies()?,
-        tls: opening.tls()?,
+        tls: opening.tls(),
         auth: opening.auth()?,
         keeping: keeping(smtp),
         kept_destinations: opening

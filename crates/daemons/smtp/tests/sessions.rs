@@ -9,6 +9,7 @@ use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pix::Pix;
 use smtp::pool::{Keeping, Pool};
+use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Tls};
 use smtp::session::{Connected, Fitness, Mirror, Ready};
 use smtp::stage::Timeouts;
 use smtp::stream::Source;
@@ -16,6 +17,11 @@ use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use smtp_proto::ehlo::Keywords;
 use table::Maps;
 use testkit::dialog;
+use tls::client::{Level, Policy};
+use tls::fingerprint::Algorithm;
+use tls::names::Wildcards;
+use tls::protocols::Protocols;
+use tls::suites::Suites;
 
 struct Text(&'static [u8]);
 
@@ -229,6 +235,46 @@ async fn what_follows_a_message_that_nobody_was_taken_for_begins_anew() {
     }
     ready.dialogue.quit(Farewell::Skip).await;
     server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
+    let tls = Tls {
+        client: None,
+        start: Start::Command,
+        loglevel: 0,
+        notes: Notes::Omitted,
+        reuse: Reuse::Never,
+        status: FeatureStatus::Hidden,
+    };
+    let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 STARTTLS\n";
+    for (level, failure) in [
+        (Level::None, None),
+        (Level::May, None),
+        (Level::Encrypt, Some("TLS is required, but our TLS engine is unavailable")),
+    ] {
+        let server = dialog::Peer::listen(&[script]).unwrap();
+        let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
+        let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await.unwrap();
+        let policy = Policy {
+            level,
+            protocols: Protocols::parse(">=TLSv1.2").unwrap(),
+            names: Vec::new(),
+            fingerprints: Vec::new(),
+            digest: Algorithm::Sha256,
+            server_name: String::new(),
+            suites: Suites::default(),
+            wildcards: Wildcards::OneLabel,
+        };
+        let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
+        let reason = match tls.establish(connected, &policy, greeting).await {
+            Ok(_) => None,
+            Err(Shortfall::Failed(failure)) => Some(failure.detail.reason),
+            Err(Shortfall::PlainWillDo(words)) => panic!("{words}"),
+        };
+        assert_eq!(reason.as_deref(), failure, "{level:?}");
+        server.finish().unwrap();
+    }
 }
 
 #[tokio::test]
