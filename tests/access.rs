@@ -166,3 +166,20 @@ fn codes_that_do_not_refuse_are_not_sent() -> Result<()> {
     mail.wait_log(&[warning], 1)?;
     Ok(())
 }
+
+#[test]
+fn an_address_that_cannot_be_verified_now_is_a_matter_of_policy() -> Result<()> {
+    let mail = Setup::new()
+        .main("transport_maps", "inline:{x.test=smtp:[127.0.0.1]:1}")
+        .main("smtpd_relay_restrictions", "permit_mynetworks, reject")
+        .main("unverified_recipient_tempfail_action", "defer")
+        .main("address_verify_poll_delay", "1s")
+        .main("smtpd_recipient_restrictions", "warn_if_reject reject_unverified_recipient, permit")
+        .start()?;
+    assert_eq!(rcpt(&mail, "c.test", "a@a.test", "b@x.test")?, "250 2.1.5 Ok");
+    mail.wait_log(
+        &["reject_warning: RCPT", "450 4.1.1 <b@x.test>: Recipient address rejected: unverified address"],
+        1,
+    )?;
+    Ok(())
+}

@@ -83,7 +83,7 @@ impl Check<'_> {
         let text = if reason.is_empty() { format!("unverified address: {text:.250}") } else { reason.clone() };
         let (status, text) = (Enhanced(4, 1, detail), subject.rejected(&text));
         if action.eq_ignore_ascii_case("defer") {
-            return self.refuse(Refusal { code, status, text, fault: Fault::Resource });
+            return self.refuse(Refusal { code, status, text, fault: Fault::Policy });
         }
         self.temporary(&action, status, text)
     }
