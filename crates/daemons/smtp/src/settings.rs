@@ -88,8 +88,12 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    fn flavor(&self) -> Flavor {
+        Flavor::of_program(&self.outside.process_name)
+    }
+
     pub(crate) fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
-        Maps::open(parameter, specs, &self.environment)
+        Maps::open(&self.flavor().parameter(parameter), specs, &self.environment)
     }
 
     pub(crate) fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
@@ -147,7 +151,7 @@ impl Opening<'_> {
         let hidden = smtp.smtp_discard_ehlo_keywords.join(" ");
         let by_address = &smtp.smtp_discard_ehlo_keyword_address_maps;
         Dialect {
-            flavor: Flavor::of_program(&self.outside.process_name),
+            flavor: self.flavor(),
             timeouts: timeouts(smtp),
             deadline: smtp.smtp_per_request_deadline.then_some(smtp.smtp_min_data_rate),
             hello_name: smtp.smtp_helo_name.clone(),

@@ -42,7 +42,8 @@ impl Errand<'_> {
         };
         let text = failure::logged(answer);
         let detail = failure::said(ready.peer(), answer, text).with_action(action);
-        let detail = Detail { status: detail.status.in_class(Class::Success), ..detail };
+        let status = if answer.status.is_some() { detail.status.in_class(Class::Success) } else { Status::SENT };
+        let detail = Detail { status, ..detail };
         if let Some(recipient) = self.request().recipients.get(number) {
             let mut recipient = Cow::Borrowed(recipient);
             // A server that knows DSN tells the sender of success itself.
