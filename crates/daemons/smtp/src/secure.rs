@@ -9,7 +9,7 @@ use tls::client::{Client, Level, Policy};
 use tls::summary::{Summary, Trust};
 use tracing::info;
 
-use crate::dialogue::Dialogue;
+use crate::dialogue::{Dialogue, Farewell};
 use crate::failure::{Failure, logged, said};
 use crate::session::{Connected, Greeted, Mirror, Ready};
 use crate::stage::Stage;
@@ -118,6 +118,7 @@ impl Tls {
             (Level::None, _) | (Level::May, false) => {}
             (_, false) => {
                 let reason = format!("TLS is required, but was not offered by host {}", ready.peer());
+                ready.dialogue.quit(Farewell::Skip).await;
                 return Err(Failure::site(Detail::new(Status::temporary(7, 4), reason)).into());
             }
             (Level::May, true) if self.client.is_none() => {}
@@ -131,7 +132,9 @@ impl Tls {
                 if policy.level != Level::May {
                     let (peer, said_so) = (ready.peer(), logged(&answer));
                     let reason = format!("TLS is required, but host {peer} refused to start TLS: {said_so}");
-                    return Err(Failure::site(said(peer, &answer, reason)).softened().into());
+                    let failure = Failure::site(said(peer, &answer, reason)).softened();
+                    ready.dialogue.quit(Farewell::Skip).await;
+                    return Err(failure.into());
                 }
             }
         }

@@ -17,8 +17,9 @@ use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use smtp_proto::ehlo::Keywords;
 use table::Maps;
 use testkit::dialog;
-use tls::client::{Level, Policy};
+use tls::client::{Client, Level, Policy};
 use tls::fingerprint::Algorithm;
+use tls::material::Authorities;
 use tls::names::Wildcards;
 use tls::protocols::Protocols;
 use tls::suites::Suites;
@@ -239,14 +240,8 @@ async fn what_follows_a_message_that_nobody_was_taken_for_begins_anew() {
 
 #[tokio::test]
 async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
-    let tls = Tls {
-        client: None,
-        start: Start::Command,
-        loglevel: 0,
-        notes: Notes::Omitted,
-        reuse: Reuse::Never,
-        status: FeatureStatus::Hidden,
-    };
+    let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
+    let tls = Tls { client: None, start: Start::Command, loglevel: 0, notes, reuse, status };
     let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 STARTTLS\n";
     for (level, failure) in [
         (Level::None, None),
@@ -254,25 +249,48 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
         (Level::Encrypt, Some("TLS is required, but our TLS engine is unavailable")),
     ] {
         let server = dialog::Peer::listen(&[script]).unwrap();
-        let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
-        let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await.unwrap();
-        let policy = Policy {
-            level,
-            protocols: Protocols::parse(">=TLSv1.2").unwrap(),
-            names: Vec::new(),
-            fingerprints: Vec::new(),
-            digest: Algorithm::Sha256,
-            server_name: String::new(),
-            suites: Suites::default(),
-            wildcards: Wildcards::OneLabel,
-        };
-        let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
-        let reason = match tls.establish(connected, &policy, greeting).await {
-            Ok(_) => None,
-            Err(Shortfall::Failed(failure)) => Some(failure.detail.reason),
-            Err(Shortfall::PlainWillDo(words)) => panic!("{words}"),
-        };
-        assert_eq!(reason.as_deref(), failure, "{level:?}");
+        assert_eq!(established(&tls, &server, level).await.err().as_deref(), failure, "{level:?}");
+        server.finish().unwrap();
+    }
+}
+
+/// A session of a level, or why there is none.
+async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<Ready, String> {
+    let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
+    let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await.unwrap();
+    let policy = Policy {
+        level,
+        protocols: Protocols::parse(">=TLSv1.2").unwrap(),
+        names: Vec::new(),
+        fingerprints: Vec::new(),
+        digest: Algorithm::Sha256,
+        server_name: String::new(),
+        suites: Suites::default(),
+        wildcards: Wildcards::OneLabel,
+    };
+    let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
+    tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
+        Shortfall::Failed(failure) => failure.detail.reason,
+        Shortfall::PlainWillDo(words) => panic!("{words}"),
+    })
+}
+
+#[tokio::test]
+async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
+    let client = Some(Client::new(Authorities::none(), None));
+    let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
+    let tls = Tls { client, start: Start::Command, loglevel: 0, notes, reuse, status };
+    for (rest, reason) in [
+        ("S: 250 mx.test\nC: QUIT\n", "TLS is required, but was not offered by host *"),
+        (
+            "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n",
+            "TLS is required, but host * refused to start TLS: 454 4.7.0 not now",
+        ),
+    ] {
+        let script = format!("S: 220 x\nC: EHLO me.test\n{rest}");
+        let server = dialog::Peer::listen(&[&script]).unwrap();
+        let Err(why) = established(&tls, &server, Level::Encrypt).await else { panic!("{rest}") };
+        assert!(dialog::matches(reason, &why), "{why}");
         server.finish().unwrap();
     }
 }

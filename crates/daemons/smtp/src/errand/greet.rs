@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::{Errand, Hop, Server, now};
 use crate::dane;
+use crate::dialogue::Farewell;
 use crate::failure::Failure;
 use crate::secure::{FeatureStatus, Greeting, Shortfall};
 use crate::session::{Connected, Ready};
@@ -71,8 +72,11 @@ impl Errand<'_> {
         let request = self.request();
         let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop };
         let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
-        if let Some(auth) = &self.carrier.auth {
-            auth.authenticate(&mut ready, &request.message.sender, hop.text).await?;
+        if let Some(auth) = &self.carrier.auth
+            && let Err(failure) = auth.authenticate(&mut ready, &request.message.sender, hop.text).await
+        {
+            ready.dialogue.quit(Farewell::Skip).await;
+            return Err(failure.into());
         }
         Ok(ready)
     }
