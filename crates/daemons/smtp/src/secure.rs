@@ -174,10 +174,12 @@ impl Tls {
         if self.loglevel >= 1 {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
+        let dialogue = Dialogue::new(Box::new(stream), peer, dialect);
         if let Some(reason) = distrust(policy.level, summary.trust) {
+            dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 5), reason)).into());
         }
-        Ok((Dialogue::new(Box::new(stream), peer, dialect), summary))
+        Ok((dialogue, summary))
     }
 }
 

@@ -139,6 +139,10 @@ impl Policies {
         let mut words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let wish = Wish::named(words.next()?)?;
         let mut policy = self.built(wish.level, destination);
+        if policy.level == Level::None {
+            // Nothing is asked of what is not done.
+            return Some((wish, policy));
+        }
         let mut matches: Vec<String> = Vec::new();
         for word in words {
             let (name, value) = word.split_once('=')?;
@@ -261,7 +265,9 @@ mod tests {
     #[test]
     fn attributes_change_a_policy() {
         let maps = "inline:{{a.test = secure match=nexthop:.d.test servername=hostname}, {b.test = encrypt match=x}, \
-                    {c.test = fingerprint match=11:22|33:44}, {d.test = may what=ever}}";
+                    {c.test = fingerprint match=11:22|33:44}, {d.test = may what=ever}, \
+                    {e.test = none match=x}}";
+        assert_eq!(policy(maps, "e.test", "e.test").unwrap().level, Level::None);
         let found = policy(maps, "a.test", "a.test").unwrap();
         assert_eq!((found.names, found.server_name), (vec!["a.test".to_owned(), ".d.test".into()], "mx.test".into()));
         assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
