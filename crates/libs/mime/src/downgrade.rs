@@ -13,23 +13,16 @@ use crate::walk::{End, Event, Limits, Parts, Walker};
 pub struct Downgrade {
     walker: Walker,
     /// What the header being read declares.
-    declared: Declared,
+    declared: Encoding,
     /// Set while the body of a converted leaf passes.
     encoder: Option<Encoder>,
-}
-
-#[derive(Debug, Default)]
-struct Declared {
-    /// The `Content-Transfer-Encoding` field, held back until the header ends.
-    field: Option<Vec<u8>>,
-    encoding: Encoding,
 }
 
 impl Downgrade {
     /// At the start of a message.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { walker: Walker::new(Parts::All, limits), declared: Declared::default(), encoder: None }
+        Self { walker: Walker::new(Parts::All, limits), declared: Encoding::default(), encoder: None }
     }
 
     /// Takes a line or a piece of one, and appends what it becomes, lines ended by LF.
@@ -47,7 +40,7 @@ impl Downgrade {
     fn events<'a>(&mut self, events: impl Iterator<Item = Event<'a>>, out: &mut Vec<u8>) {
         for event in events {
             match event {
-                Event::Header(_, text) => self.header(text, out),
+                Event::Header(_, text) => self.header(&text, out),
                 Event::HeaderEnd(_) => self.end_header(out),
                 Event::Separator => out.push(b'\n'),
                 Event::Body(line, end) => self.body(line, end, out),
@@ -56,28 +49,24 @@ impl Downgrade {
         }
     }
 
-    fn header(&mut self, text: Vec<u8>, out: &mut Vec<u8>) {
+    fn header(&mut self, text: &[u8], out: &mut Vec<u8>) {
         self.encoder = None;
-        if let Some(field) = Field::new(&text)
+        if let Some(field) = Field::new(text)
             && field.kind() == Kind::ContentTransferEncoding
         {
-            self.declared.encoding = encoding(field.value());
-            self.declared.field = Some(text);
-            return;
+            self.declared = encoding(field.value());
+            if is_converted(self.declared) {
+                return;
+            }
         }
-        out.extend_from_slice(&text);
+        out.extend_from_slice(text);
         out.push(b'\n');
     }
 
     fn end_header(&mut self, out: &mut Vec<u8>) {
         let declared = std::mem::take(&mut self.declared);
         self.encoder = None;
-        let convert = matches!(declared.encoding, Encoding::Eight | Encoding::Binary);
-        if !convert {
-            if let Some(field) = declared.field {
-                out.extend_from_slice(&field);
-                out.push(b'\n');
-            }
+        if !is_converted(declared) {
             return;
         }
         let leaf = matches!(self.walker.ended_content(), Top::Text | Top::Other | Top::Unbounded);
@@ -108,6 +97,11 @@ impl Downgrade {
     }
 }
 
+/// Whether parts of an encoding change; their old `Content-Transfer-Encoding` does not go out.
+const fn is_converted(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Eight | Encoding::Binary)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -122,6 +116,16 @@ mod tests {
         }
         converter.finish(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_encoded_already_stays_as_it_is() {
+        for text in [
+            "A: 1\nContent-Transfer-Encoding: base64\nB: 2\n\nAAAA\n",
+            "Content-Transfer-Encoding: x\nB: 2\n\n\u{e4}\n",
+        ] {
+            assert_eq!(downgrade(text), text);
+        }
     }
 
     #[test]
