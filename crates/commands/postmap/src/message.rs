@@ -58,7 +58,9 @@ impl Wanted {
             Event::Body(line, _) if self.body => asking.show(line, output),
             // The line between header and body counts as one of the body, even where it is missing.
             Event::Separator if self.body => asking.show(b"", output),
-            Event::Header(..) | Event::HeaderEnd(_) | Event::Body(..) | Event::Separator | Event::Fault(..) => Ok(false),
+            Event::Header(..) | Event::HeaderEnd(_) | Event::Body(..) | Event::Separator | Event::Fault(..) => {
+                Ok(false)
+            }
         }
     }
 }

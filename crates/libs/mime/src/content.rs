@@ -11,6 +11,8 @@ pub enum Top {
     Message,
     /// `message/global`: likewise, in any encoding. RFC 6532 §3.7.
     MessageGlobal,
+    /// `message/partial`, `message/external-body`: only in ASCII.
+    Fragment,
     /// Other `message/…`: opaque.
     MessageOther,
     /// `text/…`, and what says nothing.
@@ -71,6 +73,7 @@ pub fn content_type(value: &[u8], limit: usize) -> ContentType {
             let top = match subtype.as_slice() {
                 b"rfc822" => Top::Message,
                 b"global" => Top::MessageGlobal,
+                b"partial" | b"external-body" => Top::Fragment,
                 _ => Top::MessageOther,
             };
             ContentType { top, ..ContentType::default() }
@@ -203,7 +206,10 @@ mod tests {
             ("multipart; boundary=b", Top::Multipart, "b"),
             ("message/rfc822", Top::Message, ""),
             ("message/global", Top::MessageGlobal, ""),
-            ("message/partial; id=x", Top::MessageOther, ""),
+            ("message/Global", Top::MessageGlobal, ""),
+            ("message/partial; id=x", Top::Fragment, ""),
+            ("message/external-body", Top::Fragment, ""),
+            ("message/news", Top::MessageOther, ""),
             ("text/plain", Top::Text, ""),
             ("", Top::Text, ""),
             ("image/png", Top::Other, ""),

@@ -282,7 +282,7 @@ impl Walker {
         if self.parts == Parts::Message {
             return (over, None);
         }
-        let hidden = self.encoding == Encoding::Encoded;
+        let encoding = self.encoding;
         let mut fault = None;
         match self.ended {
             Top::Multipart => {
@@ -294,10 +294,15 @@ impl Walker {
                 self.content = ContentType::default();
                 self.encoding = Encoding::Seven;
             }
-            Top::Unbounded | Top::MessageOther | Top::Text | Top::Other => {}
+            Top::Unbounded | Top::Fragment | Top::MessageOther | Top::Text | Top::Other => {}
         }
         // Readers may take no notice of such an encoding; parts are parts all the same.
-        if hidden && matches!(self.ended, Top::Multipart | Top::Unbounded | Top::Message) {
+        let misplaced = match self.ended {
+            Top::Multipart | Top::Unbounded | Top::Message => encoding == Encoding::Encoded,
+            Top::Fragment => matches!(encoding, Encoding::Eight | Encoding::Binary),
+            Top::MessageGlobal | Top::MessageOther | Top::Text | Top::Other => false,
+        };
+        if misplaced {
             fault = Some(Event::Fault(Fault::EncodingDomain, std::mem::take(&mut self.encoding_value)));
         }
         (over, fault)

@@ -112,6 +112,25 @@ fn a_digest_holds_messages() {
 }
 
 #[test]
+fn encodings_have_their_places() {
+    for (kind, encodings) in [
+        ("multipart/mixed; boundary=b", &["base64", "quoted-printable"][..]),
+        ("message/rfc822", &["base64", "quoted-printable"]),
+        ("message/global", &[]),
+        ("message/partial", &["8bit", "binary"]),
+        ("message/external-body", &["8bit", "binary"]),
+        ("message/delivery-status", &[]),
+        ("text/plain", &[]),
+    ] {
+        for encoding in ["7bit", "8bit", "binary", "base64", "quoted-printable", "foo"] {
+            let text = format!("Content-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\nx\n");
+            let fault = walk(Parts::All, &text).contains("EncodingDomain");
+            assert_eq!(fault, encodings.contains(&encoding), "{kind} {encoding}");
+        }
+    }
+}
+
+#[test]
 fn faults_are_told() {
     let deep: String = (0..5).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
     let told = "Nesting(Content-Type: multipart/mixed; boundary=b4)";
