@@ -64,18 +64,24 @@ impl Auth {
             return Ok(());
         }
         let Some(credentials) = self.credentials(ready, sender, nexthop).await? else { return Ok(()) };
-        let impossible = |why: String| {
-            let reason = format!("SASL authentication failed; cannot authenticate to server {}: {why}", ready.peer());
-            Failure::site(Detail::new(Status::temporary(7, 0), reason))
-        };
         let mut offered = Vec::new();
         for name in &ready.offer.mechanisms {
             if self.filter.is_empty() || matches!(self.filter.matches_string(name.as_bytes()).await, Ok(true)) {
                 offered.push(name.as_str());
             }
         }
+        if offered.is_empty() {
+            let words = ready.offer.mechanisms.join(" ");
+            tracing::warn!("{} offered no supported AUTH mechanisms: '{words}'", ready.dialogue.relay());
+            let reason = format!(
+                "SASL authentication failed: server {} offered no compatible authentication mechanisms for this type of \
+                 connection security",
+                ready.peer()
+            );
+            return Err(Failure::site(Detail::new(Status::temporary(7, 0), reason)));
+        }
         let exchange = Exchange::choose(offered, self.options(ready), credentials);
-        let exchange = exchange.map_err(|error| impossible(error.to_string()))?;
+        let exchange = exchange.map_err(|error| impossible(ready, &error.to_string()))?;
         self.converse(ready, exchange).await
     }
 
@@ -85,9 +91,11 @@ impl Auth {
             None => format!("AUTH {}", exchange.mechanism()),
         };
         ready.dialogue.say(line.as_bytes());
+        let mut course = Course::Open;
         loop {
             let answer = ready.dialogue.hear(Stage::Auth).await?;
             match answer.class() {
+                2 if course == Course::Cancelled => return Err(impossible(ready, "bad protocol / cancel")),
                 2 => {
                     ready.login = Login::Authenticated;
                     return Ok(());
@@ -100,7 +108,10 @@ impl Auth {
             match response {
                 Some(response) => ready.dialogue.say(BASE64.encode(&response).as_bytes()),
                 // The server is to say what it thinks of that.
-                None => ready.dialogue.say(b"*"),
+                None => {
+                    course = Course::Cancelled;
+                    ready.dialogue.say(b"*");
+                }
             }
         }
     }
@@ -144,4 +155,18 @@ impl Auth {
             Credentials { user: user.to_owned(), password: password.to_owned() }
         }))
     }
+}
+
+/// How an exchange goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Open,
+    /// We did not understand the server, and have said so.
+    Cancelled,
+}
+
+/// An exchange that cannot come to an end.
+fn impossible(ready: &Ready, why: &str) -> Failure {
+    let reason = format!("SASL authentication failed; cannot authenticate to server {}: {why}", ready.peer());
+    Failure::site(Detail::new(Status::temporary(7, 0), reason))
 }

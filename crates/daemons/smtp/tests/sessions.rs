@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sasl::mechanism::SecurityOptions;
+use smtp::auth::{Auth, Dependence, Refusal};
 use smtp::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting};
 use smtp::failure::Failure;
 use smtp::flavor::Flavor;
@@ -10,12 +12,12 @@ use smtp::peer::Peer;
 use smtp::pix::Pix;
 use smtp::pool::{Keeping, Pool};
 use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Tls};
-use smtp::session::{Connected, Fitness, Mirror, Ready};
+use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
 use smtp::stage::Timeouts;
 use smtp::stream::Source;
 use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use smtp_proto::ehlo::Keywords;
-use table::Maps;
+use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
 use tls::fingerprint::Algorithm;
@@ -239,6 +241,39 @@ async fn what_follows_a_message_that_nobody_was_taken_for_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_login_that_we_gave_up_is_none() {
+    let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 !!!\nC: *\n\
+                  S: 235 2.7.0 fine\nC: QUIT\n";
+    for (filter, reason) in [
+        ("login", "SASL authentication failed; cannot authenticate to server *: bad protocol / cancel"),
+        ("!login", "SASL authentication failed: server * offered no compatible authentication mechanisms for *"),
+    ] {
+        let environment = Environment::default();
+        let list = |name, words: &[&str]| PatternList::open(name, words, Parents::Dotted, &environment);
+        let auth = Auth {
+            passwords: Maps::open("smtp_sasl_password_maps", &["static:user:word"], &environment),
+            find: AddressFind {
+                recipient_delimiter: String::new(),
+                myorigin: "me.test".into(),
+                local: LocalDomains::new(list("mydestination", &[]), Vec::new()),
+            },
+            dependence: Dependence::Destination,
+            delimiter: ":".into(),
+            filter: list("smtp_sasl_mechanism_filter", &[filter]),
+            plain_options: SecurityOptions::default(),
+            tls_options: SecurityOptions::default(),
+            verified_options: SecurityOptions::default(),
+            refusal: Refusal::Waits,
+        };
+        let server = dialog::Peer::listen(&[script]).unwrap();
+        let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+        let failure = auth.authenticate(&mut ready, b"s@x", "x.test").await.unwrap_err();
+        assert!(dialog::matches(reason, &failure.detail.reason), "{}", failure.detail.reason);
+        assert_eq!(ready.login, Login::Anonymous);
+    }
+}
+
+#[tokio::test]
 async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
     let tls = Tls { client: None, start: Start::Command, loglevel: 0, notes, reuse, status };
@@ -257,10 +292,10 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
 /// A session of a level, or why there is none.
 async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<Ready, String> {
     let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
-    let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await.unwrap();
+    let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
     let policy = Policy {
         level,
-        protocols: Protocols::parse(">=TLSv1.2").unwrap(),
+        protocols: Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?,
         names: Vec::new(),
         fingerprints: Vec::new(),
         digest: Algorithm::Sha256,
@@ -269,9 +304,10 @@ async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<R
         wildcards: Wildcards::OneLabel,
     };
     let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
+    let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
         Shortfall::Failed(failure) => failure.detail.reason,
-        Shortfall::PlainWillDo(words) => panic!("{words}"),
+        Shortfall::PlainWillDo(words) => words,
     })
 }
 
