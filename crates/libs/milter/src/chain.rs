@@ -3,12 +3,17 @@
 use crate::endpoint::Endpoint;
 use crate::filter::{Error, Filter, Raw};
 use crate::packet::{self, Command, Response};
-use crate::spec::{Fallback, LATER, Spec};
+use crate::spec::{Fallback, Spec};
 use config::params;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+
+mod answer;
+
+use answer::own_reply;
+pub use answer::{Plain, REJECTED, plain};
 
 /// What filters say to an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +29,6 @@ pub enum Verdict {
     /// End the session.
     Shutdown,
 }
-
-/// The words of a plain refusal.
-pub const REJECTED: &str = "550 5.7.1 Command rejected";
-
-/// What stands for a filter's own reply that is none.
-const MALFORMED: &str = "451 4.3.5 Server configuration problem - try again later";
 
 /// A filter's connection, of whichever kind.
 trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
@@ -90,8 +89,10 @@ impl MacroNames {
     fn values(&self, letter: u8, requested: Option<&[String]>, lookup: Macros<'_>) -> Vec<(String, String)> {
         let default =
             |name: &str| self.defaults.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        // A long name may come without its braces.
+        let value = |name: &str| Some(braced(name)).and_then(|known| lookup(&known).or_else(|| default(&known)));
         let names = requested.unwrap_or_else(|| self.of(letter)).iter();
-        names.filter_map(|name| Some((name.clone(), lookup(name).or_else(|| default(name))?))).collect()
+        names.filter_map(|name| Some((name.clone(), value(name)?))).collect()
     }
 }
 
@@ -302,8 +303,7 @@ impl Link {
             }
             Some(Plain::Verdict(verdict)) => verdict,
             None => {
-                tracing::warn!("milter {}: unexpected reply to {}", self.spec.name, name(command.letter()));
-                self.fail();
+                self.unexpected(command.letter());
                 return self.standing.as_ref().map_or(Verdict::Continue, |standing| standing.verdict.clone());
             }
         };
@@ -353,21 +353,26 @@ impl Link {
         let last = packet.letter == b'E';
         let deadline = if last { self.spec.content_timeout } else { self.spec.command_timeout };
         let Some(mut answer) = filter.pass(packet, macros, deadline).await? else { return Ok(()) };
-        if !last {
-            if answer != b"c" {
-                packet::write_raw(answers, &answer);
-                self.warn_of_malformed_answer(&answer);
-            }
-            return Ok(());
-        }
-        while !is_final(&answer) {
+        while last && answer.first().is_some_and(|letter| CHANGES.contains(letter)) {
             packet::write_raw(answers, &answer);
             answer = filter.raw_answer(deadline).await?;
         }
-        packet::write_raw(answers, &answer);
-        self.warn_of_malformed_answer(&answer);
-        self.in_message = false;
+        if !answer.first().is_some_and(|letter| VERDICTS.contains(letter)) {
+            self.unexpected(packet.letter);
+            answers.clear();
+            self.default_answer(answers);
+        } else if last || answer != b"c" {
+            packet::write_raw(answers, &answer);
+            self.warn_of_malformed_answer(&answer);
+        }
+        self.in_message &= !last;
         Ok(())
+    }
+
+    /// An answer that has no place here: the default action holds from now on.
+    fn unexpected(&mut self, letter: u8) {
+        tracing::warn!("milter {}: unexpected filter response after event {}", self.spec.name, name(letter));
+        self.fail();
     }
 
     fn warn_of_malformed_answer(&self, answer: &[u8]) {
@@ -413,53 +418,11 @@ impl Link {
     }
 }
 
-/// What an answer to an event may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plain {
-    /// Go on.
-    Continue,
-    /// Ask no more.
-    Accept,
-    /// More than that.
-    Verdict(Verdict),
-}
+/// The letters of answers that end what a filter says to an event.
+const VERDICTS: &[u8] = b"cartdy4fs";
 
-/// The meaning of an answer, if it is none of those that change a message.
-#[must_use]
-pub fn plain(response: Response) -> Option<Plain> {
-    let refusal = |text: &str| Plain::Verdict(Verdict::Reply(text.to_owned()));
-    Some(match response {
-        Response::Continue | Response::Skip | Response::Progress => Plain::Continue,
-        Response::Accept => Plain::Accept,
-        Response::Reject => refusal(REJECTED),
-        Response::Tempfail | Response::ConnectionFailure => refusal(LATER),
-        Response::Discard => Plain::Verdict(Verdict::Discard),
-        Response::Shutdown => Plain::Verdict(Verdict::Shutdown),
-        Response::Reply(text) => refusal(own_reply(&text).as_deref().unwrap_or(MALFORMED)),
-        Response::AddHeader(..)
-        | Response::InsertHeader(..)
-        | Response::ChangeHeader(..)
-        | Response::ChangeSender(_)
-        | Response::AddRecipient(_)
-        | Response::DeleteRecipient(_)
-        | Response::ReplaceBody(_)
-        | Response::Quarantine(_)
-        | Response::Options(_) => return None,
-    })
-}
-
-/// A filter's own reply, if it is one that refuses. It has its percent signs twice.
-fn own_reply(text: &[u8]) -> Option<String> {
-    let [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..] = text else { return None };
-    let text = String::from_utf8_lossy(text);
-    let alone = text.split("%%").any(|part| part.contains('%'));
-    (!alone).then(|| text.replace("%%", "%"))
-}
-
-/// Whether an answer to the end of a message is the last one.
-fn is_final(answer: &[u8]) -> bool {
-    matches!(answer.first(), None | Some(b'c' | b'a' | b'r' | b't' | b'd' | b'y' | b'4' | b'f' | b's' | b'O'))
-}
+/// Those of what it may ask for at the end of a message.
+const CHANGES: &[u8] = b"himebq+-2";
 
 /// An event as logs name it.
 fn name(letter: u8) -> &'static str {

@@ -58,7 +58,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Filter<S> {
         if !(2..=version).contains(&options.version) {
             return Err(Error::Malformed);
         }
-        filter.options = Options { protocol: options.protocol & offer.protocol, ..options };
+        let wished = options.protocol & offer.protocol;
+        filter.options = Options { protocol: wished | packet::unknown_to(options.version), ..options };
         Ok(filter)
     }
 
@@ -239,6 +240,19 @@ mod tests {
         assert_eq!(filter.tell(&Command::Mail(vec![]), &[], PATIENCE).await.unwrap(), Response::Continue);
         assert_eq!(filter.tell(&Command::Rcpt(vec![]), &[], PATIENCE).await.unwrap(), Response::Reject);
         assert_eq!(serving.await.unwrap(), b"MR");
+    }
+
+    #[tokio::test]
+    async fn old_filters_hear_only_of_what_they_know() {
+        for (version, unknown, data) in [(2, false, false), (3, true, false), (4, true, true), (6, true, true)] {
+            let (near, mut far) = tokio::io::duplex(4096);
+            let mut reply = Vec::new();
+            Options { version, actions: 0x3f, protocol: 0 }.write(&mut reply);
+            far.write_all(&reply).await.unwrap();
+            let filter = Filter::negotiate(near, packet::VERSION, PATIENCE).await.unwrap();
+            let told = (filter.wants(&Command::Unknown(b"x".to_vec())), filter.wants(&Command::Data));
+            assert_eq!(told, (unknown, data), "version {version}");
+        }
     }
 
     #[tokio::test]

@@ -226,8 +226,19 @@ impl Command {
 pub fn offered(version: u32) -> u32 {
     match version {
         0..=2 => 0x7f,
-        3..=5 => 0x3ff,
+        3 => 0x17f,
+        4 | 5 => 0x37f,
         _ => protocol::ALL,
+    }
+}
+
+/// The events that a version does not have.
+#[must_use]
+pub fn unknown_to(version: u32) -> u32 {
+    match version {
+        0..=2 => protocol::NO_UNKNOWN | protocol::NO_DATA,
+        3 => protocol::NO_DATA,
+        _ => 0,
     }
 }
 

@@ -1,6 +1,8 @@
 //! A chain against scripted filters.
 
+use super::answer::MALFORMED;
 use super::*;
+use crate::spec::LATER;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -101,7 +103,10 @@ fn replies_of_filters_are_whole() {
         ("550 5.7.1 Out", "550 5.7.1 Out"),
         ("450-a\r\n450 b", "450-a\r\n450 b"),
         ("550 100%% sure", "550 100% sure"),
-        ("550 100% sure", MALFORMED),
+        ("550 100% sure", "550 100 sure"),
+        ("550 4.7.1 not now", MALFORMED),
+        ("450-5.1.1 a\r\n450 5.1.1 b", MALFORMED),
+        ("550 4 of 5", "550 4 of 5"),
         ("550", MALFORMED),
         ("250 ok", MALFORMED),
         ("x", MALFORMED),
