@@ -77,7 +77,10 @@ impl Session {
             Some(ip) => packet::Address::V4(ip.to_string(), port),
             None => packet::Address::Unknown,
         };
-        let command = Command::Connect { host: self.peer.name.clone().into_bytes(), address };
+        // A client without a name is shown by its address, as Sendmail does.
+        let known = self.peer.name != "unknown" || self.peer.ip.is_none();
+        let host = if known { self.peer.name.clone() } else { format!("[{}]", self.peer.address) };
+        let command = Command::Connect { host: host.into_bytes(), address };
         let verdict = self.tell(&command, &About::default()).await;
         let host = &self.server.params.identity.myhostname;
         let (refused, unavailable) = (
@@ -278,9 +281,7 @@ impl Session {
 
     async fn party(&self, sender: &[u8], address: &[u8]) -> Party {
         let mut party = Party { address: external(address).into_owned(), host: None, mailer: None };
-        if !address.is_empty()
-            && let Ok(resolved) = self.server.resolver.resolve(sender, address).await
-        {
+        if let Ok(resolved) = self.server.resolver.resolve(sender, address).await {
             party.address = external(&resolved.recipient).into_owned();
             party.host = Some(resolved.route.nexthop.clone());
             party.mailer = Some(resolved.route.transport.clone());
