@@ -36,10 +36,15 @@ impl Message {
         if !self.is_over() && self.fate.refusal.is_none() {
             let result = self.filter(line).await;
             self.fate.take(result);
+            // Checks of what filters have made ask for copies too.
+            let result = self.add_copies_of_checks().await;
+            self.fate.take(result);
         }
         let extracted_at = self.end_records();
         self.check_size();
-        if self.recipients.count == 0 && self.fate.refusal.is_none() && !self.fate.discard {
+        // Who takes all recipients away wants the message to be delivered to nobody.
+        let nobody = self.recipients.count == 0 && !self.recipients.removed;
+        if nobody && self.fate.refusal.is_none() && !self.fate.discard {
             self.fate.refuse(Refusal::new(Cause::NoRecipients, ""));
         }
         match self.fate.refusal.take() {
@@ -69,6 +74,10 @@ impl Message {
                 Box::pin(self.take_copy(copy)).await?;
             }
         }
+        self.add_copies_of_checks().await
+    }
+
+    async fn add_copies_of_checks(&mut self) -> Result<(), Refusal> {
         for copy in std::mem::take(&mut self.fate.copies) {
             Box::pin(self.take_copy(copy)).await?;
         }

@@ -144,6 +144,8 @@ impl ClientWords {
 #[derive(Default)]
 pub(crate) struct Recipients {
     pub(crate) count: u64,
+    /// Whether there are fewer than there were.
+    pub(crate) removed: bool,
     pub(crate) qmgr_flags: u64,
     pub(crate) seen: HashSet<Vec<u8>>,
     /// For log lines.

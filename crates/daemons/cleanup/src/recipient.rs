@@ -44,10 +44,17 @@ impl Message {
 
     /// Takes an automatic recipient, of whose fate nobody wants to hear.
     pub(crate) async fn take_copy(&mut self, given: Address) -> Result<(), Refusal> {
+        self.take_extra(given, Pending { notify: Notify::NEVER, ..Pending::default() }).await
+    }
+
+    /// Takes a recipient that the caller has not given; it has no automatic copies.
+    pub(crate) async fn take_extra(&mut self, given: Address, pending: Pending) -> Result<(), Refusal> {
         let rewritten = self.canonical(&given).await?;
         let mapped = self.mapped(rewritten).await?;
-        let pending = Pending { original: mapped.as_bytes().to_vec(), dsn_original: Vec::new(), notify: Notify::NEVER };
-        self.expand(mapped, pending).await
+        if pending.notify != Notify::NEVER {
+            self.recipients.qmgr_flags |= Sizes::notify(pending.notify.bits());
+        }
+        self.expand(mapped.clone(), Pending { original: mapped.into_bytes(), ..pending }).await
     }
 
     async fn canonical(&self, address: &Address) -> Result<Address, Refusal> {
@@ -151,6 +158,7 @@ impl Message {
         let key = self.recipient_key(recipient, pending);
         self.recipients.seen.remove(&key);
         self.recipients.count = self.recipients.count.saturating_sub(1);
+        self.recipients.removed = true;
     }
 
     /// Writes a recipient, unless the same one is there.

@@ -24,7 +24,7 @@ impl Message {
     /// Does what one answer says.
     pub(super) async fn change(&mut self, shown: &mut Shown, flags: u32, answer: Response) -> Result<(), Refusal> {
         let blank: &[u8] = if flags & protocol::LEADING_SPACE == 0 { b" " } else { b"" };
-        let text = |name: &[u8], value: &[u8]| [name, b":", blank, value].concat().replace_line_ends();
+        let text = |name: &[u8], value: &[u8]| folded(&[name, b":", blank, value].concat());
         match answer {
             Response::AddHeader(name, value) => {
                 let at = shown.headers.len();
@@ -103,45 +103,76 @@ impl Message {
 
     async fn change_sender(&mut self, shown: &mut Shown, words: &[Vec<u8>]) -> Result<(), Refusal> {
         let desk = Arc::clone(&self.desk);
-        let given = address_of(words.first());
+        let given = self.address_of(words.first(), "Milter request to add multi-sender");
         let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::write())?;
         if self.handling.mapping == Switch::On && !sender.is_empty() {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }
-        for parameter in arguments(words) {
-            tracing::warn!("{}: ignoring ESMTP argument of a changed sender: {parameter}", self.id);
-        }
-        let mut out = Vec::with_capacity(shown.leading.len() + 64);
-        let mut records = Records::new(shown.leading.as_slice(), 0, Pointers::Show);
-        while let Ok(Some(found)) = records.next() {
-            let data = if found.kind == Type::Sender { sender.as_bytes() } else { found.data };
-            record::put(&mut out, found.kind, data);
-        }
-        shown.leading = out;
+        let wishes = self.wishes_of_sender(words);
+        shown.leading = with_sender(&shown.leading, &sender, &wishes);
         shown.note_change();
         self.envelope.sender = Some(Sender::new(sender.into_bytes()));
         Ok(())
     }
 
+    /// The ESMTP arguments of a new sender, as records.
+    fn wishes_of_sender(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
+        let mut records = Vec::new();
+        for argument in arguments(words) {
+            let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
+            let (ret, id) = (dsn::Ret::parse(value.as_bytes()), dsn::xtext::decode(value.as_bytes()));
+            if let ("RET", Ok(ret)) = (name.to_ascii_uppercase().as_str(), &ret) {
+                self.envelope.ret = Some(*ret);
+                record::put_attribute(&mut records, "ret_flags", ret.bits().to_string().as_bytes());
+            } else if let ("ENVID", Ok(id), false) = (name.to_ascii_uppercase().as_str(), &id, value.is_empty()) {
+                self.envelope.envelope_id = String::from_utf8_lossy(id).into_owned();
+                record::put_attribute(&mut records, "envelope_id", id);
+            } else {
+                tracing::warn!("Ignoring bad ESMTP parameter \"{argument}\" in SMFI_CHGFROM request");
+            }
+        }
+        records
+    }
+
     async fn add_recipient(&mut self, shown: &mut Shown, words: &[Vec<u8>]) -> Result<(), Refusal> {
+        let address = self.address_of(words.first(), "Milter or header/body_checks request to add multi-recipient");
+        if address.is_empty() {
+            tracing::warn!("{}: ignoring attempt from Milter to add null recipient", self.id);
+            return Ok(());
+        }
         let mut pending = Pending::default();
         for argument in arguments(words) {
             let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
-            if name.eq_ignore_ascii_case("NOTIFY") {
-                pending.notify = Notify::parse(value.as_bytes()).unwrap_or(Notify::UNSET);
-            } else if let ("ORCPT", Ok(original)) =
-                (name.to_ascii_uppercase().as_str(), OriginalRecipient::parse(value.as_bytes()))
-            {
-                pending.dsn_original = original.decoded();
-            } else {
-                tracing::warn!("{}: ignoring ESMTP argument of an added recipient: {argument}", self.id);
+            let understood = match name.to_ascii_uppercase().as_str() {
+                "NOTIFY" => Notify::parse(value.as_bytes()).map(|notify| pending.notify = notify).is_ok(),
+                "ORCPT" => {
+                    let original = OriginalRecipient::parse(value.as_bytes());
+                    original.map(|original| pending.dsn_original = original.decoded()).is_ok()
+                }
+                _ => {
+                    let source = "Milter or header/body_checks";
+                    tracing::warn!("{}: ignoring ESMTP argument from {source}: \"{argument}\"", self.id);
+                    true
+                }
+            };
+            if !understood {
+                tracing::warn!("{}: Bad {name} parameter from Milter or header/body_checks: \"{argument}\"", self.id);
             }
         }
         shown.note_change();
-        let last = self.recipients.last.clone();
-        let result = self.take_recipient(address_of(words.first()), pending).await;
-        self.recipients.last = last;
-        result
+        self.take_extra(address, pending).await
+    }
+
+    /// The address that a filter names; what it is for, where it should be one and is several.
+    fn address_of(&self, word: Option<&Vec<u8>>, what: &str) -> Address {
+        let text = word.map(Vec::as_slice).unwrap_or_default();
+        let items = address::tree::parse(text, usize::MAX);
+        let mut addresses = address::tree::addresses(&items);
+        let first = addresses.next().cloned().unwrap_or_default();
+        if addresses.next().is_some() {
+            tracing::warn!("{}: {what}: \"{}\"", self.id, table::shown(text));
+        }
+        first
     }
 
     /// Removes all that some recipients have become.
@@ -149,7 +180,8 @@ impl Message {
         if given.is_empty() {
             return;
         }
-        let gone = given.iter().map(|given| address_of(Some(given)).as_bytes().to_ascii_lowercase()).collect();
+        let name = |given| self.address_of(Some(given), "Milter request to drop multi-recipient");
+        let gone = given.iter().map(|given| name(given).as_bytes().to_ascii_lowercase()).collect();
         let leading = self.without(&shown.leading, &gone);
         let extracted = std::mem::take(&mut self.extracted);
         let kept = self.without(&extracted, &gone);
@@ -194,17 +226,28 @@ impl Message {
     }
 }
 
-/// A header's place: the `index`-th of its name, our own first one not counted.
+/// A header's place: the `index`-th of its name, our own trace not counted.
 fn find(headers: &[Header], index: u32, name: &[u8]) -> Option<usize> {
     let nth = usize::try_from(index.max(1) - 1).ok()?;
-    let same = headers.iter().enumerate().skip(1).filter(|(_, header)| header.name().eq_ignore_ascii_case(name));
+    let counted = headers.iter().enumerate().filter(|(_, header)| header.counts());
+    let same = counted.filter(|(_, header)| header.name().eq_ignore_ascii_case(name));
     same.map(|(at, _)| at).nth(nth)
 }
 
-fn address_of(word: Option<&Vec<u8>>) -> Address {
-    let text = word.map(|word| word.trim_ascii()).unwrap_or_default();
-    let inner = text.strip_prefix(b"<").and_then(|text| text.strip_suffix(b">")).unwrap_or(text);
-    Address::from_external(inner)
+/// Leading records with another sender, and what it wishes in the place of what the one before has wished.
+fn with_sender(leading: &[u8], sender: &Address, wishes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(leading.len() + wishes.len() + 64);
+    let mut records = Records::new(leading, 0, Pointers::Show);
+    while let Ok(Some(found)) = records.next() {
+        let is_wish = [&b"ret_flags="[..], b"envelope_id="].iter().any(|name| found.data.starts_with(name));
+        if found.kind == Type::Sender {
+            record::put(&mut out, Type::Sender, sender.as_bytes());
+            out.extend_from_slice(wishes);
+        } else if !is_wish || wishes.is_empty() || found.kind != Type::Attribute {
+            record::put(&mut out, found.kind, found.data);
+        }
+    }
+    out
 }
 
 /// What follows the address.
@@ -213,16 +256,20 @@ fn arguments(words: &[Vec<u8>]) -> impl Iterator<Item = String> {
     rest.flat_map(|words| words.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// Lines of a header end with LF alone.
-trait LineEnds {
-    fn replace_line_ends(self) -> Self;
-}
-
-impl LineEnds for Vec<u8> {
-    fn replace_line_ends(mut self) -> Self {
-        self.retain(|byte| *byte != b'\r');
-        self
+/// A header in our form: its lines end with LF alone, and none of them looks like another header or the end of all.
+fn folded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    for (number, line) in text.get(..end).unwrap_or_default().split(|byte| *byte == b'\n').enumerate() {
+        if number > 0 {
+            out.push(b'\n');
+            if !matches!(line.first(), Some(b' ' | b'\t')) {
+                out.push(b'\t');
+            }
+        }
+        out.extend(line.iter().filter(|byte| **byte != b'\r'));
     }
+    out
 }
 
 #[cfg(test)]
@@ -230,26 +277,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_counted_without_our_own() {
-        let headers: Vec<_> = ["Received: us", "Subject: a", "Received: them", "subject: b"]
-            .iter()
-            .map(|text| Header::new(text.as_bytes().to_vec()))
-            .collect();
-        for (index, name, found) in [
-            (1, "received", Some(2)),
-            (2, "received", None),
-            (0, "Subject", Some(1)),
-            (2, "SUBJECT", Some(3)),
-            (1, "X", None),
+    fn a_header_of_a_filter_is_one_header() {
+        for (text, expected) in [
+            ("X: a\r\n b\r\n", "X: a\n b"),
+            ("X: a\nBcc: b", "X: a\n\tBcc: b"),
+            ("X: a\n\n\tb", "X: a\n\t\n\tb"),
+            ("X: ", "X: "),
         ] {
-            assert_eq!(find(&headers, index, name.as_bytes()), found, "{index} {name}");
-        }
-    }
-
-    #[test]
-    fn addresses_may_have_brackets() {
-        for text in ["<a@b>", "a@b", " <a@b> "] {
-            assert_eq!(address_of(Some(&text.as_bytes().to_vec())).as_bytes(), b"a@b");
+            assert_eq!(folded(text.as_bytes()), expected.as_bytes(), "{text:?}");
         }
     }
 }

@@ -115,6 +115,7 @@ impl Facts {
             "j" => self.host.clone(),
             "v" => self.version.clone(),
             "{daemon_name}" => self.daemon.clone(),
+            "{daemon_addr}" => "127.0.0.1".to_owned(),
             "_" => format!("{client} [{address}]"),
             "{client_name}" | "{client_ptr}" => client.clone(),
             "{client_addr}" => address.clone(),

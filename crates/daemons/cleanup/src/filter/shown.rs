@@ -30,13 +30,28 @@ pub(super) struct Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) text: Vec<u8>,
-    /// We have made it, and do not show it.
-    hidden: bool,
+    maker: Maker,
+}
+
+/// Who has made a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    /// The sender, or a filter.
+    Other,
+    /// We, as our trace; filters neither see nor count it.
+    Trace,
+    /// We, because it was missing; filters do not see it.
+    Missing,
 }
 
 impl Header {
     pub(super) fn new(text: Vec<u8>) -> Self {
-        Self { text, hidden: false }
+        Self { text, maker: Maker::Other }
+    }
+
+    /// Whether filters may name it by its number.
+    pub(super) fn counts(&self) -> bool {
+        self.maker != Maker::Trace
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -131,13 +146,17 @@ impl Shown {
     fn hide(mut self, automatic: usize) -> Self {
         let count = self.headers.len();
         for (at, header) in self.headers.iter_mut().enumerate() {
-            header.hidden = at == 0 || at + automatic >= count;
+            header.maker = match at {
+                0 => Maker::Trace,
+                _ if at + automatic >= count => Maker::Missing,
+                _ => Maker::Other,
+            };
         }
         self
     }
 
     pub(super) fn visible(&self) -> impl Iterator<Item = &Header> {
-        self.headers.iter().filter(|header| !header.hidden)
+        self.headers.iter().filter(|header| header.maker == Maker::Other)
     }
 
     pub(super) fn body(&self) -> Body {

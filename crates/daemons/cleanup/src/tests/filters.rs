@@ -98,6 +98,67 @@ async fn envelope_and_body_are_changed() {
     }
 }
 
+#[tokio::test]
+async fn a_message_may_be_left_without_recipients() {
+    let (_folder, main, _) = filter(answers(&[b"-<d@e.f>\0", b"c"])).await;
+    let lab = Lab::new(&main);
+    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    assert_eq!((queued.verdict.clone(), queued.recipients().len()), (Verdict::Queued, 0));
+}
+
+#[tokio::test]
+async fn headers_are_counted_from_our_own_wherever_it_is() {
+    let (_folder, main, _) = filter(answers(&[
+        b"i\0\0\0\0X-Old\x000\0",
+        b"m\0\0\0\x01X-Old\0changed\0",
+        b"m\0\0\0\x01Received\0\0",
+        b"m\0\0\0\0SUBJECT\0y\0",
+        b"m\0\0\0\x03X-Old\0\0",
+        b"c",
+    ]))
+    .await;
+    let lab = Lab::new(&main);
+    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    let start = "X-Old: changed\nReceived: here\nSUBJECT: y\nTo: you@host.test\nX-Old: 1\nMessage-Id:";
+    assert!(queued.text.starts_with(start), "{}", queued.text);
+}
+
+#[tokio::test]
+async fn addresses_of_filters_are_read_like_those_of_headers() {
+    let (_folder, main, _) = filter(answers(&[
+        b"eNew <new@b.c>\0RET=HDRS ENVID=a+2Bb\0",
+        b"+\0",
+        b"+<>\0",
+        b"+<one@e.f>, <two@e.f>\0",
+        b"2Name <par@e.f>\0NOTIFY=NEVER ORCPT=rfc822;o@e.f\0",
+        b"-Name <d@e.f>\0",
+        b"c",
+    ]))
+    .await;
+    let lab = Lab::new(&main);
+    let mut records = Vec::new();
+    record::put_attribute(&mut records, "envelope_id", b"old");
+    records.extend(envelope("a@b.c", &["d@e.f"]));
+    let queued = lab.send(MADE_HERE, &records, &[TEXT.as_bytes()]).await;
+    assert_eq!(queued.recipients(), ["one@e.f", "par@e.f"]);
+    let envelope = &queued.envelope;
+    let wishes = ["ret_flags", "envelope_id"].map(|name| envelope.attributes.value(name));
+    assert_eq!((envelope.sender.as_slice(), wishes), (&b"new@b.c"[..], [Some(&b"2"[..]), Some(b"a+b")]));
+    assert!(envelope.recipients[0].dsn_original.is_empty());
+    assert_eq!(
+        (envelope.recipients[1].dsn_original.as_slice(), envelope.recipients[1].notify),
+        (&b"rfc822;o@e.f"[..], 1)
+    );
+}
+
+#[tokio::test]
+async fn checks_of_new_headers_ask_for_copies() {
+    let (_folder, main, _) = filter(answers(&[b"hX-New\0y\0", b"c"])).await;
+    let lab = Lab::new(&format!("{main}milter_header_checks = inline:{{{{X-New: y = BCC copy@e.f}}}}"));
+    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    assert_eq!(queued.recipients(), ["d@e.f", "copy@e.f"]);
+}
+
 /// What it costs to remove half of so many recipients.
 async fn removal(count: usize) -> Duration {
     let names: Vec<String> = (0..count).map(|number| format!("user{number}@e.f")).collect();
@@ -129,7 +190,8 @@ async fn verdicts_are_obeyed() {
         (b"t", "", refused(Cause::Defer, "451 4.7.1 Service unavailable - try again later")),
         (b"y550 5.7.9 no\0", "", refused(Cause::Content, "550 5.7.9 no")),
         (b"d", "", Verdict::Discarded),
-        (b"?", "", refused(Cause::Defer, "451 4.7.1 Service unavailable - try again later")),
+        (b"?", "", refused(Cause::Shutdown, "421 4.7.0 Server closing connection")),
+        (b"?", "milter_default_action = accept", Verdict::Queued),
         (
             b"hX-Bad\0yes\0",
             "milter_header_checks = inline:{{X-Bad: yes = REJECT bad}}",
@@ -140,6 +202,6 @@ async fn verdicts_are_obeyed() {
         let lab = Lab::new(&format!("{own}{main}"));
         let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
         assert_eq!(queued.verdict, verdict);
-        assert_eq!(lab.files(), 0);
+        assert_eq!(lab.files(), usize::from(verdict == Verdict::Queued));
     }
 }
