@@ -1,7 +1,7 @@
 //! Virtual aliases: one recipient becomes several.
 //!
-//! Results are expanded again until nothing changes. No address is expanded twice for the same recipient, so aliases that
-//! lead back to themselves come to an end; the limits are for those that do not.
+//! Results are expanded again until nothing changes. An address that is among its own results is not expanded again; aliases
+//! that lead back to themselves on another way meet the limits, and the message waits until they are mended.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,8 @@ impl Mapping {
         rewriter: &Rewriter,
         recipient: Address,
     ) -> Result<Vec<Address>, Refusal> {
-        let mut expansion = Expansion { id, mapping: self, results: vec![recipient], expanded: HashSet::new() };
+        let results = vec![recipient.clone()];
+        let mut expansion = Expansion { id, mapping: self, recipient, results, final_ones: HashSet::new() };
         let mut at = 0;
         while at < expansion.results.len() {
             expansion.follow(rewriter, at).await?;
@@ -37,10 +38,12 @@ impl Mapping {
 struct Expansion<'a> {
     id: &'a str,
     mapping: &'a Mapping,
+    /// What all this is for.
+    recipient: Address,
     /// Those before the one that is followed are final.
     results: Vec<Address>,
-    /// Addresses that were looked up, folded.
-    expanded: HashSet<Vec<u8>>,
+    /// Addresses that are among their own results, folded.
+    final_ones: HashSet<Vec<u8>>,
 }
 
 impl Expansion<'_> {
@@ -51,15 +54,15 @@ impl Expansion<'_> {
         let propagate = self.mapping.propagates("virtual");
         for round in 0.. {
             let Some(address) = self.results.get(at).cloned() else { return Ok(()) };
-            if !self.expanded.insert(address.folded()) {
+            if self.final_ones.contains(&address.folded()) {
                 return Ok(());
             }
             if round >= limits.recursion {
-                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map nesting for")));
+                return Err(self.unreasonable(&format!("unreasonable {parameter} map nesting for")));
             }
             let maps = &self.mapping.virtual_alias_maps;
             let Ok(found) = self.mapping.results(rewriter, maps, &address, propagate).await else {
-                self.warn(at, &format!("{parameter} map lookup problem for"));
+                self.warn(&format!("{parameter} map lookup problem for"));
                 return Err(Refusal::write());
             };
             if found.is_empty() {
@@ -67,10 +70,14 @@ impl Expansion<'_> {
             }
             if let Some(long) = found.iter().find(|result| result.as_bytes().len() > limits.length) {
                 let what = format!("unreasonable {parameter} result {long:.300}... in expansion of");
-                return Err(self.unreasonable(at, &what));
+                return Err(self.unreasonable(&what));
             }
             if self.results.len() - 1 + found.len() > limits.expansion {
-                return Err(self.unreasonable(at, &format!("unreasonable {parameter} map expansion size for")));
+                return Err(self.unreasonable(&format!("unreasonable {parameter} map expansion size for")));
+            }
+            let own = address.folded();
+            if found.iter().any(|result| result.folded() == own) {
+                self.final_ones.insert(own);
             }
             let mut found = found.into_iter();
             if let (Some(slot), Some(first)) = (self.results.get_mut(at), found.next()) {
@@ -81,13 +88,12 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    fn unreasonable(&self, at: usize, what: &str) -> Refusal {
-        self.warn(at, what);
+    fn unreasonable(&self, what: &str) -> Refusal {
+        self.warn(what);
         Refusal::alias()
     }
 
-    fn warn(&self, at: usize, what: &str) {
-        let address = self.results.get(at).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!("{}: {what} {address} -- message not accepted, try again later", self.id);
+    fn warn(&self, what: &str) {
+        tracing::warn!("{}: {what} {} -- message not accepted, try again later", self.id, self.recipient);
     }
 }

@@ -6,7 +6,7 @@
 use address::Address;
 use config::params;
 use ipc::rewrite::Context;
-use table::{AddressFind, Environment, Maps, Parents, PatternList, Strategy};
+use table::{AddressFind, Environment, Found, Maps, Parents, PatternList, Strategy};
 
 use crate::fate::Refusal;
 use crate::rewriting::Rewriter;
@@ -157,7 +157,7 @@ impl Mapping {
             if results.len() > 1 {
                 tracing::warn!("{id}: multi-valued {} entry for {address}", maps.parameter());
             }
-            if first.folded() == address.folded() {
+            if first.is_empty() || first.folded() == address.folded() {
                 return Ok(first);
             }
             address = first;
@@ -169,7 +169,8 @@ impl Mapping {
         Ok(address)
     }
 
-    /// The addresses that a table has for an address, in canonical form. None means that it has no entry.
+    /// The addresses that a table has for an address, in canonical form. None means that it has no entry; an entry without
+    /// an address is a fault.
     pub(crate) async fn results(
         &self,
         rewriter: &Rewriter,
@@ -177,8 +178,29 @@ impl Mapping {
         address: &Address,
         propagate: bool,
     ) -> Result<Vec<Address>, Failed> {
-        let found = self.find.find(maps, address.as_bytes(), Strategy::MAIL).await.map_err(|_| Failed)?;
-        let Some(found) = found else { return Ok(Vec::new()) };
+        let Some(found) = self.found(maps, address).await? else { return Ok(Vec::new()) };
+        let value = found.value.clone();
+        let results = self.addresses(rewriter, address, found, propagate).await?;
+        if results.is_empty() {
+            let (parameter, value) = (maps.parameter(), table::shown(&value));
+            tracing::warn!("{parameter} lookup of {address} returns non-address result \"{value}\"");
+            return Err(Failed);
+        }
+        Ok(results)
+    }
+
+    pub(crate) async fn found(&self, maps: &Maps, address: &Address) -> Result<Option<Found>, Failed> {
+        self.find.find(maps, address.as_bytes(), Strategy::MAIL).await.map_err(|_| Failed)
+    }
+
+    /// The addresses in what was found for an address.
+    pub(crate) async fn addresses(
+        &self,
+        rewriter: &Rewriter,
+        address: &Address,
+        found: Found,
+        propagate: bool,
+    ) -> Result<Vec<Address>, Failed> {
         // `@domain` means the same user there; the extension is part of the user then.
         if let Some(domain) = found.value.strip_prefix(b"@") {
             let same = address.at(domain.trim_ascii());
@@ -187,7 +209,8 @@ impl Mapping {
         let extension = found.extension.filter(|_| propagate).unwrap_or_default();
         let items = address::tree::parse(&found.value, usize::MAX);
         let mut results = Vec::new();
-        for result in address::tree::addresses(&items) {
+        // `<>` is an address too, that of nobody.
+        for result in items.iter().filter_map(address::tree::Item::address) {
             let result = rewriter.canonical(Context::Local, result).await.map_err(|_| Failed)?;
             results.push(with_extension(result, &extension));
         }
@@ -200,7 +223,7 @@ impl Mapping {
 pub(crate) struct Failed;
 
 fn with_extension(address: Address, extension: &[u8]) -> Address {
-    if extension.is_empty() {
+    if extension.is_empty() || address.is_empty() {
         return address;
     }
     let local = [address.local_part(), extension].concat();

@@ -79,13 +79,18 @@ impl Message {
         if maps.is_empty() || self.handling.bcc == Switch::Off {
             return Ok(None);
         }
-        let desk = &self.desk;
-        match desk.tables.mapping.results(&desk.rewriter, maps, address, false).await {
+        let (mapping, rewriter) = (&self.desk.tables.mapping, &self.desk.rewriter);
+        let results = match mapping.found(maps, address).await {
+            Ok(Some(found)) => mapping.addresses(rewriter, address, found, false).await,
+            Ok(None) => return Ok(None),
+            Err(failed) => Err(failed),
+        };
+        match results {
             Ok(results) => {
                 if results.len() > 1 {
                     tracing::warn!("{}: multi-valued {} entry for {address}", self.id, maps.parameter());
                 }
-                Ok(results.into_iter().next())
+                Ok(results.into_iter().find(|result| !result.is_empty()))
             }
             Err(_) => {
                 tracing::warn!(

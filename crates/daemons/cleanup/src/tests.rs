@@ -220,6 +220,22 @@ async fn aliases_are_expanded_and_duplicates_dropped() {
 }
 
 #[tokio::test]
+async fn aliases_may_meet_again_but_not_go_round() {
+    let lab = Lab::new(
+        "virtual_alias_maps = inline:{{top@v.test = l@v.test, r@v.test}, {l@v.test = end@v.test}, {r@v.test = end@v.test}, \
+         {end@v.test = e@x.org}, {loop@v.test = back@v.test}, {back@v.test = loop@v.test}, {none@v.test = (nobody)}}",
+    );
+    assert_eq!(lab.mail("s@b.c", &["top@v.test"], "\n").await.recipients(), ["e@x.org"]);
+    for (recipient, cause) in [("loop@v.test", Cause::Defer), ("none@v.test", Cause::Write)] {
+        let verdict = lab.mail("s@b.c", &[recipient], "\n").await.verdict;
+        assert!(
+            matches!(&verdict, Verdict::Refused { cause: found, .. } if *found == cause),
+            "{recipient}: {verdict:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn alias_limits_defer_the_message() {
     let main = "virtual_alias_expansion_limit = 3\nvirtual_alias_recursion_limit = 2\nvirtual_alias_maps = inline:{\
                 {big@v.test = a,b,c,d}, {l1@v.test = l2@v.test}, {l2@v.test = l3@v.test}, {l3@v.test = l4@v.test}}";
@@ -247,6 +263,8 @@ async fn canonical_tables_and_masquerading_rewrite_by_class() {
         "{}",
         queued.text
     );
+    let lab_of_null = Lab::new("sender_canonical_maps = inline:{{x@e.com = <>}}");
+    assert_eq!(lab_of_null.mail("x@e.com", &["y@e.com"], "\n").await.envelope.sender, b"");
     let off = Handling { mapping: Switch::Off, ..LOCAL };
     let queued = lab.send(off, &envelope("x@e.com", &["x@e.com"]), &[text.as_bytes()]).await;
     assert!(queued.text.starts_with(text.trim_end()) && queued.recipients() == ["x@e.com"]);

@@ -282,7 +282,7 @@ impl<'a> Message<'a> {
 
     fn log_check(&self, word: &str, part: Part, text: &[u8], note: &str) {
         let what = if part == Part::Body { "body" } else { "header" };
-        let text: String = table::shown(text).chars().take(200).collect();
+        let text: String = table::shown(text).chars().take(60).collect();
         let text = text.replace(|c: char| c.is_control(), "?");
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         tracing::info!("{}: {word}: {what} {text}{note}", self.queue_id);
