@@ -141,7 +141,7 @@ impl Message {
         }
         let desk = std::sync::Arc::clone(&self.desk);
         let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::write())?;
-        if self.handling.mapping == Switch::On && !sender.is_empty() {
+        if self.handling.mapping == Switch::On {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }
         self.keep(Type::Sender, sender.as_bytes());

@@ -265,6 +265,13 @@ async fn canonical_tables_and_masquerading_rewrite_by_class() {
     );
     let lab_of_null = Lab::new("sender_canonical_maps = inline:{{x@e.com = <>}}");
     assert_eq!(lab_of_null.mail("x@e.com", &["y@e.com"], "\n").await.envelope.sender, b"");
+    // Tables that are no lists of keys see the null sender too.
+    for (table, sender) in
+        [("static:s@e.com", &b"s@e.com"[..]), ("regexp:{{/./ r@e.com}}", b"r@e.com"), ("inline:{a=b}", b"")]
+    {
+        let lab = Lab::new(&format!("canonical_maps = {table}"));
+        assert_eq!(lab.mail("", &["y@e.com"], "\n").await.envelope.sender, sender, "{table}");
+    }
     let off = Handling { mapping: Switch::Off, ..LOCAL };
     let queued = lab.send(off, &envelope("x@e.com", &["x@e.com"]), &[text.as_bytes()]).await;
     assert!(queued.text.starts_with(text.trim_end()) && queued.recipients() == ["x@e.com"]);

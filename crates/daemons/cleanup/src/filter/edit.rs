@@ -105,7 +105,7 @@ impl Message {
         let desk = Arc::clone(&self.desk);
         let given = self.address_of(words.first(), "Milter request to add multi-sender");
         let mut sender = desk.rewriter.canonical(Context::Local, &given).await.map_err(|_| Refusal::write())?;
-        if self.handling.mapping == Switch::On && !sender.is_empty() {
+        if self.handling.mapping == Switch::On {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }
         let wishes = self.wishes_of_sender(words);
