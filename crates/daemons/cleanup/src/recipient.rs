@@ -168,7 +168,6 @@ impl Message {
 
     /// Writes a recipient, unless the same one is there.
     fn put_recipient(&mut self, recipient: &Address, pending: &Pending) {
-        let keeps_original = self.desk.settings.enable_original_recipient;
         let key = self.recipient_key(recipient, pending);
         let limit = self.desk.settings.duplicate_filter_limit;
         let seen = &mut self.recipients.seen;
@@ -184,7 +183,7 @@ impl Message {
         if !pending.dsn_original.is_empty() {
             record::put_attribute(records, "dsn_orig_rcpt", &pending.dsn_original);
         }
-        if keeps_original && !pending.original.is_empty() {
+        if !pending.original.is_empty() {
             record::put(records, Type::Original, &pending.original);
         }
         record::put(records, Type::Recipient, recipient.as_bytes());

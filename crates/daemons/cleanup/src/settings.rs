@@ -173,7 +173,7 @@ impl Settings {
                 unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action),
             },
             headers: HeaderSettings::new(cleanup),
-            enable_original_recipient: cleanup.enable_original_recipient,
+            enable_original_recipient: queue.enable_original_recipient,
             duplicate_filter_limit: number(cleanup.duplicate_filter_limit),
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
             delay_warning_time: params.lifetimes.delay_warning_time.as_secs(),

@@ -215,8 +215,9 @@ async fn aliases_are_expanded_and_duplicates_dropped() {
     );
     assert_eq!(queued.envelope.recipients[0].original, b"info@v.test");
     let lab = Lab::new("enable_original_recipient = no\nvirtual_alias_maps = inline:{{both@v.test = a@x.org}}");
-    let queued = lab.mail("s@b.c", &["a@x.org", "both@v.test", "A@x.org"], "\n").await;
+    let queued = lab.mail("s@b.c", &["both@v.test", "a@x.org", "A@x.org"], "\n").await;
     assert_eq!(queued.recipients(), ["a@x.org"]);
+    assert_eq!(queued.envelope.recipients[0].original, b"both@v.test");
 }
 
 #[tokio::test]

@@ -121,7 +121,8 @@ impl<'d> Errand<'_, 'd> {
         if let Some(now) = from_line {
             head = head.from_line(&state.sender, now);
         }
-        head = head.return_path(&state.sender).original(&state.recipient.original);
+        let wanted = self.office.params.common.queue.enable_original_recipient;
+        head = head.return_path(&state.sender).original(&state.recipient.original, wanted);
         let word = match place {
             Place::Command => "command",
             Place::File => "file",

@@ -238,7 +238,7 @@ impl Office {
         if flags.has('O')
             && let Some(recipient) = first
         {
-            head = head.original(&recipient.original);
+            head = head.original(&recipient.original, self.params.common.queue.enable_original_recipient);
         }
         if flags.has('D')
             && let Some(recipient) = first

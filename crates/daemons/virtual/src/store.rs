@@ -151,7 +151,7 @@ impl Errand<'_, '_> {
     /// The lines before the message.
     fn head(&self, recipient: &Recipient, head: Head) -> Vec<u8> {
         head.return_path(&self.delivery.request().message.sender)
-            .original(&recipient.original)
+            .original(&recipient.original, self.office.params.common.queue.enable_original_recipient)
             .delivered(&recipient.address)
             .into_bytes()
     }

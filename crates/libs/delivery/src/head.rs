@@ -34,10 +34,10 @@ impl Head {
         self.line(&[b"Return-Path: <", &external(sender), b">"])
     }
 
-    /// `X-Original-To:`, if an original recipient is known.
+    /// `X-Original-To:`, if an original recipient is known and wanted (`enable_original_recipient`).
     #[must_use]
-    pub fn original(self, original: &[u8]) -> Self {
-        if original.is_empty() { self } else { self.line(&[b"X-Original-To: ", &external(original)]) }
+    pub fn original(self, original: &[u8], wanted: bool) -> Self {
+        if original.is_empty() || !wanted { self } else { self.line(&[b"X-Original-To: ", &external(original)]) }
     }
 
     /// `Delivered-To:`.
@@ -68,11 +68,14 @@ mod tests {
     #[test]
     fn lines_come_as_they_are_asked_for() {
         let now = jiff::Timestamp::new(1_793_498_584, 0).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
-        let head = Head::default().from_line(b"", &now).return_path(b"").original(b"").delivered(b"a@b");
+        let head = Head::default().from_line(b"", &now).return_path(b"").original(b"", true).delivered(b"a@b");
         assert_eq!(
             String::from_utf8(head.into_bytes()).unwrap(),
             "From MAILER-DAEMON  Sun Nov  1 02:03:04 2026\nReturn-Path: <>\nDelivered-To: a@b\n"
         );
-        assert_eq!(Head::ended_by(b"\r\n").original(b"x").into_bytes(), b"X-Original-To: x\r\n");
+        assert_eq!(
+            Head::ended_by(b"\r\n").original(b"y", false).original(b"x", true).into_bytes(),
+            b"X-Original-To: x\r\n"
+        );
     }
 }

@@ -85,8 +85,6 @@ crate::params! {
         message_strip_characters: Text = "";
         /// The header that mail without any recipient header gets.
         undisclosed_recipients_header: Text = "";
-        /// Whether the recipient before rewriting is kept.
-        enable_original_recipient: Bool = "yes";
         /// How many recipients are remembered in order to find duplicates.
         duplicate_filter_limit: Int = "1000";
         /// How many Received headers mean that mail goes in a circle.

@@ -7,6 +7,8 @@ crate::params! {
         hash_queue_names: List = "deferred, defer" in 1..;
         /// How many levels of subdirectories they have.
         hash_queue_depth: Int = "1" in 1..;
+        /// Whether one recipient under several original names gets several copies, which have X-Original-To headers.
+        enable_original_recipient: Bool = "yes";
         /// How many bytes must be free for mail to be received; 0 does not look.
         queue_minfree: Size = "0";
         /// How many attributes a queue file may have.
