@@ -19,7 +19,7 @@ fn take<'a>(events: impl Iterator<Item = Event<'a>>, out: &mut Vec<u8>) {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
-            Event::HeaderEnd(_) | Event::Separator | Event::Fault(_) => {}
+            Event::HeaderEnd(_) | Event::Separator | Event::Fault(..) => {}
         }
     }
 }
