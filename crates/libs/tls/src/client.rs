@@ -144,7 +144,6 @@ impl Client {
             provider: Arc::clone(&provider),
             authorities: self.authorities.clone(),
             strictness,
-            mandatory: false,
             finding: Mutex::default(),
         });
         let builder =
@@ -291,6 +290,17 @@ mod tests {
             assert_eq!(ours.trust, expected, "{why}");
             let shown = if std::ptr::eq(client, &friends) { Trust::Untrusted } else { Trust::Anonymous };
             assert_eq!(theirs.trust, shown);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_may_show_a_certificate_of_an_old_kind() {
+        let old = Identity::read(&file("version1.pem"), &file("version1.pem")).unwrap();
+        let client = Client::new(Authorities::none(), Some(Identities::new(vec![old]).unwrap()));
+        for protocols in ["TLSv1.2", "TLSv1.3"] {
+            let policy = Policy { protocols: Protocols::parse(protocols).unwrap(), ..policy(Level::May, &[], &[]) };
+            let (_, shown) = handshake(&client, &policy).await;
+            assert_eq!((shown.trust, shown.names.subject.as_str()), (Trust::Untrusted, "old.example.org"));
         }
     }
 

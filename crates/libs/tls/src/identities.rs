@@ -2,11 +2,11 @@
 
 use crate::Error;
 use crate::material::Identity;
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, SignatureScheme};
 use std::sync::Arc;
 
 /// Certificates with their keys.
@@ -20,8 +20,13 @@ impl Identities {
     /// [`Error::Setup`]: a key is of no known kind, or does not fit its certificate.
     pub fn new(identities: Vec<Identity>) -> Result<Self, Error> {
         let provider = aws_lc_rs::default_provider();
-        let certified = |identity: Identity| CertifiedKey::from_der(identity.chain, identity.key, &provider);
-        let keys: Result<Vec<_>, _> = identities.into_iter().map(|one| certified(one).map(Arc::new)).collect();
+        let certified = |identity: Identity| {
+            let key = provider.key_provider.load_private_key(identity.key)?;
+            let certified = CertifiedKey::new(identity.chain, key);
+            if belongs(&certified) { Ok(certified) } else { Err(InconsistentKeys::KeyMismatch.into()) }
+        };
+        let keys: Result<Vec<_>, rustls::Error> =
+            identities.into_iter().map(|one| certified(one).map(Arc::new)).collect();
         Ok(Self(keys?.into()))
     }
 
@@ -32,6 +37,15 @@ impl Identities {
         };
         schemes.iter().find_map(fits).cloned()
     }
+}
+
+/// Whether a key is that of its certificate, which may be of a kind that rustls cannot read (X.509 v1) but others can.
+fn belongs(certified: &CertifiedKey) -> bool {
+    let (Some(key), Some(leaf)) = (certified.key.public_key(), certified.cert.first()) else {
+        return !certified.cert.is_empty();
+    };
+    let parsed = x509_parser::parse_x509_certificate(leaf);
+    parsed.is_ok_and(|(_, certificate)| certificate.public_key().raw == key.as_ref())
 }
 
 impl ResolvesServerCert for Identities {

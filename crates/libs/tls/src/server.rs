@@ -21,15 +21,13 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 /// A connection after the handshake.
 pub type Secured<S> = TlsStream<S>;
 
-/// Whether clients are asked for a certificate. See `smtpd_tls_ask_ccert`, `smtpd_tls_req_ccert`.
+/// Whether clients are asked for a certificate. See `smtpd_tls_ask_ccert`; who requires one looks at what was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificate {
     /// They are not.
     Ignored,
     /// They may show one.
     Asked,
-    /// They must.
-    Required,
 }
 
 /// What client certificates may have been made for. See `tls_trust_server_ccerts`.
@@ -97,15 +95,12 @@ impl Server {
         let builder = builder.with_protocol_versions(&protocols.versions())?;
         let builder = match certificate {
             ClientCertificate::Ignored => builder.with_no_client_auth(),
-            ClientCertificate::Asked | ClientCertificate::Required => {
-                builder.with_client_cert_verifier(Arc::new(Verifier {
-                    provider,
-                    authorities: authorities.clone(),
-                    strictness: Strictness::Strict,
-                    mandatory: certificate == ClientCertificate::Required,
-                    finding: std::sync::Mutex::default(),
-                }))
-            }
+            ClientCertificate::Asked => builder.with_client_cert_verifier(Arc::new(Verifier {
+                provider,
+                authorities: authorities.clone(),
+                strictness: Strictness::Strict,
+                finding: std::sync::Mutex::default(),
+            })),
         };
         let mut config = builder.with_cert_resolver(Arc::new(identities));
         config.session_storage = Arc::new(NoServerSessionStorage {});

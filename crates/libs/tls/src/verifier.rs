@@ -8,11 +8,11 @@ use crate::server::Purpose;
 use crate::summary::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether identity matters at the level in force.
@@ -37,7 +37,6 @@ pub(crate) struct Verifier {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) authorities: Authorities,
     pub(crate) strictness: Strictness,
-    pub(crate) mandatory: bool,
     pub(crate) finding: Mutex<Finding>,
 }
 
@@ -160,7 +159,7 @@ impl ClientCertVerifier for Verifier {
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.mandatory
+        false
     }
 
     fn verify_client_cert(
@@ -178,7 +177,12 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        if is_readable(leaf) {
+            verify_tls12_signature(message, leaf, signature, algorithms)
+        } else {
+            verify_with_key(message, leaf, signature, algorithms)
+        }
     }
 
     fn verify_tls13_signature(
@@ -187,10 +191,57 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        if is_readable(leaf) {
+            verify_tls13_signature(message, leaf, signature, algorithms)
+        } else {
+            verify_with_key(message, leaf, signature, algorithms)
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// Whether rustls knows this kind of certificate. It does not know X.509 v1, which `openssl x509 -req` makes.
+fn is_readable(leaf: &CertificateDer<'_>) -> bool {
+    ParsedCertificate::try_from(leaf).is_ok()
+}
+
+/// Checks that the peer holds the key of a certificate that rustls cannot read. Such a certificate is never trusted, but its
+/// digest may be listed.
+fn verify_with_key(
+    message: &[u8],
+    leaf: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let unreadable = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+    let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| unreadable())?;
+    let key = certificate.public_key();
+    let info = contents(key.raw).ok_or_else(unreadable)?;
+    let kind = contents(info).ok_or_else(unreadable)?;
+    let candidates = algorithms.mapping.iter().filter(|(scheme, _)| *scheme == signature.scheme);
+    let valid = candidates.flat_map(|(_, found)| *found).any(|algorithm| {
+        algorithm.public_key_alg_id().as_ref() == kind
+            && algorithm.verify_signature(&key.subject_public_key.data, message, signature.signature()).is_ok()
+    });
+    if valid {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature))
+    }
+}
+
+/// The contents of what DER begins with.
+fn contents(der: &[u8]) -> Option<&[u8]> {
+    let (&[_tag, length], rest) = der.split_first_chunk()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(length), rest),
+        0x81 => rest.split_first().map(|(&length, rest)| (usize::from(length), rest))?,
+        0x82 => rest.split_first_chunk().map(|(&length, rest)| (usize::from(u16::from_be_bytes(length)), rest))?,
+        _ => return None,
+    };
+    rest.get(..length)
 }

@@ -12,8 +12,8 @@ use ::tls::suites::Suites;
 use ::tls::summary::{Summary, Trust};
 use ::tls::ticket::Ring;
 use service::Fatal;
-use smtp_proto::Conn;
 use smtp_proto::conn::{self, Pace};
+use smtp_proto::{Conn, Enhanced, Reply};
 use table::environment::Values;
 use table::{Environment, Maps};
 use tracing::{info, warn};
@@ -34,7 +34,7 @@ pub(crate) struct Tls {
     pub(crate) level: Level,
     /// TLS from the first byte on.
     pub(crate) wrapped: bool,
-    asks: bool,
+    demand: Demand,
     digest: Algorithm,
     log: Log,
     /// `tls_server_sni_maps`.
@@ -76,6 +76,25 @@ impl Level {
     }
 }
 
+/// What is expected of clients in the way of certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Nothing,
+    MayShow,
+    /// Who shows no trusted one is sent away, after the handshake so that it learns why.
+    MustShow,
+}
+
+impl Demand {
+    fn of(asked: bool, required: bool, level: Level) -> Demand {
+        match (asked, required && level == Level::Encrypt) {
+            (_, true) => Demand::MustShow,
+            (true, false) => Demand::MayShow,
+            (false, false) => Demand::Nothing,
+        }
+    }
+}
+
 /// Facts for checks, logs, and the `Received:` header.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
@@ -99,6 +118,15 @@ impl Facts {
         [self.fingerprint.as_str(), self.key_fingerprint.as_str()].into_iter().filter(|key| !key.is_empty())
     }
 
+    /// What a client lacks where a trusted certificate is required.
+    fn lacks(&self) -> Option<&'static str> {
+        match (self.trusted, self.fingerprint.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some("No client certificate presented"),
+            (false, false) => Some("Client certificate not trusted"),
+        }
+    }
+
     fn new(summary: &Summary, tls: &Tls) -> Facts {
         let prints = summary.certificate.as_deref().map(|leaf| Fingerprints::of(leaf, tls.digest)).unwrap_or_default();
         Facts {
@@ -110,13 +138,13 @@ impl Facts {
             fingerprint: prints.certificate,
             key_fingerprint: prints.public_key,
             trusted: summary.trust >= Trust::Trusted,
-            received: received(summary, tls.asks),
+            received: received(summary, tls.demand),
         }
     }
 }
 
 /// The lines that `smtpd_tls_received_header` adds.
-fn received(summary: &Summary, asks: bool) -> String {
+fn received(summary: &Summary, demand: Demand) -> String {
     let text = summary.to_string();
     let mut lines = match text.split_once(" key-exchange ") {
         Some((first, rest)) => format!("\t(using {first}\n\t key-exchange {rest})\n"),
@@ -126,7 +154,7 @@ fn received(summary: &Summary, asks: bool) -> String {
         let verified = if summary.trust >= Trust::Trusted { "verified OK" } else { "not verified" };
         let names = &summary.names;
         lines.push_str(&format!("\t(Client CN \"{}\", Issuer \"{}\" ({verified}))\n", names.subject, names.issuer));
-    } else if asks {
+    } else if demand != Demand::Nothing {
         lines.push_str("\t(Client did not present a certificate)\n");
     } else {
         lines.push_str("\t(No client certificate requested)\n");
@@ -164,7 +192,7 @@ impl Tls {
             sni_maps: Maps::open("tls_server_sni_maps", &params.crypto.tls_server_sni_maps, &names_of_files),
             level,
             wrapped: tls.smtpd_tls_wrappermode,
-            asks: tls.smtpd_tls_ask_ccert || tls.smtpd_tls_req_ccert,
+            demand: Demand::of(tls.smtpd_tls_ask_ccert, tls.smtpd_tls_req_ccert, level),
             digest,
             tickets: ring.map(|ring| {
                 let caller = ipc::Caller::new(
@@ -223,10 +251,9 @@ fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option
     let server = Server::new(Setup {
         identities: Identities::new(identities)?,
         authorities,
-        certificate: match (tls.smtpd_tls_req_ccert && level == Level::Encrypt, tls.smtpd_tls_ask_ccert) {
-            (true, _) => ClientCertificate::Required,
-            (false, true) => ClientCertificate::Asked,
-            (false, false) => ClientCertificate::Ignored,
+        certificate: match Demand::of(tls.smtpd_tls_ask_ccert, tls.smtpd_tls_req_ccert, level) {
+            Demand::Nothing => ClientCertificate::Ignored,
+            Demand::MayShow | Demand::MustShow => ClientCertificate::Asked,
         },
         purpose: if params.crypto.tls_trust_server_ccerts { Purpose::Any } else { Purpose::Client },
         protocols: Protocols::parse(&list.join(" "))?,
@@ -272,7 +299,9 @@ async fn identities_of(maps: &Maps, name: &str) -> Result<Option<Identities>, St
 
 impl Session {
     /// The handshake. What was read ahead has been dropped before the client was told to begin.
-    pub(crate) async fn encrypt(&mut self) -> Result<(), conn::Error> {
+    ///
+    /// `Some`: the reply with which the session ends, for want of a certificate.
+    pub(crate) async fn encrypt(&mut self) -> Result<Option<Reply>, conn::Error> {
         let server = std::sync::Arc::clone(&self.server);
         let Some(tls) = &server.tls else { return Err(conn::Error::Lost) };
         let Some(acceptor) = &tls.server else { return Err(conn::Error::Lost) };
@@ -287,9 +316,11 @@ impl Session {
                 if tls.log == Log::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
                 }
-                self.tls = Some(Facts::new(&summary, tls));
+                let facts = Facts::new(&summary, tls);
+                let lacks = facts.lacks().filter(|_| tls.demand == Demand::MustShow);
+                self.tls = Some(facts);
                 self.conn = Conn::new(Stream::Secured(Box::new(stream)), pace);
-                Ok(())
+                Ok(lacks.map(|what| self.uncertified(what)))
             }
             Err(error) => {
                 match &error {
@@ -311,9 +342,41 @@ impl Session {
     }
 }
 
+impl Session {
+    fn uncertified(&self, what: &str) -> Reply {
+        info!("NOQUEUE: abort: TLS from {}: {what}", self.peer.namaddr);
+        let text = format!("{} Error: {what}", self.server.params.identity.myhostname);
+        Reply::new(421, Some(Enhanced(4, 7, 1)), text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_required_is_a_certificate_that_is_trusted() {
+        let print = "AB:CD".to_owned();
+        for (trusted, fingerprint, expected) in [
+            (true, print.clone(), None),
+            (false, print, Some("Client certificate not trusted")),
+            (false, String::new(), Some("No client certificate presented")),
+        ] {
+            assert_eq!(Facts { trusted, fingerprint, ..Facts::default() }.lacks(), expected);
+        }
+    }
+
+    #[test]
+    fn certificates_are_required_only_where_tls_is() {
+        for (asked, required, level, expected) in [
+            (false, true, Level::Encrypt, Demand::MustShow),
+            (true, true, Level::May, Demand::MayShow),
+            (false, true, Level::May, Demand::Nothing),
+            (true, false, Level::Encrypt, Demand::MayShow),
+        ] {
+            assert_eq!(Demand::of(asked, required, level), expected);
+        }
+    }
 
     #[test]
     fn certificates_are_found_by_name_and_domain() {

@@ -55,7 +55,6 @@ impl Session {
         self.spoken = Protocol::Smtp;
         self.login = None;
         self.impatient = false;
-        self.encrypt().await?;
-        Ok(Next::Restart)
+        Ok(self.encrypt().await?.map_or(Next::Restart, Next::Hangup))
     }
 }
