@@ -7,7 +7,7 @@ use super::transaction::Envelope;
 use super::{Admission, Next, Session};
 use crate::access::Fault;
 use crate::settings::BareNewlines;
-use crate::text::{escaped, is_header};
+use crate::text::{escaped, is_header, printable};
 use crate::verb;
 
 impl Session {
@@ -19,7 +19,10 @@ impl Session {
         }
         // A command ends at a NUL, as it does for Postfix.
         let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-        let filtered = self.filtered(line).await;
+        let filtered = match self.filtered(line).await {
+            Ok(filtered) => filtered,
+            Err(reply) => return Ok(Next::Hangup(*reply)),
+        };
         let line = filtered.as_deref().unwrap_or(line);
         self.history.heard(line);
         let (word, arguments) = command::split(line);
@@ -60,13 +63,23 @@ impl Session {
         Ok(next)
     }
 
-    /// `smtpd_command_filter`.
-    async fn filtered(&self, line: &[u8]) -> Option<Vec<u8>> {
+    /// `smtpd_command_filter`. Where it cannot be asked no command is obeyed: it may be there to hold something back.
+    async fn filtered(&self, line: &[u8]) -> Result<Option<Vec<u8>>, Box<Reply>> {
         let filter = &self.server.tables.command_filter;
         if filter.is_empty() {
-            return None;
+            return Ok(None);
         }
-        filter.lookup(line).await.ok().flatten()
+        let found = filter.lookup(line).await;
+        let peer = &self.peer.namaddr;
+        if let Ok(Some(command)) = &found {
+            info!("{peer}: replacing command \"{:.100}\" with \"{:.100}\"", printable(line), printable(command));
+        }
+        found.map_err(|_| {
+            let text = format!("{} Server local data error", self.server.params.identity.myhostname);
+            let reply = Reply::new(421, Some(Enhanced(4, 3, 0)), text);
+            info!("NOQUEUE: reject: {} from {peer}: {reply}", self.stage);
+            Box::new(reply)
+        })
     }
 
     fn is_ignored(&self, word: &[u8]) -> bool {

@@ -51,6 +51,9 @@ pub(crate) enum Trouble {
 /// Text is handed on in pieces of about this size.
 const PIECE: usize = 60 * 1024;
 
+/// The line that ends content behind DATA: a dot, CR, LF.
+const END_OF_CONTENT: u64 = 3;
+
 impl Session {
     /// Reads content behind DATA to its end.
     pub(crate) async fn receive(&mut self, envelope: &mut Envelope) -> Result<Content, conn::Error> {
@@ -68,6 +71,9 @@ impl Session {
             }
             self.conn.consume(progress.consumed);
             content.size += progress.consumed as u64;
+            if progress.end {
+                content.size = content.size.saturating_sub(END_OF_CONTENT);
+            }
             self.hand_on(envelope, &mut content, if progress.end { Place::Last } else { Place::Middle }).await;
             if progress.end {
                 content.bare = decoder.seen_bare_newline();
@@ -96,7 +102,9 @@ impl Session {
     /// Passes on what has come together, unless it is too much altogether.
     async fn hand_on(&self, envelope: &mut Envelope, content: &mut Content, place: Place) {
         let limit = self.server.params.queue.message_size_limit;
-        if limit > 0 && content.size > limit && content.trouble.is_none() {
+        // What has come of the line that ends the content is not part of it.
+        let slack = if place == Place::Last { 0 } else { END_OF_CONTENT };
+        if limit > 0 && content.size > limit.saturating_add(slack) && content.trouble.is_none() {
             warn!("{}: queue file size limit exceeded", envelope.queue_id.as_deref().unwrap_or("NOQUEUE"));
             content.trouble = Some(Trouble::TooLarge);
         }
@@ -209,7 +217,7 @@ impl Session {
             Outcome::Queued => self.queued(content, &id),
             Outcome::Posted(id) => self.queued(content, &id),
             Outcome::Said(reply) if reply.is_positive() => {
-                self.errors = 0;
+                (self.errors, self.junk) = (0, 0);
                 self.log_filter("proxy-accept", &reply, envelope);
                 Next::Reply(reply)
             }
@@ -225,7 +233,7 @@ impl Session {
     }
 
     fn queued(&mut self, content: &Content, id: &str) -> Next {
-        self.errors = 0;
+        (self.errors, self.junk) = (0, 0);
         let text = match content.framing {
             Framing::Chunks => format!("Ok: {} bytes queued as {id}", content.size),
             Framing::Dots => format!("Ok: queued as {id}"),

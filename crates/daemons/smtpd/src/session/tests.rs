@@ -94,6 +94,33 @@ fn mail(main: &str, lines: &[&str]) -> (Vec<String>, Heard) {
 }
 
 #[test]
+fn a_message_may_be_as_large_as_the_limit() {
+    for (text, expected) in [("12345678", "250 2.0.0 Taken"), ("123456789", "552 5.3.4 Error: message file too big")] {
+        let (replies, _) = mail("message_size_limit = 10\n", &["DATA", &format!("{text}\r\n.\r\n")]);
+        assert!(replies[1].starts_with(expected), "{text}: {}", replies[1]);
+    }
+}
+
+#[test]
+fn commands_without_a_purpose_count_from_the_last_message() {
+    let junk = ["NOOP"; 3];
+    let main = "smtpd_junk_command_limit = 2\nsmtpd_hard_error_limit = 2\n";
+    let (replies, _) = mail(main, &[&junk[..], &["DATA", "x\r\n.\r\n"], &junk].concat());
+    assert_eq!(replies.last().unwrap(), "250 2.0.0 Ok");
+}
+
+#[test]
+fn commands_are_filtered_or_none_is_obeyed() {
+    let heard = session("smtpd_command_filter = inline:{FOO=NOOP}\n", &["FOO", "NOOP"]);
+    assert_eq!(heard.replies[1..], ["250 2.0.0 Ok", "250 2.0.0 Ok"]);
+    heard.assert_logged("localhost[127.0.0.1]: replacing command \"FOO\" with \"NOOP\"");
+    let heard = session("smtpd_command_filter = fail:x\n", &["NOOP", "NOOP"]);
+    let refusal = "421 4.3.0 mx.test Server local data error";
+    assert_eq!(heard.replies[1..], [refusal, ""]);
+    heard.assert_logged(&format!("NOQUEUE: reject: CONNECT from localhost[127.0.0.1]: {refusal}"));
+}
+
+#[test]
 fn bare_line_feeds_are_refused_where_they_are_forbidden() {
     let main = "smtpd_forbid_bare_newline = reject\nsmtpd_forbid_bare_newline_exclusions =\n";
     let refused = "550 5.5.2 mx.test Error: bare <LF> received";
