@@ -181,7 +181,7 @@ impl Check<'_> {
                 self.discard(text, subject);
                 self.permit(word, subject, &format!("from {}", origin.table))
             }
-            action @ ("WARN" | "INFO" | "FILTER" | "HOLD" | "DELAY" | "REDIRECT" | "BCC" | "PREPEND" | "STRIP") => {
+            action @ ("WARN" | "INFO" | "FILTER" | "HOLD" | "DELAY" | "REDIRECT" | "BCC" | "PREPEND") => {
                 self.mark(action, text, origin, subject);
                 Verdict::Dunno
             }

@@ -60,9 +60,11 @@ impl Check<'_> {
         if keys.is_empty() && !self.server.params.tls.smtpd_tls_ask_ccert {
             warn!("check_ccert_access is requested, but \"smtpd_tls_ask_ccert = no\"");
         }
+        let named = self.facts.tls.map(|tls| tls.subject.clone()).filter(|subject| !subject.is_empty());
+        let name = named.unwrap_or_else(|| self.facts.peer.namaddr.clone());
         for key in keys {
             let found = maps.lookup(key.as_bytes()).await;
-            let subject = Subject { name: self.facts.peer.namaddr.clone().into(), class: "Client certificate" };
+            let subject = Subject { name: name.clone().into(), class: "Client certificate" };
             let origin = Origin { table: maps.first(), key };
             match self.conclude(found, &origin, &subject).await {
                 Verdict::Dunno => {}

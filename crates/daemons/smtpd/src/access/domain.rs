@@ -142,23 +142,23 @@ impl Check<'_> {
             }
             Existence::Unknown => {
                 let action = self.server.params.access.unknown_address_tempfail_action.clone();
-                self.temporary(&action, not_found.with_class(4), text)
+                self.temporary(&action, Refusal::policy(450, not_found.with_class(4), text))
             }
         }
     }
 
     /// What an `…_tempfail_action` says.
-    pub(crate) fn temporary(&mut self, action: &str, status: Enhanced, text: String) -> Verdict {
+    pub(crate) fn temporary(&mut self, action: &str, refusal: Refusal) -> Verdict {
         if action.eq_ignore_ascii_case("permit") {
             return Verdict::Permit;
         }
         if action.eq_ignore_ascii_case("defer_if_permit") {
-            return self.defer_if_permit(Refusal::policy(450, status, text));
+            return self.defer_if_permit(refusal);
         }
         if !action.eq_ignore_ascii_case("defer") {
             warn!("unknown tempfail action \"{action}\"");
         }
-        self.refuse(Refusal::policy(450, status, text))
+        self.refuse(refusal)
     }
 
     /// A null sender has one recipient.

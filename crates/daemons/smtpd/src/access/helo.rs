@@ -72,7 +72,7 @@ impl<'a> Check<'a> {
             }
             Existence::Unknown => {
                 let action = self.server.params.access.unknown_helo_hostname_tempfail_action.clone();
-                self.temporary(&action, Enhanced(4, 7, 1), text)
+                self.temporary(&action, Refusal::policy(450, Enhanced(4, 7, 1), text))
             }
         }
     }

@@ -128,7 +128,7 @@ impl Service {
     }
 
     /// Asks, on a kept connection if there is one.
-    async fn ask(&self, request: &str, server: &Smtpd) -> Option<String> {
+    async fn ask(&self, request: &str, server: &Smtpd) -> Option<Vec<u8>> {
         let mut attempt = 1;
         loop {
             let kept = self.take_idle();
@@ -148,7 +148,7 @@ impl Service {
         }
     }
 
-    async fn converse(&self, kept: Option<Connection>, request: &str, server: &Smtpd) -> io::Result<String> {
+    async fn converse(&self, kept: Option<Connection>, request: &str, server: &Smtpd) -> io::Result<Vec<u8>> {
         let mut connection = match kept {
             Some(connection) => connection,
             None => self.connect(server).await.inspect_err(|error| {
@@ -198,8 +198,8 @@ pub(crate) async fn connect_to(host: &str, port: u16, server: &Smtpd) -> io::Res
     Err(last)
 }
 
-/// Reads attributes up to an empty line, and returns the action among them.
-async fn read_action(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<String> {
+/// Reads attributes up to an empty line, and returns the action among them, the first if there are several.
+async fn read_action(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Vec<u8>> {
     let mut stream = stream.take(ANSWER_LIMIT);
     let (mut action, mut line) = (None, Vec::new());
     loop {
@@ -213,7 +213,7 @@ async fn read_action(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<
             return action.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "missing action attribute"));
         }
         if let Some(value) = text.strip_prefix(b"action=") {
-            action = Some(printable(value).into_owned());
+            action.get_or_insert_with(|| value.to_vec());
         }
     }
 }
@@ -245,11 +245,22 @@ fn set_option(options: &mut Defaults, option: &str) -> Result<(), String> {
 impl Check<'_> {
     pub(crate) async fn check_policy(&mut self, service: &Service, subject: &Subject<'_>) -> Verdict {
         let request = request(&self.facts, self.server, &service.options.context);
-        let action = match service.ask(&request, self.server).await {
-            Some(action) => action,
-            None => service.options.action.clone(),
-        };
+        let answer = service.ask(&request, self.server).await;
+        let action = answer.and_then(|answer| self.readable(&answer, service));
+        let action = action.unwrap_or_else(|| service.options.action.clone());
         self.act(action.trim(), &Origin { table: &service.spec, key: "policy query" }, subject).await
+    }
+}
+
+impl Check<'_> {
+    /// The answer as text, unless it has to be UTF-8 and is not.
+    fn readable(&self, answer: &[u8], service: &Service) -> Option<String> {
+        let text = printable(answer).into_owned();
+        if self.server.params.identity.smtputf8_enable && std::str::from_utf8(answer).is_err() {
+            warn!("malformed UTF-8 in policy server {} response: \"{text}\"", service.spec);
+            return None;
+        }
+        Some(text)
     }
 }
 
@@ -258,18 +269,22 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
     let peer = facts.peer;
     let (login, tls) = (facts.login, facts.tls);
     let tls_text = |pick: fn(&crate::session::tls::Facts) -> String| tls.map(pick).unwrap_or_default();
+    // Anybody can put any name into a certificate of his own.
+    let trusted = |pick: fn(&crate::session::tls::Facts) -> &String| {
+        tls.filter(|tls| tls.trusted).map(pick).cloned().unwrap_or_default()
+    };
+    let bits = tls.map_or(0, |tls| tls.bits).to_string();
     let lossy = |bytes: Option<&[u8]>| printable(bytes.unwrap_or_default()).into_owned();
     let size = facts.size.to_string();
     let instance = facts.instance.map(|instance| instance.to_string()).unwrap_or_default();
-    let count = match facts.stage {
-        "DATA" | "BDAT" | "END-OF-MESSAGE" => facts.recipients,
-        _ => 0,
-    };
+    // Policy servers know one name for both ways to send content.
+    let stage = if facts.stage == "BDAT" { "DATA" } else { facts.stage };
+    let count = if matches!(stage, "DATA" | "END-OF-MESSAGE") { facts.recipients } else { 0 };
     let count = count.to_string();
     let mut text = String::with_capacity(1024);
     for (name, value) in [
         ("request", "smtpd_access_policy"),
-        ("protocol_state", facts.stage),
+        ("protocol_state", stage),
         ("protocol_name", facts.protocol),
         ("client_address", &peer.address),
         ("client_name", &peer.name),
@@ -289,13 +304,13 @@ fn request(facts: &Facts<'_>, server: &Smtpd, context: &str) -> String {
         ("sasl_method", login.map_or("", |login| &login.method)),
         ("sasl_username", login.map_or("", |login| &login.username)),
         ("sasl_sender", login.map_or("", |login| &login.sender)),
-        ("ccert_subject", &tls_text(|tls| tls.subject.clone())),
-        ("ccert_issuer", &tls_text(|tls| tls.issuer.clone())),
+        ("ccert_subject", &trusted(|tls| &tls.subject)),
+        ("ccert_issuer", &trusted(|tls| &tls.issuer)),
         ("ccert_fingerprint", &tls_text(|tls| tls.fingerprint.clone())),
         ("ccert_pubkey_fingerprint", &tls_text(|tls| tls.key_fingerprint.clone())),
         ("encryption_protocol", &tls_text(|tls| tls.protocol.clone())),
         ("encryption_cipher", &tls_text(|tls| tls.cipher.clone())),
-        ("encryption_keysize", &tls_text(|tls| tls.bits.to_string())),
+        ("encryption_keysize", &bits),
         ("policy_context", context),
         ("compatibility_level", &server.params.identity.compatibility_level),
         ("mail_version", &server.params.identity.mail_version),
@@ -327,7 +342,8 @@ mod tests {
     #[tokio::test]
     async fn the_action_is_found() {
         let mut answer = &b"x=y\naction=DEFER_IF_PERMIT Wait\r\n\nrest"[..];
-        assert_eq!(read_action(&mut answer).await.unwrap(), "DEFER_IF_PERMIT Wait");
+        assert_eq!(read_action(&mut answer).await.unwrap(), b"DEFER_IF_PERMIT Wait");
+        assert_eq!(read_action(&mut &b"action=REJECT\naction=OK\n\n"[..]).await.unwrap(), b"REJECT");
         assert!(read_action(&mut &b"action=OK"[..]).await.is_err());
         assert!(read_action(&mut &b"\n"[..]).await.is_err());
     }

@@ -55,12 +55,8 @@ impl Check<'_> {
                 (self.server.codes.unverified_recipient_reject_code, &access.unverified_recipient_reject_reason, 1)
             }
         };
-        let text = if reason.is_empty() {
-            let kind = if code >= 500 { "undeliverable" } else { "unverified" };
-            subject.rejected(&format!("{kind} address: {text:.250}"))
-        } else {
-            subject.rejected(reason)
-        };
+        let kind = if code >= 500 { "undeliverable" } else { "unverified" };
+        let text = subject.rejected(&format!("{kind} address: {:.250}", given(reason, text)));
         self.refuse(Refusal { code, status: Enhanced(5, 1, detail), text, fault: Fault::Bounce })
     }
 
@@ -80,11 +76,16 @@ impl Check<'_> {
                 1,
             ),
         };
-        let text = if reason.is_empty() { format!("unverified address: {text:.250}") } else { reason.clone() };
+        let text = format!("unverified address: {:.250}", given(reason, text));
         let (status, text) = (Enhanced(4, 1, detail), subject.rejected(&text));
         if action.eq_ignore_ascii_case("defer") {
             return self.refuse(Refusal { code, status, text, fault: Fault::Policy });
         }
-        self.temporary(&action, status, text)
+        self.temporary(&action, Refusal::policy(code, status, text))
     }
+}
+
+/// The reason that is configured, if any, instead of what the probe has found.
+fn given<'t>(configured: &'t str, found: &'t str) -> &'t str {
+    if configured.is_empty() { found } else { configured }
 }
