@@ -183,3 +183,26 @@ fn an_address_that_cannot_be_verified_now_is_a_matter_of_policy() -> Result<()> 
     )?;
     Ok(())
 }
+
+#[test]
+fn an_address_exists_whatever_becomes_of_the_mail_behind_it() -> Result<()> {
+    let mail = Setup::new()
+        .main("smtpd_recipient_restrictions", "reject_unverified_recipient")
+        .main("address_verify_map", "")
+        .main("alias_maps", "inline:{{dead=nobody-there}}")
+        .main("virtual_alias_maps", "inline:{{both@mail.example.test=dead,nobody-there}}")
+        .start()?;
+    for (name, reply) in [
+        ("dead", "250 2.1.5 Ok"),
+        ("both", "250 2.1.5 Ok"),
+        (
+            "nobody-there",
+            "450 4.1.1 <nobody-there@mail.example.test>: Recipient address rejected: unverified address: unknown user: \"nobody-there\"",
+        ),
+    ] {
+        assert_eq!(rcpt(&mail, "c.test", "a@a.test", &format!("{name}@mail.example.test"))?, reply);
+    }
+    mail.wait_log(&["to=<dead@", "status=deliverable (aliased to nobody-there)"], 1)?;
+    mail.wait_log(&["to=<both@", "status=deliverable (aliased to multiple recipients)"], 1)?;
+    Ok(())
+}

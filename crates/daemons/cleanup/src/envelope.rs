@@ -126,6 +126,9 @@ impl Message {
             b"rewrite_context" => {
                 envelope.context = if value == b"remote" { Context::Remote } else { Context::Local };
             }
+            b"trace_flags" => {
+                envelope.probe = text().trim().parse().is_ok_and(|flags: u32| flags & ipc::verify::PROBE != 0);
+            }
             b"envelope_id" => envelope.envelope_id = text().into_owned(),
             b"encoding" => envelope.encoding = text().into_owned(),
             b"ret_flags" => envelope.ret = text().trim().parse().ok().and_then(dsn::Ret::from_bits),

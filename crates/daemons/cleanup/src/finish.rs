@@ -1,5 +1,6 @@
 //! The end of a message: the last records, and then committed, thrown away, refused or returned.
 
+use address::Address;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -193,8 +194,8 @@ impl Message {
 
     async fn note_bounce(&self, recipient: queue_file::Recipient, refusal: &Refusal) -> Result<(), Refusal> {
         let (status, reason) = refusal.detail();
-        let to = address::Address::new(recipient.address.clone());
-        let original = address::Address::new(recipient.original.clone());
+        let to = Address::new(recipient.address.clone());
+        let original = Address::new(recipient.original.clone());
         let entry = Entry {
             recipient: ipc::deliver::Recipient {
                 offset: -1,
@@ -213,6 +214,12 @@ impl Message {
             mta: String::new(),
         };
         self.ask_bounce(Request::Append { queue_id: self.id.clone(), entry }).await?;
+        self.log_outcome((&to, &original), (status, "bounced", reason));
+        Ok(())
+    }
+
+    /// The line of a recipient whose fate is decided here: its address and the original one; status, word and text.
+    pub(crate) fn log_outcome(&self, (to, original): (&Address, &Address), (dsn, status, text): (&str, &str, &str)) {
         let arrived = self.envelope.arrived.unwrap_or_default().as_microseconds();
         let line = Delivery {
             queue_id: &self.id,
@@ -223,12 +230,11 @@ impl Message {
             delays: Delays::between(arrived, 0, 0, None, jiff::Timestamp::now().as_microsecond()),
             resolution: self.desk.settings.delay_logging_resolution_limit,
             tls: None,
-            dsn: status.into(),
-            status: "bounced",
-            text: reason.into(),
+            dsn: dsn.into(),
+            status,
+            text: text.into(),
         };
         tracing::info!("{line}");
-        Ok(())
     }
 
     async fn ask_bounce(&self, request: Request) -> Result<(), Refusal> {

@@ -58,6 +58,7 @@ pub(crate) struct Desk {
     filters: Filters,
     bounce: Caller<ipc::bounce::Bounce>,
     trace: Caller<ipc::bounce::Bounce>,
+    verify: Caller<ipc::verify::Verify>,
 }
 
 /// What is opened before the jail.
@@ -97,6 +98,7 @@ impl Desk {
             spool,
             bounce: Caller::new(private(&ipc.bounce_service_name), deadline),
             trace: Caller::new(private(&ipc.trace_service_name), deadline),
+            verify: Caller::new(private(&params.verify.address_verify_service_name), deadline),
         }
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Envelope {
     /// Of the recipient that comes next.
     pub(crate) pending: Pending,
     pub(crate) client: ClientWords,
+    /// Whether this asks if its recipient exists.
+    pub(crate) probe: bool,
 }
 
 /// What precedes a recipient.
@@ -171,6 +173,7 @@ impl Message {
                 warned: false,
                 pending: Pending::default(),
                 client: ClientWords::default(),
+                probe: false,
             },
             recipients: Recipients::default(),
             content: Content::new(&desk, &handling),

@@ -110,6 +110,9 @@ impl Message {
         }
         let desk = Arc::clone(&self.desk);
         let targets = desk.tables.mapping.expand(&self.id, &desk.rewriter, recipient.clone()).await?;
+        if targets.len() > 1 && self.envelope.probe {
+            return self.answer_probe(&recipient, &pending).await;
+        }
         let is_expanded = targets.len() != 1 || targets.first() != Some(&recipient);
         if is_expanded && pending.notify.contains(Notify::SUCCESS) {
             self.trace_expansion(&recipient, &pending).await?;
@@ -120,6 +123,25 @@ impl Message {
         for target in &targets {
             self.put_recipient(target, &pending);
         }
+        Ok(())
+    }
+
+    /// An address that stands for several exists, whatever becomes of these.
+    async fn answer_probe(&mut self, recipient: &Address, pending: &Pending) -> Result<(), Refusal> {
+        let text = "aliased to multiple recipients";
+        let original = Address::new(pending.original.clone());
+        let address = if original.is_empty() { recipient } else { &original };
+        let update = ipc::verify::Request::Update {
+            address: address.as_bytes().to_vec().into(),
+            status: ipc::verify::Status::Ok,
+            text: text.to_owned(),
+        };
+        let Ok(ipc::verify::Reply::Done) = self.desk.verify.call(update).await else {
+            tracing::warn!("{}: verify service failure", self.id);
+            return Err(Refusal::write());
+        };
+        self.log_outcome((recipient, &original), ("2.0.0", "deliverable", text));
+        self.fate.discard = true;
         Ok(())
     }
 

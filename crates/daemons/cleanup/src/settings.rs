@@ -17,6 +17,7 @@ config::bundle! {
         queue: params::Queue,
         lifetimes: params::Lifetimes,
         ipc: params::Ipc,
+        verify: params::Verify,
         milter: params::Milter,
         daemon: params::Daemon,
     }

@@ -427,6 +427,29 @@ async fn a_broken_table_defers() {
 }
 
 #[tokio::test]
+async fn a_probe_of_an_address_that_stands_for_several_has_its_answer() {
+    let lab = Lab::new("virtual_alias_maps = inline:{{d@e.f = x@y.z, u@v.w}, {g@e.f = x@y.z}}");
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let listener = tokio::net::UnixListener::bind(lab.root.path().join("private/verify")).unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = move |request| {
+            told.send(request).unwrap();
+            std::future::ready(ipc::verify::Reply::Done)
+        };
+        ipc::answer::<ipc::verify::Verify, _, _>(stream, Duration::from_secs(9), answer).await
+    });
+    let mut probe = Vec::new();
+    record::put_attribute(&mut probe, "trace_flags", b"256");
+    let asked = |to| [&probe[..], &envelope("a@b.c", &[to])].concat();
+    assert_eq!(lab.send(LOCAL, &asked("d@e.f"), &[b"\n"]).await.verdict, Verdict::Discarded);
+    let status = ipc::verify::Status::Ok;
+    let (address, text) = (Bytes::from("d@e.f"), "aliased to multiple recipients".to_owned());
+    assert_eq!(heard.recv().await.unwrap(), ipc::verify::Request::Update { address, status, text });
+    assert_eq!(lab.send(LOCAL, &asked("g@e.f"), &[b"\n"]).await.recipients(), ["x@y.z"]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_committed_is_not_mail() {
     let lab = Lab::new("");
     let mut message = lab.begin(LOCAL);

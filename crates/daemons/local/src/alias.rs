@@ -47,6 +47,9 @@ impl Errand<'_, '_> {
     }
 
     fn expand(&mut self, state: &State, name: &[u8], found: &Found) -> Settled {
+        if self.is_probe() {
+            return self.sent(state, format!("aliased to {}", String::from_utf8_lossy(&found.value)));
+        }
         let mut inner = state.clone();
         inner.rights = match self.rights(found.owner) {
             Ok(rights) => rights,

@@ -74,6 +74,11 @@ impl<'d> Errand<'_, 'd> {
         }
     }
 
+    /// Whether this asks if an address exists: then it does not matter where mail for it goes from here.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.request().mode == Mode::Probe
+    }
+
     /// The message's text.
     pub(crate) fn content(&self) -> Content {
         content_of(self.delivery.file(), self.request().message.data_offset)

@@ -38,8 +38,8 @@ impl Errand<'_, '_> {
         if paths.iter().all(|path| is_missing(path)) {
             return None;
         }
-        let text = match become_user(&user, || read_first(&paths, &user)) {
-            Ok(text) => text?,
+        let (path, text) = match become_user(&user, || read_first(&paths, &user)) {
+            Ok(found) => found?,
             Err(error) => {
                 warn!("{error}");
                 return Some(self.defer(state, "cannot become user"));
@@ -51,6 +51,9 @@ impl Errand<'_, '_> {
         let tokens: Vec<_> = token::lines(&text).iter().flat_map(|line| token::parse(line)).collect();
         if tokens.is_empty() {
             return None;
+        }
+        if self.is_probe() {
+            return Some(self.sent(state, format!("forward via file: {path}")));
         }
         let mut inner = state.clone();
         inner.via = Via::Forward;
@@ -78,11 +81,11 @@ fn is_missing(path: &str) -> bool {
     matches!(std::fs::symlink_metadata(path).map_err(missing), Err(Problem::Missing))
 }
 
-/// The text of the first file that exists.
-fn read_first(paths: &[String], user: &User) -> Option<Vec<u8>> {
+/// The first file that exists, and its text.
+fn read_first<'p>(paths: &'p [String], user: &User) -> Option<(&'p str, Vec<u8>)> {
     for path in paths {
         match read(Path::new(path), user) {
-            Ok(text) => return Some(text),
+            Ok(text) => return Some((path, text)),
             Err(Problem::Missing) => {}
             Err(Problem::Unsafe(why)) => {
                 warn!("file {path} {why}");

@@ -166,8 +166,11 @@ impl Engine {
     fn place(&mut self, number: MessageNumber, routes: Vec<(Recipient, Route)>) {
         let mut groups: Vec<Group> = Vec::new();
         let mut index: HashMap<(Key<Transport<Delivery>>, Vec<u8>), usize> = HashMap::new();
+        // Who only asks gets an answer from the delivery agent.
+        let real = self.messages.get(&number).is_some_and(|active| !matches!(active.mode, Mode::Probe | Mode::Expand));
         for (mut recipient, route) in routes {
-            if route.is_discarded(&self.settings.params.identity.double_bounce_sender, &recipient.address) {
+            let sender = &self.settings.params.identity.double_bounce_sender;
+            if real && route.is_discarded(sender, &recipient.address) {
                 self.discard(number, &recipient);
                 continue;
             }

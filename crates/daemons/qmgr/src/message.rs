@@ -7,10 +7,10 @@ use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
 use ipc::bounce::Notice;
 use ipc::deliver::{self, Client, Mode, Recipient, Times};
+use ipc::verify::PROBE;
 use queue_file::{Attributes, Message, Position, QueueId, Sizes};
 
-/// Flags of the `trace_flags` attribute.
-const PROBE: u32 = 1 << 8;
+/// Other flags of the `trace_flags` attribute.
 const EXPAND: u32 = 1 << 9;
 const REPORT: u32 = 1 << 10;
 

@@ -20,8 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use table::store::{self, Purpose, Store};
 
-/// The `trace_flags` value of a probe.
-const PROBE_FLAG: &[u8] = b"256";
 /// How long a probe may take.
 const PROBE_TIME: Duration = Duration::from_secs(1000);
 const IN_PROGRESS: &str = "Address verification in progress";
@@ -183,7 +181,7 @@ impl Verify {
         let mut envelope = Vec::with_capacity(256);
         let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
         record::put_time(&mut envelope, Time { seconds, microseconds: since.subsec_micros() });
-        record::put_attribute(&mut envelope, "trace_flags", PROBE_FLAG);
+        record::put_attribute(&mut envelope, "trace_flags", ipc::verify::PROBE.to_string().as_bytes());
         record::put_attribute(&mut envelope, "rewrite_context", b"local");
         record::put(&mut envelope, Type::Sender, &self.sender.at(since.as_secs()));
         record::put(&mut envelope, Type::Recipient, address);

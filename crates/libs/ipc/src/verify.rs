@@ -14,6 +14,9 @@ impl crate::Protocol for Verify {
     type Reply = Reply;
 }
 
+/// In the `trace_flags` attribute of a message: a probe, which ends where its recipient's fate is known.
+pub const PROBE: u32 = 1 << 8;
+
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
