@@ -71,6 +71,15 @@ fn a_login_needs_no_helo_unless_that_is_required() {
 }
 
 #[test]
+fn a_login_that_nobody_could_check_may_be_tried_again() {
+    let heard = session_with_login("", &["EHLO c.test", "AUTH PLAIN AGdvbmUAeA==", JOE]);
+    let failure = "Connection lost to authentication server";
+    assert_eq!(heard.replies[2], format!("454 4.7.0 Temporary authentication failure: {failure}"));
+    heard.assert_logged(&format!("SASL PLAIN authentication failed: {failure}, sasl_username=gone"));
+    assert_eq!(heard.replies[3], "235 2.7.0 Authentication successful");
+}
+
+#[test]
 fn an_unknown_security_option_of_logins_is_fatal() {
     let main = "smtpd_sasl_type = dovecot\nsmtpd_sasl_auth_enable";
     for (rest, fatal) in [

@@ -14,6 +14,8 @@ use crate::text::printable;
 enum End {
     Success(String),
     Failure(String),
+    /// Nobody could tell.
+    Unavailable(&'static str),
     Aborted,
     TooLong,
 }
@@ -110,6 +112,12 @@ impl Session {
                 let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
                 warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
                 Next::Error(Reply::new(535, Some(Enhanced(5, 7, 8)), format!("Error: authentication failed: {reason}")))
+            }
+            End::Unavailable(reason) => {
+                let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
+                warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
+                let text = format!("Temporary authentication failure: {reason}");
+                Next::Error(Reply::new(454, Some(Enhanced(4, 7, 0)), text))
             }
             End::Aborted => {
                 warn!("{}: SASL {mechanism} authentication aborted", self.peer.namaddr);
@@ -230,5 +238,5 @@ fn note_name(mechanism: &str, response: Option<&[u8]>, name: &mut Option<String>
 
 fn broken(error: &dovecot::Error) -> End {
     warn!("SASL: {error}");
-    End::Failure("Connection lost to authentication server".to_owned())
+    End::Unavailable("Connection lost to authentication server")
 }
