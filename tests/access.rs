@@ -206,3 +206,13 @@ fn an_address_exists_whatever_becomes_of_the_mail_behind_it() -> Result<()> {
     mail.wait_log(&["to=<both@", "status=deliverable (aliased to multiple recipients)"], 1)?;
     Ok(())
 }
+
+#[test]
+fn a_list_of_good_clients_does_not_open_the_relay() -> Result<()> {
+    let mail = Setup::new()
+        .main("smtpd_relay_restrictions", "")
+        .main("smtpd_recipient_restrictions", "permit_dnswl_client wl.invalid, reject_unauth_destination")
+        .start()?;
+    assert_eq!(rcpt(&mail, "c.test", "a@a.test", "x@other.test")?, "554 5.7.1 <x@other.test>: Relay access denied");
+    Ok(())
+}

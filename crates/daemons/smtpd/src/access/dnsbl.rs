@@ -125,6 +125,10 @@ impl Pattern {
 
 impl Check<'_> {
     pub(crate) async fn check_dnsbl(&mut self, list: &List, _subject: &Subject<'_>) -> Verdict {
+        // A list of good clients does not make a relay of us, wherever it stands.
+        if list.kind.meaning == Meaning::Allow && !self.stays_here().await {
+            return Verdict::Dunno;
+        }
         let Some((what, query, subject)) = self.dnsbl_query(list).await else { return Verdict::Dunno };
         let listed = match self.server.dns.lookup(&query, Record::A).await {
             Ok(answer) => answer.addresses().any(|address| list.takes(address)),
@@ -188,7 +192,7 @@ impl Check<'_> {
 
     async fn block(&mut self, list: &List, what: &str, query: &str, subject: &Subject<'_>) -> Verdict {
         let reason = self.reason(query).await;
-        let template = self.template(&list.zone).await;
+        let Some(template) = self.template(&list.zone).await else { return self.misconfigured() };
         let code = self.server.codes.maps_rbl_reject_code;
         let facts = self.facts;
         let names = |name: &str| -> Option<Cow<'_, str>> {
@@ -222,11 +226,12 @@ impl Check<'_> {
         }
     }
 
-    async fn template(&self, zone: &str) -> String {
-        match self.server.tables.rbl_reply_maps.lookup(zone.as_bytes()).await {
-            Ok(Some(template)) => String::from_utf8_lossy(&template).into_owned(),
-            Ok(None) | Err(_) => self.server.params.access.default_rbl_reply.clone(),
-        }
+    /// `None`: it cannot be told.
+    async fn template(&self, zone: &str) -> Option<String> {
+        Some(match self.server.tables.rbl_reply_maps.lookup(zone.as_bytes()).await.ok()? {
+            Some(template) => String::from_utf8_lossy(&template).into_owned(),
+            None => self.server.params.access.default_rbl_reply.clone(),
+        })
     }
 }
 

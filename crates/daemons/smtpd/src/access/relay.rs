@@ -22,6 +22,12 @@ impl Check<'_> {
         trusted && resolved.route.class != Class::Default
     }
 
+    /// Whether the recipient, where there is one now, is one that mail is taken for from anybody.
+    pub(crate) async fn stays_here(&mut self) -> bool {
+        let Some(recipient) = self.facts.recipient.filter(|_| self.facts.stage == "RCPT") else { return true };
+        self.resolve(recipient).await.is_some_and(|resolved| self.is_authorized(&resolved))
+    }
+
     pub(crate) async fn permit_auth_destination(&mut self) -> Verdict {
         let Some(recipient) = self.facts.recipient else { return Verdict::Dunno };
         match self.resolve(recipient).await {
