@@ -216,3 +216,12 @@ fn a_list_of_good_clients_does_not_open_the_relay() -> Result<()> {
     assert_eq!(rcpt(&mail, "c.test", "a@a.test", "x@other.test")?, "554 5.7.1 <x@other.test>: Relay access denied");
     Ok(())
 }
+
+#[test]
+fn a_table_of_recipients_that_fails_is_trouble_with_data() -> Result<()> {
+    let mail = setup().main("local_recipient_maps", "fail:x").main("notify_classes", "data").start()?;
+    let reply = "451 4.3.0 <a@mail.example.test>: Temporary lookup failure";
+    assert_eq!(rcpt(&mail, "c.test", "x@y.test", "a@mail.example.test")?, reply);
+    mail.wait_log(&["from=<double-bounce@"], 1)?;
+    Ok(())
+}

@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     Software,
     /// Something is missing for the moment.
     Resource,
+    /// A table of recipients, domains or the like cannot be read now; nothing that postmaster is told unasked.
+    Data,
 }
 
 impl Refusal {

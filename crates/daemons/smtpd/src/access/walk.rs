@@ -208,7 +208,7 @@ impl<'a> Check<'a> {
             code: 451,
             status: Enhanced(4, 3, 0),
             text: format!("<{}>: Temporary lookup failure", crate::text::printable(name)),
-            fault: Fault::Resource,
+            fault: Fault::Data,
         })
     }
 
@@ -235,7 +235,7 @@ impl<'a> Check<'a> {
     /// Refuses, unless it was asked to warn only.
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> Verdict {
         let mut refusal = refusal.checked();
-        if self.warn && !matches!(refusal.fault, Fault::Software | Fault::Resource) {
+        if self.warn && !matches!(refusal.fault, Fault::Software | Fault::Resource | Fault::Data) {
             self.facts.log("reject_warning", &refusal.reply().logged());
             return Verdict::Dunno;
         }

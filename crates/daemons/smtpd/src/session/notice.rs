@@ -58,6 +58,7 @@ fn class(fault: Fault) -> &'static str {
         Fault::Protocol => "protocol",
         Fault::Software => "software",
         Fault::Resource => "resource",
+        Fault::Data => "data",
     }
 }
 
