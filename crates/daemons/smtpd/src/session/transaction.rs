@@ -8,6 +8,7 @@ use smtp_proto::parameter::Body;
 
 use crate::access::{Actions, Deferral};
 use crate::sink::Sink;
+use crate::text::external;
 
 /// Where the session stands. DATA cannot see a missing sender: it would have to be in a state that has none.
 #[derive(Debug, Default)]
@@ -89,6 +90,36 @@ pub(crate) struct Sender {
     pub(crate) auth: Option<String>,
 }
 
+impl Sender {
+    /// MAIL for a filter before the queue: with all that the client said.
+    pub(crate) fn command(&self) -> String {
+        let mut mail = format!("MAIL FROM:<{}>", external(&self.address));
+        let mut add = |name: &str, value: &str| mail.extend([" ", name, value]);
+        if self.size > 0 {
+            add("SIZE=", &self.size.to_string());
+        }
+        if let Some(body) = self.body {
+            add("BODY=", body.name());
+        }
+        if self.smtputf8 {
+            add("SMTPUTF8", "");
+        }
+        if let Some(ret) = self.ret {
+            add("RET=", &ret.to_string());
+        }
+        if let Some(id) = &self.envelope_id {
+            add("ENVID=", &dsn::xtext::encode(id));
+        }
+        if let Some(auth) = &self.auth {
+            add("AUTH=", auth);
+        }
+        if let Some(delimiters) = &self.verp {
+            add("XVERP=", delimiters);
+        }
+        mail
+    }
+}
+
 /// What RCPT has said.
 #[derive(Debug, Default)]
 pub(crate) struct Recipients {
@@ -105,4 +136,27 @@ pub(crate) struct Chunks {
     pub(crate) content: super::content::Content,
     /// Bytes on the wire so far.
     pub(crate) total: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_told_all_that_the_client_said() {
+        let bare = Sender { address: b"a b@x.test".to_vec(), ..Sender::default() };
+        assert_eq!(bare.command(), "MAIL FROM:<\"a b\"@x.test>");
+        let full = Sender {
+            address: Vec::new(),
+            size: 9,
+            body: Some(Body::EightBitMime),
+            smtputf8: true,
+            ret: Some(Ret::Hdrs),
+            envelope_id: Some(b"a+b".to_vec()),
+            verp: Some("+=".to_owned()),
+            auth: Some("c+40d".to_owned()),
+        };
+        let words = "SIZE=9 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb AUTH=c+40d XVERP=+=";
+        assert_eq!(full.command(), format!("MAIL FROM:<> {words}"));
+    }
 }

@@ -14,7 +14,7 @@ use crate::session::transaction::{Envelope, Transaction};
 use crate::session::{Next, Session, faults_of};
 use crate::settings::ProxySpeed;
 use crate::sink::{Broken, Sink, held, proxy, submission, write_error};
-use crate::text::{external, printable};
+use crate::text::printable;
 
 /// What RCPT says.
 struct Recipient {
@@ -225,17 +225,7 @@ impl Session {
     }
 
     async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Reply> {
-        let sender = &envelope.sender;
-        let mut mail = format!("MAIL FROM:<{}>", external(&sender.address));
-        if sender.size > 0 {
-            mail.push_str(&format!(" SIZE={}", sender.size));
-        }
-        if let Some(body) = sender.body {
-            mail.push_str(&format!(" BODY={}", body.name()));
-        }
-        if sender.smtputf8 {
-            mail.push_str(" SMTPUTF8");
-        }
+        let mail = envelope.sender.command();
         let attributes = self.forward_attributes();
         if self.server.settings.proxy_speed == ProxySpeed::Adjusted {
             return Ok(Sink::Held(Box::new(held::Held::new(Arc::clone(&self.server), attributes, mail.into_bytes()))));
