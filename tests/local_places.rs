@@ -47,6 +47,37 @@ fn logged(mail: &Instance, cases: &[(&str, &[&str])]) -> Result<()> {
 }
 
 #[test]
+fn a_sender_writes_nothing_into_commands_and_routes() -> Result<()> {
+    let rules = "/^(.*)-echo$/ \"|echo $1; exit 1\"\n/^plain-echo$/ \"|exit 77\"\n";
+    let mut mail = Setup::new()
+        .main("alias_maps", "regexp:{root}/etc/rules")
+        .main("mailbox_transport_maps", "regexp:{root}/etc/routes")
+        .main("transport_maps", "pcre:{root}/etc/routes")
+        .main("local_recipient_maps", "")
+        .create()?;
+    fs::write(mail.root.join("etc/rules"), rules)?;
+    let routes =
+        format!("/^(.*)@remote.example$/ error:$1\n/@remote.example$/ error:fixed\n/^({})$/ error:$1\n", mail.user);
+    fs::write(mail.root.join("etc/routes"), routes)?;
+    mail.start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("MAIL FROM:<>", 250)?;
+    client.say("RCPT TO:<a@remote.example>", 550)?;
+    mail.wait_log(&["NOQUEUE: reject: RCPT", "fixed; from=<> to=<a@remote.example>"], 1)?;
+    logged(
+        &mail,
+        &[
+            ("evil-echo", &["to=<evil-echo@", "status=bounced (unknown user: \"evil-echo\")"]),
+            ("plain-echo", &["to=<plain-echo@", "status=bounced (permission denied)"]),
+            (&mail.user, &["status=sent (delivered to mailbox)"]),
+        ],
+    )?;
+    mail.wait_log(&["etc/rules, line 1: regular expression substitution is not allowed: skipping this rule"], 1)?;
+    Ok(())
+}
+
+#[test]
 fn luser_relay_is_one_address_whatever_a_sender_writes() -> Result<()> {
     let hop = NextHop::open()?;
     let relay = format!("[127.0.0.1]:{}", hop.port);

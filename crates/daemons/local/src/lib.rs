@@ -27,6 +27,7 @@ use ipc::rewrite::Rewrite;
 use privsep::User;
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
+use table::environment::Trust;
 use table::{Environment, Maps};
 
 use delivery::mailbox::{Kept, Locking, check_limit};
@@ -95,15 +96,17 @@ impl Solo for Local {
 
     fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
         let environment = Environment::of(&outside.source);
-        let open = |name: &str, list: &[String]| Maps::open(name, list, &environment);
+        let commands = |name: &str, list: &[String]| Maps::open_paranoid(name, list, &environment);
+        let verbatim = Environment { trust: Trust::Verbatim, ..environment.clone() };
+        let routes = |name: &str, list: &[String]| Maps::open(name, list, &verbatim);
         let local = &params.local;
         let largest = params.common.queue.message_size_limit;
         check_limit("mailbox_size_limit", local.mailbox_size_limit, largest)?;
         let tables = Tables {
-            aliases: open("alias_maps", &local.alias_maps),
-            mailbox_commands: open("mailbox_command_maps", &local.mailbox_command_maps),
-            mailbox_transports: open("mailbox_transport_maps", &local.mailbox_transport_maps),
-            fallback_transports: open("fallback_transport_maps", &local.fallback_transport_maps),
+            aliases: commands("alias_maps", &local.alias_maps),
+            mailbox_commands: commands("mailbox_command_maps", &local.mailbox_command_maps),
+            mailbox_transports: routes("mailbox_transport_maps", &local.mailbox_transport_maps),
+            fallback_transports: routes("fallback_transport_maps", &local.fallback_transport_maps),
         };
         let ipc = &params.common.ipc;
         let filter =

@@ -66,9 +66,8 @@ impl Solo for Virtual {
         }
         let limit = mailbox.virtual_mailbox_limit;
         delivery::mailbox::check_limit("virtual_mailbox_limit", limit, common.queue.message_size_limit)?;
-        let environment =
-            Environment { trust: table::environment::Trust::Paranoid, ..Environment::of(&outside.source) };
-        let open = |name: &str, list: &[String]| Maps::open(name, &direct(list), &environment);
+        let environment = Environment::of(&outside.source);
+        let open = |name: &str, list: &[String]| Maps::open_paranoid(name, list, &environment);
         let tables = Tables {
             mailboxes: open("virtual_mailbox_maps", &params.rewrite.virtual_mailbox_maps),
             uids: open("virtual_uid_maps", &params.mailbox.virtual_uid_maps),
@@ -111,9 +110,4 @@ impl solo::Agent for Office {
             errand.deliver(recipient);
         }
     }
-}
-
-/// Tables that decide about users are read without a go-between.
-fn direct(list: &[String]) -> Vec<String> {
-    list.iter().map(|spec| spec.strip_prefix("proxy:").unwrap_or(spec).to_owned()).collect()
 }

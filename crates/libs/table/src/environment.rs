@@ -115,8 +115,10 @@ pub enum Text {
 /// What the table decides about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Addresses, routes, access.
+    /// Addresses, access.
     Ordinary,
+    /// Which program gets the mail and where it sends it (`transport_maps`): no text of the key may get into the result.
+    Verbatim,
     /// Which commands are run as whom (`alias_maps`): no text of the key may get into the result, and no
     /// unprivileged server may answer.
     Paranoid,

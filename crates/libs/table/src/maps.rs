@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::environment::Trust;
 use crate::{Answer, Environment, Error, Keys, Owner, Table, open};
 
 /// Which tables of the list are asked.
@@ -30,6 +31,13 @@ impl Maps {
     pub fn open<S: AsRef<str>>(parameter: &str, specs: &[S], environment: &Environment) -> Self {
         let member = |spec: &S| Member { spec: spec.as_ref().to_owned(), table: open(spec.as_ref(), environment) };
         Self { parameter: parameter.to_owned(), members: specs.iter().map(member).collect() }
+    }
+
+    /// The same for tables that decide what is run, and as whom. They are read without a go-between.
+    pub fn open_paranoid<S: AsRef<str>>(parameter: &str, specs: &[S], environment: &Environment) -> Self {
+        let environment = Environment { trust: Trust::Paranoid, ..environment.clone() };
+        let direct = |spec: &S| spec.as_ref().strip_prefix("proxy:").unwrap_or(spec.as_ref()).to_owned();
+        Self::open(parameter, &specs.iter().map(direct).collect::<Vec<_>>(), &environment)
     }
 
     /// No tables.

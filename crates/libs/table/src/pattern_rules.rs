@@ -160,7 +160,7 @@ impl<E: Engine> Reader<'_, E> {
         if groups == Groups::Used && written.negated {
             return Err("$number found in negative match replacement text: skipping this rule".to_owned());
         }
-        if groups == Groups::Used && self.trust == Trust::Paranoid {
+        if groups == Groups::Used && self.trust != Trust::Ordinary {
             return Err("regular expression substitution is not allowed: skipping this rule".to_owned());
         }
         let engine = E::compile(written.pattern, &written.flags, groups)?;
