@@ -92,7 +92,7 @@ fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
         let doing = if finished.input.is_ok() { "read" } else { "write" };
         tracing::warn!("pipe_command_{doing}: {doing} time limit exceeded");
         let text = format!("Command time limit exceeded: \"{name}\"");
-        return Err(failure(Status::permanent(3, 0), &text, &output));
+        return Err(quoted(failure(Status::permanent(3, 0), &text, &output), &output, SOFTWARE));
     };
     if status.success() {
         return match &finished.input {
@@ -108,8 +108,28 @@ fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
             let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: rest.to_owned() };
             Err(Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) }))
         }
-        Some(_) | None => Err(failure(code, &text, &output)),
+        Some(_) | None => {
+            let detail = failure(code, &text, &output);
+            Err(match status.code() {
+                None => quoted(detail, &output, SOFTWARE),
+                Some(number) if EXIT_CODES.iter().all(|(known, _, _)| *known != number) => {
+                    quoted(detail, &output, &format!("unknown mail system error {number}"))
+                }
+                Some(_) => detail,
+            })
+        }
     }
+}
+
+/// What sysexits(3) says of a command that was ended.
+const SOFTWARE: &str = "internal software error";
+
+/// Quotes a command that said nothing with the meaning of its end.
+fn quoted(mut detail: Box<Detail>, output: &str, meaning: &str) -> Box<Detail> {
+    if let Some(diagnostic) = detail.diagnostic.as_mut().filter(|_| output.is_empty()) {
+        meaning.clone_into(&mut diagnostic.text);
+    }
+    detail
 }
 
 fn meaning(status: ExitStatus, name: &str) -> (Status, String) {
@@ -191,6 +211,15 @@ mod tests {
             let detail = judge(&finished(raw, output), "x").unwrap_err();
             assert_eq!((&*detail.status.to_string(), &*detail.reason), (status, reason));
             assert_eq!(detail.diagnostic.unwrap().kind, "x-unix");
+        }
+        for (raw, output, said) in [
+            (1 << 8, "", "unknown mail system error 1"),
+            (1 << 8, "why", "why"),
+            (67 << 8, "", "user unknown"),
+            (9, "", "internal software error"),
+        ] {
+            let detail = judge(&finished(raw, output), "x").unwrap_err();
+            assert_eq!(detail.diagnostic.unwrap().text, said);
         }
         assert_eq!(judge(&finished(0, "chatter\n"), "x"), Ok("chatter".to_owned()));
         assert_eq!(clean(b"\xff\x80 x\tJ\xc3\xb6\xc3"), "__ x J\u{f6}_");
