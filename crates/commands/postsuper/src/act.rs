@@ -41,7 +41,7 @@ pub(crate) struct Counts {
 }
 
 impl Act {
-    /// All, in the order in which they are done.
+    /// All, in the order in which they are done to all messages of a queue.
     pub(crate) const IN_ORDER: [Self; 6] =
         [Self::Requeue, Self::Delete, Self::Expire, Self::ExpireAndRelease, Self::Hold, Self::Release];
 

@@ -64,12 +64,7 @@ fn carry_out_all(spool: &Spool, options: &Options, counts: &mut Counts) -> Resul
     if options.structure.is_some() || options.purge {
         structure::check(spool, options, counts)?;
     }
-    for act in Act::IN_ORDER {
-        for which in options.wanted(act) {
-            carry_out(spool, act, which, options, counts)?;
-        }
-    }
-    Ok(())
+    options.wanted().try_for_each(|(act, which)| carry_out(spool, *act, which, options, counts))
 }
 
 fn carry_out(spool: &Spool, act: Act, which: &Which, options: &Options, counts: &mut Counts) -> Result<(), Fatal> {

@@ -52,9 +52,9 @@ impl Options {
             (false, true) => Some(Names::Short),
             (false, false) => None,
         };
-        for act in Act::IN_ORDER {
-            let values = parsed.given.iter().filter(|(letter, _)| *letter == act.letter());
-            for value in values.filter_map(|(_, value)| value.as_deref()) {
+        for (letter, value) in &parsed.given {
+            let act = Act::IN_ORDER.into_iter().find(|act| act.letter() == *letter);
+            if let (Some(act), Some(value)) = (act, value) {
                 options.ask(act, value);
             }
         }
@@ -82,9 +82,11 @@ impl Options {
         }
     }
 
-    /// What is to be done in this way.
-    pub(crate) fn wanted(&self, act: Act) -> impl Iterator<Item = &Which> {
-        self.asked.iter().filter(move |(found, _)| *found == act).map(|(_, which)| which)
+    /// What is to be done, in its order: to messages that are named as the command line has it, then to all.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &(Act, Which)> {
+        let named = self.asked.iter().filter(|(_, which)| *which != Which::All);
+        let all = |act| self.asked.iter().filter(move |(found, which)| (*found, which) == (act, &Which::All));
+        named.chain(Act::IN_ORDER.into_iter().flat_map(all))
     }
 
     /// Whether this was asked for at all.
@@ -129,4 +131,24 @@ fn usage(name: &str) -> Fatal {
          [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] \
          [-s (structure fix)] [-S (redundant structure fix)][-v (verbose)] [queue...]"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_are_named_come_first_and_in_the_order_of_the_command_line() {
+        let words = ["-f", "ALL", "-H", "3CCE398E1B0", "-r", "ALL", "-h", "3CCE398E1B0", "-d", "-"];
+        let options = Options::parse("postsuper", &words.map(str::to_owned)).unwrap();
+        let id = || Which::One(QueueId::parse("3CCE398E1B0").unwrap());
+        let expected = [
+            (Act::Release, id()),
+            (Act::Hold, id()),
+            (Act::Delete, Which::Listed),
+            (Act::Requeue, Which::All),
+            (Act::ExpireAndRelease, Which::All),
+        ];
+        assert!(options.wanted().eq(&expected), "{options:?}");
+    }
 }
