@@ -210,7 +210,7 @@ pub(crate) fn parameter(argument: &str) -> Option<(String, String)> {
 /// A word in the form in which it is shown: in braces only where it needs them.
 pub(crate) fn normal(word: &str) -> String {
     let Some(inner) = word.strip_prefix('{') else {
-        return word.to_owned();
+        return if word.contains([' ', '\t']) { format!("{{{word}}}") } else { word.to_owned() };
     };
     let inner = inner.rsplit_once('}').map_or(inner, |(inner, _)| inner).trim();
     let inner = match split(inner) {
@@ -285,6 +285,13 @@ mod tests {
         assert_eq!(pipe.parameters(), []);
         pipe.set_parameter("a", "b");
         assert_eq!(pipe.arguments, ["-o", "a=b", "flags=F", "argv=x", "-o", "y=z"]);
+    }
+
+    #[test]
+    fn values_with_braces_inside_are_shown_in_braces() {
+        let smtp = service("smtp inet n - y - - smtpd -o x=inline:{ {a = b}, c=d } -o y=a{b}c");
+        assert_eq!(smtp.arguments, ["-o", "{x=inline:{ {a = b}, c=d }}", "-o", "y=a{b}c"]);
+        assert_eq!(smtp.parameters().first().map(|(_, value)| &**value), Some("inline:{ {a = b}, c=d }"));
     }
 
     #[test]

@@ -246,7 +246,7 @@ pub fn overrides(arguments: &[String]) -> Result<Vec<(String, String)>, String> 
     Ok(pairs)
 }
 
-/// The words of a logical line, braces and all.
+/// The words of a logical line, braces and all. Wherever a brace opens, the word goes on to where it closes.
 #[must_use]
 pub fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -260,7 +260,7 @@ pub fn words(line: &str) -> Vec<String> {
                 }
                 continue;
             }
-            '{' if word.is_empty() || depth > 0 => depth += 1,
+            '{' => depth += 1,
             '}' => depth = depth.saturating_sub(1),
             _ => {}
         }

@@ -26,6 +26,14 @@ fn columns_and_arguments_are_understood() {
 }
 
 #[test]
+fn braces_keep_words_together_anywhere() {
+    let line = "a inet n - n - - smtpd -o x=inline:{ {a = b}, c=d } -o y=p{q r}s }t {u v}";
+    let entry = &parse(&format!("{line}\n")).unwrap().entries[0];
+    assert_eq!(entry.arguments, ["-o", "x=inline:{ {a = b}, c=d }", "-o", "y=p{q r}s", "}t", "u v"]);
+    assert_eq!(parse("a unix - - n - - b c={d e\n").unwrap().entries[0].arguments, ["c={d e"]);
+}
+
+#[test]
 fn errors_carry_file_and_line() {
     let table = [
         ("smtp", "missing \"transport type\" field"),
