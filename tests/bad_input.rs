@@ -80,6 +80,16 @@ fn a_program_that_is_not_there_is_named_and_the_rest_works() -> Result<()> {
 }
 
 #[test]
+fn a_restriction_that_is_cut_at_a_blank_serves_nobody() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let restriction = "smtpd_client_restrictions=permit_mynetworks, reject";
+    let mut mail = Setup::new().master(&format!("127.0.0.1:{port} inet n - n - - smtpd -o {restriction}")).start()?;
+    std::net::TcpStream::connect(("127.0.0.1", port))?;
+    mail.wait_log(&["smtpd[", "fatal: unexpected command-line argument: reject"], 1)?;
+    mail.stop()
+}
+
+#[test]
 fn a_missing_or_unreadable_table_defers_and_says_so() -> Result<()> {
     let mail = Setup::new()
         .main("smtpd_recipient_restrictions", "check_recipient_access texthash:{root}/etc/access, permit")

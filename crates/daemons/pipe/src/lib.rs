@@ -61,6 +61,7 @@ pub struct Pipe {
 
 impl Solo for Pipe {
     const NAME: &'static str = "pipe";
+    const OPERANDS: service::Operands = service::Operands::Taken;
     type Params = Params;
 
     fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {

@@ -30,6 +30,7 @@ struct Attributes {
 
 impl Solo for Spawn {
     const NAME: &'static str = "spawn";
+    const OPERANDS: service::Operands = service::Operands::Taken;
     type Params = params::Layout;
 
     fn start(layout: params::Layout, outside: Outside, _: &Life) -> Result<Self, Fatal> {

@@ -18,6 +18,25 @@ pub enum Kind {
     UnixDgram,
 }
 
+/// Whether a daemon has arguments behind its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operands {
+    /// None. One that is there is a mistake: the rest of a value with a blank in it, more often than not.
+    Refused,
+    /// `name=value` pairs, and a command.
+    Taken,
+}
+
+impl Operands {
+    /// Refuses arguments to a daemon that has none.
+    pub(crate) fn judge(self, rest: &[String]) -> Result<(), Fatal> {
+        match (self, rest) {
+            (Self::Refused, [first, ..]) => Err(Fatal::new(format!("unexpected command-line argument: {first}"))),
+            (Self::Refused, []) | (Self::Taken, _) => Ok(()),
+        }
+    }
+}
+
 /// The arguments, parsed.
 #[derive(Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one letter of the command line")]
@@ -142,6 +161,14 @@ mod tests {
                 rest: vec!["user=x".into(), "-argv".into()],
             }
         );
+    }
+
+    #[test]
+    fn only_some_daemons_have_arguments_behind_their_options() {
+        let rest = parse("-o|smtpd_client_restrictions=permit_mynetworks,|reject").unwrap().rest;
+        let refused = Operands::Refused.judge(&rest).unwrap_err();
+        assert_eq!(refused.to_string(), "unexpected command-line argument: reject");
+        assert!(Operands::Taken.judge(&rest).is_ok() && Operands::Refused.judge(&[]).is_ok());
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod turns;
 mod waker;
 mod watchdog;
 
-pub use arguments::Kind;
+pub use arguments::{Kind, Operands};
 pub use client::{Client, Stream};
 pub use disk::{disk, file, sync};
 pub use life::Life;

@@ -3,7 +3,7 @@
 
 use crate::birth::{self, Birth};
 use crate::watchdog::Watchdog;
-use crate::{Fatal, Kind, Outside};
+use crate::{Fatal, Kind, Operands, Outside};
 use config::Group;
 use ipc::blocking::Channel;
 use ipc::master::{Order, Status};
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 pub trait Solo: Sized {
     /// The program's name.
     const NAME: &'static str;
+    /// Whether it has arguments behind its options.
+    const OPERANDS: Operands = Operands::Refused;
     /// All parameters that this daemon may know.
     type Params: Group;
 
@@ -77,6 +79,7 @@ pub fn run<S: Solo>() -> ExitCode {
 
 fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
     birth.require_rights()?;
+    S::OPERANDS.judge(&birth.outside.arguments)?;
     let params: S::Params = birth.outside.source.get()?;
     let daemon = &birth.params.daemon;
     let (max_idle, max_use) = (daemon.max_idle, u64::try_from(daemon.max_use).unwrap_or(u64::MAX));
