@@ -108,9 +108,21 @@ fn a_missing_or_unreadable_table_defers_and_says_so() -> Result<()> {
         let reply = client.command("RCPT TO:<postmaster@mail.example.test>")?;
         assert_eq!(reply.code, 451, "{reply:?}");
         mail.wait_log(&["etc/access"], 1)?;
+        if !unreadable {
+            fs::write(&table, "postmaster@mail.example.test REJECT found\n")?;
+            mail.wait("a process that finds the table", || is_refused(mail.port).unwrap_or(false))?;
+        }
         mail.stop()?;
     }
     Ok(())
+}
+
+/// Whether the table has been read.
+fn is_refused(port: u16) -> Result<bool> {
+    let mut client = Client::connect(port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    Ok(client.command("RCPT TO:<postmaster@mail.example.test>")?.text().contains("found"))
 }
 
 /// Commands that no client should send, and what they get.

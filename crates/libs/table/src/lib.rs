@@ -7,6 +7,7 @@
 
 mod address_find;
 mod blocking;
+mod broken;
 pub mod checks;
 mod client;
 pub mod environment;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::broken::Broken;
 use crate::environment::Trust;
 use crate::{Answer, Environment, Error, Keys, Owner, Table, open};
 
@@ -16,7 +17,7 @@ pub enum Scope {
 
 struct Member {
     spec: String,
-    table: Result<Box<dyn Table>, Error>,
+    table: Result<Box<dyn Table>, Broken>,
 }
 
 /// The tables of one parameter. A table that could not be opened makes look-ups fail that get as far.
@@ -29,7 +30,10 @@ pub struct Maps {
 impl Maps {
     /// Opens the tables that a parameter names. What cannot be opened is reported when it is asked.
     pub fn open<S: AsRef<str>>(parameter: &str, specs: &[S], environment: &Environment) -> Self {
-        let member = |spec: &S| Member { spec: spec.as_ref().to_owned(), table: open(spec.as_ref(), environment) };
+        let member = |spec: &S| {
+            let spec = spec.as_ref();
+            Member { spec: spec.to_owned(), table: open(spec, environment).map_err(Broken::from) }
+        };
         Self { parameter: parameter.to_owned(), members: specs.iter().map(member).collect() }
     }
 
@@ -123,14 +127,18 @@ impl Maps {
         Error::config(&member.spec, "empty string result")
     }
 
-    /// Whether a file behind a table has changed, so that the process has to retire.
+    /// Whether a file behind a table has changed, or one that was missing may be there, so that the process has to
+    /// retire.
     pub fn changed(&self) -> bool {
-        self.members.iter().any(|member| member.table.as_ref().is_ok_and(|table| table.changed()))
+        self.members.iter().any(|member| match &member.table {
+            Ok(table) => table.changed(),
+            Err(broken) => broken.is_due(),
+        })
     }
 
     /// Tables that could not be opened, for programs that want to say so at once.
     pub fn problems(&self) -> impl Iterator<Item = &Error> {
-        self.members.iter().filter_map(|member| member.table.as_ref().err())
+        self.members.iter().filter_map(|member| member.table.as_ref().err().map(|broken| &broken.error))
     }
 }
 
@@ -149,7 +157,7 @@ impl Member {
     fn opened(&self) -> Result<&dyn Table, Error> {
         match &self.table {
             Ok(table) => Ok(table.as_ref()),
-            Err(error) => {
+            Err(Broken { error, .. }) => {
                 tracing::warn!("{} is unavailable. {error}", self.spec);
                 Err(error.clone())
             }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::broken::Broken;
 use crate::error::system_text;
 use crate::network::Network;
 use crate::opening::open;
@@ -55,7 +56,7 @@ enum Pattern {
         table: Box<dyn Table>,
     },
     /// A file or table that cannot be opened: whoever gets as far has no answer.
-    Broken(Error),
+    Broken(Broken),
 }
 
 const MAX_FILES_DEEP: usize = 20;
@@ -117,12 +118,13 @@ impl PatternList {
         self.matches(&Subject { name: Some(&name), address: Some(&address), ..Subject::default() }).await
     }
 
-    /// Whether a file behind the list has changed.
+    /// Whether a file behind the list has changed, or one that was missing may be there.
     pub fn changed(&self) -> bool {
         self.files.iter().any(Watched::changed)
             || self.items.iter().any(|item| match &item.pattern {
                 Pattern::Table { table, .. } => table.changed(),
-                Pattern::Text { .. } | Pattern::Broken(_) => false,
+                Pattern::Broken(broken) => broken.is_due(),
+                Pattern::Text { .. } => false,
             })
     }
 
@@ -142,7 +144,7 @@ impl PatternList {
                         return Err(error);
                     }
                 },
-                Pattern::Broken(error) => {
+                Pattern::Broken(Broken { error, .. }) => {
                     tracing::warn!("{}: {} is unavailable. {error}", self.parameter, error.table);
                     return Err(error.clone());
                 }
@@ -281,7 +283,7 @@ impl Reader<'_> {
         if item.contains(':') && !item.starts_with('[') && !is_ipv6(item) {
             return match open(item, self.environment) {
                 Ok(table) => Pattern::Table { spec: item.to_owned(), table },
-                Err(error) => Pattern::Broken(error),
+                Err(error) => Pattern::Broken(error.into()),
             };
         }
         let text = String::from_utf8(fold(item.as_bytes()).into_owned()).unwrap_or_default();
@@ -292,7 +294,7 @@ impl Reader<'_> {
     fn file(&mut self, path: &str, verdict: bool, depth: usize) {
         if depth >= MAX_FILES_DEEP {
             let reason = format!("{path}: too many files within files");
-            self.items.push(Item { verdict, pattern: Pattern::Broken(Error::config(path, reason)) });
+            self.items.push(Item { verdict, pattern: Pattern::Broken(Error::config(path, reason).into()) });
             return;
         }
         match Watched::read(Path::new(path)) {
@@ -305,7 +307,7 @@ impl Reader<'_> {
             }
             Err(error) => {
                 let reason = format!("open file {path}: {}", system_text(&error));
-                let pattern = Pattern::Broken(Error::temporary(path, reason));
+                let pattern = Pattern::Broken(Error::temporary(path, reason).into());
                 self.items.push(Item { verdict, pattern });
             }
         }
