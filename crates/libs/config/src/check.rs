@@ -43,6 +43,9 @@ impl Source {
     pub fn check(&self) -> Result<(), Problems> {
         self.check_text("compatibility_level", level)?;
         self.check_value::<Host>("myhostname")?;
+        if self.set("myorigin").is_some() {
+            self.check_text("myorigin", origin)?;
+        }
         self.check_text("inet_protocols", protocols)?;
         if self.set("mynetworks").is_none() {
             self.check_text("mynetworks_style", style)?;
@@ -80,6 +83,12 @@ fn level(text: &str) -> Result<(), String> {
     text.parse::<Level>().map(|_| ()).map_err(|malformed| malformed.to_string())
 }
 
+fn origin(text: &str) -> Result<(), String> {
+    let is_one = text.starts_with('/') || !text.contains([',', ' ', '\t', '\r', '\n']);
+    let many = || format!("myorigin parameter setting must not contain multiple values: {text}");
+    if is_one { Ok(()) } else { Err(many()) }
+}
+
 fn protocols(text: &str) -> Result<(), String> {
     match words(text).iter().find(|word| !["all", "ipv4", "ipv6"].contains(&word.as_str())) {
         Some(word) => Err(format!("unknown inet_protocols value \"{word}\" in \"{text}\"")),
@@ -111,6 +120,11 @@ mod tests {
             ("compatibility_level = -1\ninet_protocols = foo", "malformed compatibility level syntax: \"-1\""),
             ("myhostname =", "bad string length 0 < 1: myhostname = "),
             ("myhostname = foo.", "file /etc/postfix/main.cf: parameter myhostname: bad parameter value: foo."),
+            ("myorigin = $mydomain", ""),
+            (
+                "myorigin = a.test, b.test",
+                "myorigin parameter setting must not contain multiple values: a.test, b.test",
+            ),
             ("inet_protocols = ipv4, foo", "unknown inet_protocols value \"foo\" in \"ipv4, foo\""),
             ("inet_protocols = IPV4", "unknown inet_protocols value \"IPV4\" in \"IPV4\""),
             ("mynetworks_style = Host", "unknown mynetworks mask style value \"Host\" in \"Host\""),

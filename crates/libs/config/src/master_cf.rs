@@ -167,10 +167,14 @@ impl MasterCf {
     fn add(&mut self, entry: Entry) {
         match self.place(&entry) {
             Some(known) => {
-                let warning = format!(
-                    "duplicate master.cf entry for service \"{}\" ({}) -- using the last entry",
-                    entry.name, entry.kind
-                );
+                let place = match (entry.kind, entry.private) {
+                    (Kind::Inet, _) => "",
+                    (Kind::Unix | Kind::Fifo | Kind::Pass | Kind::UnixDgram, true) => "private/",
+                    (Kind::Unix | Kind::Fifo | Kind::Pass | Kind::UnixDgram, false) => "public/",
+                };
+                let name = &entry.name;
+                let warning =
+                    format!("duplicate master.cf entry for service \"{name}\" ({place}{name}) -- using the last entry");
                 *known = entry;
                 self.warnings.push(warning);
             }

@@ -63,7 +63,7 @@ fn the_last_of_two_entries_counts() {
     let file = parse("a unix - - n - 1 x\na unix - - n - 2 x\na fifo - - n - 3 x\n").unwrap();
     let limits: Vec<_> = file.entries.iter().map(|entry| entry.max_processes).collect();
     assert_eq!(limits, [Some(2), Some(3)]);
-    assert_eq!(file.warnings.len(), 1);
+    assert_eq!(file.warnings, ["duplicate master.cf entry for service \"a\" (private/a) -- using the last entry"]);
     assert!(parse(" orphan\n").unwrap().warnings[0].contains("must not start with whitespace"));
 }
 
