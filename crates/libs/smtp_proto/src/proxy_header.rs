@@ -1,7 +1,7 @@
 //! The preamble of the PROXY protocol (HAProxy), versions 1 and 2.
 //!
-//! A load balancer says before anything else for whom it speaks. `LOCAL` connections (health checks) and unknown protocols
-//! carry no addresses; then those of the connection hold.
+//! A load balancer says before anything else for whom it speaks. `LOCAL` connections of version 2 are its own (health checks),
+//! and have its own address. One that does not know its client is not served: it would get the balancer's rights.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,7 +13,7 @@ const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// What a preamble says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The balancer itself: a health check, or a protocol that has no addresses.
+    /// The balancer itself: a health check.
     Balancer,
     /// It speaks for a client.
     Client {
@@ -69,7 +69,6 @@ fn version_1(input: &[u8]) -> Result<Parsed, Malformed> {
     let four = match words.next() {
         Some("TCP4") => true,
         Some("TCP6") => false,
-        Some("UNKNOWN") => return Ok(Parsed::Complete(Origin::Balancer, end + 1)),
         _ => return Err(Malformed("unsupported protocol type")),
     };
     let mut address = |what| match words.next().and_then(|word| word.parse::<IpAddr>().ok()) {
@@ -102,7 +101,6 @@ fn version_2(input: &[u8]) -> Result<Parsed, Malformed> {
         (0, _) => Ok(Parsed::Complete(Origin::Balancer, total)),
         (1, 0x11) => Ok(Parsed::Complete(addresses::<4>(body)?, total)),
         (1, 0x21) => Ok(Parsed::Complete(addresses::<16>(body)?, total)),
-        (1, 0) => Ok(Parsed::Complete(Origin::Balancer, total)),
         (1, _) => Err(Malformed("unsupported network protocol")),
         _ => Err(Malformed("bad command")),
     }
@@ -152,11 +150,16 @@ mod tests {
         let line = b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\nEHLO";
         assert_eq!(parse(line), Ok(Parsed::Complete(client("192.0.2.7:1234", "192.0.2.1:25"), line.len() - 4)));
         assert_eq!(parse(b"PROXY TCP6 ::1 ::2 1 2\r\n"), Ok(Parsed::Complete(client("[::1]:1", "[::2]:2"), 24)));
-        assert_eq!(parse(b"PROXY UNKNOWN x y\r\n"), Ok(Parsed::Complete(Origin::Balancer, 19)));
         assert_eq!(parse(b"PRO"), Ok(Parsed::Incomplete));
         assert_eq!(parse(b""), Ok(Parsed::Incomplete));
-        for bad in ["EHLO x\r\n", "PROXY TCP4 ::1 ::2 1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.5 1 70000\r\n", "PROXY X\r\n"]
-        {
+        for bad in [
+            "EHLO x\r\n",
+            "PROXY TCP4 ::1 ::2 1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.5 1 70000\r\n",
+            "PROXY X\r\n",
+            "PROXY UNKNOWN\r\n",
+            "PROXY UNKNOWN 1.2.3.4 1.2.3.5 1 2\r\n",
+        ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(parse(&[b"PROXY ", &[b'x'; 200][..]].concat()).is_err());
@@ -172,8 +175,10 @@ mod tests {
         }
         block[12] = 0x20;
         assert_eq!(parse(&block), Ok(Parsed::Complete(Origin::Balancer, 28)));
-        block[12] = 0x31;
-        assert!(parse(&block).is_err());
+        for (command, family) in [(0x31, 0x11), (0x21, 0), (0x21, 0x12)] {
+            (block[12], block[13]) = (command, family);
+            assert!(parse(&block).is_err());
+        }
     }
 
     proptest! {

@@ -25,7 +25,8 @@ impl Session {
                 Ok(Origin::Balancer) => {}
                 Err(problem) => {
                     warn!("haproxy read: {problem}");
-                    conn.reply(&Reply::fixed(421, Enhanced(4, 3, 2), "No system resources"));
+                    let text = format!("{} Server local error", server.params.identity.myhostname);
+                    conn.reply(&Reply::new(421, Some(Enhanced(4, 3, 0)), text));
                     let _ = conn.flush().await;
                     return None;
                 }
