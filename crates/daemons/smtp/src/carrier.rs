@@ -110,7 +110,7 @@ impl Carrier {
             || self.dialect.reply_filter.changed()
             || self.treatment.changed()
             || self.kept_destinations.changed()
-            || self.policies.maps.changed()
+            || self.policies.changed()
             || self.auth.as_ref().is_some_and(|auth| auth.passwords.changed())
     }
 }

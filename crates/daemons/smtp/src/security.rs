@@ -24,6 +24,11 @@ impl Opening<'_> {
         let tls = &self.params.tls;
         let protocols = |list: &[String]| Protocols::parse(&list.join(" ")).map_err(Fatal::from);
         let digest = &tls.smtp_tls_fingerprint_digest;
+        let maps = self.maps("smtp_tls_policy_maps", &tls.smtp_tls_policy_maps);
+        let sites = self.maps("smtp_tls_per_site", &tls.smtp_tls_per_site);
+        if !maps.is_empty() && !sites.is_empty() {
+            tracing::warn!("{} ignored when {} is not empty.", sites.parameter(), maps.parameter());
+        }
         Ok(Policies {
             defaults: Defaults {
                 wish: self.wish()?,
@@ -44,7 +49,8 @@ impl Opening<'_> {
                 },
                 tlsa: self.tlsa_rules()?,
             },
-            maps: self.maps("smtp_tls_policy_maps", &tls.smtp_tls_policy_maps),
+            maps,
+            sites,
         })
     }
 

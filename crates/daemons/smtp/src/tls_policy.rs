@@ -1,4 +1,5 @@
-//! How much security the way to a server must have: `smtp_tls_security_level`, `smtp_tls_policy_maps`.
+//! How much security the way to a server must have: `smtp_tls_security_level`, `smtp_tls_policy_maps`, and what came before
+//! those, `smtp_tls_per_site`.
 //!
 //! A policy that cannot be read or understood makes the mail wait: it never goes out with less than was asked for.
 
@@ -85,6 +86,8 @@ pub struct Policies {
     pub defaults: Defaults,
     /// `smtp_tls_policy_maps`.
     pub maps: Maps,
+    /// `smtp_tls_per_site`, which counts where there are no such tables.
+    pub sites: Maps,
 }
 
 /// The destination that a policy is for.
@@ -105,15 +108,40 @@ impl Policies {
     /// A table failed, or what it says makes no sense.
     pub async fn of(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
-        let found =
-            if self.maps.is_empty() { None } else { self.find(destination.nexthop).await.map_err(|()| unusable())? };
-        match found {
+        if self.maps.is_empty() {
+            let wish = self.of_site(destination).await.map_err(|()| unusable())?;
+            return Ok((wish, self.built(wish.level, destination)));
+        }
+        match self.find(destination.nexthop).await.map_err(|()| unusable())? {
             Some(text) => self.read(&text, destination).ok_or_else(|| {
                 tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
                 unusable()
             }),
             None => Ok((self.defaults.wish, self.built(self.defaults.wish.level, destination))),
         }
+    }
+
+    /// Whether a file behind a table has changed.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.maps.changed() || self.sites.changed()
+    }
+
+    /// What `smtp_tls_per_site` says of the next hop and of the server, where it says something.
+    async fn of_site(&self, destination: Destination<'_>) -> Result<Wish, ()> {
+        let (next, host) = (destination.nexthop, destination.peer.name.as_str());
+        let sites = [("next-hop destination", next), ("server hostname", host)];
+        let mut found = None;
+        for (kind, name) in sites.into_iter().take(if next.eq_ignore_ascii_case(host) { 1 } else { 2 }) {
+            let Some(value) = self.sites.lookup(name.as_bytes()).await.map_err(|_| ())? else { continue };
+            let said = Site::named(&value);
+            if said.is_none() {
+                let (parameter, value) = (self.sites.parameter(), String::from_utf8_lossy(&value));
+                tracing::warn!("{parameter}: unknown TLS policy '{value}' for {kind} {name}");
+            }
+            found = found.max(Some(said.ok_or(())?));
+        }
+        Ok(found.map_or(self.defaults.wish, |site| site.over(self.defaults.wish)))
     }
 
     /// A name with brackets or a port stands for itself only; a domain for what is below it too.
@@ -192,6 +220,40 @@ impl Policies {
     }
 }
 
+/// What `smtp_tls_per_site` says; of two values the later one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Site {
+    May,
+    Never,
+    /// With any certificate.
+    Encrypt,
+    Must,
+}
+
+impl Site {
+    fn named(value: &[u8]) -> Option<Self> {
+        match value.to_ascii_uppercase().as_slice() {
+            b"NONE" => Some(Self::Never),
+            b"MAY" => Some(Self::May),
+            b"MUST_NOPEERMATCH" => Some(Self::Encrypt),
+            b"MUST" => Some(Self::Must),
+            _ => None,
+        }
+    }
+
+    /// `MAY` takes nothing away from what all destinations must have.
+    fn over(self, general: Wish) -> Wish {
+        let level = match self {
+            Self::May if general.level > Level::May => return general,
+            Self::May => Level::May,
+            Self::Never => Level::None,
+            Self::Encrypt => Level::Encrypt,
+            Self::Must => Level::Verify,
+        };
+        Wish { level, dane: None }
+    }
+}
+
 /// Match strategies made into names.
 fn names(patterns: &[String], destination: Destination<'_>) -> Vec<String> {
     let name = |pattern: &String| match pattern.as_str() {
@@ -237,6 +299,7 @@ mod tests {
                 tlsa: Default::default(),
             },
             maps: Maps::open("smtp_tls_policy_maps", &[maps], &Environment::default()),
+            sites: Maps::none("smtp_tls_per_site"),
         }
     }
 
@@ -259,6 +322,38 @@ mod tests {
             ("bad.test", None),
         ] {
             assert_eq!(policy(maps, nexthop, "x").map(|policy| policy.level), expected, "{nexthop}");
+        }
+    }
+
+    #[test]
+    fn sites_are_next_hops_and_servers() {
+        let sites =
+            "inline:{a.test=MAY, [b.test]:25=MUST, b.test=none, c.test=MUST_NOPEERMATCH, d.test=MUST, e.test=ENCRYPT}";
+        let level = |general: &str, nexthop, server| {
+            let mut policies = Policies { maps: Maps::none("smtp_tls_policy_maps"), ..policies("inline:{x=may}") };
+            policies.defaults.wish = Wish::named(general).unwrap();
+            policies.sites = Maps::open("smtp_tls_per_site", &[sites], &Environment::default());
+            let peer = Peer::inet(server, IpAddr::from([127, 0, 0, 1]), 25);
+            let policy = table::block_on(policies.of(Destination { nexthop, domain: "x", peer: &peer }));
+            policy.ok().map(|(wish, policy)| {
+                assert_eq!((wish.level, wish.dane.is_some()), (policy.level, wish.name() == "dane"));
+                wish.name()
+            })
+        };
+        for (general, nexthop, server, expected) in [
+            ("none", "[b.test]:25", "x.test", Some("verify")),
+            ("none", "x.test", "y.test", Some("none")),
+            ("dane", "x.test", "y.test", Some("dane")),
+            ("none", "a.test", "x.test", Some("may")),
+            ("encrypt", "a.test", "x.test", Some("encrypt")),
+            ("encrypt", "B.test", "b.test", Some("none")),
+            ("may", "a.test", "b.test", Some("none")),
+            ("may", "c.test", "b.test", Some("encrypt")),
+            ("none", "c.test", "d.test", Some("verify")),
+            ("none", "x.test", "d.test", Some("verify")),
+            ("none", "e.test", "d.test", None),
+        ] {
+            assert_eq!(level(general, nexthop, server), expected, "{general} {nexthop} {server}");
         }
     }
 

@@ -60,7 +60,7 @@ crate::params! {
         /// As `smtp_tls_note_starttls_offer`, for LMTP.
         lmtp_tls_note_starttls_offer: Bool = "no";
         /// As `smtp_tls_per_site`, for LMTP.
-        lmtp_tls_per_site: Text = "", inert;
+        lmtp_tls_per_site: TableList = "";
         /// As `smtp_tls_policy_maps`, for LMTP.
         lmtp_tls_policy_maps: TableList = "";
         /// As `smtp_tls_protocols`, for LMTP.

@@ -7,8 +7,8 @@ crate::params! {
         smtp_tls_security_level: Text = "${{$compatibility_level} <level {3.11} ? {} : {may}}";
         /// The same and more, by next hop.
         smtp_tls_policy_maps: TableList = "";
-        /// A former way to say so.
-        smtp_tls_per_site: Text = "", inert;
+        /// A former way to say so, by next hop and by server; not asked where there are policies.
+        smtp_tls_per_site: TableList = "";
         /// A former way to ask for TLS.
         smtp_use_tls: Bool = "no";
         /// A former way to demand TLS.
