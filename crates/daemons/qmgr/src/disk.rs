@@ -29,7 +29,7 @@ pub(crate) type Excused = HashSet<i64>;
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// It is in the active queue now.
-    Active { id: QueueId, message: Box<Message>, handling: Handling, excused: Excused },
+    Active { id: QueueId, message: Box<Message>, handling: Handling },
     /// Somebody else has taken it, or it is not complete, or not due.
     Passed,
     /// A delivery of an earlier queue manager goes on.
@@ -72,7 +72,7 @@ pub(crate) fn admit_arrival(spool: &Spool, arrival: &Arrival, rules: Rules) -> A
             Segments { leading: &arrival.leading, extracted_at: arrival.extracted_at, extracted: &arrival.extracted };
         Message::parse(segments, rules.recipients)
     };
-    judge(spool, id, parsed, (Handling { flush: rules.flush, expire: false }, Excused::new()))
+    judge(spool, id, parsed, Handling { flush: rules.flush, expire: None })
 }
 
 /// The next files of a queue, admitted, at most so many; whether there may be more.
@@ -124,9 +124,9 @@ fn is_due(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> bool {
 
 fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admission {
     match try_admit(spool, queue, &id, rules) {
-        Ok(Ok((file, handling, excused))) => {
+        Ok(Ok((file, handling))) => {
             let parsed = Message::parse(Buffered::small(&file), rules.recipients);
-            judge(spool, id, parsed, (handling, excused))
+            judge(spool, id, parsed, handling)
         }
         Ok(Err(admission)) => admission,
         Err(error) if error.is_gone() => Admission::Passed,
@@ -134,7 +134,7 @@ fn admit(spool: &Spool, queue: QueueName, id: QueueId, rules: Rules) -> Admissio
     }
 }
 
-type Locked = (File, Handling, Excused);
+type Locked = (File, Handling);
 
 fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Result<Result<Locked, Admission>, Error> {
     let file = spool.open(queue, id)?;
@@ -157,16 +157,15 @@ fn try_admit(spool: &Spool, queue: QueueName, id: &QueueId, rules: Rules) -> Res
     if queue != QueueName::Active {
         spool.rename(id, queue, QueueName::Active)?;
     }
-    let expire = mode & EXPIRE != 0;
-    let excused = if expire { excused(spool, id)? } else { Excused::new() };
-    if !expire {
-        // What was deferred is tried now, and logged anew.
-        match spool.remove(QueueName::Defer, id) {
-            Err(error) if !error.is_gone() => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+    if mode & EXPIRE != 0 {
+        return Ok(Ok((file, Handling { flush: rules.flush, expire: Some(excused(spool, id)?) })));
     }
-    Ok(Ok((file, Handling { flush: rules.flush, expire }, excused)))
+    // What was deferred is tried now, and logged anew.
+    match spool.remove(QueueName::Defer, id) {
+        Err(error) if !error.is_gone() => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    Ok(Ok((file, Handling { flush: rules.flush, expire: None })))
 }
 
 fn excused(spool: &Spool, id: &QueueId) -> Result<Excused, Error> {
@@ -178,14 +177,13 @@ fn excused(spool: &Spool, id: &QueueId) -> Result<Excused, Error> {
 }
 
 /// Says what is to become of a file in the active queue, by its envelope.
-fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, terms: (Handling, Excused)) -> Admission {
-    let (handling, excused) = terms;
+fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, handling: Handling) -> Admission {
     match parsed {
         Ok(message) if message.killed => match spool.remove(QueueName::Active, &id) {
             Ok(()) => Admission::Killed(id),
             Err(error) => Admission::Failed(id, error),
         },
-        Ok(message) => Admission::Active { id, message: Box::new(message), handling, excused },
+        Ok(message) => Admission::Active { id, message: Box::new(message), handling },
         Err(error) if error.is_gone() => Admission::Passed,
         Err(error) if error.is_malformed() => match spool.rename(&id, QueueName::Active, QueueName::Corrupt) {
             Ok(()) => Admission::Corrupt(id, error),

@@ -48,9 +48,8 @@ impl Engine {
 
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
-            Admission::Active { id, message, handling, excused } => {
+            Admission::Active { id, message, handling } => {
                 let (mut active, mut recipients) = Active::new(id, *message, disk::now(), handling);
-                active.excused = excused;
                 if self.settings.params.lifetimes.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
@@ -87,7 +86,7 @@ impl Engine {
     pub(crate) fn resolve(&mut self, number: MessageNumber, recipients: Vec<Recipient>) {
         let now = self.now();
         let Some(active) = self.messages.get_mut(&number) else { return };
-        if active.handling.expire {
+        if active.handling.expire.is_some() {
             return self.let_expire(number, recipients);
         }
         active.pending += recipients.len();
@@ -131,8 +130,9 @@ impl Engine {
     /// Tries no recipient of a message that an admin has let expire; who has no reason on record gets that one.
     fn let_expire(&mut self, number: MessageNumber, recipients: Vec<Recipient>) {
         let Some(active) = self.messages.get_mut(&number) else { return };
+        let Some(excused) = &active.handling.expire else { return };
         let given = recipients.len();
-        let rest = recipients.into_iter().filter(|recipient| !active.excused.contains(&recipient.offset));
+        let rest = recipients.into_iter().filter(|recipient| !excused.contains(&recipient.offset));
         let expired = || Route::defer("4.7.0", "message is administratively expired");
         let routes: Vec<_> = rest.map(|recipient| (recipient, expired())).collect();
         active.remains |= routes.len() < given;
@@ -218,7 +218,7 @@ impl Engine {
         let active = self.messages.get(&number)?;
         let flush = active.handling.flush;
         if let Some((transport, nexthop)) = &active.filter
-            && !active.handling.expire
+            && active.handling.expire.is_none()
             && !route.is_error(&self.settings.params.ipc.error_service_name)
         {
             let nexthop = self.filter_nexthop(nexthop, recipient);

@@ -45,18 +45,16 @@ pub(crate) struct Active {
     /// Whether some recipients must be tried again.
     pub(crate) remains: bool,
     pub(crate) handling: Handling,
-    /// Of whom nothing is left to be said if the message is to expire.
-    pub(crate) excused: Excused,
     traced: Traced,
 }
 
 /// What was asked for a message besides the usual.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Handling {
     /// `defer_transports` does not apply.
     pub(crate) flush: bool,
-    /// `postsuper -e`: nobody is tried again, and the message goes back.
-    pub(crate) expire: bool,
+    /// `postsuper -e`: nobody is tried again, and the message goes back; of whom nothing is left to be said.
+    pub(crate) expire: Option<Excused>,
 }
 
 /// Whether some recipient's sender wants to hear of success.
@@ -110,7 +108,6 @@ impl Active {
             busy: false,
             remains: false,
             handling,
-            excused: Excused::new(),
             traced: if sizes.qmgr_flags & Sizes::notify(2) != 0 { Traced::Yes } else { Traced::No },
         };
         (active, message.recipients.into_iter().map(recipient).collect())

@@ -113,10 +113,10 @@ impl Office {
     async fn expire(&self, active: &Active, age: i64) -> bool {
         let sender = &active.envelope.sender;
         let old = age >= self.settings.lifetime(sender);
-        if !old && !active.handling.expire {
+        if !old && active.handling.expire.is_none() {
             return false;
         }
-        let status = if active.handling.expire { "force-expired" } else { "expired" };
+        let status = if active.handling.expire.is_some() { "force-expired" } else { "expired" };
         let from = shown(sender);
         info!("{}: from=<{from}>, status={status}, returned to sender", active.id);
         done(&self.defer, self.failure(active)).await

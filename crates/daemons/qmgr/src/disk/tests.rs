@@ -182,7 +182,7 @@ fn who_was_warned_hears_of_success() {
     store(&spool, QueueName::Deferred, &bytes);
     for expected in [Mode::Deliver, Mode::DeliverLate] {
         let admitted = scan(&spool, QueueName::Deferred, rules()).pop().unwrap();
-        let Admission::Active { id, message, handling, .. } = admitted else { panic!("{admitted:?}") };
+        let Admission::Active { id, message, handling } = admitted else { panic!("{admitted:?}") };
         let (mut active, _) = Active::new(id.clone(), *message, NOW, handling);
         active.confirm_delay_cleared();
         assert_eq!(active.mode, expected);
