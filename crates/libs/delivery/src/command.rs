@@ -92,15 +92,16 @@ fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
         let doing = if finished.input.is_ok() { "read" } else { "write" };
         tracing::warn!("pipe_command_{doing}: {doing} time limit exceeded");
         let text = format!("Command time limit exceeded: \"{name}\"");
-        return Err(quoted(failure(Status::permanent(3, 0), &text, &output), &output, SOFTWARE));
+        return Err(failure(Status::permanent(3, 0), &text, SOFTWARE, &output));
     };
     if status.success() {
-        return match &finished.input {
+        let unwritten = |error| format!("error writing message: {error}");
+        return match finished.input.as_ref().map_err(unwritten) {
             Ok(()) => Ok(output.trim_end().to_owned()),
-            Err(error) => Err(failure(Status::temporary(3, 0), &format!("error writing message: {error}"), &output)),
+            Err(text) => Err(failure(Status::temporary(3, 0), &text, &text, &output)),
         };
     }
-    let (code, text) = meaning(status, name);
+    let (code, text, said) = meaning(status, name);
     // Its own code counts where it stands at the start, and the command lived to say all of it.
     let own = if status.code().is_none() || output.starts_with(' ') { None } else { dsn::split_status(&output) };
     match own {
@@ -108,44 +109,36 @@ fn judge(finished: &Finished, name: &str) -> Result<String, Box<Detail>> {
             let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: rest.to_owned() };
             Err(Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(own, rest) }))
         }
-        Some(_) | None => {
-            let detail = failure(code, &text, &output);
-            Err(match status.code() {
-                None => quoted(detail, &output, SOFTWARE),
-                Some(number) if EXIT_CODES.iter().all(|(known, _, _)| *known != number) => {
-                    quoted(detail, &output, &format!("unknown mail system error {number}"))
-                }
-                Some(_) => detail,
-            })
-        }
+        Some(_) | None => Err(failure(code, &text, &said, &output)),
     }
 }
 
 /// What sysexits(3) says of a command that was ended.
 const SOFTWARE: &str = "internal software error";
 
-/// Quotes a command that said nothing with the meaning of its end.
-fn quoted(mut detail: Box<Detail>, output: &str, meaning: &str) -> Box<Detail> {
-    if let Some(diagnostic) = detail.diagnostic.as_mut().filter(|_| output.is_empty()) {
-        meaning.clone_into(&mut diagnostic.text);
-    }
-    detail
-}
-
-fn meaning(status: ExitStatus, name: &str) -> (Status, String) {
+/// What the end of a command means, in a word for the log, and in one that a command might have said.
+fn meaning(status: ExitStatus, name: &str) -> (Status, String, String) {
     if let Some(signal) = status.signal() {
-        return (Status::temporary(3, 0), format!("Command died with signal {signal}: \"{name}\""));
+        return (
+            Status::temporary(3, 0),
+            format!("Command died with signal {signal}: \"{name}\""),
+            SOFTWARE.to_owned(),
+        );
     }
     let code = status.code().unwrap_or(0);
     match EXIT_CODES.iter().find(|(known, _, _)| *known == code) {
-        Some((_, status, text)) => (*status, (*text).to_owned()),
-        None => (Status::permanent(3, 0), format!("Command died with status {code}: \"{name}\"")),
+        Some((_, status, text)) => (*status, (*text).to_owned(), (*text).to_owned()),
+        None => {
+            let text = format!("Command died with status {code}: \"{name}\"");
+            (Status::permanent(3, 0), text, format!("unknown mail system error {code}"))
+        }
     }
 }
 
-fn failure(status: Status, text: &str, output: &str) -> Box<Detail> {
+/// `said` is quoted of a command without output.
+fn failure(status: Status, text: &str, said: &str, output: &str) -> Box<Detail> {
     let (reason, said) =
-        if output.is_empty() { (text.to_owned(), text) } else { (format!("{text}. Command output: {output}"), output) };
+        if output.is_empty() { (text.to_owned(), said) } else { (format!("{text}. Command output: {output}"), output) };
     let diagnostic = Diagnostic { kind: "x-unix".to_owned(), text: said.to_owned() };
     Box::new(Detail { diagnostic: Some(diagnostic), ..Detail::new(status, reason) })
 }
@@ -167,7 +160,7 @@ fn not_started(error: &privsep::Error, agent: &str, command: &Command<'_>) -> Bo
         }
     };
     maillog::fatal!("{text}");
-    failure(Status::temporary(3, 0), "temporary failure", &output)
+    failure(Status::temporary(3, 0), "temporary failure", "temporary failure", &output)
 }
 
 /// Output as one line, up to a NUL; what cannot be shown becomes `_`.
