@@ -113,7 +113,7 @@ impl Message {
         if targets.len() > 1 && self.envelope.probe {
             return self.answer_probe(&recipient, &pending).await;
         }
-        let is_expanded = targets.len() != 1 || targets.first() != Some(&recipient);
+        let is_expanded = targets != [recipient.clone()];
         if is_expanded && pending.notify.contains(Notify::SUCCESS) {
             self.trace_expansion(&recipient, &pending).await?;
             // RFC 3461 §5.2.7.3: the notice about the expansion is the only one about success.

@@ -120,14 +120,22 @@ impl Message {
         let mut records = Vec::new();
         for argument in arguments(words) {
             let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
-            let (ret, id) = (dsn::Ret::parse(value.as_bytes()), dsn::xtext::decode(value.as_bytes()));
-            if let ("RET", Ok(ret)) = (name.to_ascii_uppercase().as_str(), &ret) {
-                self.envelope.ret = Some(*ret);
-                record::put_attribute(&mut records, "ret_flags", ret.bits().to_string().as_bytes());
-            } else if let ("ENVID", Ok(id), false) = (name.to_ascii_uppercase().as_str(), &id, value.is_empty()) {
-                self.envelope.envelope_id = String::from_utf8_lossy(id).into_owned();
-                record::put_attribute(&mut records, "envelope_id", id);
-            } else {
+            let understood = match name.to_ascii_uppercase().as_str() {
+                "RET" => dsn::Ret::parse(value.as_bytes())
+                    .map(|ret| {
+                        self.envelope.ret = Some(ret);
+                        record::put_attribute(&mut records, "ret_flags", ret.bits().to_string().as_bytes());
+                    })
+                    .is_ok(),
+                "ENVID" if !value.is_empty() => dsn::xtext::decode(value.as_bytes())
+                    .map(|id| {
+                        self.envelope.envelope_id = String::from_utf8_lossy(&id).into_owned();
+                        record::put_attribute(&mut records, "envelope_id", &id);
+                    })
+                    .is_ok(),
+                _ => false,
+            };
+            if !understood {
                 tracing::warn!("Ignoring bad ESMTP parameter \"{argument}\" in SMFI_CHGFROM request");
             }
         }
