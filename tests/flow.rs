@@ -81,13 +81,12 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 #[test]
 fn what_is_expired_goes_back_and_is_not_tried_again() -> Result<()> {
     let hop = NextHop::open()?;
-    let mail = Setup::new()
+    let mut mail = Setup::new()
         .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
         .main("defer_transports", "smtp")
         .main("smtpd_data_restrictions", "check_sender_access inline:{held@mail.example.test=HOLD}")
         .main("alias_maps", "texthash:{root}/etc/more")
         .create()?;
-    let mut mail = mail;
     std::fs::write(mail.root.join("etc/more"), format!("held {0}\ntried {0}\n", mail.user))?;
     mail.start()?;
     for (sender, expire, reason) in [

@@ -42,6 +42,12 @@ fn answers(list: &[&[u8]]) -> Vec<Vec<u8>> {
     list.iter().map(|answer| answer.to_vec()).collect()
 }
 
+/// What becomes of a message with these envelope records that a filter answers so.
+async fn filtered(more: &str, records: &[u8], list: &[&[u8]]) -> Queued {
+    let (_folder, main, _) = filter(answers(list)).await;
+    Lab::new(&format!("{main}{more}")).send(MADE_HERE, records, &[TEXT.as_bytes()]).await
+}
+
 const TEXT: &str = "Received: here\nSubject: x\nTo: you\nX-Old: 1\nX-Old: 2\nMessage-Id: <i>\nDate: d\nFrom: f@g.h\n\n";
 
 #[tokio::test]
@@ -100,32 +106,28 @@ async fn envelope_and_body_are_changed() {
 
 #[tokio::test]
 async fn a_message_may_be_left_without_recipients() {
-    let (_folder, main, _) = filter(answers(&[b"-<d@e.f>\0", b"c"])).await;
-    let lab = Lab::new(&main);
-    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    let queued = filtered("", &envelope("a@b.c", &["d@e.f"]), &[b"-<d@e.f>\0", b"c"]).await;
     assert_eq!((queued.verdict.clone(), queued.recipients().len()), (Verdict::Queued, 0));
 }
 
 #[tokio::test]
 async fn headers_are_counted_from_our_own_wherever_it_is() {
-    let (_folder, main, _) = filter(answers(&[
+    let list: [&[u8]; 6] = [
         b"i\0\0\0\0X-Old\x000\0",
         b"m\0\0\0\x01X-Old\0changed\0",
         b"m\0\0\0\x01Received\0\0",
         b"m\0\0\0\0SUBJECT\0y\0",
         b"m\0\0\0\x03X-Old\0\0",
         b"c",
-    ]))
-    .await;
-    let lab = Lab::new(&main);
-    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    ];
+    let queued = filtered("", &envelope("a@b.c", &["d@e.f"]), &list).await;
     let start = "X-Old: changed\nReceived: here\nSUBJECT: y\nTo: you@host.test\nX-Old: 1\nMessage-Id:";
     assert!(queued.text.starts_with(start), "{}", queued.text);
 }
 
 #[tokio::test]
 async fn addresses_of_filters_are_read_like_those_of_headers() {
-    let (_folder, main, _) = filter(answers(&[
+    let list: [&[u8]; 7] = [
         b"eNew <new@b.c>\0RET=HDRS ENVID=a+2Bb\0",
         b"+\0",
         b"+<>\0",
@@ -133,13 +135,11 @@ async fn addresses_of_filters_are_read_like_those_of_headers() {
         b"2Name <par@e.f>\0NOTIFY=NEVER ORCPT=rfc822;o@e.f\0",
         b"-Name <d@e.f>\0",
         b"c",
-    ]))
-    .await;
-    let lab = Lab::new(&main);
+    ];
     let mut records = Vec::new();
     record::put_attribute(&mut records, "envelope_id", b"old");
     records.extend(envelope("a@b.c", &["d@e.f"]));
-    let queued = lab.send(MADE_HERE, &records, &[TEXT.as_bytes()]).await;
+    let queued = filtered("", &records, &list).await;
     assert_eq!(queued.recipients(), ["one@e.f", "par@e.f"]);
     let envelope = &queued.envelope;
     let wishes = ["ret_flags", "envelope_id"].map(|name| envelope.attributes.value(name));
@@ -153,9 +153,8 @@ async fn addresses_of_filters_are_read_like_those_of_headers() {
 
 #[tokio::test]
 async fn checks_of_new_headers_ask_for_copies() {
-    let (_folder, main, _) = filter(answers(&[b"hX-New\0y\0", b"c"])).await;
-    let lab = Lab::new(&format!("{main}milter_header_checks = inline:{{{{X-New: y = BCC copy@e.f}}}}"));
-    let queued = lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[TEXT.as_bytes()]).await;
+    let checks = "milter_header_checks = inline:{{X-New: y = BCC copy@e.f}}";
+    let queued = filtered(checks, &envelope("a@b.c", &["d@e.f"]), &[b"hX-New\0y\0", b"c"]).await;
     assert_eq!(queued.recipients(), ["d@e.f", "copy@e.f"]);
 }
 
