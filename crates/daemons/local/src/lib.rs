@@ -27,7 +27,6 @@ use ipc::rewrite::Rewrite;
 use privsep::User;
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
-use table::environment::Trust;
 use table::{Environment, Maps};
 
 use delivery::mailbox::{Kept, Locking, check_limit};
@@ -97,8 +96,8 @@ impl Solo for Local {
     fn start(params: Params, outside: service::Outside, life: &Life) -> Result<Self, Fatal> {
         let environment = Environment::of(&outside.source);
         let commands = |name: &str, list: &[String]| Maps::open_paranoid(name, list, &environment);
-        let verbatim = Environment { trust: Trust::Verbatim, ..environment.clone() };
-        let routes = |name: &str, list: &[String]| Maps::open(name, list, &verbatim);
+        let of_routes = environment.for_routes();
+        let routes = |name: &str, list: &[String]| Maps::open(name, list, &of_routes);
         let local = &params.local;
         let largest = params.common.queue.message_size_limit;
         check_limit("mailbox_size_limit", local.mailbox_size_limit, largest)?;

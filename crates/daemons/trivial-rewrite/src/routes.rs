@@ -1,7 +1,6 @@
 //! Transports and next hops, as parameters and tables name them.
 
 use ipc::rewrite::{Class, Purpose};
-use table::environment::Trust;
 use table::{AddressFind, Environment, Error, Found, Maps, Parents, Part, Scope, Strategy};
 
 use crate::Params;
@@ -58,7 +57,7 @@ const PLAIN: Strategy = Strategy::of(&[Part::Full, Part::NoExtension, Part::Doma
 impl Routes {
     pub(crate) fn open(purpose: Purpose, params: &Params, environment: &Environment) -> Self {
         // Nobody writes his own route into an address.
-        let environment = Environment { trust: Trust::Verbatim, ..environment.clone() };
+        let environment = environment.for_routes();
         let maps = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, &environment);
         let (r, v) = (&params.rewrite, &params.verify);
         let relayhost_key = &r.empty_address_relayhost_maps_lookup_key;

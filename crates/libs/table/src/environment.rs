@@ -176,6 +176,12 @@ impl Environment {
         Self { text: Text::Bytes, ..self.clone() }
     }
 
+    /// The same for tables that say where mail goes, and by which program.
+    #[must_use]
+    pub fn for_routes(&self) -> Self {
+        Self { trust: Trust::Verbatim, ..self.clone() }
+    }
+
     /// The same for a program whose working directory is the queue directory, and whose root may change to it.
     #[must_use]
     pub fn inside(self) -> Self {
