@@ -93,7 +93,11 @@ impl Opening<'_> {
     }
 
     pub(crate) fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
-        Maps::open(&self.flavor().parameter(parameter), specs, &self.environment)
+        self.maps_in(&self.environment, parameter, specs)
+    }
+
+    fn maps_in(&self, environment: &Environment, parameter: &str, specs: &[String]) -> Maps {
+        Maps::open(&self.flavor().parameter(parameter), specs, environment)
     }
 
     pub(crate) fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
@@ -188,7 +192,7 @@ impl Opening<'_> {
     fn treatment(&self) -> Treatment {
         let (smtp, cleanup) = (&self.params.smtp, &self.params.cleanup);
         let content = self.environment.for_content();
-        let checks = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, &content);
+        let checks = |parameter: &str, specs: &[String]| self.maps_in(&content, parameter, specs);
         Treatment {
             line_length_limit: count(smtp.smtp_line_length_limit),
             limits: Limits {
