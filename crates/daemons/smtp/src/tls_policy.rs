@@ -108,17 +108,17 @@ impl Policies {
     /// A table failed, or what it says makes no sense.
     pub async fn of(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
-        if self.maps.is_empty() {
-            let wish = self.of_site(destination).await.map_err(|()| unusable())?;
-            return Ok((wish, self.built(wish.level, destination)));
-        }
-        match self.find(destination.nexthop).await.map_err(|()| unusable())? {
-            Some(text) => self.read(&text, destination).ok_or_else(|| {
+        let wish = if self.maps.is_empty() {
+            self.of_site(destination).await.map_err(|()| unusable())?
+        } else if let Some(text) = self.find(destination.nexthop).await.map_err(|()| unusable())? {
+            return self.read(&text, destination).ok_or_else(|| {
                 tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
                 unusable()
-            }),
-            None => Ok((self.defaults.wish, self.built(self.defaults.wish.level, destination))),
-        }
+            });
+        } else {
+            self.defaults.wish
+        };
+        Ok((wish, self.built(wish.level, destination)))
     }
 
     /// Whether a file behind a table has changed.
