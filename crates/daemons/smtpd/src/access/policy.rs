@@ -250,9 +250,7 @@ impl Check<'_> {
         let action = action.unwrap_or_else(|| service.options.action.clone());
         self.act(action.trim(), &Origin { table: &service.spec, key: "policy query" }, subject).await
     }
-}
 
-impl Check<'_> {
     /// The answer as text, unless it has to be UTF-8 and is not.
     fn readable(&self, answer: &[u8], service: &Service) -> Option<String> {
         let text = printable(answer).into_owned();

@@ -340,9 +340,7 @@ impl Session {
             }
         }
     }
-}
 
-impl Session {
     fn uncertified(&self, what: &str) -> Reply {
         info!("NOQUEUE: abort: TLS from {}: {what}", self.peer.namaddr);
         let text = format!("{} Error: {what}", self.server.params.identity.myhostname);

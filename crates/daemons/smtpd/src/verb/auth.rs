@@ -108,14 +108,12 @@ impl Session {
                 Next::Reply(Reply::fixed(235, Enhanced(2, 7, 0), "Authentication successful"))
             }
             End::Failure(reason) => {
-                let reason = if reason.is_empty() { "(reason unavailable)".to_owned() } else { reason };
-                let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
-                warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
+                let reason = if reason.is_empty() { "(reason unavailable)" } else { &reason };
+                self.warn_of_failure(&mechanism, reason, name);
                 Next::Error(Reply::new(535, Some(Enhanced(5, 7, 8)), format!("Error: authentication failed: {reason}")))
             }
             End::Unavailable(reason) => {
-                let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
-                warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
+                self.warn_of_failure(&mechanism, reason, name);
                 let text = format!("Temporary authentication failure: {reason}");
                 Next::Error(Reply::new(454, Some(Enhanced(4, 7, 0)), text))
             }
@@ -125,6 +123,11 @@ impl Session {
             }
             End::TooLong => Next::Error(Reply::fixed(500, Enhanced(5, 5, 6), "SASL response limit exceeded")),
         }
+    }
+
+    fn warn_of_failure(&self, mechanism: &str, reason: &str, name: Option<String>) {
+        let name = name.unwrap_or_else(|| "(unavailable)".to_owned());
+        warn!("{}: SASL {mechanism} authentication failed: {reason}, sasl_username={name}", self.peer.namaddr);
     }
 
     /// Passes challenges and responses on until the server has decided. `name` becomes the name that the client gave.
