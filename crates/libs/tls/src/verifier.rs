@@ -178,11 +178,8 @@ impl ClientCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        if is_readable(leaf) {
-            verify_tls12_signature(message, leaf, signature, algorithms)
-        } else {
-            verify_with_key(message, leaf, signature, algorithms)
-        }
+        let verify = if is_readable(leaf) { verify_tls12_signature } else { verify_with_key };
+        verify(message, leaf, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -192,11 +189,8 @@ impl ClientCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        if is_readable(leaf) {
-            verify_tls13_signature(message, leaf, signature, algorithms)
-        } else {
-            verify_with_key(message, leaf, signature, algorithms)
-        }
+        let verify = if is_readable(leaf) { verify_tls13_signature } else { verify_with_key };
+        verify(message, leaf, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
