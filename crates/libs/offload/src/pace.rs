@@ -123,8 +123,12 @@ mod tests {
         let here = std::thread::current().id();
         let run = || PACE.run_side_by_side(|| std::thread::current().id());
         assert_eq!(run().await, here);
-        let (one, other) = tokio::join!(run(), run());
+        let (begins, begun) = std::sync::mpsc::channel();
+        let one = PACE.run_side_by_side(move || (begins.send(()), std::thread::current().id()).1);
+        let until_both = move || (begun.recv_timeout(Duration::from_secs(30)), std::thread::current().id());
+        let (one, (both, other)) = tokio::join!(one, PACE.run_side_by_side(until_both));
         assert!(one != here && other != here);
+        assert!(both.is_ok(), "one waits for the end of the other");
         let given_up = async {
             tokio::select! { biased; _ = run() => panic!("it waits for the others"), () = async {} => () }
         };
