@@ -200,8 +200,8 @@ impl HeaderSettings {
             from: if obsolete { FromFormat::Obsolete } else { FromFormat::Standard },
             full_name_charset: cleanup.full_name_encoding_charset.clone(),
             replace_stray_cr: cleanup.cleanup_replace_stray_cr_lf,
-            reject_characters: unescaped(&cleanup.message_reject_characters),
-            strip_characters: unescaped(&cleanup.message_strip_characters),
+            reject_characters: config::value::unescaped(&cleanup.message_reject_characters),
+            strip_characters: config::value::unescaped(&cleanup.message_strip_characters),
         }
     }
 
@@ -209,38 +209,6 @@ impl HeaderSettings {
     pub(crate) fn are_pedantic(&self) -> bool {
         !self.reject_characters.is_empty() || !self.strip_characters.is_empty()
     }
-}
-
-/// Undoes the backslashes of `message_reject_characters`: those of C, with octal numbers.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(digit @ b'0'..=b'7') => {
-                let mut value = u32::from(digit - b'0');
-                for _ in 0..2 {
-                    let Some(digit) = bytes.next_if(|b| (b'0'..=b'7').contains(b)) else { break };
-                    value = value * 8 + u32::from(digit - b'0');
-                }
-                out.extend(u8::try_from(value));
-            }
-            Some(b'a') => out.push(7),
-            Some(b'b') => out.push(8),
-            Some(b'f') => out.push(12),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'v') => out.push(11),
-            Some(other) => out.push(other),
-            None => {}
-        }
-    }
-    out
 }
 
 /// Every table that cleanup asks.
@@ -307,15 +275,4 @@ impl Tables {
 /// Header kinds whose presence says that the message is resent.
 pub(crate) fn is_resent(kind: Kind) -> bool {
     kind.resent() == mime::Resent::Yes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_are_written_as_in_c() {
-        assert_eq!(unescaped(r"\0a\n\177\\"), [0, b'a', b'\n', 127, b'\\']);
-        assert_eq!(unescaped("\\"), []);
-    }
 }

@@ -88,7 +88,10 @@ impl Attributes {
             },
             "chroot" => self.chroot = Some(value.into()),
             "directory" => self.directory = Some(value.into()),
-            "eol" => self.eol = unescaped(value),
+            // Lines end as strings do in C: before a NUL.
+            "eol" => {
+                self.eol = config::value::unescaped(value).split(|byte| *byte == 0).next().unwrap_or_default().into()
+            }
             "null_sender" => value.clone_into(&mut self.null_sender),
             "size" => {
                 let size = value.parse().map_err(|_| format!("bad size= attribute: {value}"))?;
@@ -98,38 +101,6 @@ impl Attributes {
         }
         Ok(())
     }
-}
-
-/// Undoes the backslashes of C.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'a') => out.push(7),
-            Some(b'b') => out.push(8),
-            Some(b'f') => out.push(12),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'v') => out.push(11),
-            Some(digit @ b'0'..=b'7') => {
-                let mut value = u32::from(digit - b'0');
-                for _ in 0..2 {
-                    let Some(next) = bytes.next_if(|next| (b'0'..=b'7').contains(next)) else { break };
-                    value = value * 8 + u32::from(next - b'0');
-                }
-                out.push(u8::try_from(value & 0xff).unwrap_or(0));
-            }
-            Some(other) => out.push(other),
-            None => out.push(b'\\'),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -158,6 +129,7 @@ mod tests {
         assert_eq!((found.user.as_str(), found.group.as_deref()), ("vmail", Some("mail")));
         assert_eq!(found.argv, ["/bin/prog", "-f", "$sender", "user=x"]);
         assert_eq!((&found.eol[..], &*found.null_sender, found.size), (&b"\r\n"[..], "", Some(1000)));
+        assert_eq!(parsed(&["user=x", "eol=x\\0y", "argv=x"]).unwrap().eol, b"x");
         assert!(found.flags.has('D') && !found.flags.has('q'));
         let for_one = |flags: &str| Flags(flags.to_owned()).for_one_recipient();
         assert_eq!(["hu", "RO", "OD"].map(for_one), [None, Some('O'), Some('D')]);
@@ -174,10 +146,5 @@ mod tests {
         ] {
             assert_eq!(parsed(text).unwrap_err(), error);
         }
-    }
-
-    #[test]
-    fn backslashes_are_those_of_c() {
-        assert_eq!(unescaped("a\\r\\n\\101\\0\\\\\\q\\"), b"a\r\nA\0\\q\\");
     }
 }

@@ -55,12 +55,10 @@ pub(crate) struct ExpansionFilter([bool; 256]);
 impl ExpansionFilter {
     pub(crate) fn parse(text: &str) -> ExpansionFilter {
         let mut kept = [false; 256];
-        let mut rest = text.as_bytes();
-        while let Some((byte, after)) = unescaped(rest) {
+        for byte in config::value::unescaped(text) {
             if let Some(entry) = kept.get_mut(usize::from(byte)) {
                 *entry = true;
             }
-            rest = after;
         }
         ExpansionFilter(kept)
     }
@@ -74,32 +72,6 @@ impl ExpansionFilter {
         let kept: Vec<u8> = value.bytes().map(|byte| if keeps(byte) { byte } else { b'_' }).collect();
         Cow::Owned(String::from_utf8_lossy(&kept).into_owned())
     }
-}
-
-/// The first byte of a text with C escapes, and what follows it.
-fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (first, rest) = text.split_first()?;
-    if *first != b'\\' {
-        return Some((*first, rest));
-    }
-    let digits = rest.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
-    if digits > 0 {
-        let (digits, rest) = rest.split_at(digits);
-        let value = digits.iter().fold(0_u8, |value, digit| value.wrapping_mul(8).wrapping_add(digit - b'0'));
-        return Some((value, rest));
-    }
-    let (second, rest) = rest.split_first()?;
-    let byte = match second {
-        b'a' => 7,
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'v' => 11,
-        other => *other,
-    };
-    Some((byte, rest))
 }
 
 /// Whether a line that begins with this word looks like a header field: what browsers send, for one, that are made to talk to

@@ -206,6 +206,35 @@ pub fn unbraced(word: &str) -> Option<&str> {
     Some(word.strip_prefix('{')?.strip_suffix('}')?.trim())
 }
 
+/// Undoes the backslashes of a text that is written as strings in C are: `\n` and its kin, up to three octal digits, of which the
+/// lowest eight bits count, and any other character after its own backslash. One at the end is nothing.
+#[must_use]
+pub fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        out.extend(bytes.next().map(|byte| match byte {
+            b'0'..=b'7' => {
+                let more = std::iter::from_fn(|| bytes.next_if(|digit| (b'0'..=b'7').contains(digit))).take(2);
+                more.fold(byte - b'0', |value, digit| (value << 3) | (digit - b'0'))
+            }
+            b'a' => 7,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'v' => 11,
+            other => other,
+        }));
+    }
+    out
+}
+
 /// Whether a text can be the name of a host: labels of letters, digits, hyphens and underlines, not all of them digits.
 fn is_host(text: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
@@ -235,4 +264,23 @@ fn seconds(text: &str, default: &dyn Fn() -> String) -> Option<u32> {
         _ => return None,
     };
     number.checked_mul(scale).filter(|seconds| i32::try_from(*seconds).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backslashes_are_those_of_c() {
+        for (text, expected) in [
+            ("a\\r\\n\\q!", &b"a\r\nq!"[..]),
+            ("\\0a\\177\\\\", b"\0a\x7f\\"),
+            ("\\1011\\18", b"A1\x018"),
+            ("\\777\\400", b"\xff\0"),
+            ("\\8\\x41", b"8x41"),
+            ("X\\", b"X"),
+        ] {
+            assert_eq!(unescaped(text), expected, "{text}");
+        }
+    }
 }
