@@ -82,21 +82,6 @@ pub(crate) fn is_header(word: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
-/// A time with an optional unit, in the words of main.cf; seconds without one.
-pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let scale = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    number.parse::<u32>().ok()?.checked_mul(scale).map(|seconds| std::time::Duration::from_secs(u64::from(seconds)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -242,7 +242,7 @@ impl Check<'_> {
                 self.facts.log("hold", &subject.says(if text.is_empty() { "triggers HOLD action" } else { text }));
                 self.actions.hold = true;
             }
-            "DELAY" => match crate::text::duration(text) {
+            "DELAY" => match config::value::duration(text) {
                 Some(time) => {
                     self.facts.log("delay", &subject.says(&format!("triggers DELAY {text} action")));
                     self.actions.delay = Some(time);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::text::duration;
+use config::value::duration;
 use table::{Environment, Maps};
 use tracing::warn;
 

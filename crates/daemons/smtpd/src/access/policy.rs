@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use config::value::{unbraced, words};
+use config::value::{duration, unbraced, words};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tracing::warn;
@@ -16,7 +16,7 @@ use tracing::warn;
 use super::action::Origin;
 use super::{Check, Facts, Subject, Verdict};
 use crate::Smtpd;
-use crate::text::{duration, printable};
+use crate::text::printable;
 
 /// What holds where a service says nothing else.
 #[derive(Debug, Clone)]
