@@ -15,7 +15,6 @@ use std::io::BufRead;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Exit status for whatever may go better later.
 const EX_TEMPFAIL: u8 = 75;
@@ -61,11 +60,9 @@ fn drop(context: &mut Context) -> Result<ExitCode, Fatal> {
     let layout = Layout::default().with_long_ids(params.queue.enable_long_queue_ids);
     let file = Spool::new("", layout).create(QueueName::Maildrop)?;
     // The sender is judged by the file that was written, which nobody else can change.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() };
     let limit = params.queue.message_size_limit;
     let mut origin = Vec::with_capacity(64 * 1024);
-    maildrop::put_origin(&mut origin, time, submitter());
+    maildrop::put_origin(&mut origin, Time::now(), submitter());
     match maildrop::receive(std::io::stdin().lock(), &mut file.file(), origin, limit) {
         Ok(()) => {}
         // The caller has changed its mind, and has said why if there is a reason.

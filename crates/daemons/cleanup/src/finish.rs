@@ -2,7 +2,6 @@
 
 use address::Address;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipc::bounce::{Entry, Notice, Reply, Request};
 use ipc::cleanup::{Cause, Switch, Verdict};
@@ -141,7 +140,7 @@ impl Message {
                 if queue == QueueName::Incoming {
                     self.desk.handover.send(ipc::qmgr::Arrival {
                         queue_id: done.committed.id().as_str().to_owned(),
-                        arrived: now(),
+                        arrived: queue_file::Time::now().seconds,
                         leading: done.leading,
                         extracted_at: done.extracted_at,
                         extracted: done.extracted,
@@ -264,9 +263,4 @@ fn recipients_of(
     let file = spool.open_read(QueueName::Incoming, &id).map_err(|_| Refusal::write())?;
     let message = queue_file::Message::parse(queue_file::Buffered::large(file), usize::MAX);
     message.map(|message| message.recipients).map_err(|_| Refusal::write())
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

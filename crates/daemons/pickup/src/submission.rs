@@ -4,7 +4,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ipc::frame::Frame;
 use ipc::submit::{Reply, Request, Submit};
@@ -159,10 +159,8 @@ struct Draft {
 impl Draft {
     /// Begins with what is ours to say.
     fn of(uid: u32, spares: Arc<Spares>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let mut waiting = Vec::with_capacity(8 * 1024);
-        maildrop::put_origin(&mut waiting, Time { seconds, microseconds: now.subsec_micros() }, Some(uid));
+        maildrop::put_origin(&mut waiting, Time::now(), Some(uid));
         Self { spares, file: None, start: waiting.len(), waiting }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// x permission of the owner: the file is complete.
 const COMPLETE: u32 = 0o100;
@@ -246,12 +246,6 @@ fn postpone(file: &File, until: i64) -> io::Result<()> {
 fn modified(data: &std::fs::Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
     data.mtime()
-}
-
-/// Microseconds since the epoch.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

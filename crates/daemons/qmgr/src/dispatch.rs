@@ -8,7 +8,7 @@ use crate::route::{self, RETRY, Route};
 use crate::schedule::{Entry, Feedback, Tick, Transport, Why};
 use crate::settings::ticks;
 use ipc::deliver::{Finished, Remains, Request};
-use queue_file::Error;
+use queue_file::{Error, Time};
 use std::sync::Arc;
 use tracing::warn;
 
@@ -42,7 +42,7 @@ impl Engine {
         let delivery = &self.schedule.entry(key)?.payload;
         let active = self.messages.get(&delivery.message)?;
         let mut times = active.times;
-        times.handed = disk::now();
+        times.handed = Time::now().as_microseconds();
         Some(Request {
             number: 0,
             queue_name: "active".to_owned(),

@@ -4,7 +4,7 @@
 
 use crate::agent::{Link, Pool, Report};
 use crate::arena::Key;
-use crate::disk::{self, Admission, Rules};
+use crate::disk::{Admission, Rules};
 use crate::lane::Lane;
 use crate::message::Active;
 use crate::route::Cache;
@@ -17,6 +17,7 @@ use ipc::Caller;
 use ipc::deliver::Recipient;
 use ipc::qmgr::{Arrival, Flow};
 use ipc::rewrite::{Reply, Rewrite};
+use queue_file::Time;
 use queue_file::sweep::THREADS;
 use queue_file::{Error, Position, QueueId, QueueName, Scan, Spool};
 use service::Life;
@@ -240,7 +241,7 @@ impl Engine {
             }
             Event::Ended(id, fate) => self.ended(&id, fate),
             Event::PutOff(id) => self.outlet.put(move |spool| {
-                let fate = crate::settle::defer(spool, &id, None, disk::now() / 1_000_000);
+                let fate = crate::settle::defer(spool, &id, None, Time::now().seconds);
                 Event::Ended(id, fate)
             }),
             Event::Ours(Ok(directory)) => {
@@ -301,7 +302,7 @@ impl Engine {
     pub(crate) fn rules(&self) -> Rules {
         let free = self.settings.recipient_limit().saturating_sub(self.recipients);
         Rules {
-            now: disk::now() / 1_000_000,
+            now: Time::now().seconds,
             recipients: free.max(self.settings.recipient_minimum()),
             busy_delay: seconds(self.settings.params.qmgr.minimal_backoff_time),
             ..Rules::default()

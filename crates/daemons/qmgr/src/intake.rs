@@ -14,7 +14,7 @@ use ipc::deliver::{Mode, RECIPIENTS, Recipient};
 use ipc::qmgr::Arrival;
 use ipc::rewrite::{Purpose, Reply, Request};
 use maillog::line::{Delays, Delivery as Line};
-use queue_file::{Error, Position, QueueName};
+use queue_file::{Error, Position, QueueName, Time};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -49,7 +49,7 @@ impl Engine {
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
             Admission::Active { id, message, handling } => {
-                let (mut active, mut recipients) = Active::new(id, *message, disk::now(), handling);
+                let (mut active, mut recipients) = Active::new(id, *message, Time::now().as_microseconds(), handling);
                 if self.settings.params.lifetimes.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
@@ -282,7 +282,7 @@ impl Engine {
             orig_to: String::from_utf8_lossy(&recipient.original),
             relay: "none",
             conn_use: 0,
-            delays: Delays::between(times.arrived, times.active, 0, None, disk::now()),
+            delays: Delays::between(times.arrived, times.active, 0, None, Time::now().as_microseconds()),
             resolution: crate::settings::count(self.settings.params.queue.delay_logging_resolution_limit),
             tls: None,
             dsn: "2.0.0".into(),

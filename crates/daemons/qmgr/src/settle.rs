@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use address::Sender;
 use ipc::Caller;
 use ipc::bounce::{Bounce, Reply, Request};
-use queue_file::{Error, QueueId, QueueName, Spool};
+use queue_file::{Error, QueueId, QueueName, Spool, Time};
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -87,7 +87,7 @@ impl Office {
         if logs.trace && !done(&self.trace, Request::Trace(active.notice())).await {
             remains = true;
         }
-        let age = disk::now() / 1_000_000 - active.created;
+        let age = Time::now().seconds - active.created;
         if remains {
             remains = !self.expire(active, age).await;
         }
@@ -96,7 +96,7 @@ impl Office {
             return removed(service::file(move || spool.remove(QueueName::Active, &id)).await);
         }
         let disarm = self.warn(active).await;
-        let next = disk::now() / 1_000_000 + self.settings.backoff(age);
+        let next = Time::now().seconds + self.settings.backoff(age);
         service::file(move || defer(&spool, &id, disarm, next)).await
     }
 
@@ -125,7 +125,7 @@ impl Office {
     /// Warns the sender once; the offset of the record that asked for it, if that has been done.
     async fn warn(&self, active: &Active) -> Option<u64> {
         let (time, offset) = active.warn.filter(|(time, _)| *time > 0)?;
-        let due = disk::now() / 1_000_000 >= time - 1;
+        let due = Time::now().seconds >= time - 1;
         (due && done(&self.defer, Request::Warn(active.notice())).await).then_some(offset)
     }
 }

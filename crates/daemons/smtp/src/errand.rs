@@ -9,12 +9,12 @@ mod pass;
 mod settle;
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use delivery::Attempt;
 use delivery::agent::{Delivery, Destination};
 use dsn::{Class, Detail, Status};
 use ipc::deliver::Request;
+use queue_file::Time;
 use smtp_proto::ehlo::Keyword;
 use tracing::warn;
 
@@ -228,7 +228,7 @@ impl<'a> Errand<'a> {
     async fn exchange(&mut self, mut ready: Ready, hop: Hop<'_>) -> Exchanged {
         self.attempt = Attempt {
             relay: ready.dialogue.relay().to_owned(),
-            connected: Some(now()),
+            connected: Some(Time::now().as_microseconds()),
             conn_use: ready.uses + 1,
             tls: self.attempt.tls.take(),
             ..Attempt::default()
@@ -333,10 +333,4 @@ impl<'a> Errand<'a> {
         let listed = |name: String| async move { carrier.kept_destinations.matches_domain(name.as_bytes()).await };
         matches!(listed(bare.to_owned()).await, Ok(true)) || matches!(listed(hop.to_owned()).await, Ok(true))
     }
-}
-
-/// Microseconds since the epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

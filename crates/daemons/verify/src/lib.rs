@@ -17,7 +17,7 @@ use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use table::store::{self, Purpose, Store};
 
 /// How long a probe may take.
@@ -109,7 +109,7 @@ impl Service for Verify {
         }
         loop {
             tokio::time::sleep(self.cleanup_interval).await;
-            if let Err(error) = self.cache().forget(&self.ages, now()) {
+            if let Err(error) = self.cache().forget(&self.ages, Time::now().seconds) {
                 tracing::warn!("address verification cache: {error}");
             }
         }
@@ -129,7 +129,7 @@ impl Verify {
     }
 
     async fn query(&self, address: &Bytes) -> Result<Reply, table::Error> {
-        let now = now();
+        let now = Time::now().seconds;
         let (known, probe) = {
             let mut cache = self.cache();
             let record = cache.get(address)?;
@@ -157,7 +157,9 @@ impl Verify {
         cache.settled();
         let old = cache.get(address)?;
         let is_kept = status == Status::Ok || self.keeps_failures;
-        if let Some(new) = Record::updated(old.as_ref(), status, text, &self.ages, now()).filter(|_| is_kept) {
+        if let Some(new) =
+            Record::updated(old.as_ref(), status, text, &self.ages, Time::now().seconds).filter(|_| is_kept)
+        {
             cache.put(address, &new)?;
         }
         Ok(Reply::Done)
@@ -177,13 +179,12 @@ impl Verify {
             smtputf8: Switch::Off,
             autodetect: Switch::On,
         };
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = Time::now();
         let mut envelope = Vec::with_capacity(256);
-        let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
-        record::put_time(&mut envelope, Time { seconds, microseconds: since.subsec_micros() });
+        record::put_time(&mut envelope, now);
         record::put_attribute(&mut envelope, "trace_flags", ipc::verify::PROBE.to_string().as_bytes());
         record::put_attribute(&mut envelope, "rewrite_context", b"local");
-        record::put(&mut envelope, Type::Sender, &self.sender.at(since.as_secs()));
+        record::put(&mut envelope, Type::Sender, &self.sender.at(now.seconds.unsigned_abs()));
         record::put(&mut envelope, Type::Recipient, address);
         letter
             .send(
@@ -256,9 +257,4 @@ impl Cache {
         }
         Ok(())
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(0)
 }

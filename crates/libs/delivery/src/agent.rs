@@ -12,11 +12,11 @@ use dsn::Outcome;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipc::Channel;
 use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request, Unreachable};
+use queue_file::Time;
 use service::{Client, Life};
 use tokio::net::UnixStream;
 use tracing::{info, warn};
 
-use crate::desk::now;
 use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
 use crate::{Desk, QueueFile};
 
@@ -68,7 +68,7 @@ impl Delivery {
     /// may be settled concurrently.
     pub async fn settle(&self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
         let outcome = self.desk.policy.filter.apply(outcome).await;
-        let case = Case { request: &self.request, recipient, attempt, now: now() };
+        let case = Case { request: &self.request, recipient, attempt, now: Time::now().as_microseconds() };
         let settled = self.carry_out(&case, case.plan(outcome, self.desk.policy())).await;
         match settled {
             Settled::Finished => {

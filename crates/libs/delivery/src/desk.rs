@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use address::quote;
 use ipc::bounce::Bounce;
@@ -182,12 +182,6 @@ pub(crate) fn noted(reply: &Result<flush::Reply, ipc::Error>) -> bool {
         tracing::warn!("{error}");
     }
     true
-}
-
-/// Microseconds since the epoch.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// An address in the form of headers and SMTP commands: with quotes where it needs them.

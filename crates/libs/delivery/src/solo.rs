@@ -9,11 +9,12 @@ use ipc::bounce::Bounce;
 use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request};
 use ipc::flush::Flush;
 use ipc::verify::{self, Verify};
+use queue_file::Time;
 use service::solo::{Life, Next, Stream};
 use tracing::{info, warn};
 
 use crate::agent::unopened;
-use crate::desk::{done, noted, now};
+use crate::desk::{done, noted};
 use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
 use crate::{Policy, QueueFile};
 
@@ -90,7 +91,7 @@ impl<'a> Delivery<'a> {
     /// since a recipient that stands for many addresses ends only with the last of them.
     pub fn report(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
         let outcome = table::block_on(self.desk.policy.filter.apply(outcome));
-        let case = Case { request: self.request, recipient, attempt, now: now() };
+        let case = Case { request: self.request, recipient, attempt, now: Time::now().as_microseconds() };
         let Plan { steps, line, settled, kind } = case.plan(outcome, &self.desk.policy);
         if self.desk.all_done(steps) {
             info!("{line}");
@@ -128,7 +129,7 @@ impl<'a> Delivery<'a> {
     /// Adds an entry to the trace log on its own, as for the expansion of an alias; whether that is done.
     #[must_use]
     pub fn trace(&mut self, recipient: &Recipient, attempt: &Attempt, detail: &dsn::Detail) -> bool {
-        let case = Case { request: self.request, recipient, attempt, now: now() };
+        let case = Case { request: self.request, recipient, attempt, now: Time::now().as_microseconds() };
         self.desk.carry_out(case.trace_step(detail))
     }
 }

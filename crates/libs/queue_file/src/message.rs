@@ -5,6 +5,7 @@
 
 use crate::record::{Pointers, Problem, Record, Records, Type};
 use crate::{Error, Sizes, Source};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time as queue files have it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,13 @@ pub struct Time {
 }
 
 impl Time {
+    /// The time by this host's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), microseconds: since.subsec_micros() }
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub fn as_microseconds(self) -> i64 {

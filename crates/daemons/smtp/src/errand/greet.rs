@@ -2,10 +2,11 @@
 
 use delivery::Attempt;
 use dsn::Detail;
+use queue_file::Time;
 use tls::client::{Level, Policy};
 use tracing::info;
 
-use super::{Errand, Hop, Server, now};
+use super::{Errand, Hop, Server};
 use crate::dane;
 use crate::dialogue::Farewell;
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ impl Errand<'_> {
                     policy.level = Level::None;
                 }
                 Err(Shortfall::Failed(failure)) => {
-                    self.attempt.connected = Some(now());
+                    self.attempt.connected = Some(Time::now().as_microseconds());
                     self.fail(failure).await;
                     return None;
                 }

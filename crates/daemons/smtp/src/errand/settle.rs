@@ -6,11 +6,12 @@ use delivery::Attempt;
 use delivery::agent::Destination;
 use dsn::{Class, Detail, Notify, Outcome, Status};
 use ipc::deliver::Unreachable;
+use queue_file::Time;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
 use tracing::{info, warn};
 
-use super::{Errand, Turn, now};
+use super::{Errand, Turn};
 use crate::carrier::Finality;
 use crate::failure::{self, Failure, Scope, replied};
 use crate::flavor::Flavor;
@@ -135,7 +136,7 @@ impl Errand<'_> {
                 detail = Detail::new(Status::temporary(3, 0), "mail transport unavailable");
             }
         }
-        self.attempt = Attempt { connected: Some(now()), ..Attempt::by("none") };
+        self.attempt = Attempt { connected: Some(Time::now().as_microseconds()), ..Attempt::by("none") };
         self.settle_all(Scope::Site, detail).await;
     }
 

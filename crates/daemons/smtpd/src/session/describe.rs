@@ -8,7 +8,7 @@ use queue_file::record::{self, Type};
 use super::Session;
 use super::transaction::Envelope;
 use crate::access::{Actions, Check, Deferral, Restriction, Subject, Verdict};
-use crate::sink::cleanup::{Delivery, now};
+use crate::sink::cleanup::Delivery;
 
 impl Session {
     /// Describes the message to cleanup.
@@ -17,7 +17,7 @@ impl Session {
         let sender = &envelope.sender;
         let local = self.rewrites_locally().await;
         let records = &mut delivery.records;
-        record::put_time(records, now());
+        record::put_time(records, queue_file::Time::now());
         let content_filter = &self.server.params.cleanup.content_filter;
         if !content_filter.is_empty() {
             record::put(records, Type::Filter, content_filter.as_bytes());

@@ -68,7 +68,7 @@ impl Pool {
         let Ok(mut delivery) = self.open().await else { return };
         delivery.handling = Handling { origin: Origin::Notify, checks: Switch::Off, milters: Switch::Off, ..HANDLING };
         let records = &mut delivery.records;
-        record::put_time(records, now());
+        record::put_time(records, queue_file::Time::now());
         record::put_attribute(records, "rewrite_context", b"local");
         record::put(records, Type::Sender, sender.as_bytes());
         delivery.add_recipient(recipient.as_bytes(), b"", dsn::Notify::NEVER);
@@ -77,12 +77,6 @@ impl Pool {
             let _ = Box::new(delivery).finish(&actions, None).await;
         }
     }
-}
-
-/// The time as queue files have it.
-pub(crate) fn now() -> queue_file::Time {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    queue_file::Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), microseconds: now.subsec_micros() }
 }
 
 /// As mail from strangers is handled.

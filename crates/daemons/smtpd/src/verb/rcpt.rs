@@ -63,7 +63,9 @@ impl Session {
             return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
         }
         let probe_sender = &self.server.settings.probe_sender;
-        if !self.server.life.is_standalone() && probe_sender.is_valid(&recipient.address, now()) {
+        if !self.server.life.is_standalone()
+            && probe_sender.is_valid(&recipient.address, queue_file::Time::now().seconds.unsigned_abs())
+        {
             // Another host probes the sender of our probes: a refusal would make each distrust the other for long.
             recipient.address = probe_sender.lasting();
         } else if let Err(reply) = self.check_recipient(envelope, &recipient.address).await {
@@ -258,9 +260,4 @@ impl Session {
 /// The command line, for a filter.
 fn command_line(argument: &PathArgument<'_>) -> Vec<u8> {
     [b"RCPT TO:", argument.path, b" ", argument.parameters].concat().trim_ascii_end().to_vec()
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
