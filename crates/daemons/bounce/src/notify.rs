@@ -1,9 +1,7 @@
 //! Sends the notices about one message.
 
-use std::path::PathBuf;
-
 use ipc::bounce::Notice;
-use ipc::cleanup::{Handling, Origin, Switch};
+use ipc::cleanup::{Handling, Origin};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use queue_file::log::Entry;
@@ -87,10 +85,7 @@ impl Notifier {
                 eight_bit: identity.smtputf8_enable,
             },
             spool,
-            cleanup: Outbox {
-                path: PathBuf::from("public").join(&ipc.cleanup_service_name),
-                deadline: ipc.ipc_timeout,
-            },
+            cleanup: Outbox::new(&ipc.cleanup_service_name, ipc.ipc_timeout),
             bounce_size_limit: bounce.bounce_size_limit,
             maximal_queue_lifetime: lifetimes.maximal_queue_lifetime,
             threaded: bounce.enable_threaded_bounces,
@@ -206,23 +201,11 @@ impl Notifier {
     }
 
     fn handling(&self, audience: Audience, original: &Original) -> Handling {
-        let (origin, class) = match audience {
-            Audience::Sender => (Origin::Bounce, "bounce"),
-            Audience::Postmaster => (Origin::Notify, "notify"),
+        let origin = match audience {
+            Audience::Sender => Origin::Bounce,
+            Audience::Postmaster => Origin::Notify,
         };
-        let switch = |on: bool| if on { Switch::On } else { Switch::Off };
-        let listed = |list: &[String], class: &str| list.iter().any(|name| name == class || name == "all");
-        let filtered = switch(listed(&self.filter_classes, class));
-        Handling {
-            origin,
-            checks: filtered,
-            mapping: Switch::On,
-            bcc: Switch::Off,
-            milters: filtered,
-            bounce: Switch::Off,
-            hold: Switch::Off,
-            smtputf8: switch(original.script == Script::Utf8),
-            autodetect: switch(listed(&self.autodetect_classes, class)),
-        }
+        let handling = Handling::internal(origin, &self.filter_classes, &self.autodetect_classes);
+        Handling { smtputf8: (original.script == Script::Utf8).into(), ..handling }
     }
 }

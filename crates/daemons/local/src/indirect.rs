@@ -7,7 +7,7 @@ use bytes::Bytes;
 use delivery::{Attempt, Settled};
 use dsn::{Detail, Outcome, Ret, Status};
 use ipc::blocking::Channel;
-use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Switch, Verdict};
+use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Verdict};
 use ipc::deliver::Recipient;
 use queue_file::Time;
 use queue_file::record::{self, Type};
@@ -105,7 +105,9 @@ impl Errand<'_, '_> {
     /// Hands the message to cleanup, and keeps the connection for the next: the queue id, or why there is none.
     fn send_over(&mut self, line: Line, forward: &Forward) -> Result<Result<String, String>, ipc::Error> {
         let Line { mut channel, queue_id } = line;
-        channel.send(&Request::Begin(HANDLING))?;
+        // What was checked when it came in is only mapped again.
+        let classes = &self.office.params.common.identity.smtputf8_autodetect_classes;
+        channel.send(&Request::Begin(Handling::internal(Origin::Forward, &[], classes)))?;
         for records in record::pieces(&self.envelope(forward), ENVELOPE) {
             channel.send(&Request::Envelope(records.to_vec().into()))?;
         }
@@ -189,16 +191,3 @@ impl Errand<'_, '_> {
         out
     }
 }
-
-/// Mail that was checked when it came in is only mapped again.
-const HANDLING: Handling = Handling {
-    origin: Origin::Forward,
-    checks: Switch::Off,
-    mapping: Switch::On,
-    bcc: Switch::Off,
-    milters: Switch::Off,
-    bounce: Switch::Off,
-    hold: Switch::Off,
-    smtputf8: Switch::Off,
-    autodetect: Switch::Off,
-};

@@ -181,11 +181,10 @@ fn audience(params: &Params) -> Audience {
 
 fn handling(params: &Params) -> Handling {
     let overrides = &params.cleanup.receive_override_options;
-    let unless = |name: &str| if overrides.iter().any(|word| word == name) { Switch::Off } else { Switch::On };
-    let classes = &params.identity.smtputf8_autodetect_classes;
-    let autodetect = classes.iter().any(|class| class == "sendmail" || class == "all");
+    let unless = |name: &str| (!overrides.iter().any(|word| word == name)).into();
+    let origin = Origin::Pickup;
     Handling {
-        origin: Origin::Pickup,
+        origin,
         checks: unless("no_header_body_checks"),
         mapping: unless("no_address_mappings"),
         bcc: unless("no_address_mappings"),
@@ -193,7 +192,7 @@ fn handling(params: &Params) -> Handling {
         bounce: Switch::On,
         hold: Switch::Off,
         smtputf8: Switch::Off,
-        autodetect: if autodetect { Switch::On } else { Switch::Off },
+        autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
     }
 }
 

@@ -8,14 +8,13 @@ pub mod memory;
 use crate::memory::{Ages, Record};
 use address::ProbeSender;
 use bytes::Bytes;
-use ipc::cleanup::{Handling, Origin, Switch};
+use ipc::cleanup::{Handling, Origin};
 use ipc::post::{Outbox, Unposted};
 use ipc::verify::{Reply, Request, Status};
 use queue_file::Time;
 use queue_file::record::{self, Type};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use table::store::{self, Purpose, Store};
@@ -41,6 +40,8 @@ pub struct Verify {
     most_pending: usize,
     sender: ProbeSender,
     outbox: Outbox,
+    /// `smtputf8_autodetect_classes`.
+    autodetected: Vec<String>,
     cleanup_interval: Duration,
     ipc_timeout: Duration,
     life: Life,
@@ -85,10 +86,8 @@ impl Service for Verify {
                 &params.identity.myorigin,
                 verify.address_verify_sender_ttl,
             ),
-            outbox: Outbox {
-                path: PathBuf::from("public").join(&params.ipc.cleanup_service_name),
-                deadline: params.ipc.ipc_timeout,
-            },
+            outbox: Outbox::new(&params.ipc.cleanup_service_name, params.ipc.ipc_timeout),
+            autodetected: params.identity.smtputf8_autodetect_classes,
             cleanup_interval: verify.address_verify_cache_cleanup_interval,
             ipc_timeout: params.ipc.ipc_timeout,
             life,
@@ -168,17 +167,7 @@ impl Verify {
     /// Posts a message that nobody will get.
     async fn probe(&self, address: &Bytes) -> Result<(), Unposted> {
         let letter = self.outbox.open().await?;
-        let handling = Handling {
-            origin: Origin::Verify,
-            checks: Switch::Off,
-            mapping: Switch::On,
-            bcc: Switch::Off,
-            milters: Switch::Off,
-            bounce: Switch::Off,
-            hold: Switch::Off,
-            smtputf8: Switch::Off,
-            autodetect: Switch::On,
-        };
+        let handling = Handling::internal(Origin::Verify, &[], &self.autodetected);
         let now = Time::now();
         let mut envelope = Vec::with_capacity(256);
         record::put_time(&mut envelope, now);

@@ -80,6 +80,26 @@ pub struct Handling {
     pub autodetect: Switch,
 }
 
+impl Handling {
+    /// As mail that the mail system itself hands in is handled: addresses are mapped, and what is filtered
+    /// (`internal_mail_filter_classes`) or looked through for UTF-8 (`smtputf8_autodetect_classes`) is told by the classes.
+    #[must_use]
+    pub fn internal(origin: Origin, filtered: &[String], autodetected: &[String]) -> Self {
+        let filtered = origin.is_among(filtered).into();
+        Self {
+            origin,
+            checks: filtered,
+            mapping: Switch::On,
+            bcc: Switch::Off,
+            milters: filtered,
+            bounce: Switch::Off,
+            hold: Switch::Off,
+            smtputf8: Switch::Off,
+            autodetect: origin.is_among(autodetected).into(),
+        }
+    }
+}
+
 /// Who hands a message in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
@@ -97,6 +117,22 @@ pub enum Origin {
     Notify,
 }
 
+impl Origin {
+    /// Whether one of these classes is its own, or `all`.
+    #[must_use]
+    pub fn is_among(self, classes: &[String]) -> bool {
+        let own = match self {
+            Self::Smtpd => "smtpd",
+            Self::Pickup => "sendmail",
+            Self::Forward => "forward",
+            Self::Bounce => "bounce",
+            Self::Verify => "verify",
+            Self::Notify => "notify",
+        };
+        classes.iter().any(|class| class == own || class == "all")
+    }
+}
+
 /// On or off, where a bool would not say what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Switch {
@@ -104,6 +140,12 @@ pub enum Switch {
     On,
     /// Does not.
     Off,
+}
+
+impl From<bool> for Switch {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
 }
 
 /// What the service says.

@@ -3,7 +3,7 @@
 use crate::cleanup::{Cleanup, Handling, Reply, Request, Verdict};
 use crate::{Channel, Error};
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a message is not in the queue. All of it is temporary.
@@ -20,10 +20,8 @@ pub enum Unposted {
 /// Where messages are handed in.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    /// The socket of cleanup.
-    pub path: PathBuf,
-    /// `ipc_timeout`.
-    pub deadline: Duration,
+    path: PathBuf,
+    deadline: Duration,
 }
 
 /// A message that cleanup has an id for already.
@@ -35,6 +33,12 @@ pub struct Letter {
 }
 
 impl Outbox {
+    /// The way to `cleanup_service_name`, each step of which may take `ipc_timeout`.
+    #[must_use]
+    pub fn new(service_name: &str, deadline: Duration) -> Self {
+        Self { path: Path::new("public").join(service_name), deadline }
+    }
+
     /// Begins a message.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use ipc::cleanup::Switch;
 use queue_file::record::{self, Type};
 
 use super::Session;
@@ -56,15 +55,13 @@ impl Session {
     /// What cleanup is to leave out, or do besides.
     fn instruct(&self, delivery: &mut Delivery, envelope: &Envelope) {
         let overrides = self.server.settings.overrides;
-        let unless = |off: bool| if off { Switch::Off } else { Switch::On };
         let handling = &mut delivery.handling;
-        handling.checks = unless(overrides.no_checks());
-        handling.mapping = unless(overrides.no_mappings());
-        handling.bcc = unless(overrides.no_mappings());
-        handling.milters = unless(overrides.no_milters());
-        handling.smtputf8 = unless(!envelope.sender.smtputf8);
-        let classes = &self.server.params.identity.smtputf8_autodetect_classes;
-        handling.autodetect = unless(!classes.iter().any(|class| class == "smtpd" || class == "all"));
+        handling.checks = (!overrides.no_checks()).into();
+        handling.mapping = (!overrides.no_mappings()).into();
+        handling.bcc = (!overrides.no_mappings()).into();
+        handling.milters = (!overrides.no_milters()).into();
+        handling.smtputf8 = envelope.sender.smtputf8.into();
+        handling.autodetect = handling.origin.is_among(&self.server.params.identity.smtputf8_autodetect_classes).into();
     }
 
     /// The session, as it is logged and as it was.
