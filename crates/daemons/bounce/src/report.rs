@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use address::Address;
+use ipc::post::{DATE, received};
 use jiff::Zoned;
 use queue_file::log::Entry;
 
@@ -90,8 +91,7 @@ pub(crate) struct Letter<'a> {
 
 /// A moment as headers have it.
 pub(crate) fn date(moment: &Zoned) -> String {
-    let zone = moment.strftime("%Z");
-    format!("{} ({zone})", moment.strftime("%a, %-d %b %Y %H:%M:%S %z"))
+    moment.strftime(DATE).to_string()
 }
 
 impl Report<'_> {
@@ -120,8 +120,8 @@ impl Report<'_> {
             Audience::Sender => (&self.template.subject, "auto-replied"),
             Audience::Postmaster => (&self.template.postmaster_subject, "auto-generated"),
         };
-        put(out, format_args!("Received: by {} ({})\n", self.host.name, self.host.mail_name));
-        put(out, format_args!("\tid {}; {now}\nDate: {now}\n", letter.queue_id));
+        out.extend_from_slice(received(&self.host.name, &self.host.mail_name, letter.queue_id, &now).as_bytes());
+        put(out, format_args!("Date: {now}\n"));
         put(out, format_args!("From: {}\nSubject: {subject}\nTo: ", self.template.from));
         out.extend_from_slice(&Address::from(letter.to).external());
         out.push(b'\n');

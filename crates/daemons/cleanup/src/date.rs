@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 /// `Sat,  1 Aug 2026 11:12:19 +0000 (UTC)`
 pub(crate) fn header_date(now: Timestamp, zone: &TimeZone) -> String {
-    now.to_zoned(zone.clone()).strftime("%a, %e %b %Y %H:%M:%S %z (%Z)").to_string()
+    now.to_zoned(zone.clone()).strftime(ipc::post::DATE).to_string()
 }
 
 /// `20260801111219`, in UTC.

@@ -9,6 +9,7 @@ use dsn::{Detail, Outcome, Ret, Status};
 use ipc::blocking::Channel;
 use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Verdict};
 use ipc::deliver::Recipient;
+use ipc::post::{DATE, received};
 use queue_file::Time;
 use queue_file::record::{self, Type};
 use tracing::warn;
@@ -138,10 +139,8 @@ impl Errand<'_, '_> {
 
     fn headers(&self, forward: &Forward, queue_id: &str) -> Vec<u8> {
         let identity = &self.office.params.common.identity;
-        let now = self.office.now();
-        let date = now.strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)");
-        let (host, mail_name) = (&identity.myhostname, &identity.mail_name);
-        let mut out = format!("Received: by {host} ({mail_name})\n\tid {queue_id}; {date}\n").into_bytes();
+        let date = self.office.now().strftime(DATE).to_string();
+        let mut out = received(&identity.myhostname, &identity.mail_name, queue_id, &date).into_bytes();
         if self.prepends("forward") {
             out.extend_from_slice(b"Delivered-To: ");
             out.extend_from_slice(&delivery::external(&forward.delivered).to_ascii_lowercase());

@@ -2,6 +2,7 @@
 
 use address::Sender;
 use ipc::cleanup::{Cause, ENVELOPE, Handling, Line, Lines, Reply, Request, Verdict};
+use ipc::post::{DATE, received};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue_file::QueueId;
@@ -116,10 +117,9 @@ impl Counter {
     }
 
     fn received(&self, queue_id: &str, uid: u32) -> Vec<u8> {
-        let date =
-            Timestamp::now().to_zoned(self.time_zone.clone()).strftime("%a, %-d %b %Y %H:%M:%S %z (%Z)").to_string();
-        let Self { myhostname, mail_name, .. } = self;
-        format!("Received: by {myhostname} ({mail_name}, from userid {uid})\n\tid {queue_id}; {date}\n").into_bytes()
+        let date = Timestamp::now().to_zoned(self.time_zone.clone()).strftime(DATE).to_string();
+        let with = format!("{}, from userid {uid}", self.mail_name);
+        received(&self.myhostname, &with, queue_id, &date).into_bytes()
     }
 }
 

@@ -6,6 +6,16 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// A date in the header of a message, for strftime(3): RFC 5322 section 3.3, with the name of the time zone behind it. Days of one
+/// digit have a blank before it.
+pub const DATE: &str = "%a, %e %b %Y %H:%M:%S %z (%Z)";
+
+/// The header field that tells where a message was made. `with` is said of that in the parentheses.
+#[must_use]
+pub fn received(host: &str, with: &str, queue_id: &str, date: &str) -> String {
+    format!("Received: by {host} ({with})\n\tid {queue_id}; {date}\n")
+}
+
 /// Why a message is not in the queue. All of it is temporary.
 #[derive(Debug, thiserror::Error)]
 pub enum Unposted {

@@ -92,7 +92,7 @@ impl Dates {
 
 /// `Tue,  5 Mar 2024 10:00:00 +0000 (UTC)`.
 fn date(stamp: Timestamp, zone: &TimeZone) -> String {
-    Zoned::new(stamp, zone.clone()).strftime("%a, %e %b %Y %H:%M:%S %z (%Z)").to_string()
+    Zoned::new(stamp, zone.clone()).strftime(ipc::post::DATE).to_string()
 }
 
 #[cfg(test)]
