@@ -13,7 +13,6 @@ mod post;
 mod report;
 pub mod template;
 mod template_file;
-mod wrap;
 
 use std::sync::Arc;
 

@@ -3,12 +3,11 @@
 use std::io::Write as _;
 
 use address::Address;
-use ipc::post::{DATE, received};
+use ipc::post::{DATE, put_wrapped, received};
 use jiff::Zoned;
 use queue_file::log::Entry;
 
 use crate::template::{Kind, Template};
-use crate::wrap::put_wrapped;
 
 /// Who reads a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +77,9 @@ pub(crate) struct Report<'a> {
     /// Until when delivery is tried, for a warning.
     pub(crate) retried_until: Option<&'a Zoned>,
 }
+
+/// The longest line of a reason, where words allow.
+const WIDTH: usize = 79;
 
 /// Where a notice goes.
 #[derive(Debug, Clone, Copy)]
@@ -176,7 +178,7 @@ impl Report<'_> {
             } else {
                 format!(" (expanded from <{original}>)")
             };
-            put_wrapped(out, &format!("<{recipient}>{expanded}: {}", entry.reason));
+            put_wrapped(out, "", &format!("<{recipient}>{expanded}: {}", entry.reason), WIDTH);
         }
         if self.entries.is_empty() {
             out.extend_from_slice(b"\n--- Delivery report unavailable ---\n");
@@ -236,7 +238,7 @@ impl Report<'_> {
         } else {
             (entry.diagnostic_type.clone(), &entry.diagnostic)
         };
-        put_wrapped(out, &format!("Diagnostic-Code: {kind}; {text}"));
+        put_wrapped(out, "", &format!("Diagnostic-Code: {kind}; {text}"), WIDTH);
         if let (Kind::Delay, Some(until)) = (self.kind, self.retried_until) {
             put(out, format_args!("Will-Retry-Until: {}\n", date(until)));
         }

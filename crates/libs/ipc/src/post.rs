@@ -1,5 +1,9 @@
 //! Handing a message of the mail system's own to cleanup: a notice, a probe.
 
+mod wrap;
+
+pub use wrap::put_wrapped;
+
 use crate::cleanup::{Cleanup, Handling, Reply, Request, Verdict};
 use crate::{Channel, Error};
 use bytes::Bytes;
