@@ -9,7 +9,6 @@ pub mod dump;
 mod letters;
 mod notify;
 mod original;
-mod post;
 mod report;
 pub mod template;
 mod template_file;

@@ -5,16 +5,15 @@ use ipc::cleanup::{Handling, Origin};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use queue_file::log::Entry;
-use queue_file::{QueueId, QueueName, Spool};
+use queue_file::{QueueId, QueueName, Spool, Time, record};
 use tracing::{info, warn};
 
 use crate::letters::{Rules, Wanted, mentions};
 use crate::original::{self, Found};
-use crate::post::envelope;
 use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
 use crate::template::{Kind, Templates};
 use crate::{Opened, Params};
-use ipc::post::{Outbox, Unposted};
+use ipc::post::{Outbox, Unposted, double_bounce_sender};
 
 /// The flag that a message asked for SMTPUTF8.
 const SMTPUTF8_REQUESTED: u32 = 1;
@@ -65,10 +64,7 @@ struct Case<'a> {
 impl Notifier {
     pub(crate) fn new(params: &Params, opened: Opened, spool: Spool) -> Self {
         let Params { bounce, identity, lifetimes, ipc, cleanup, .. } = params;
-        let double_bounce_sender = match &identity.double_bounce_sender {
-            full if full.contains('@') => full.clone(),
-            local => format!("{local}@{}", identity.myhostname),
-        };
+        let double_bounce_sender = double_bounce_sender(&identity.double_bounce_sender, &identity.myhostname);
         Self {
             templates: opened.templates,
             time_zone: opened.time_zone,
@@ -171,7 +167,9 @@ impl Notifier {
         if entries.is_empty() && case.entries.is_some() {
             return open.cancel().await;
         }
-        let now = Timestamp::now().to_zoned(self.time_zone.clone());
+        let time = Time::now();
+        let now = Timestamp::from_microsecond(time.as_microseconds()).unwrap_or_default();
+        let now = now.to_zoned(self.time_zone.clone());
         let report = Report {
             kind: case.kind,
             template: self.templates.of(case.kind),
@@ -197,7 +195,8 @@ impl Notifier {
             Audience::Postmaster => &self.rules.double_bounce_sender[..],
         };
         let parts = [&report.head(&letter)[..], text, &report.tail(&letter)];
-        open.send(self.handling(wanted.audience, &case.original), envelope(sender, &wanted.to, &now), &parts).await
+        let envelope = record::own_envelope(time, sender, &wanted.to);
+        open.send(self.handling(wanted.audience, &case.original), envelope.into(), &parts).await
     }
 
     fn handling(&self, audience: Audience, original: &Original) -> Handling {

@@ -3,17 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// Control characters, and what is no UTF-8, become question marks.
-pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes)
-        // Without a way out at the first that is not, many bytes are looked at together.
-        && text.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte))
-    {
-        return Cow::Borrowed(text);
-    }
-    let text = String::from_utf8_lossy(bytes);
-    Cow::Owned(text.chars().map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c }).collect())
-}
+pub(crate) use smtp_proto::printable;
 
 /// An address in its external form, with quotes where they are needed.
 pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {

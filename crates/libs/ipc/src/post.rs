@@ -1,7 +1,9 @@
 //! Handing a message of the mail system's own to cleanup: a notice, a probe.
 
+mod notice;
 mod wrap;
 
+pub use notice::{Notice, Postmaster, double_bounce_sender};
 pub use wrap::put_wrapped;
 
 use crate::cleanup::{Cleanup, Handling, Reply, Request, Verdict};

@@ -164,6 +164,17 @@ pub fn put_attribute(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
+/// The envelope of a message that the mail system itself makes for one recipient.
+#[must_use]
+pub fn own_envelope(time: crate::Time, sender: &[u8], recipient: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    put_time(&mut out, time);
+    put_attribute(&mut out, "rewrite_context", b"local");
+    put(&mut out, Type::Sender, sender);
+    put(&mut out, Type::Recipient, recipient);
+    out
+}
+
 /// Appends a time record.
 pub fn put_time(out: &mut Vec<u8>, time: crate::Time) {
     let mut text = String::with_capacity(32);

@@ -14,8 +14,10 @@ pub mod parameter;
 pub mod path;
 pub mod proxy_header;
 pub mod reply;
+pub mod transcript;
 
 pub use command::Verb;
 pub use conn::Conn;
 pub use path::Strictness;
 pub use reply::{Enhanced, Reply};
+pub use transcript::{Transcript, printable};

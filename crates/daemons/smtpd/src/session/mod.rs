@@ -140,6 +140,18 @@ enum End {
     Errors,
 }
 
+impl End {
+    /// Why the session was not ended by the client's QUIT.
+    fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Quit => None,
+            Self::Lost => Some("lost connection"),
+            Self::Timeout => Some("timeout"),
+            Self::Errors => Some("too many errors"),
+        }
+    }
+}
+
 impl Session {
     /// Serves a client to the end.
     pub(crate) async fn serve(server: Arc<Smtpd>, stream: service::Stream, preamble: Vec<u8>) {
@@ -152,7 +164,7 @@ impl Session {
         session.tell_end(end);
         session.drop_transaction();
         session.leave_milters().await;
-        session.notify().await;
+        session.notify(end).await;
         session.release_connection();
         info!("disconnect from {}{}", session.peer.namaddr, session.statistics);
     }
@@ -275,12 +287,14 @@ impl Session {
                 let host = &self.server.params.identity.myhostname;
                 let reply = Reply::new(421, Some(Enhanced(4, 4, 2)), format!("{host} Error: timeout exceeded"));
                 self.conn.set_pace(Pace::Each(Duration::from_secs(10)));
+                self.history.said(&reply);
                 self.conn.reply(&reply);
                 let _ = self.conn.flush().await;
                 End::Timeout
             }
             conn::Error::Flood => {
                 let Next::Error(reply) = self.too_long() else { return End::Errors };
+                self.history.said(&reply);
                 self.conn.reply(&reply);
                 let _ = self.conn.flush().await;
                 End::Errors
@@ -290,14 +304,11 @@ impl Session {
     }
 
     fn tell_end(&self, end: End) {
-        let reason = match end {
-            End::Quit => return,
+        let Some(reason) = end.reason() else { return };
+        if end == End::Lost && self.stage == AFTER_CONTENT {
             // Nothing is lost of a message that has had its reply.
-            End::Lost if self.stage == AFTER_CONTENT => return,
-            End::Lost => "lost connection",
-            End::Timeout => "timeout",
-            End::Errors => "too many errors",
-        };
+            return;
+        }
         let id = self.queue_id();
         match self.progress {
             Some(bytes) => info!("{id}: {reason} after {} ({bytes} bytes) from {}", self.stage, self.peer.namaddr),

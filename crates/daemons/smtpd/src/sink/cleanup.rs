@@ -62,21 +62,6 @@ impl Pool {
             }
         }
     }
-
-    /// Posts a notice of our own. Nobody can be told if that fails.
-    pub(crate) async fn post_notice(&self, sender: &str, recipient: &str, text: &str) {
-        let Ok(mut delivery) = self.open().await else { return };
-        delivery.handling = Handling { origin: Origin::Notify, checks: Switch::Off, milters: Switch::Off, ..HANDLING };
-        let records = &mut delivery.records;
-        record::put_time(records, queue_file::Time::now());
-        record::put_attribute(records, "rewrite_context", b"local");
-        record::put(records, Type::Sender, sender.as_bytes());
-        delivery.add_recipient(recipient.as_bytes(), b"", dsn::Notify::NEVER);
-        let actions = Actions::default();
-        if delivery.begin(&actions).await.is_ok() && delivery.content(text.as_bytes()).await.is_ok() {
-            let _ = Box::new(delivery).finish(&actions, None).await;
-        }
-    }
 }
 
 /// As mail from strangers is handled.

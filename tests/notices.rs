@@ -1,0 +1,51 @@
+//! Notices to postmaster about trouble in sessions: `notify_classes`.
+
+use anyhow::Result;
+use testkit::client::Client;
+use testkit::instance::{Instance, Setup};
+
+/// Tells the user of this class of trouble.
+fn telling(class: &str) -> Setup {
+    Setup::new()
+        .main("notify_classes", class)
+        .main("internal_mail_filter_classes", "notify")
+        .main("header_checks", "regexp:{{/^Subject: .*errors from/ PREPEND X-Checked: yes}}")
+}
+
+/// The notice: what is before its first empty line, and the rest.
+fn notice(mail: &Instance) -> Result<(String, String)> {
+    mail.wait("the notice", || mail.mailbox(&mail.user).contains("see the local mail logfile\n"))?;
+    let text = mail.mailbox(&mail.user);
+    let (head, body) = text.split_once("\n\n").unwrap_or_default();
+    mail.wait("empty queue", || mail.queue_is_empty())?;
+    Ok((head.to_owned(), body.trim_end().to_owned()))
+}
+
+#[test]
+fn postmaster_learns_what_a_client_was_refused() -> Result<()> {
+    let mail = telling("policy")
+        .main("always_bcc", "archive@invalid")
+        .main("smtpd_relay_restrictions", "reject_unauth_destination")
+        .main("smtpd_error_sleep_time", "0")
+        .start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("HELO c.test", 250)?;
+    client.say("MAIL FROM:<a@a.test>", 250)?;
+    client.say(&format!("RCPT TO:<{}@other.test>", "x".repeat(70)), 554)?;
+    drop(client);
+    let (head, body) = notice(&mail)?;
+    let mut lines = head.lines().skip_while(|line| !line.starts_with("Received: by mail.example.test (Postern)"));
+    assert!(lines.nth(1).is_some_and(|line| line.starts_with("\tid ")), "{head}");
+    assert!(lines.next().is_some_and(|line| line.starts_with("Date: ")), "{head}");
+    assert!(head.contains("\nX-Checked: yes\nSubject: Postern SMTP server: errors from "), "{head}");
+    let address = format!("<{}@other.test>", "x".repeat(70));
+    let expected = format!(
+        "Transcript of session follows.\n\n \
+         Out: 220 mail.example.test ESMTP Postern\n In:  HELO c.test\n Out: 250 mail.example.test\n \
+         In:  MAIL FROM:<a@a.test>\n Out: 250 2.1.0 Ok\n In:  RCPT\n     TO:{address}\n Out: 554 5.7.1\n     {address}:\n     \
+         Relay access denied\n\nSession aborted, reason: lost connection\n\nFor other details, see the local mail logfile"
+    );
+    assert_eq!(body, expected);
+    assert!(!mail.log().contains("archive@invalid"), "{}", mail.log());
+    Ok(())
+}
