@@ -86,11 +86,13 @@ impl Auth {
     }
 
     async fn converse(&self, ready: &mut Ready, mut exchange: Exchange) -> Result<(), Failure> {
-        let line = match exchange.initial() {
-            Some(initial) => format!("AUTH {} {}", exchange.mechanism(), BASE64.encode(&initial)),
-            None => format!("AUTH {}", exchange.mechanism()),
-        };
-        ready.dialogue.say(line.as_bytes());
+        let mut line = format!("AUTH {}", exchange.mechanism());
+        let public = line.clone();
+        if let Some(initial) = exchange.initial() {
+            line.push(' ');
+            BASE64.encode_append(&initial, &mut line);
+        }
+        ready.dialogue.confide(line.as_bytes(), public.as_bytes());
         let mut course = Course::Open;
         loop {
             let answer = ready.dialogue.hear(Stage::Auth).await?;
@@ -106,7 +108,7 @@ impl Auth {
             let challenge = answer.texts().last().unwrap_or_default();
             let response = BASE64.decode(challenge.trim_ascii()).ok().and_then(|text| exchange.respond(&text).ok());
             match response {
-                Some(response) => ready.dialogue.say(BASE64.encode(&response).as_bytes()),
+                Some(response) => ready.dialogue.confide(BASE64.encode(&response).as_bytes(), b""),
                 // The server is to say what it thinks of that.
                 None => {
                     course = Course::Cancelled;

@@ -13,6 +13,7 @@ use table::Maps;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::complaint::{Case, Complaints};
 use crate::failure::Failure;
 use crate::flavor::Flavor;
 use crate::peer::Peer;
@@ -70,6 +71,8 @@ pub struct Dialect {
     pub reply_filter: Maps,
     /// `smtp_pix_workarounds`.
     pub pix: Pix,
+    /// Who hears of servers that break the protocol; `None` if nobody.
+    pub complaints: Option<Arc<Complaints>>,
 }
 
 /// A connection with a server.
@@ -85,6 +88,8 @@ pub struct Dialogue {
     ahead: Ahead,
     /// What this server's firewall needs.
     pix: Workarounds,
+    /// What was said, where that may be complained about.
+    case: Option<Box<Case>>,
 }
 
 /// Whether commands were said without waiting.
@@ -101,7 +106,22 @@ impl Dialogue {
         let pace = Pace::Each(dialect.timeouts.hello);
         let conn = Conn::new(stream, pace);
         let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
-        Self { conn, peer, relay, dialect, queue_id, ahead: Ahead::InTurn, pix }
+        let case = dialect.complaints.as_ref().map(|complaints| Box::new(Case::new(Arc::clone(complaints))));
+        Self { conn, peer, relay, dialect, queue_id, ahead: Ahead::InTurn, pix, case }
+    }
+
+    /// Considers a reply that kept mail from going on.
+    pub fn refused_by(&mut self, answer: &Answer) {
+        if let Some(case) = &mut self.case {
+            case.consider(answer.code);
+        }
+    }
+
+    /// This server is done with, or with a message: what is to be complained about is.
+    pub async fn conclude(&mut self) {
+        if let Some(case) = &mut self.case {
+            case.close(self.dialect.flavor, &self.relay).await;
+        }
     }
 
     /// The server.
@@ -156,6 +176,14 @@ impl Dialogue {
 
     /// Says a command; it goes out with the next wait.
     pub fn say(&mut self, line: &[u8]) {
+        self.confide(line, line);
+    }
+
+    /// Says a command of which transcripts have no more than its public part.
+    pub fn confide(&mut self, line: &[u8], public: &[u8]) {
+        if let Some(case) = &mut self.case {
+            case.transcript.said(public);
+        }
         self.conn.command(line);
     }
 
@@ -164,6 +192,9 @@ impl Dialogue {
         self.enter(stage);
         let answer = self.conn.read_answer(MOST_REPLY).await;
         let answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
+        if let Some(case) = &mut self.case {
+            answer.text.split(|byte| *byte == b'\n').for_each(|line| case.transcript.heard(line));
+        }
         self.note_junk(&answer);
         if self.dialect.reply_filter.is_empty() {
             return Ok(answer);
@@ -216,6 +247,7 @@ impl Dialogue {
                 drop(self.conn.flush().await);
             }
         }
+        self.conclude().await;
     }
 
     /// Whether the server has said something or hung up while nothing was expected of it.

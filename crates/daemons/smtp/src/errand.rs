@@ -262,8 +262,9 @@ impl<'a> Errand<'a> {
             Err(Broken::Failed(failure)) => {
                 let scope = failure.scope;
                 self.fail(failure).await;
-                if scope == Scope::Message {
-                    self.release(ready, hop).await;
+                match scope {
+                    Scope::Message => self.release(ready, hop).await,
+                    Scope::Site => ready.dialogue.conclude().await,
                 }
             }
         }
@@ -303,9 +304,10 @@ impl<'a> Errand<'a> {
     }
 
     /// Keeps a session for the next delivery, or ends it.
-    async fn release(&self, ready: Ready, hop: Hop<'_>) {
+    async fn release(&self, mut ready: Ready, hop: Hop<'_>) {
         let carrier = self.carrier;
         if self.is_wanted(&ready, hop.text).await && carrier.keeping.allows(&ready) {
+            ready.dialogue.conclude().await;
             carrier.pool.keep(self.key(hop.text), ready, carrier.keeping);
             return;
         }

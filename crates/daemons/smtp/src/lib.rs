@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod carrier;
 pub mod chance;
+pub mod complaint;
 pub mod content;
 pub mod dane;
 pub mod dialogue;

@@ -110,6 +110,7 @@ impl Connected {
             let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
             return Ok(Greeted { dialogue: self.0, esmtp });
         }
+        self.0.refused_by(&answer);
         let failure = Failure::refused(self.0.peer(), &answer);
         let skip = self.0.dialect().hard_greeting == HardGreeting::Skip;
         self.0.quit(Farewell::Skip).await;
@@ -164,7 +165,8 @@ impl Greeted {
         self.dialogue.hear(stage).await
     }
 
-    async fn refused(self, answer: &Answer) -> Failure {
+    async fn refused(mut self, answer: &Answer) -> Failure {
+        self.dialogue.refused_by(answer);
         let failure = Failure::refused(self.dialogue.peer(), answer);
         self.dialogue.quit(Farewell::Skip).await;
         failure
@@ -238,7 +240,8 @@ impl Ready {
 
     /// A refusal of the whole message in reply to a command.
     #[must_use]
-    pub fn message_refused(&self, stage: Stage, answer: &Answer) -> Failure {
+    pub fn message_refused(&mut self, stage: Stage, answer: &Answer) -> Failure {
+        self.dialogue.refused_by(answer);
         Failure::message(replied(self.peer(), stage, answer))
     }
 }

@@ -6,14 +6,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::params;
-use delivery::Policy;
+use delivery::{Dates, Policy};
 use dns::{Families, Resolver};
+use ipc::post::{Outbox, Postmaster, double_bounce_sender};
 use mime::Limits;
 use service::{Fatal, Outside};
 use table::checks::Checks;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 
 use crate::carrier::{Carrier, Demand, Finality, OutputConversion, Rules};
+use crate::complaint::Complaints;
 use crate::content::Treatment;
 use crate::dialogue::{Dialect, Farewell, Greeting, HardGreeting};
 use crate::envelope::{Forwarding, Quoting, Style, Submitter};
@@ -35,6 +37,7 @@ config::bundle! {
         agent: delivery::Params,
         smtp: params::Smtp,
         cleanup: params::Cleanup,
+        bounce: params::Bounce,
         rewrite: params::Rewrite,
         tls: params::SmtpTls,
         crypto: params::Tls,
@@ -175,7 +178,25 @@ impl Opening<'_> {
                 delay: smtp.smtp_pix_workaround_delay_time,
                 threshold: smtp.smtp_pix_workaround_threshold_time,
             },
+            complaints: self.complaints().map(Arc::new),
         }
+    }
+
+    fn complaints(&self) -> Option<Complaints> {
+        let Params { agent, cleanup, bounce, .. } = self.params;
+        let wanted = bounce.notify_classes.iter().any(|class| class.eq_ignore_ascii_case("protocol"));
+        wanted.then(|| Complaints {
+            postmaster: Postmaster {
+                outbox: Outbox::new(&agent.ipc.cleanup_service_name, agent.ipc.ipc_timeout),
+                host: agent.identity.myhostname.clone(),
+                mail_name: agent.identity.mail_name.clone(),
+                sender: double_bounce_sender(&agent.identity.double_bounce_sender, &agent.identity.myhostname),
+                recipient: bounce.error_notice_recipient.clone(),
+                filtered: cleanup.internal_mail_filter_classes.clone(),
+                autodetected: agent.identity.smtputf8_autodetect_classes.clone(),
+            },
+            dates: Dates::of_this_host(),
+        })
     }
 
     /// How addresses are looked up in tables.

@@ -221,7 +221,10 @@ impl Ready {
                 match (heard.mail.as_ref().is_some_and(|mail| mail.class() == 2), positive) {
                     (true, true) if envelope.goal == Goal::ProbeRcpt => verdicts.ended.push((*number, answer)),
                     (true, true) => verdicts.accepted.push_back(*number),
-                    (true, false) => verdicts.refused.push((*number, answer)),
+                    (true, false) => {
+                        self.dialogue.refused_by(&answer);
+                        verdicts.refused.push((*number, answer));
+                    }
                     (false, _) => {}
                 }
             }
@@ -233,7 +236,7 @@ impl Ready {
         self.dialogue.enter(Stage::Body);
         body.send(&mut self.dialogue).await?;
         if !body.ends_in_newline() {
-            self.dialogue.say(b"");
+            self.dialogue.output().extend_from_slice(b"\r\n");
         }
         if let Some((threshold, pause)) = self.dialogue.workarounds().pause
             && envelope.age > threshold
@@ -250,6 +253,9 @@ impl Ready {
             while let Some(number) = verdicts.accepted.front().copied() {
                 let answer = self.dialogue.hear(Stage::End).await?;
                 verdicts.accepted.pop_front();
+                if answer.class() != 2 {
+                    self.dialogue.refused_by(&answer);
+                }
                 verdicts.ended.push((number, answer));
             }
             return Ok(());

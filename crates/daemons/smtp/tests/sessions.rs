@@ -70,6 +70,7 @@ fn dialect(flavor: Flavor) -> Arc<Dialect> {
             delay: Duration::ZERO,
             threshold: Duration::ZERO,
         },
+        complaints: None,
     })
 }
 

@@ -7,6 +7,7 @@
 //! that serve one at a time. An outcome that is lost in any way leaves its recipient in the queue.
 
 pub mod agent;
+mod dates;
 mod desk;
 mod file;
 mod filter;
@@ -21,6 +22,7 @@ pub mod loops;
 pub mod mailbox;
 
 pub use content::{Content, content_of};
+pub use dates::Dates;
 pub use desk::{Desk, Params, Policy, external};
 pub use file::QueueFile;
 pub use filter::StatusFilter;
