@@ -53,7 +53,12 @@ fn postmaster_learns_what_a_client_was_refused() -> Result<()> {
 
 #[test]
 fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()> {
-    for (refusal, told) in [("502 what is that", true), ("550 no", false)] {
+    for (sender, refusal, told) in [
+        ("gone@mail.example.test", "502 what is that", true),
+        ("gone@mail.example.test", "550 no", false),
+        ("", "502 what is that", false),
+        ("double-bounce@mail.example.test", "502 what is that", false),
+    ] {
         let server = Peer::listen(&[&format!(
             "S: 220 mx ESMTP\nC: EHLO *\nS: 250 mx\nC: MAIL FROM:<*>\nS: {refusal}\nC: QUIT"
         )])?;
@@ -61,11 +66,11 @@ fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()>
         let mail = telling("protocol").main("relayhost", format!("[127.0.0.1]:{}", address.port())).start()?;
         let mut client = Client::connect(mail.port)?;
         client.say("HELO c.test", 250)?;
-        client.deliver("", &["a@other.test"], "Subject: x\n\nsecret\n")?;
+        client.deliver(sender, &["a@other.test"], "Subject: x\n\nsecret\n")?;
         server.finish()?;
         if !told {
             mail.wait("empty queue", || mail.queue_is_empty())?;
-            assert!(!mail.log().contains("from=<double-bounce@"), "{}", mail.log());
+            assert!(!mail.log().contains("to=<postmaster@"), "{}", mail.log());
             continue;
         }
         let (head, body) = notice(&mail)?;
@@ -73,7 +78,7 @@ fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()>
         assert!(head.contains(&format!("\nSubject: Postern SMTP client: errors from {server}")), "{head}");
         let expected = format!(
             "Unexpected response from {server}.\n\nTranscript of session follows.\n\n \
-             In:  220 mx ESMTP\n Out: EHLO mail.example.test\n In:  250 mx\n Out: MAIL FROM:<>\n In:  {refusal}\n \
+             In:  220 mx ESMTP\n Out: EHLO mail.example.test\n In:  250 mx\n Out: MAIL FROM:<{sender}>\n In:  {refusal}\n \
              Out: QUIT\n\nFor other details, see the local mail logfile"
         );
         assert_eq!(body, expected);

@@ -26,6 +26,7 @@ pub(crate) struct Case {
     /// The session since the last message.
     pub(crate) transcript: Transcript,
     conduct: Conduct,
+    mail: Mail,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +35,23 @@ enum Conduct {
     Improper,
 }
 
+/// What a session carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    Ordinary,
+    /// It may be a notice. Complaints about those would go on for ever.
+    Notice,
+}
+
 impl Case {
     pub(crate) fn new(complaints: Arc<Complaints>) -> Self {
-        Self { complaints, transcript: Transcript::default(), conduct: Conduct::Proper }
+        Self { complaints, transcript: Transcript::default(), conduct: Conduct::Proper, mail: Mail::Ordinary }
+    }
+
+    /// Mail of this sender is at hand.
+    pub(crate) fn carry(&mut self, sender: &[u8]) {
+        let is_notice = sender.is_empty() || sender == self.complaints.postmaster.sender.as_bytes();
+        self.mail = if is_notice { Mail::Notice } else { Mail::Ordinary };
     }
 
     /// Considers a reply that kept mail from going on.
@@ -49,7 +64,8 @@ impl Case {
     /// Complains where there is reason to, and begins anew.
     pub(crate) async fn close(&mut self, flavor: Flavor, relay: &str) {
         let transcript = std::mem::take(&mut self.transcript);
-        if std::mem::replace(&mut self.conduct, Conduct::Proper) == Conduct::Proper {
+        let conduct = std::mem::replace(&mut self.conduct, Conduct::Proper);
+        if conduct == Conduct::Proper || self.mail == Mail::Notice {
             return;
         }
         let notice = Notice {

@@ -110,6 +110,13 @@ impl Dialogue {
         Self { conn, peer, relay, dialect, queue_id, ahead: Ahead::InTurn, pix, case }
     }
 
+    /// Mail of this sender is at hand.
+    pub fn carry(&mut self, sender: &[u8]) {
+        if let Some(case) = &mut self.case {
+            case.carry(sender);
+        }
+    }
+
     /// Considers a reply that kept mail from going on.
     pub fn refused_by(&mut self, answer: &Answer) {
         if let Some(case) = &mut self.case {

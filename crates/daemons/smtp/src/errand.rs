@@ -240,6 +240,7 @@ impl<'a> Errand<'a> {
         }
         let (request, carrier) = (self.request(), self.carrier);
         ready.dialogue.concern(&request.queue_id);
+        ready.dialogue.carry(&request.message.sender);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;
         let terms = Terms { offer: &ready.offer, conversion, login: ready.login };

@@ -89,6 +89,11 @@ impl Connected {
         self.0
     }
 
+    /// Mail of this sender is at hand.
+    pub fn carry(&mut self, sender: &[u8]) {
+        self.0.carry(sender);
+    }
+
     /// Connects to a server.
     pub async fn open(peer: &Peer, dialect: &Arc<Dialect>, source: &Source) -> Result<Self, Failure> {
         match stream::connect(&peer.endpoint, source, dialect.timeouts.connect).await {

@@ -49,7 +49,8 @@ impl Errand<'_> {
     async fn connect(&mut self, server: &Server<'_>) -> Option<Connected> {
         let carrier = self.carrier;
         match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
-            Ok(connected) => {
+            Ok(mut connected) => {
+                connected.carry(&self.request().message.sender);
                 self.attempt = Attempt::by(server.peer.relay());
                 Some(connected)
             }
