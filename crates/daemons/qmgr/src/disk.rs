@@ -3,6 +3,7 @@
 use crate::message::Handling;
 use ipc::qmgr::Arrival;
 use offload::{divide, spread};
+use queue_file::record::Type;
 use queue_file::sweep::THREADS;
 use queue_file::{Buffered, Error, Lock, Message, Position, QueueId, QueueName, Recipient, Scan, Segments, Spool, log};
 use std::collections::HashSet;
@@ -36,8 +37,6 @@ pub(crate) enum Admission {
     Busy(QueueId),
     /// It is no queue file, and was put aside.
     Corrupt(QueueId, Error),
-    /// It was killed, and is gone.
-    Killed(QueueId),
     /// The system refused something.
     Failed(QueueId, Error),
 }
@@ -179,10 +178,6 @@ fn excused(spool: &Spool, id: &QueueId) -> Result<Excused, Error> {
 /// Says what is to become of a file in the active queue, by its envelope.
 fn judge(spool: &Spool, id: QueueId, parsed: Result<Message, Error>, handling: Handling) -> Admission {
     match parsed {
-        Ok(message) if message.killed => match spool.remove(QueueName::Active, &id) {
-            Ok(()) => Admission::Killed(id),
-            Err(error) => Admission::Failed(id, error),
-        },
         Ok(message) => Admission::Active { id, message: Box::new(message), handling },
         Err(error) if error.is_gone() => Admission::Passed,
         Err(error) if error.is_malformed() => match spool.rename(&id, QueueName::Active, QueueName::Corrupt) {
@@ -230,6 +225,12 @@ pub(crate) fn defer(spool: &Spool, id: &QueueId, next: i64) -> Result<(), Error>
     let file = spool.open(QueueName::Active, id)?;
     postpone(&file, next)?;
     spool.rename(id, QueueName::Active, QueueName::Deferred)
+}
+
+/// Notes that the sender has had the report on the first attempt.
+pub(crate) fn disarm_report(spool: &Spool, id: &QueueId, offset: u64) -> Result<(), Error> {
+    let file = spool.open(QueueName::Active, id)?;
+    Ok(file.write_all_at(&[Type::Kill.byte()], offset)?)
 }
 
 /// Notes that the sender has been warned.

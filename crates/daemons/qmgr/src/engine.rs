@@ -11,7 +11,7 @@ use crate::route::Cache;
 use crate::scan::Scans;
 use crate::schedule::{Entry, MessageNumber, Schedule, Tick, Transport};
 use crate::settings::{Settings, seconds, ticks};
-use crate::settle::{Fate, Office};
+use crate::settle::{Disarm, Fate, Office};
 use crate::spares::Spares;
 use ipc::Caller;
 use ipc::deliver::Recipient;
@@ -241,7 +241,7 @@ impl Engine {
             }
             Event::Ended(id, fate) => self.ended(&id, fate),
             Event::PutOff(id) => self.outlet.put(move |spool| {
-                let fate = crate::settle::defer(spool, &id, None, Time::now().seconds);
+                let fate = crate::settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
                 Event::Ended(id, fate)
             }),
             Event::Ours(Ok(directory)) => {

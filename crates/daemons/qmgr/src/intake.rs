@@ -66,7 +66,6 @@ impl Engine {
             }
             Admission::Passed => {}
             Admission::Busy(id) => info!("{id}: skipped, still being delivered"),
-            Admission::Killed(id) => info!("{id}: removed"),
             Admission::Corrupt(id, error) => {
                 warn!("{id}: {error}");
                 warn!(

@@ -26,6 +26,8 @@ pub(crate) struct Active {
     pub(crate) created: i64,
     /// When the sender is to be warned, and where the file says so. No time is left when that has been done.
     pub(crate) warn: Option<(i64, u64)>,
+    /// Where the file asks for a report.
+    pub(crate) trace: Option<u64>,
     pub(crate) filter: Option<(String, String)>,
     /// To whom the message goes in place of its recipients.
     redirect: Option<Bytes>,
@@ -97,6 +99,7 @@ impl Active {
             mode: mode(flags),
             created,
             warn: message.warn,
+            trace: message.trace,
             filter: message.filter.map(|filter| split(&filter)),
             redirect: message.redirect.map(Bytes::from),
             verp: message.verp.map(|verp| String::from_utf8_lossy(&verp).into_owned()),

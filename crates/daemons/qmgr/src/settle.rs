@@ -8,6 +8,7 @@ use crate::settings::Settings;
 use address::Sender;
 use ipc::Caller;
 use ipc::bounce::{Bounce, Reply, Request};
+use ipc::deliver::Mode;
 use queue_file::{Error, QueueId, QueueName, Spool, Time};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -84,9 +85,8 @@ impl Office {
         if logs.bounce && !done(&self.bounce, self.failure(active)).await {
             remains = true;
         }
-        if logs.trace && !done(&self.trace, Request::Trace(active.notice())).await {
-            remains = true;
-        }
+        let reported = logs.trace && done(&self.trace, Request::Trace(active.notice())).await;
+        remains |= logs.trace && !reported;
         let age = Time::now().seconds - active.created;
         if remains {
             remains = !self.expire(active, age).await;
@@ -95,7 +95,9 @@ impl Office {
         if !remains {
             return removed(service::file(move || spool.remove(QueueName::Active, &id)).await);
         }
-        let disarm = self.warn(active).await;
+        // A report is on the first attempt only.
+        let report = active.trace.filter(|_| reported && active.mode == Mode::DeliverAndReport);
+        let disarm = Disarm { warning: self.warn(active).await, report };
         let next = Time::now().seconds + self.settings.backoff(age);
         service::file(move || defer(&spool, &id, disarm, next)).await
     }
@@ -149,10 +151,18 @@ fn removed(result: Result<(), Error>) -> Fate {
     }
 }
 
+/// Offsets of records that ask for what has been sent by now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Disarm {
+    warning: Option<u64>,
+    report: Option<u64>,
+}
+
 /// Moves a file to the deferred queue.
-pub(crate) fn defer(spool: &Spool, id: &QueueId, disarm: Option<u64>, next: i64) -> Fate {
-    let disarmed = disarm.map_or(Ok(()), |offset| disk::disarm_warning(spool, id, offset));
-    match disarmed.and_then(|()| disk::defer(spool, id, next)) {
+pub(crate) fn defer(spool: &Spool, id: &QueueId, disarm: Disarm, next: i64) -> Fate {
+    let warned = disarm.warning.map_or(Ok(()), |offset| disk::disarm_warning(spool, id, offset));
+    let reported = disarm.report.map_or(Ok(()), |offset| disk::disarm_report(spool, id, offset));
+    match warned.and(reported).and_then(|()| disk::defer(spool, id, next)) {
         Ok(()) => Fate::Deferred,
         Err(error) if error.is_gone() => Fate::Gone,
         Err(error) => Fate::Failed(error),

@@ -137,8 +137,8 @@ pub struct Message {
     pub verp: Option<Vec<u8>>,
     /// Where the content begins.
     pub data_offset: u64,
-    /// Whether the message was killed.
-    pub killed: bool,
+    /// The offset of the record that asks for a report on the first attempt.
+    pub trace: Option<u64>,
 }
 
 impl Message {
@@ -347,7 +347,6 @@ impl<S: Source> Walk<S> {
             Type::Redirect => message.redirect = Some(record.data.to_vec()),
             Type::Verp => message.verp = Some(record.data.to_vec()),
             Type::Warn => message.warn = Some((record.number().ok_or_else(|| record.bad_data())?, record.offset)),
-            Type::Kill => message.killed = true,
             Type::Message if !self.in_extracted => return Ok(Step::Content),
             Type::Extracted if self.stop_when_full => {}
             Type::End => return Ok(Step::End),
@@ -358,6 +357,7 @@ impl<S: Source> Walk<S> {
             | Type::Flags
             | Type::Delay
             | Type::MilterCount
+            | Type::Kill
             | Type::Deleted
             | Type::Pointer => {}
             Type::Message | Type::Line | Type::Extracted => return Err(record.misplaced()),
@@ -397,7 +397,12 @@ fn attribute(record: &Record<'_>, message: &mut Message, pending: &mut Recipient
         b"notify_flags" => {
             pending.notify = notify(&Record { data: value, ..*record })?;
         }
-        _ => message.attributes.push(name, value),
+        _ => {
+            if name == b"trace_flags" {
+                message.trace = Some(record.offset);
+            }
+            message.attributes.push(name, value);
+        }
     }
     Ok(())
 }

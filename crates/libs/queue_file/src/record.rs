@@ -52,7 +52,7 @@ types! {
     Warn = b'W',
     /// A named attribute.
     Attribute = b'A',
-    /// A message that was killed.
+    /// An attribute that holds no more.
     Kill = b'K',
     /// Return-Receipt-To, from headers.
     ReturnReceipt = b'r',

@@ -190,3 +190,24 @@ fn who_was_warned_hears_of_success() {
         defer(&spool, &id, NOW).unwrap();
     }
 }
+
+#[test]
+fn a_report_is_on_the_first_attempt_only() {
+    let (_directory, spool) = spool();
+    let (mut bytes, _) = message();
+    // In place of the second recipient.
+    let place = bytes.windows(15).position(|part| part == b"R\x0dc@example.net").unwrap();
+    let mut attribute = Vec::new();
+    put(&mut attribute, Type::Attribute, b"trace_flags=1");
+    bytes[place..place + 15].copy_from_slice(&attribute);
+    let id = store(&spool, QueueName::Active, &bytes);
+    let parse = |queue| Message::parse(Buffered::small(spool.open(queue, &id).unwrap()), 10).unwrap();
+    let asked = parse(QueueName::Active);
+    assert_eq!((asked.attributes.text("trace_flags"), asked.trace), ("1", Some(place as u64)));
+    disarm_report(&spool, &id, asked.trace.unwrap()).unwrap();
+    defer(&spool, &id, NOW - 1).unwrap();
+    let admitted = scan(&spool, QueueName::Deferred, rules()).pop().unwrap();
+    let Admission::Active { message, .. } = admitted else { panic!("{admitted:?}") };
+    assert_eq!((message.attributes.text("trace_flags"), message.trace), ("", None));
+    assert_eq!(message.recipients.len(), 1);
+}
