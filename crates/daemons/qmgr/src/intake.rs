@@ -49,16 +49,16 @@ impl Engine {
     pub(crate) fn admitted(&mut self, admission: Admission) {
         match admission {
             Admission::Active { id, message, handling } => {
+                let count = message.sizes.unwrap_or_default().recipient_count;
                 let (mut active, mut recipients) = Active::new(id, *message, Time::now().as_microseconds(), handling);
                 if self.settings.params.lifetimes.confirm_delay_cleared {
                     active.confirm_delay_cleared();
                 }
                 info!(
-                    "{}: from=<{}>, size={}, nrcpt={} (queue active)",
+                    "{}: from=<{}>, size={}, nrcpt={count} (queue active)",
                     active.id,
                     shown(&active.envelope.sender),
-                    active.envelope.data_size,
-                    recipients.len() + active.unread,
+                    active.envelope.size,
                 );
                 active.redirect(&mut recipients);
                 let number = self.enter(active);
