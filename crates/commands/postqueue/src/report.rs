@@ -72,8 +72,9 @@ impl Report for People {
         let mut reason = "";
         for recipient in &message.recipients {
             if recipient.reason != reason {
-                let indent = 76_usize.saturating_sub(recipient.reason.len());
-                writeln!(out, "{:indent$}({})", "", recipient.reason)?;
+                let told = if recipient.reason.is_empty() { "reason unavailable" } else { &recipient.reason };
+                let indent = 76_usize.saturating_sub(told.len());
+                writeln!(out, "{:indent$}({told})", "")?;
             }
             reason = &recipient.reason;
             writeln!(out, "{:41}{}", "", shown(&recipient.address))?;
@@ -163,6 +164,16 @@ mod tests {
         assert_eq!(lines[2].len(), 78);
         assert_eq!(lines[3..5], [format!("{:41}a@example.org", ""), format!("{:41}b@example.org", "")]);
         assert_eq!(lines[5..], ["", "-- 2 Kbytes in 1 Request."]);
+    }
+
+    #[test]
+    fn people_see_who_waits_for_no_reason() {
+        let mut message = listed();
+        message.recipients.last_mut().unwrap().reason.clear();
+        let mut out = Vec::new();
+        People { zone: TimeZone::UTC, count: 0, bytes: 0 }.message(&mut out, &message).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().nth(4).map(str::trim_start), Some("(reason unavailable)"), "{text}");
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl Bounce {
 
     async fn append(&self, queue_id: &str, entry: log::Entry) -> bool {
         let Some(id) = QueueId::parse(queue_id) else { return false };
+        let entry = logged(entry);
         let (spool, queue) = (self.spool.clone(), self.log);
         let appended = service::sync(move || log::append(&spool, queue, &id, &entry)).await;
         appended.inspect_err(|error| warn!("{queue_id}: {error}")).is_ok()
@@ -151,10 +152,40 @@ impl Bounce {
     }
 }
 
+/// An entry whose addresses have another form: external in the log, internal in notices.
+fn with_addresses(entry: log::Entry, form: impl Fn(Vec<u8>) -> Vec<u8>) -> log::Entry {
+    log::Entry { recipient: form(entry.recipient), original: form(entry.original), ..entry }
+}
+
+fn logged(entry: log::Entry) -> log::Entry {
+    with_addresses(entry, |internal| address::quote::quote(&internal).into_owned())
+}
+
 fn read_log(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Option<Vec<log::Entry>>, queue_file::Error> {
     match log::read(spool, queue, id) {
-        Ok(entries) => entries.collect::<Result<_, _>>().map(Some),
+        Ok(entries) => {
+            let internal = |entry| with_addresses(entry, |external| address::quote::unquote(&external));
+            entries.map(|entry| entry.map(internal)).collect::<Result<_, _>>().map(Some)
+        }
         Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_have_addresses_in_external_form() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("defer")).unwrap();
+        let spool = Spool::new(directory.path(), Layout::default());
+        let id = QueueId::parse("3CCE398E1B0").unwrap();
+        let entry = log::Entry { recipient: b"c d@example.org".into(), reason: "why".into(), ..log::Entry::default() };
+        log::append(&spool, QueueName::Defer, &id, &logged(entry.clone())).unwrap();
+        let text = std::fs::read_to_string(spool.path(QueueName::Defer, &id)).unwrap();
+        assert!(text.starts_with("\n<\"c d\"@example.org>: why\nrecipient=\"c d\"@example.org\n"), "{text}");
+        assert_eq!(read_log(&spool, QueueName::Defer, &id).unwrap(), Some(vec![entry]));
     }
 }

@@ -166,10 +166,11 @@ impl Logged {
     }
 
     fn add(&mut self, entry: log::Entry) {
-        if self.has(&entry.recipient) {
+        let address = internal(entry.recipient);
+        if self.has(&address) {
             return;
         }
-        self.waiting.push(Waiting { address: entry.recipient, original: entry.original, reason: entry.reason });
+        self.waiting.push(Waiting { address, original: internal(entry.original), reason: entry.reason });
         if self.waiting.len() > FEW {
             let unknown = self.waiting.iter().skip(self.known.len());
             self.known.extend(unknown.map(|waiting| waiting.address.clone()));
@@ -177,9 +178,33 @@ impl Logged {
     }
 }
 
+/// An address of a log in internal form: quotes, where it has any, stand around its local part.
+fn internal(external: Vec<u8>) -> Vec<u8> {
+    if !external.starts_with(b"\"") {
+        return external;
+    }
+    let mut escaped = false;
+    let mut is_text = |byte: &u8| {
+        let is_mark = !escaped && matches!(byte, b'"' | b'\\');
+        escaped = is_mark && *byte == b'\\';
+        !is_mark
+    };
+    external.into_iter().filter(|byte| is_text(byte)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_recipient_of_a_log_is_one_of_the_file() {
+        let mut logged = Logged::default();
+        let recipient = br#""c \"d\\"@example.org"#.to_vec();
+        let original = b"\"x y\"@example.net".to_vec();
+        logged.add(log::Entry { recipient, original, ..log::Entry::default() });
+        assert!(logged.has(br#"c "d\@example.org"#));
+        assert_eq!(logged.waiting.first().map(|waiting| &waiting.original[..]), Some(&b"x y@example.net"[..]));
+    }
 
     #[test]
     fn a_recipient_that_was_logged_twice_is_listed_once() {

@@ -19,9 +19,9 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// What a log says of one recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// The address, in internal form.
+    /// The address, in external form.
     pub recipient: Vec<u8>,
-    /// The address before aliases; empty if it is the same.
+    /// The address before aliases, likewise; empty if it is the same.
     pub original: Vec<u8>,
     /// Where the recipient's record is in the queue file; 0 if unknown.
     pub offset: i64,
