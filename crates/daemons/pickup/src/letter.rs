@@ -1,6 +1,6 @@
 //! A maildrop file, as it was left by postdrop(1) or put there again by postsuper(1). Blocks on the disk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use queue_file::maildrop;
 use queue_file::record::{self, Pointers, Records, Type};
-use queue_file::{Buffered, Content, Error, QueueId, QueueName, Source, Spool};
+use queue_file::{Buffered, Content, Error, Lock, QueueId, QueueName, Source, Spool};
 
 const O_NOFOLLOW: i32 = 0o400_000;
 const O_NONBLOCK: i32 = 0o4000;
@@ -16,7 +16,7 @@ const O_NONBLOCK: i32 = 0o4000;
 /// A message to be handed to cleanup.
 #[derive(Debug)]
 pub(crate) struct Letter {
-    /// The file.
+    /// The file, locked: it stays so until the message is gone from the maildrop.
     pub(crate) file: Arc<File>,
     /// Who has sent it.
     pub(crate) uid: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Letter {
 pub(crate) enum Look {
     /// It is a message.
     Ready(Letter),
-    /// It is still being written, or not ours to judge.
+    /// It is still being written, or in the hands of another process (the last one of before a reload), or gone.
     NotYet,
     /// It is no message, for this reason.
     Corrupt(String),
@@ -51,7 +51,13 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::NotYet),
         Err(error) => return Err(error),
     };
+    if Spool::lock_exclusive(&file)? == Lock::Busy {
+        return Ok(Look::NotYet);
+    }
     let found = file.metadata()?;
+    if !is_still_at(&path, &found)? {
+        return Ok(Look::NotYet);
+    }
     if !found.is_file() || found.nlink() != 1 {
         return Ok(Look::Corrupt("not a regular file of one name".to_owned()));
     }
@@ -69,6 +75,15 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
         }
         Err(error) if error.is_malformed() => Ok(Look::Corrupt(error.to_string())),
         Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Whether an open file has its name still: who had it locked before may have used it for another message since.
+fn is_still_at(path: &Path, file: &Metadata) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (file.dev(), file.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -202,6 +217,34 @@ mod tests {
             let found = envelope(&bytes(list)[..]);
             assert!(found.is_err_and(|error| error.is_malformed()), "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_message_is_in_the_hands_of_one_process() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("maildrop")).unwrap();
+        let spool = Spool::new(root.path(), queue_file::Layout::default());
+        let records: [(Type, &[u8]); 5] = [
+            (Type::Sender, b"me"),
+            (Type::Recipient, b"you"),
+            (Type::Message, b""),
+            (Type::Extracted, b""),
+            (Type::End, b""),
+        ];
+        let new = spool.create(QueueName::Maildrop).unwrap();
+        io::Write::write_all(&mut new.file(), &bytes(&records)).unwrap();
+        let id = new.commit_readable().unwrap().into_id();
+        let first = look(&spool, &id, 0).unwrap();
+        assert!(matches!(first, Look::Ready(_)));
+        assert!(matches!(look(&spool, &id, 0).unwrap(), Look::NotYet), "it is in other hands");
+        // Its file becomes that of another message while somebody has it open by the old name.
+        let path = spool.path(QueueName::Maildrop, &id);
+        let found = open(&path).unwrap().metadata().unwrap();
+        assert!(is_still_at(&path, &found).unwrap());
+        fs::rename(&path, path.with_file_name("other")).unwrap();
+        assert!(!is_still_at(&path, &found).unwrap());
+        drop(first);
+        assert!(matches!(look(&spool, &id, 0).unwrap(), Look::NotYet), "it is gone");
     }
 
     proptest::proptest! {

@@ -9,6 +9,8 @@ mod letter;
 mod spares;
 mod submission;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use tracing::warn;
 
 use crate::handover::{Counter, Fate};
 use crate::in_hand::InHand;
-use crate::letter::Look;
+use crate::letter::{Letter, Look};
 use crate::spares::Spares;
 use crate::submission::Audience;
 
@@ -133,43 +135,50 @@ impl Pickup {
         let Some(_hold) = self.in_hand.take(id) else { return false };
         let Ok(_turn) = self.turns.acquire().await else { return false };
         let (spool, of, own_uid) = (self.spool.clone(), id.clone(), self.own_uid);
-        let mut is_ours = false;
-        let fate = match service::file(move || letter::look(&spool, &of, own_uid)).await {
-            Ok(Look::Ready(letter)) => {
-                is_ours = letter.is_ours;
-                self.counter.hand_over(id, &letter).await
-            }
-            Ok(Look::NotYet) => Fate::Keep,
+        match service::file(move || letter::look(&spool, &of, own_uid)).await {
+            Ok(Look::Ready(letter)) => match self.counter.hand_over(id, &letter).await {
+                Fate::Keep => false,
+                Fate::Remove => is_gone(id, self.remove(id, letter).await),
+                Fate::Corrupt => is_gone(id, self.put_aside(id).await),
+            },
+            Ok(Look::NotYet) => false,
             Ok(Look::Corrupt(reason)) => {
                 warn!("{id}: {reason}");
-                Fate::Corrupt
+                is_gone(id, self.put_aside(id).await)
             }
             Err(error) => {
                 warn!("open maildrop file {id}: {error}");
-                Fate::Keep
-            }
-        };
-        let (spool, of) = (self.spool.clone(), id.clone());
-        let done = match fate {
-            Fate::Keep => return false,
-            Fate::Remove if is_ours => {
-                let spares = Arc::clone(&self.spares);
-                service::file(move || spares.recycle(&of)).await
-            }
-            Fate::Remove => service::file(move || spool.remove(QueueName::Maildrop, &of)).await,
-            Fate::Corrupt => {
-                warn!("saving queue file {id} to the corrupt queue");
-                service::disk(move || spool.rename(&of, QueueName::Maildrop, QueueName::Corrupt)).await
-            }
-        };
-        match done {
-            Ok(()) => true,
-            Err(error) => {
-                warn!("{id}: {error}");
                 false
             }
         }
     }
+
+    /// Removes a message that is in the queue; its file is locked until it is no mail.
+    async fn remove(&self, id: &QueueId, letter: Letter) -> Result<(), queue_file::Error> {
+        let (spool, of) = (self.spool.clone(), id.clone());
+        if !letter.is_ours {
+            let removed = service::file(move || spool.remove(QueueName::Maildrop, &of)).await;
+            drop(letter);
+            return removed;
+        }
+        let spares = Arc::clone(&self.spares);
+        service::file(move || {
+            letter.file.set_permissions(Permissions::from_mode(0o600))?;
+            drop(letter);
+            spares.recycle(&of)
+        })
+        .await
+    }
+
+    async fn put_aside(&self, id: &QueueId) -> Result<(), queue_file::Error> {
+        warn!("saving queue file {id} to the corrupt queue");
+        let (spool, of) = (self.spool.clone(), id.clone());
+        service::disk(move || spool.rename(&of, QueueName::Maildrop, QueueName::Corrupt)).await
+    }
+}
+
+fn is_gone(id: &QueueId, done: Result<(), queue_file::Error>) -> bool {
+    done.inspect_err(|error| warn!("{id}: {error}")).is_ok()
 }
 
 /// Who may use the submission socket.
