@@ -5,7 +5,7 @@ use ipc::cleanup::{Handling, Origin};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use queue_file::log::Entry;
-use queue_file::{QueueId, QueueName, Spool, Time, record};
+use queue_file::{Error, QueueId, QueueName, Spool, Time, record};
 use tracing::{info, warn};
 
 use crate::letters::{Rules, Wanted, mentions};
@@ -99,7 +99,13 @@ impl Notifier {
             }
             return true;
         }
-        let case = self.case(about, entries).await;
+        let case = match self.case(about, entries).await {
+            Ok(case) => case,
+            Err(error) => {
+                warn!("{}: {error}", notice.queue_id);
+                return false;
+            }
+        };
         let allowed = if case.found.whole && notice.ret != "HDRS" { Returned::Full } else { Returned::Header };
         for wanted in self.rules.wanted(case.kind, &notice.sender, allowed) {
             let sent = self.send_each(&case, &wanted).await;
@@ -113,13 +119,13 @@ impl Notifier {
         true
     }
 
-    async fn case<'a>(&self, about: &'a About, entries: Option<Vec<Entry>>) -> Case<'a> {
+    async fn case<'a>(&self, about: &'a About, entries: Option<Vec<Entry>>) -> Result<Case<'a>, Error> {
         let notice = &about.notice;
-        let found = self.read(notice).await;
+        let found = self.read(notice).await?;
         let arrived = found.message.as_ref().and_then(|message| Timestamp::from_second(message.arrived.seconds).ok());
         let arrived = arrived.map(|arrived| arrived.to_zoned(self.time_zone.clone()));
         let lifetime = self.maximal_queue_lifetime;
-        Case {
+        Ok(Case {
             kind: if about.kind == Kind::Success && found.is_traced() { Kind::Verify } else { about.kind },
             retried_until: arrived.as_ref().and_then(|arrived| arrived.checked_add(lifetime).ok()),
             original: Original {
@@ -134,12 +140,12 @@ impl Notifier {
             found,
             entries,
             verp: about.verp.as_deref(),
-        }
+        })
     }
 
-    async fn read(&self, notice: &Notice) -> Found {
+    async fn read(&self, notice: &Notice) -> Result<Found, Error> {
         let place = (QueueName::parse(&notice.queue_name), QueueId::parse(&notice.queue_id));
-        let (Some(queue), Some(id)) = place else { return Found::default() };
+        let (Some(queue), Some(id)) = place else { return Ok(Found::default()) };
         let (spool, limit) = (self.spool.clone(), self.bounce_size_limit);
         service::disk(move || original::read(&spool, queue, &id, limit)).await
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use queue_file::{Buffered, Content, Message, Piece, QueueId, QueueName, Spool};
+use queue_file::{Buffered, Content, Error, Message, Piece, QueueId, QueueName, Spool};
 use tracing::warn;
 
 /// The longest header that comes back.
@@ -47,36 +47,41 @@ impl Found {
     }
 }
 
-/// Reads what is there; `limit` is the largest message that comes back whole.
-pub(crate) fn read(spool: &Spool, queue: QueueName, id: &QueueId, limit: u64) -> Found {
-    let file = match spool.open_read(queue, id) {
-        Ok(file) => file,
-        Err(error) => {
-            if !error.is_gone() {
-                warn!("{id}: {error}");
-            }
-            return Found::default();
-        }
-    };
-    let message = match Message::parse_leading(Buffered::small(&file), 0) {
-        Ok(message) => message,
-        Err(error) => {
-            warn!("{id}: {error}");
-            return Found::default();
-        }
+/// Reads what is there; `limit` is the largest message that comes back whole. A file that is gone or damaged will not be better later.
+///
+/// # Errors
+/// The disk does not give the file now.
+pub(crate) fn read(spool: &Spool, queue: QueueName, id: &QueueId, limit: u64) -> Result<Found, Error> {
+    let opened = spool.open_read(queue, id).and_then(|file| {
+        let message = Message::parse_leading(Buffered::small(&file), 0)?;
+        Ok((file, message))
+    });
+    let (file, message) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.is_gone() => return Ok(Found::default()),
+        Err(error) => return damaged(id, error).map(|()| Found::default()),
     };
     let mut found = Found { whole: message.size() <= limit, ..Found::default() };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(HEADER_LIMIT);
     if let Err(error) = found.take(Content::new(Buffered::large(&file), message.data_offset), limit) {
-        warn!("{id}: {error}");
+        damaged(id, error)?;
         found.whole = false;
     }
     found.message = Some(message);
-    found
+    Ok(found)
+}
+
+/// What is damaged is logged, and comes back as far as it can be read.
+fn damaged(id: &QueueId, error: Error) -> Result<(), Error> {
+    if !error.is_malformed() {
+        return Err(error);
+    }
+    warn!("{id}: {error}");
+    Ok(())
 }
 
 impl Found {
-    fn take<S: queue_file::Source>(&mut self, mut content: Content<S>, limit: usize) -> Result<(), queue_file::Error> {
+    fn take<S: queue_file::Source>(&mut self, mut content: Content<S>, limit: usize) -> Result<(), Error> {
         let mut in_header = true;
         let mut at_start = true;
         while let Some(piece) = content.next()? {
@@ -137,6 +142,21 @@ mod tests {
         let mut found = Found { whole, ..Found::default() };
         found.take(Content::new(&bytes[..], 0), 1000).unwrap();
         found
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_is_no_damage() {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::new(root.path(), queue_file::Layout::default());
+        let read = |id: &QueueId| read(&spool, QueueName::Active, id, 1000);
+        let [broken, damaged, gone] = [1, 2, 3].map(|inode| QueueId::short(1, inode));
+        // A directory can be opened, and not read.
+        std::fs::create_dir_all(spool.path(QueueName::Active, &broken)).unwrap();
+        std::fs::write(spool.path(QueueName::Active, &damaged), "nonsense").unwrap();
+        assert!(read(&broken).is_err());
+        for id in [&damaged, &gone] {
+            assert!(read(id).unwrap().message.is_none(), "{id}");
+        }
     }
 
     #[test]

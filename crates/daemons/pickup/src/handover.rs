@@ -82,8 +82,10 @@ impl Counter {
             })
             .await;
             content = back;
-            let Ok(rest) = rest else { return Ok(Verdict::Refused { cause: Cause::Malformed, reason: String::new() }) };
-            more = rest;
+            more = match rest {
+                Ok(rest) => rest,
+                Err(error) => return Ok(unread(&error)),
+            };
             // A first line that would continue our own header begins the body.
             if std::mem::take(&mut at_first) && matches!(chunk.first(), Some(b' ' | b'\t')) {
                 channel.send_raw(b"\n")?;
@@ -123,6 +125,12 @@ impl Counter {
     }
 }
 
+/// The verdict on a file that ends early: what is no message stays none, what the disk does not give now it may give later.
+fn unread(error: &queue_file::Error) -> Verdict {
+    let cause = if error.is_malformed() { Cause::Malformed } else { Cause::Write };
+    Verdict::Refused { cause, reason: error.to_string() }
+}
+
 fn judge(id: &QueueId, verdict: &Verdict) -> Fate {
     match verdict {
         Verdict::Queued | Verdict::Discarded => Fate::Remove,
@@ -145,6 +153,15 @@ fn judge(id: &QueueId, verdict: &Verdict) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_disk_does_not_give_is_tried_again() {
+        let broken = std::io::Error::from_raw_os_error(5);
+        let damaged = queue_file::Error::Malformed { offset: 0, problem: queue_file::Problem::NoEnd };
+        for (error, fate) in [(broken.into(), Fate::Keep), (damaged, Fate::Corrupt)] {
+            assert_eq!(judge(&QueueId::short(1, 2), &unread(&error)), fate, "{error}");
+        }
+    }
 
     #[test]
     fn only_what_is_in_the_queue_is_removed() {
