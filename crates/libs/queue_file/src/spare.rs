@@ -32,6 +32,14 @@ impl Spool {
     /// # Errors
     /// What the system says; [`Error::is_gone`] if the file is not there.
     pub fn recycle(&self, queue: QueueName, id: &QueueId, to: QueueName) -> Result<Option<QueueId>, Error> {
+        match self.keep(queue, id, to) {
+            // To remove it takes neither a descriptor nor a lock, and a finished message that stays is delivered again.
+            Err(error) if !error.is_gone() => self.remove(queue, id).map(|()| None),
+            result => result,
+        }
+    }
+
+    fn keep(&self, queue: QueueName, id: &QueueId, to: QueueName) -> Result<Option<QueueId>, Error> {
         let old = self.path(queue, id);
         let file = self.open(queue, id)?;
         let data = file.metadata().map_err(|e| Error::system("fstat", &old, e))?;
@@ -196,6 +204,17 @@ mod tests {
         }
         assert!(spool.recycle(QueueName::Active, &locked, QueueName::Incoming).unwrap_err().is_gone());
         assert_eq!(fs::read(root.path().join("copy")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_removed() {
+        let (_root, spool) = spool();
+        let id = QueueId::short(1, 2);
+        let path = spool.path(QueueName::Active, &id);
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert!(!spool.open(QueueName::Active, &id).unwrap_err().is_gone());
+        assert_eq!(spool.recycle(QueueName::Active, &id, QueueName::Incoming).unwrap(), None);
+        assert!(fs::symlink_metadata(path).is_err());
     }
 
     #[test]
