@@ -4,6 +4,7 @@ use crate::agent::{Link, Report};
 use crate::arena::Key;
 use crate::disk;
 use crate::engine::{Delivery, Engine, Event};
+use crate::message::Agents;
 use crate::route::{self, RETRY, Route};
 use crate::schedule::{Entry, Feedback, Tick, Transport, Why};
 use crate::settings::ticks;
@@ -172,7 +173,8 @@ impl Engine {
             }
             let offsets: Vec<i64> = delivery.payload.recipients.iter().map(|recipient| recipient.offset).collect();
             let number = delivery.payload.message;
-            let Some(active) = self.messages.get(&number) else { continue };
+            let Some(active) = self.messages.get_mut(&number) else { continue };
+            active.agents = Agents::Lost;
             let id = active.id.clone();
             self.intake
                 .put(move |spool| Event::Checked { entry: key, result: disk::still_to_do(spool, &id, &offsets) });

@@ -240,10 +240,14 @@ impl Engine {
                 });
             }
             Event::Ended(id, fate) => self.ended(&id, fate),
-            Event::PutOff(id) => self.outlet.put(move |spool| {
-                let fate = crate::settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
-                Event::Ended(id, fate)
-            }),
+            Event::PutOff(id) => {
+                // It may not have come as far as the active queue.
+                self.scans.ask(QueueName::Incoming, Rules::default());
+                self.outlet.put(move |spool| {
+                    let fate = crate::settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
+                    Event::Ended(id, fate)
+                });
+            }
             Event::Ours(Ok(directory)) => {
                 self.ours = Some(directory);
                 self.scans.at_start();

@@ -25,7 +25,7 @@ pub use settings::Params;
 use config::Source;
 use engine::{Engine, Event};
 use ipc::Channel;
-use ipc::qmgr::{Back, Flow, Request};
+use ipc::qmgr::{Back, Flow, Request, SCAN_INCOMING};
 use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use settings::Settings;
 use spares::Spares;
@@ -89,10 +89,43 @@ impl Service for Qmgr {
     }
 
     /// Takes the word of cleanup about new files, and trigger bytes in frames.
+    ///
+    /// A cleanup that is killed may have accepted mail that it has not told of: what lies in `incoming` is looked for when a
+    /// connection ends, and when one begins, since the one before may have had none yet.
     async fn serve(self: Arc<Self>, client: Client) {
         let Ok((stream, _slot)) = client.into_unix() else { return };
         let deadline = self.settings.params.ipc.ipc_timeout;
-        let Ok(mut channel) = Channel::accept::<ipc::qmgr::Qmgr>(stream, deadline).await else { return };
+        let Ok(channel) = Channel::accept::<ipc::qmgr::Qmgr>(stream, deadline).await else { return };
+        let look = || drop(self.events.send(Event::Wake(vec![SCAN_INCOMING])));
+        look();
+        self.hear(channel).await;
+        look();
+    }
+
+    async fn wake(self: Arc<Self>, requests: Vec<u8>) {
+        let _ = self.events.send(Event::Wake(requests));
+    }
+
+    async fn run(self: Arc<Self>) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            let shared = (Arc::clone(&self.spares), Arc::clone(&self.flow));
+            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone(), shared);
+            engine.run(waiting, self.life.clone()).await;
+        }
+        self.at_rest.send_replace(true);
+    }
+
+    /// Deliveries in progress are waited for, so that the successor does not meet them.
+    async fn finish(self: Arc<Self>) {
+        let patience = self.settings.params.ipc.application_event_drain_time;
+        let mut at_rest = self.at_rest.subscribe();
+        let _ = tokio::time::timeout(patience, at_rest.wait_for(|rest| *rest)).await;
+    }
+}
+
+impl Qmgr {
+    async fn hear(&self, mut channel: Channel<Back, Request>) {
         let draining = self.life.draining();
         tokio::pin!(draining);
         let mut flow = self.flow.subscribe();
@@ -137,29 +170,6 @@ impl Service for Qmgr {
         }
     }
 
-    async fn wake(self: Arc<Self>, requests: Vec<u8>) {
-        let _ = self.events.send(Event::Wake(requests));
-    }
-
-    async fn run(self: Arc<Self>) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waiting) = waiting {
-            let shared = (Arc::clone(&self.spares), Arc::clone(&self.flow));
-            let engine = Engine::new(Arc::clone(&self.settings), self.events.clone(), shared);
-            engine.run(waiting, self.life.clone()).await;
-        }
-        self.at_rest.send_replace(true);
-    }
-
-    /// Deliveries in progress are waited for, so that the successor does not meet them.
-    async fn finish(self: Arc<Self>) {
-        let patience = self.settings.params.ipc.application_event_drain_time;
-        let mut at_rest = self.at_rest.subscribe();
-        let _ = tokio::time::timeout(patience, at_rest.wait_for(|rest| *rest)).await;
-    }
-}
-
-impl Qmgr {
     /// Gives cleanup a spare file for each that it has used, several at a time, as far as there are any.
     async fn give_back(&self, channel: &mut Channel<Back, Request>, owed: &mut usize) -> Result<(), ipc::Error> {
         let spares = self.spares.take(*owed);

@@ -46,6 +46,7 @@ pub(crate) struct Active {
     pub(crate) busy: bool,
     /// Whether some recipients must be tried again.
     pub(crate) remains: bool,
+    pub(crate) agents: Agents,
     pub(crate) handling: Handling,
     traced: Traced,
 }
@@ -64,6 +65,14 @@ pub(crate) struct Handling {
 enum Traced {
     No,
     Yes,
+}
+
+/// Whether agents have answered for all recipients that they had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Agents {
+    Answered,
+    /// One went away, and may have noted a delay of recipients that another one delivered to.
+    Lost,
 }
 
 impl Active {
@@ -110,6 +119,7 @@ impl Active {
             read: 0,
             busy: false,
             remains: false,
+            agents: Agents::Answered,
             handling,
             traced: if sizes.qmgr_flags & Sizes::notify(2) != 0 { Traced::Yes } else { Traced::No },
         };

@@ -2,7 +2,7 @@
 
 use crate::disk;
 use crate::engine::{Engine, Event};
-use crate::message::Active;
+use crate::message::{Active, Agents};
 use crate::schedule::MessageNumber;
 use crate::settings::Settings;
 use address::Sender;
@@ -53,6 +53,10 @@ impl Engine {
         self.underway += 1;
         let spares = Arc::clone(&self.spares);
         self.outlet.put_for(number, move |spool| {
+            if active.agents == Agents::Lost && !active.remains {
+                // Where anything else goes wrong it lies there for nobody, and that is all.
+                let _ = spool.remove(QueueName::Defer, &active.id);
+            }
             let logs = Logs {
                 bounce: disk::has_log(spool, QueueName::Bounce, &active.id),
                 trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id),
