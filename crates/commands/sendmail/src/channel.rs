@@ -14,6 +14,10 @@ use ipc::submit::{Reply, Request, SOCKET, Submit};
 /// The largest message that is kept until it is complete.
 const KEPT: usize = 256 * 1024;
 
+/// How long the service may take to say that it reads what comes by the socket. master takes connections while pickup is not there,
+/// and mail must not wait for that.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where messages can go.
 #[derive(Debug, Clone)]
 pub(crate) struct Ways {
@@ -38,10 +42,22 @@ impl Ways {
         Outlet { ways: self, kept: Vec::with_capacity(8 * 1024), open: None }
     }
 
-    fn connect(&self) -> Option<Channel<Request, Reply>> {
-        let mut channel = Channel::connect::<Submit>(self.socket.as_ref()?, self.deadline).ok()?;
-        channel.send(&Request::Begin).ok()?;
-        Some(channel)
+    /// The socket, if somebody serves it now.
+    fn connect(&self) -> io::Result<Option<Channel<Request, Reply>>> {
+        let Some(socket) = &self.socket else { return Ok(None) };
+        let ready = || {
+            let mut channel = Channel::connect::<Submit>(socket, self.deadline)?;
+            channel.wait_at_most(Some(PATIENCE.min(self.deadline)))?;
+            channel.send(&Request::Begin)?;
+            let reply = channel.expect()?;
+            channel.wait_at_most(Some(self.deadline))?;
+            Ok::<_, ipc::Error>((channel, reply))
+        };
+        match ready() {
+            Ok((channel, Reply::Ready)) => Ok(Some(channel)),
+            Ok((_, Reply::Busy)) | Err(_) => Ok(None),
+            Ok((_, reply)) => judge(&reply).map(|()| None),
+        }
     }
 
     fn spawn(&self) -> io::Result<Sending> {
@@ -80,13 +96,10 @@ impl Outlet {
 
     /// Sends a message that was kept whole: by the socket, unless that fails before all of it is sent.
     fn send_kept(&self) -> io::Result<()> {
-        if let Some(channel) = self.ways.connect()
+        if let Some(channel) = self.ways.connect()?
             && let Some(reply) = whole(channel, &self.kept)
         {
-            let reply = reply.map_err(io::Error::other)?;
-            if reply != Reply::Busy {
-                return judge(&reply);
-            }
+            return judge(&reply.map_err(io::Error::other)?);
         }
         let mut sending = self.ways.spawn()?;
         let written = sending.write(&self.kept);
@@ -101,7 +114,7 @@ impl Write for Outlet {
         if self.kept.len() > KEPT || (self.open.is_some() && self.kept.len() >= 32 * 1024) {
             let mut sending = match self.open.take() {
                 Some(sending) => sending,
-                None => match self.ways.connect() {
+                None => match self.ways.connect()? {
                     Some(channel) => Sending::Socket(channel),
                     None => self.ways.spawn()?,
                 },
@@ -165,6 +178,7 @@ fn whole(mut channel: Channel<Request, Reply>, message: &[u8]) -> Option<Result<
 fn judge(reply: &Reply) -> io::Result<()> {
     match reply {
         Reply::Queued(_) => Ok(()),
+        Reply::Ready => Err(io::Error::other("no answer to a message")),
         Reply::Busy => Err(io::Error::other("too many messages at once")),
         Reply::Denied => Err(io::Error::other("not allowed to submit mail")),
         Reply::Refused { reason, .. } => Err(io::Error::other(reason.clone())),
@@ -188,6 +202,24 @@ mod tests {
         let mut outlet = ways(postdrop).begin();
         outlet.write_all(&vec![b'x'; size])?;
         outlet.finish()
+    }
+
+    #[test]
+    fn a_socket_that_nobody_serves_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for size in [10, 3 * KEPT] {
+            let mut outlet =
+                Ways { socket: Some(socket.clone()), deadline: Duration::from_millis(20), ..ways("/bin/false") }
+                    .begin();
+            let sent = outlet.write_all(&vec![b'x'; size]).and_then(|()| outlet.finish());
+            assert!(sent.is_err(), "{size}");
+            let (mut taken, _) = listener.accept().unwrap();
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut taken, &mut bytes).unwrap();
+            assert!(bytes.len() < 100, "what may still be read is no message");
+        }
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl Desk {
             Frame::Message(Request::End) | Frame::Raw(_) => return Err(Error::Malformed("no beginning")),
         }
         let (reply, taken) = if self.admits(uid) {
+            channel.send(&Reply::Ready)?;
+            channel.flush().await?;
             match self.take(uid, &mut channel).await? {
                 Ok(id) => (Reply::Queued(id.to_string()), Some(id)),
                 Err(refusal) => {

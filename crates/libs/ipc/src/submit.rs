@@ -2,7 +2,8 @@
 //!
 //! `pickup` serves it outside `public/`, where everyone may enter, and knows the user by the socket's peer credentials.
 //! The caller sends `Begin`, raw frames with maildrop records (as postdrop(1) reads them), then `End`; success
-//! means that a complete maildrop file is on disk.
+//! means that a complete maildrop file is on disk. Connections are taken while nobody serves them, too: a caller with another way
+//! waits for `Ready` before it sends anything.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct Submit;
 
 impl crate::Protocol for Submit {
     const NAME: &'static str = "submit";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const REPEATABLE: bool = false;
     type Request = Request;
     type Reply = Reply;
@@ -33,6 +34,8 @@ pub enum Request {
 /// What the service answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
+    /// The answer to `Begin`: frames are read.
+    Ready,
     /// On disk, under this maildrop id.
     Queued(String),
     /// The user may not submit (`authorized_submit_users`).

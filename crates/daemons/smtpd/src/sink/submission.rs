@@ -87,7 +87,7 @@ impl Post {
             Ok(Answer::Denied) => {
                 Outcome::Refused(Reply::fixed(550, Enhanced(5, 7, 1), "Error: not allowed to submit mail"), None)
             }
-            Ok(Answer::Busy) | Err(Broken) => Outcome::Refused(write_error(), Some(Fault::Resource)),
+            Ok(Answer::Busy | Answer::Ready) | Err(Broken) => Outcome::Refused(write_error(), Some(Fault::Resource)),
         }
     }
 
@@ -100,7 +100,12 @@ impl Post {
         record::put(&mut self.records, Type::End, b"");
         self.send(0).await?;
         self.line.send(&Request::End).map_err(|error| broken(&error))?;
-        self.line.expect().await.map_err(|error| broken(&error))
+        // It reads what comes; the answer to the message follows.
+        let mut answer = Answer::Ready;
+        while answer == Answer::Ready {
+            answer = self.line.expect().await.map_err(|error| broken(&error))?;
+        }
+        Ok(answer)
     }
 }
 
