@@ -215,9 +215,13 @@ pub(crate) fn still_to_do(spool: &Spool, id: &QueueId, offsets: &[i64]) -> Resul
     Ok(answers)
 }
 
-/// Whether a message has a log of this kind.
-pub(crate) fn has_log(spool: &Spool, queue: QueueName, id: &QueueId) -> bool {
-    spool.metadata(queue, id).is_ok()
+/// Whether a message has a log of this kind. One that cannot be looked for may be there, with somebody to be told.
+pub(crate) fn has_log(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
+    match spool.metadata(queue, id) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_gone() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Moves a message to the deferred queue, with its next attempt at a time.

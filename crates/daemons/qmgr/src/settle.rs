@@ -33,6 +33,15 @@ pub(crate) struct Logs {
     trace: bool,
 }
 
+impl Logs {
+    fn of(active: &Active, spool: &Spool) -> Result<Self, Error> {
+        Ok(Self {
+            bounce: disk::has_log(spool, QueueName::Bounce, &active.id)?,
+            trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id)?,
+        })
+    }
+}
+
 /// Settles messages.
 #[derive(Debug)]
 pub(crate) struct Office {
@@ -57,9 +66,9 @@ impl Engine {
                 // Where anything else goes wrong it lies there for nobody, and that is all.
                 let _ = spool.remove(QueueName::Defer, &active.id);
             }
-            let logs = Logs {
-                bounce: disk::has_log(spool, QueueName::Bounce, &active.id),
-                trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id),
+            let logs = match Logs::of(&active, spool) {
+                Ok(logs) => logs,
+                Err(error) => return Event::Ended(active.id, Fate::Failed(error)),
             };
             if active.remains || logs.bounce || logs.trace {
                 return Event::Aftermath(Box::new(active), logs);
