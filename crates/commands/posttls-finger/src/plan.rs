@@ -250,6 +250,7 @@ fn policy(options: &Options, params: &Params, matches: &[String], target: &Targe
         } else {
             Wildcards::OneLabel
         },
+        anchors: None,
     })
 }
 

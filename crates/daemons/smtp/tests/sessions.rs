@@ -303,6 +303,7 @@ async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<R
         server_name: String::new(),
         suites: Suites::default(),
         wildcards: Wildcards::OneLabel,
+        anchors: None,
     };
     let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
     let connected = connected.map_err(|failure| failure.detail.reason)?;

@@ -96,6 +96,7 @@ impl Tls {
             server_name: if is_name { host.to_owned() } else { String::new() },
             suites: Suites::default(),
             wildcards: Wildcards::OneLabel,
+            anchors: None,
         };
         let (stream, summary) = self
             .client

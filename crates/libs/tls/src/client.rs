@@ -1,6 +1,7 @@
 //! The client side: a handshake per connection under the policy of its destination.
 
 use crate::Error;
+use crate::doubt::Doubt;
 use crate::fingerprint::{Algorithm, Fingerprints};
 use crate::identities::Identities;
 use crate::material::Authorities;
@@ -71,6 +72,8 @@ pub struct Policy {
     pub suites: Suites,
     /// What `*` in a certificate's name stands for.
     pub wildcards: Wildcards,
+    /// Who may vouch for the server, instead of those whom the client knows.
+    pub anchors: Option<Authorities>,
 }
 
 /// Whether sessions are resumed.
@@ -142,7 +145,7 @@ impl Client {
             if policy.level >= Level::Fingerprint { Strictness::Strict } else { Strictness::Opportunistic };
         let verifier = Arc::new(Verifier {
             provider: Arc::clone(&provider),
-            authorities: self.authorities.clone(),
+            authorities: policy.anchors.clone().unwrap_or_else(|| self.authorities.clone()),
             strictness,
             finding: Mutex::default(),
         });
@@ -189,9 +192,13 @@ impl Connector {
         };
         let (_, state) = stream.get_ref();
         let finding = verifier.finding();
-        let mut summary = Summary::of(state, trust(finding, state.peer_certificates().is_some()), finding.scheme);
+        let mut summary = Summary::of(state, trust(&finding, state.peer_certificates().is_some()), finding);
         if is_wanted(policy, &summary) {
-            summary.trust = Trust::Verified;
+            (summary.trust, summary.doubt) = (Trust::Verified, None);
+        } else if policy.level == Level::Fingerprint {
+            summary.doubt = Some(Doubt::Digest);
+        } else if policy.level > Level::Fingerprint && summary.trust == Trust::Trusted {
+            summary.doubt = Some(Doubt::Name);
         }
         Ok((stream, summary))
     }
@@ -213,6 +220,7 @@ fn is_wanted(policy: &Policy, summary: &Summary) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doubt::Owner;
     use crate::material::Identity;
     use crate::server::{ClientCertificate, Preference, Purpose, Server, Setup};
     use std::path::PathBuf;
@@ -234,14 +242,24 @@ mod tests {
             server_name: String::new(),
             suites: Suites::default(),
             wildcards: Wildcards::OneLabel,
+            anchors: None,
         }
     }
 
+    fn authority() -> Authorities {
+        Authorities::read(file("authority.pem").to_str().unwrap(), "").unwrap()
+    }
+
     async fn handshake(client: &Client, policy: &Policy) -> (Summary, Summary) {
-        let identity = Identity::read(&file("cert.pem"), &file("key.pem")).unwrap();
+        handshake_with(("cert.pem", "key.pem"), client, policy).await
+    }
+
+    /// The server knows `authority.pem`.
+    async fn handshake_with(files: (&str, &str), client: &Client, policy: &Policy) -> (Summary, Summary) {
+        let identity = Identity::read(&file(files.0), &file(files.1)).unwrap();
         let server = Server::new(Setup {
             identities: Identities::new(vec![identity]).unwrap(),
-            authorities: Authorities::none(),
+            authorities: authority(),
             certificate: ClientCertificate::Asked,
             purpose: Purpose::Client,
             protocols: policy.protocols.clone(),
@@ -302,6 +320,71 @@ mod tests {
             let (_, shown) = handshake(&client, &policy).await;
             assert_eq!((shown.trust, shown.names.subject.as_str()), (Trust::Untrusted, "old.example.org"));
         }
+    }
+
+    #[tokio::test]
+    async fn what_an_authority_has_signed_itself_is_trusted() {
+        for name in ["signed_version1.pem", "signed_authority.pem"] {
+            let identities = Identities::new(vec![Identity::read(&file(name), &file(name)).unwrap()]).unwrap();
+            let client = Client::new(authority(), Some(identities));
+            for (level, wanted, trust, doubt) in [
+                (Level::Verify, "mx.example.org", Trust::Verified, None),
+                (Level::Secure, "other.test", Trust::Trusted, Some(Doubt::Name)),
+                (Level::May, "", Trust::Trusted, None),
+            ] {
+                for protocols in ["TLSv1.2", "TLSv1.3"] {
+                    let protocols = Protocols::parse(protocols).unwrap();
+                    let policy = Policy { protocols, ..policy(level, &[wanted], &[]) };
+                    let (ours, theirs) = handshake_with((name, name), &client, &policy).await;
+                    assert_eq!(
+                        (ours.trust, ours.doubt, theirs.trust),
+                        (trust, doubt.clone(), Trust::Trusted),
+                        "{name}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_believed_has_a_reason() {
+        let stranger = Client::new(Authorities::read(file("cert.pem").to_str().unwrap(), "").unwrap(), None);
+        let old = "signed_version1.pem";
+        for (files, level, expected) in [
+            (
+                (old, old),
+                Level::Verify,
+                "certificate verification failed for X: untrusted issuer /CN=Example authority",
+            ),
+            (
+                ("version1.pem", "version1.pem"),
+                Level::May,
+                "certificate verification failed for X: self-signed certificate",
+            ),
+            (
+                (old, old),
+                Level::Fingerprint,
+                "server certificate verification failed for X: num=65:no matching DANE TLSA records",
+            ),
+        ] {
+            let (summary, _) = handshake_with(files, &stranger, &policy(level, &["mx.example.org"], &["00:11"])).await;
+            assert_eq!(summary.trust, Trust::Untrusted);
+            assert_eq!(summary.doubt.unwrap().line(Owner::Server, "X"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn anchors_of_a_policy_stand_for_all_other_authorities() {
+        let old = "signed_version1.pem";
+        let policy = policy(Level::Verify, &["mx.example.org"], &[]);
+        let client = Client::new(Authorities::none(), None);
+        let (summary, _) = handshake_with((old, old), &client, &policy).await;
+        assert_eq!(summary.trust, Trust::Untrusted);
+        let anchored = Policy { anchors: Some(authority()), ..policy.clone() };
+        assert_eq!(handshake_with((old, old), &client, &anchored).await.0.trust, Trust::Verified);
+        let knows = Client::new(authority(), None);
+        let elsewhere = Policy { anchors: Some(Authorities::none()), ..policy };
+        assert_eq!(handshake_with((old, old), &knows, &elsewhere).await.0.trust, Trust::Untrusted);
     }
 
     #[tokio::test]

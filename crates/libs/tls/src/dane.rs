@@ -80,6 +80,7 @@ mod tests {
             server_name: String::new(),
             suites: crate::suites::Suites::default(),
             wildcards: crate::names::Wildcards::OneLabel,
+            anchors: None,
         };
         for (records, level, fingerprints) in [
             (&[(3, 1, 1), (2, 0, 1)][..], Level::Fingerprint, vec!["AB:01"]),

@@ -4,8 +4,10 @@
 //! certificate; what was found out about it is in the [`summary::Summary`], and the caller decides by its level. Nothing
 //! here logs or knows main.cf; what OpenSSL has and rustls has not is mapped or answered with a warning ([`protocols`]).
 
+mod chain;
 pub mod client;
 pub mod dane;
+pub mod doubt;
 pub mod fingerprint;
 pub mod identities;
 pub mod material;

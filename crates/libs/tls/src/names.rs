@@ -72,7 +72,7 @@ pub fn distinguished(certificate: &[u8]) -> (String, String) {
     (one_line(parsed.subject()), one_line(parsed.issuer()))
 }
 
-fn one_line(name: &X509Name<'_>) -> String {
+pub(crate) fn one_line(name: &X509Name<'_>) -> String {
     let mut out = String::new();
     for attribute in name.iter_attributes() {
         let kind = attribute.attr_type();

@@ -1,13 +1,14 @@
 //! The server side: one set-up per process, one handshake per connection.
 
 use crate::Error;
+use crate::chain::Shown;
 use crate::identities::Identities;
 use crate::material::Authorities;
 use crate::protocols::Protocols;
 use crate::suites::Suites;
 use crate::summary::Summary;
 use crate::ticket::Ring;
-use crate::verifier::{Finding, Strictness, Verifier, is_trusted_client, trust};
+use crate::verifier::{Finding, Strictness, Verifier, trust};
 use rustls::ServerConfig;
 use rustls::pki_types::UnixTime;
 use rustls::server::{Acceptor, NoServerSessionStorage};
@@ -169,11 +170,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeted<'_, S> {
         let stream = in_time(until, hello.into_stream(config)).await?;
         let (_, state) = stream.get_ref();
         let chain = state.peer_certificates().unwrap_or_default();
-        let trusted = chain.split_first().is_some_and(|(leaf, rest)| {
-            is_trusted_client(&provider, (&server.authorities, server.purpose), leaf, rest, UnixTime::now())
+        let doubt = chain.split_first().and_then(|(leaf, chain)| {
+            let shown = Shown { leaf, chain, now: UnixTime::now() };
+            shown.judge_client(&provider, (&server.authorities, server.purpose)).err()
         });
-        let finding = Finding { trusted, scheme: None };
-        let summary = Summary::of(state, trust(finding, !chain.is_empty()), None);
+        let finding = Finding { trusted: doubt.is_none(), doubt, scheme: None };
+        let summary = Summary::of(state, trust(&finding, !chain.is_empty()), finding);
         Ok((stream, summary))
     }
 }

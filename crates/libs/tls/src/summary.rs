@@ -1,6 +1,8 @@
 //! What a handshake agreed on, for the log, the `Received:` header and `permit_tls_clientcerts`.
 
+use crate::doubt::Doubt;
 use crate::names::{self, Names};
+use crate::verifier::Finding;
 use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, SignatureScheme};
 use std::fmt;
 
@@ -22,6 +24,8 @@ pub enum Trust {
 pub struct Summary {
     /// The peer's certificate.
     pub trust: Trust,
+    /// Why it is not believed, or not wanted.
+    pub doubt: Option<Doubt>,
     /// `TLSv1.3`.
     pub protocol: &'static str,
     /// OpenSSL's name of the cipher suite.
@@ -44,13 +48,14 @@ pub struct Summary {
 
 impl Summary {
     /// Reads a finished handshake.
-    #[must_use]
-    pub fn of(state: &CommonState, trust: Trust, signature: Option<SignatureScheme>) -> Self {
+    pub(crate) fn of(state: &CommonState, trust: Trust, finding: Finding) -> Self {
+        let signature = finding.scheme;
         let (cipher, bits) = state.negotiated_cipher_suite().map_or((String::new(), 0), |suite| cipher(suite.suite()));
         let certificate = state.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.to_vec());
         let group = state.negotiated_key_exchange_group().map(|group| group_name(&format!("{:?}", group.name())));
         Self {
             trust,
+            doubt: finding.doubt,
             protocol: if state.protocol_version() == Some(ProtocolVersion::TLSv1_2) { "TLSv1.2" } else { "TLSv1.3" },
             cipher,
             bits,

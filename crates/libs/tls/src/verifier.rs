@@ -1,17 +1,17 @@
 //! Certificate verification that finds out and records, and leaves the decision to the caller's level.
 //!
 //! Signatures of the handshake are always checked where identity matters; at an opportunistic level a certificate that rustls
-//! cannot handle (X.509 v1, short RSA keys) is as good as none, and mail would else go in clear.
+//! cannot handle (short RSA keys) is as good as none, and mail would else go in clear.
 
+use crate::chain::{Shown, contents};
+use crate::doubt::Doubt;
 use crate::material::Authorities;
-use crate::server::Purpose;
 use crate::summary::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,9 +25,11 @@ pub(crate) enum Strictness {
 }
 
 /// What was found out in one handshake.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Finding {
     pub(crate) trusted: bool,
+    /// Why not.
+    pub(crate) doubt: Option<Doubt>,
     pub(crate) scheme: Option<SignatureScheme>,
 }
 
@@ -43,7 +45,7 @@ pub(crate) struct Verifier {
 impl Verifier {
     /// What has been found out so far.
     pub(crate) fn finding(&self) -> Finding {
-        *self.finding.lock().unwrap_or_else(PoisonError::into_inner)
+        self.finding.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn note(&self, change: impl FnOnce(&mut Finding)) {
@@ -51,8 +53,8 @@ impl Verifier {
     }
 
     fn judge(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], now: UnixTime) {
-        let trusted = is_trusted(&self.provider, &self.authorities, leaf, chain, now);
-        self.note(|finding| finding.trusted = trusted);
+        let doubt = Shown { leaf, chain, now }.judge_server(&self.provider, &self.authorities).err();
+        self.note(|finding| (finding.trusted, finding.doubt) = (doubt.is_none(), doubt));
     }
 
     fn signed(
@@ -68,44 +70,8 @@ impl Verifier {
     }
 }
 
-/// Whether a chain leads to an authority, or is itself listed as one.
-pub(crate) fn is_trusted(
-    provider: &CryptoProvider,
-    authorities: &Authorities,
-    leaf: &CertificateDer<'_>,
-    chain: &[CertificateDer<'_>],
-    now: UnixTime,
-) -> bool {
-    if authorities.listed.iter().any(|listed| listed == leaf) {
-        return true;
-    }
-    let Ok(parsed) = ParsedCertificate::try_from(leaf) else { return false };
-    let algorithms = provider.signature_verification_algorithms.all;
-    verify_server_cert_signed_by_trust_anchor(&parsed, &authorities.store, chain, now, algorithms).is_ok()
-}
-
-/// Whether a client's chain leads to an authority, for a purpose that will do, or is itself listed.
-pub(crate) fn is_trusted_client(
-    provider: &Arc<CryptoProvider>,
-    (authorities, purpose): (&Authorities, Purpose),
-    leaf: &CertificateDer<'_>,
-    chain: &[CertificateDer<'_>],
-    now: UnixTime,
-) -> bool {
-    if authorities.listed.iter().any(|listed| listed == leaf) {
-        return true;
-    }
-    if authorities.is_empty() {
-        return false;
-    }
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.store), Arc::clone(provider)).build();
-    let as_client = builder.is_ok_and(|verifier| verifier.verify_client_cert(leaf, chain, now).is_ok());
-    as_client || (purpose == Purpose::Any && is_trusted(provider, authorities, leaf, chain, now))
-}
-
 /// The trust that a finding amounts to.
-pub(crate) fn trust(finding: Finding, shown: bool) -> Trust {
+pub(crate) fn trust(finding: &Finding, shown: bool) -> Trust {
     match (shown, finding.trusted) {
         (false, _) => Trust::Anonymous,
         (true, false) => Trust::Untrusted,
@@ -133,7 +99,8 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        self.signed(signature, verify_tls12_signature(message, leaf, signature, algorithms))
+        let verify = if is_readable(leaf) { verify_tls12_signature } else { verify_with_key };
+        self.signed(signature, verify(message, leaf, signature, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -143,7 +110,8 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        self.signed(signature, verify_tls13_signature(message, leaf, signature, algorithms))
+        let verify = if is_readable(leaf) { verify_tls13_signature } else { verify_with_key };
+        self.signed(signature, verify(message, leaf, signature, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -203,8 +171,7 @@ fn is_readable(leaf: &CertificateDer<'_>) -> bool {
     ParsedCertificate::try_from(leaf).is_ok()
 }
 
-/// Checks that the peer holds the key of a certificate that rustls cannot read. Such a certificate is never trusted, but its
-/// digest may be listed.
+/// Checks that the peer holds the key of a certificate that rustls cannot read.
 fn verify_with_key(
     message: &[u8],
     leaf: &CertificateDer<'_>,
@@ -226,16 +193,4 @@ fn verify_with_key(
     } else {
         Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature))
     }
-}
-
-/// The contents of what DER begins with.
-fn contents(der: &[u8]) -> Option<&[u8]> {
-    let (&[_tag, length], rest) = der.split_first_chunk()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
-        0x81 => rest.split_first().map(|(&length, rest)| (usize::from(length), rest))?,
-        0x82 => rest.split_first_chunk().map(|(&length, rest)| (usize::from(u16::from_be_bytes(length)), rest))?,
-        _ => return None,
-    };
-    rest.get(..length)
 }

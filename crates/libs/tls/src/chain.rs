@@ -1,0 +1,182 @@
+//! Whether a chain of certificates leads to an authority, and if it does not, why.
+//!
+//! rustls decides. Two kinds of certificates that it takes from nobody, of X.509 version 1 and those made for authorities, are
+//! believed where a listed authority has signed them itself, as `openssl x509 -req` and `openssl req -x509 -CA` make them.
+
+use crate::doubt::Doubt;
+use crate::material::Authorities;
+use crate::names::one_line;
+use crate::server::Purpose;
+use rustls::CertificateError;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use std::sync::Arc;
+use x509_parser::prelude::{ExtendedKeyUsage, FromDer, X509Certificate, X509Version};
+
+/// What a peer has shown, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    pub(crate) leaf: &'a CertificateDer<'a>,
+    pub(crate) chain: &'a [CertificateDer<'a>],
+    pub(crate) now: UnixTime,
+}
+
+impl Shown<'_> {
+    /// Whether a server's chain leads to an authority, or is itself listed as one.
+    pub(crate) fn judge_server(self, provider: &CryptoProvider, authorities: &Authorities) -> Result<(), Doubt> {
+        let algorithms = provider.signature_verification_algorithms.all;
+        self.judge(provider, (authorities, |usage| usage.server_auth), || {
+            let parsed = ParsedCertificate::try_from(self.leaf)?;
+            verify_server_cert_signed_by_trust_anchor(&parsed, &authorities.store, self.chain, self.now, algorithms)
+        })
+    }
+
+    /// Whether a client's chain leads to an authority, for a purpose that will do, or is itself listed.
+    pub(crate) fn judge_client(
+        self,
+        provider: &Arc<CryptoProvider>,
+        (authorities, purpose): (&Authorities, Purpose),
+    ) -> Result<(), Doubt> {
+        let as_client = self.judge(provider, (authorities, |usage| usage.client_auth), || {
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.store), Arc::clone(provider))
+                    .build()
+                    .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+            verifier.verify_client_cert(self.leaf, self.chain, self.now).map(|_| ())
+        });
+        match purpose {
+            Purpose::Any => as_client.or_else(|_| self.judge_server(provider, authorities)),
+            Purpose::Client => as_client,
+        }
+    }
+
+    fn judge(
+        self,
+        provider: &CryptoProvider,
+        (authorities, wanted): (&Authorities, fn(&ExtendedKeyUsage<'_>) -> bool),
+        verify: impl FnOnce() -> Result<(), rustls::Error>,
+    ) -> Result<(), Doubt> {
+        if authorities.listed.iter().any(|listed| listed == self.leaf) {
+            return Ok(());
+        }
+        let Err(error) = verify() else { return Ok(()) };
+        let Ok((_, leaf)) = X509Certificate::from_der(self.leaf) else { return Err(Doubt::Other(error.to_string())) };
+        if is_beyond_rustls(&leaf, wanted) && leaf.issuer().as_raw() != leaf.subject().as_raw() {
+            self.judge_directly(&leaf, provider, authorities)
+        } else {
+            Err(self.doubt(&leaf, &error))
+        }
+    }
+
+    /// Whether an authority has signed the certificate itself.
+    fn judge_directly(
+        self,
+        leaf: &X509Certificate<'_>,
+        provider: &CryptoProvider,
+        authorities: &Authorities,
+    ) -> Result<(), Doubt> {
+        let vouches = |listed: &CertificateDer<'_>| {
+            X509Certificate::from_der(listed).is_ok_and(|(_, issuer)| {
+                issuer.subject().as_raw() == leaf.issuer().as_raw()
+                    && self.is_in_time(&issuer).is_ok()
+                    && may_sign(&issuer)
+                    && is_signed_by(self.leaf, leaf, &issuer, provider)
+            })
+        };
+        if !authorities.listed.iter().any(vouches) {
+            return Err(Doubt::UntrustedIssuer(one_line(leaf.issuer())));
+        }
+        self.is_in_time(leaf)
+    }
+
+    fn is_in_time(self, certificate: &X509Certificate<'_>) -> Result<(), Doubt> {
+        let now = i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX);
+        let validity = certificate.validity();
+        match (validity.not_before.timestamp() <= now, now <= validity.not_after.timestamp()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(Doubt::NotYetValid),
+            (true, false) => Err(Doubt::Expired),
+        }
+    }
+
+    /// What an error of rustls means.
+    fn doubt(self, leaf: &X509Certificate<'_>, error: &rustls::Error) -> Doubt {
+        use CertificateError as E;
+        let rustls::Error::InvalidCertificate(error) = error else { return Doubt::Other(error.to_string()) };
+        match error {
+            E::Expired | E::ExpiredContext { .. } => Doubt::Expired,
+            E::NotValidYet | E::NotValidYetContext { .. } => Doubt::NotYetValid,
+            E::InvalidPurpose | E::InvalidPurposeContext { .. } => Doubt::Purpose,
+            _ if leaf.issuer().as_raw() == leaf.subject().as_raw() => Doubt::SelfSigned,
+            E::UnknownIssuer => Doubt::UntrustedIssuer(self.last_issuer(leaf)),
+            _ => Doubt::Other(error.to_string()),
+        }
+    }
+
+    /// Who stands at the end of the chain and is not known.
+    fn last_issuer(self, leaf: &X509Certificate<'_>) -> String {
+        let chain: Vec<_> = self.chain.iter().filter_map(|der| X509Certificate::from_der(der).ok()).collect();
+        let mut last = leaf;
+        for _ in &chain {
+            let issuer = chain.iter().find(|(_, next)| next.subject().as_raw() == last.issuer().as_raw());
+            last = issuer.map_or(last, |(_, next)| next);
+        }
+        one_line(last.issuer())
+    }
+}
+
+/// Whether rustls takes such a certificate from nobody, although it may be used for what is wanted.
+fn is_beyond_rustls(leaf: &X509Certificate<'_>, wanted: fn(&ExtendedKeyUsage<'_>) -> bool) -> bool {
+    if leaf.version() == X509Version::V1 {
+        return true;
+    }
+    let usable = match leaf.extended_key_usage() {
+        Ok(Some(usage)) => usage.value.any || wanted(usage.value),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    usable && leaf.is_ca() && ParsedCertificate::try_from(&CertificateDer::from(leaf.as_raw())).is_ok()
+}
+
+/// Whether an authority may sign any certificate.
+fn may_sign(issuer: &X509Certificate<'_>) -> bool {
+    let signs = match issuer.key_usage() {
+        Ok(Some(usage)) => usage.value.key_cert_sign(),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    let is_root_of_old = issuer.version() == X509Version::V1 && issuer.issuer().as_raw() == issuer.subject().as_raw();
+    signs && (issuer.is_ca() || is_root_of_old) && matches!(issuer.name_constraints(), Ok(None))
+}
+
+fn is_signed_by(
+    der: &CertificateDer<'_>,
+    leaf: &X509Certificate<'_>,
+    issuer: &X509Certificate<'_>,
+    provider: &CryptoProvider,
+) -> bool {
+    let signed = leaf.tbs_certificate.as_ref();
+    let kind = contents(der).and_then(|inner| inner.get(signed.len()..)).and_then(contents);
+    let key = issuer.public_key();
+    let key_kind = contents(key.raw).and_then(contents);
+    leaf.tbs_certificate.signature == leaf.signature_algorithm
+        && provider.signature_verification_algorithms.all.iter().any(|algorithm| {
+            Some(algorithm.signature_alg_id().as_ref()) == kind
+                && Some(algorithm.public_key_alg_id().as_ref()) == key_kind
+                && algorithm.verify_signature(&key.subject_public_key.data, signed, &leaf.signature_value.data).is_ok()
+        })
+}
+
+/// The contents of what DER begins with.
+pub(crate) fn contents(der: &[u8]) -> Option<&[u8]> {
+    let (&[_tag, length], rest) = der.split_first_chunk()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(length), rest),
+        0x81 => rest.split_first().map(|(&length, rest)| (usize::from(length), rest))?,
+        0x82 => rest.split_first_chunk().map(|(&length, rest)| (usize::from(u16::from_be_bytes(length)), rest))?,
+        _ => return None,
+    };
+    rest.get(..length)
+}
