@@ -6,6 +6,7 @@
 use dsn::{Detail, Status};
 use smtp_proto::ehlo::Keyword;
 use tls::client::{Client, Level, Policy};
+use tls::doubt::Owner;
 use tls::summary::{Summary, Trust};
 use tracing::info;
 
@@ -171,6 +172,9 @@ impl Tls {
             Ok(done) => done,
             Err(error) => return Err(failed(format!("SSL_connect error to {relay}: {error}"))),
         };
+        if let Some(doubt) = summary.doubt.as_ref().filter(|_| policy.level > Level::Encrypt) {
+            info!("{}", doubt.line(Owner::Server, &relay));
+        }
         if self.loglevel >= 1 {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
@@ -187,7 +191,6 @@ impl Tls {
 fn distrust(level: Level, trust: Trust) -> Option<&'static str> {
     match (level, trust) {
         (Level::None | Level::May | Level::Encrypt, _) | (_, Trust::Verified) => None,
-        (Level::Verify | Level::Secure, Trust::Anonymous | Trust::Untrusted) => Some("Server certificate not trusted"),
         (Level::Fingerprint | Level::Verify | Level::Secure, _) => Some("Server certificate not verified"),
     }
 }

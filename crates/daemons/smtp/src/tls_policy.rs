@@ -7,6 +7,7 @@ use dsn::{Detail, Status};
 use table::Maps;
 use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
+use tls::material::Authorities;
 use tls::names::Wildcards;
 use tls::protocols::Protocols;
 use tls::suites::Suites;
@@ -172,6 +173,7 @@ impl Policies {
             return Some((wish, policy));
         }
         let mut matches: Vec<String> = Vec::new();
+        let mut anchors: Vec<&str> = Vec::new();
         for word in words {
             let (name, value) = word.split_once('=')?;
             match name {
@@ -179,12 +181,14 @@ impl Policies {
                 "match" => matches.extend(value.split(':').map(str::to_owned)),
                 "protocols" => policy.protocols = Protocols::parse(value).ok()?,
                 "exclude" => policy.suites = Suites::without(&[value]),
+                "tafile" if policy.level >= Level::Verify => anchors.push(value),
                 "servername" => policy.server_name = server_name(value, destination),
                 // OpenSSL's grades have no counterpart here, and connections are reused as for everyone.
                 "ciphers" | "connection_reuse" | "enable_rpk" => {}
                 _ => return None,
             }
         }
+        policy.anchors = (!anchors.is_empty()).then(|| read_anchors(&anchors)).transpose().ok()?;
         match (policy.level, matches.is_empty()) {
             (_, true) => {}
             (Level::Fingerprint, false) => policy.fingerprints = matches,
@@ -216,8 +220,14 @@ impl Policies {
             fingerprints: defaults.fingerprints.clone(),
             digest: defaults.digest,
             server_name: server_name(&defaults.server_name, destination),
+            anchors: None,
         }
     }
+}
+
+/// The files of `tafile`, as they are now.
+fn read_anchors(files: &[&str]) -> Result<Authorities, tls::Error> {
+    Authorities::read_all(files.iter().copied(), "").inspect_err(|error| tracing::warn!("{error}"))
 }
 
 /// What `smtp_tls_per_site` says; of two values the later one counts.
@@ -368,6 +378,21 @@ mod tests {
         assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
         assert!(policy(maps, "b.test", "b.test").is_none() && policy(maps, "d.test", "d.test").is_none());
         assert_eq!(policy("inline:{x=may}", "e.test", "e.test").unwrap().level, Level::May);
+    }
+
+    #[test]
+    fn anchors_are_those_of_the_destination() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../libs/tls/src/testdata/authority.pem");
+        for (text, expected) in [
+            (format!("secure tafile={file} tafile={file}"), Some(true)),
+            (format!("verify match=a.test tafile={file}"), Some(true)),
+            ("secure".into(), Some(false)),
+            ("secure tafile=/nonexistent".into(), None),
+            (format!("encrypt tafile={file}"), None),
+        ] {
+            let found = policy(&format!("inline:{{{{a.test = {text}}}}}"), "a.test", "a.test");
+            assert_eq!(found.map(|policy| policy.anchors.is_some_and(|all| !all.is_empty())), expected, "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ::tls::doubt::Owner;
 use ::tls::fingerprint::{Algorithm, Fingerprints};
 use ::tls::identities::Identities;
 use ::tls::material::{Authorities, Identity};
@@ -313,6 +314,10 @@ impl Session {
         }
         match tls.shake_hands(acceptor, stream, self.limits.smtpd_starttls_timeout).await {
             Ok((stream, summary)) => {
+                let shown = summary.certificate.is_some() && tls.demand == Demand::MustShow;
+                if let Some(doubt) = summary.doubt.as_ref().filter(|_| shown) {
+                    info!("{}", doubt.line(Owner::Client, &self.peer.namaddr.to_string()));
+                }
                 if tls.log == Log::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
                 }
