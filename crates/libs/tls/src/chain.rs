@@ -104,14 +104,20 @@ impl Shown<'_> {
     /// What an error of rustls means.
     fn doubt(self, leaf: &X509Certificate<'_>, error: &rustls::Error) -> Doubt {
         use CertificateError as E;
-        let rustls::Error::InvalidCertificate(error) = error else { return Doubt::Other(error.to_string()) };
-        match error {
-            E::Expired | E::ExpiredContext { .. } => Doubt::Expired,
-            E::NotValidYet | E::NotValidYetContext { .. } => Doubt::NotYetValid,
-            E::InvalidPurpose | E::InvalidPurposeContext { .. } => Doubt::Purpose,
-            _ if leaf.issuer().as_raw() == leaf.subject().as_raw() => Doubt::SelfSigned,
-            E::UnknownIssuer => Doubt::UntrustedIssuer(self.last_issuer(leaf)),
-            _ => Doubt::Other(error.to_string()),
+        let text = error.to_string();
+        let rustls::Error::InvalidCertificate(error) = error else { return Doubt::Other(text) };
+        if matches!(error, E::Expired | E::ExpiredContext { .. }) {
+            Doubt::Expired
+        } else if matches!(error, E::NotValidYet | E::NotValidYetContext { .. }) {
+            Doubt::NotYetValid
+        } else if matches!(error, E::InvalidPurpose | E::InvalidPurposeContext { .. }) {
+            Doubt::Purpose
+        } else if leaf.issuer().as_raw() == leaf.subject().as_raw() {
+            Doubt::SelfSigned
+        } else if *error == E::UnknownIssuer {
+            Doubt::UntrustedIssuer(self.last_issuer(leaf))
+        } else {
+            Doubt::Other(text)
         }
     }
 

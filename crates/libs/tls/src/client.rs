@@ -324,7 +324,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_authority_has_signed_itself_is_trusted() {
-        for name in ["signed_version1.pem", "signed_authority.pem"] {
+        let names = ["signed_version1.pem", "signed_authority.pem"];
+        let protocols = ["TLSv1.2", "TLSv1.3"].map(|list| Protocols::parse(list).unwrap());
+        for (name, protocols) in names.into_iter().flat_map(|name| protocols.iter().map(move |list| (name, list))) {
             let identities = Identities::new(vec![Identity::read(&file(name), &file(name)).unwrap()]).unwrap();
             let client = Client::new(authority(), Some(identities));
             for (level, wanted, trust, doubt) in [
@@ -332,16 +334,9 @@ mod tests {
                 (Level::Secure, "other.test", Trust::Trusted, Some(Doubt::Name)),
                 (Level::May, "", Trust::Trusted, None),
             ] {
-                for protocols in ["TLSv1.2", "TLSv1.3"] {
-                    let protocols = Protocols::parse(protocols).unwrap();
-                    let policy = Policy { protocols, ..policy(level, &[wanted], &[]) };
-                    let (ours, theirs) = handshake_with((name, name), &client, &policy).await;
-                    assert_eq!(
-                        (ours.trust, ours.doubt, theirs.trust),
-                        (trust, doubt.clone(), Trust::Trusted),
-                        "{name}"
-                    );
-                }
+                let policy = Policy { protocols: protocols.clone(), ..policy(level, &[wanted], &[]) };
+                let (ours, theirs) = handshake_with((name, name), &client, &policy).await;
+                assert_eq!((ours.trust, ours.doubt, theirs.trust), (trust, doubt, Trust::Trusted), "{name}");
             }
         }
     }
