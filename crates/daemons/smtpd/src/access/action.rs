@@ -50,7 +50,7 @@ impl Check<'_> {
                 }
                 None => Verdict::Dunno,
             },
-            Target::ClientCertificate => self.check_ccert_access(maps).await,
+            Target::ClientCertificate(order) => self.check_ccert_access(order, maps).await,
         }
     }
 

@@ -1,10 +1,7 @@
 //! Restrictions on the client: its networks, names, login, certificate, and manners.
 
 use smtp_proto::Enhanced;
-use table::Maps;
-use tracing::warn;
 
-use super::action::Origin;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::session::peer::NameStatus;
 
@@ -53,25 +50,6 @@ impl Check<'_> {
             Some(tls) if tls.trusted => self.permit("permit_tls_all_clientcerts", &self.client_subject(), ""),
             _ => Verdict::Dunno,
         }
-    }
-
-    pub(crate) async fn check_ccert_access(&mut self, maps: &Maps) -> Verdict {
-        let keys = self.facts.tls.map(|tls| tls.fingerprints().collect::<Vec<_>>()).unwrap_or_default();
-        if keys.is_empty() && !self.server.params.tls.smtpd_tls_ask_ccert {
-            warn!("check_ccert_access is requested, but \"smtpd_tls_ask_ccert = no\"");
-        }
-        let named = self.facts.tls.map(|tls| tls.subject.clone()).filter(|subject| !subject.is_empty());
-        let name = named.unwrap_or_else(|| self.facts.peer.namaddr.clone());
-        for key in keys {
-            let found = maps.lookup(key.as_bytes()).await;
-            let subject = Subject { name: name.clone().into(), class: "Client certificate" };
-            let origin = Origin { table: maps.first(), key };
-            match self.conclude(found, &origin, &subject).await {
-                Verdict::Dunno => {}
-                verdict @ (Verdict::Permit | Verdict::Reject(_)) => return verdict,
-            }
-        }
-        Verdict::Dunno
     }
 
     pub(crate) fn reject_unknown_client_hostname(&mut self) -> Verdict {

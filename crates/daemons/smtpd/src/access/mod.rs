@@ -4,6 +4,7 @@
 //! fails temporarily defers; it never permits. See SMTPD_ACCESS_README and postconf(5) on `smtpd_recipient_restrictions`.
 
 pub(crate) mod action;
+pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod derived;
 pub(crate) mod dnsbl;

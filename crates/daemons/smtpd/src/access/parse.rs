@@ -7,6 +7,7 @@ use table::{Environment, Maps};
 use tracing::warn;
 
 use super::Restriction;
+use super::certificate::SearchOrder;
 use super::dnsbl::{self, List};
 use super::policy::{Defaults, Service};
 use super::restriction::{Host, Mismatch, OnClient, OnEnvelope, OnHelo, Party, Records, Restrictions, Rules, Target};
@@ -86,14 +87,21 @@ impl Parser<'_> {
     }
 
     fn access(&self, parameter: &str, name: &str, spec: Option<&str>, target: Target) -> Restriction {
+        if let (Target::ClientCertificate(_), Some(text)) = (target, spec.filter(|spec| spec.starts_with('{'))) {
+            return match (SearchOrder::parse(text), self.outside) {
+                (Ok((table, order)), Some((environment, _))) if table.contains(':') => {
+                    let maps = Maps::open(parameter, &[table], environment);
+                    Restriction::Access(Target::ClientCertificate(order), maps)
+                }
+                (Ok(_), _) => broken(&bad_argument(name, text)),
+                (Err(problem), _) => broken(&problem),
+            };
+        }
         match (spec.filter(|spec| spec.contains(':')), self.outside) {
             (Some(spec), Some((environment, _))) => {
                 Restriction::Access(target, Maps::open(parameter, &[spec], environment))
             }
-            (None, _) | (_, None) => {
-                let argument = spec.unwrap_or(name);
-                broken(&format!("restriction {name}: bad argument \"{argument}\": need maptype:mapname"))
-            }
+            (None, _) | (_, None) => broken(&bad_argument(name, spec.unwrap_or(name))),
         }
     }
 
@@ -106,6 +114,10 @@ impl Parser<'_> {
             Err(problem) => broken(&format!("check_policy_service {spec}: {problem}")),
         }
     }
+}
+
+fn bad_argument(name: &str, argument: &str) -> String {
+    format!("restriction {name}: bad argument \"{argument}\": need maptype:mapname")
 }
 
 fn broken(warning: &str) -> Restriction {
@@ -192,7 +204,7 @@ fn access_target(name: &str) -> Option<Target> {
     match middle {
         "etrn" => return Some(Target::Etrn),
         "sasl" => return Some(Target::SaslName),
-        "ccert" => return Some(Target::ClientCertificate),
+        "ccert" => return Some(Target::ClientCertificate(SearchOrder::default())),
         _ => {}
     }
     if let Some(host) = host(middle) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use table::Maps;
 
+use super::certificate::SearchOrder;
 use super::dnsbl::List;
 use super::policy::Service;
 
@@ -105,7 +106,7 @@ pub(crate) enum Target {
     Behind(Host, Records),
     Etrn,
     SaslName,
-    ClientCertificate,
+    ClientCertificate(SearchOrder),
 }
 
 /// Which mismatch between login and sender is refused.
