@@ -73,7 +73,7 @@ fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> 
         Some((host, service)) => (host.trim_start_matches('[').trim_end_matches(']'), service),
         None => ("", entry.name.as_str()),
     };
-    let port = port(service, &settings.params.daemon.known_tcp_ports)
+    let port = config::services::port(service, &settings.params.daemon.known_tcp_ports)
         .ok_or_else(|| format!("unknown service: {service}/tcp"))?;
     if host.is_empty() {
         return Ok(settings.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
@@ -90,28 +90,6 @@ fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> 
         }
     }
     Ok(addresses)
-}
-
-/// The number of a port: given as one, or known, or in the services file.
-fn port(service: &str, known: &str) -> Option<u16> {
-    if let Ok(number) = service.parse() {
-        return Some(number);
-    }
-    let ours = known.split([',', ' ']).find_map(|group| {
-        let mut names: Vec<_> = group.split('=').collect();
-        let number = names.pop()?.parse().ok()?;
-        names.contains(&service).then_some(number)
-    });
-    ours.or_else(|| in_services_file(service, &fs::read_to_string("/etc/services").unwrap_or_default()))
-}
-
-fn in_services_file(service: &str, text: &str) -> Option<u16> {
-    text.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let name = words.next()?;
-        let number = words.next()?.strip_suffix("/tcp")?;
-        (name == service || words.any(|alias| alias == service)).then(|| number.parse().ok())?
-    })
 }
 
 /// Opens a socket, as the owner of the mail system where that is another user.
@@ -203,27 +181,4 @@ fn bind(descriptor: &OwnedFd, address: &dyn SockaddrLike) -> io::Result<()> {
 
 fn listen(descriptor: &OwnedFd) -> io::Result<()> {
     Ok(socket::listen(descriptor, Backlog::new(BACKLOG)?)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_known_by_number_and_name() {
-        let known = "lmtp=24, smtp=25, smtps=submissions=465, submission=587";
-        let table = [
-            ("2525", Some(2525)),
-            ("smtp", Some(25)),
-            ("submissions", Some(465)),
-            ("smtps", Some(465)),
-            ("no-such", None),
-        ];
-        for (service, expected) in table {
-            assert_eq!(port(service, known), expected, "{service}");
-        }
-        let services = "# comment\ntcpmux 1/tcp\nqmqp 628/udp\nqmqp 628/tcp alias # note\n";
-        assert_eq!(in_services_file("qmqp", services), Some(628));
-        assert_eq!(in_services_file("alias", services), Some(628));
-    }
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::Overrides;
 use futures_util::stream::{self, StreamExt};
 use ipc::cleanup::{Handling, Lines, Origin, Switch};
 use jiff::tz::TimeZone;
@@ -77,7 +78,7 @@ impl Service for Pickup {
         let cleanup = PathBuf::from("public").join(&params.ipc.cleanup_service_name);
         let counter = Counter {
             lines: Lines::new(cleanup, params.ipc.ipc_timeout, AT_ONCE),
-            handling: handling(&params),
+            handling: handling(&params)?,
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
             mail_name: params.identity.mail_name.clone(),
@@ -188,21 +189,20 @@ fn audience(params: &Params) -> Audience {
     if anyone && any_sender { Audience::Everyone } else { Audience::System }
 }
 
-fn handling(params: &Params) -> Handling {
-    let overrides = &params.cleanup.receive_override_options;
-    let unless = |name: &str| (!overrides.iter().any(|word| word == name)).into();
+fn handling(params: &Params) -> Result<Handling, Fatal> {
+    let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
     let origin = Origin::Pickup;
-    Handling {
+    Ok(Handling {
         origin,
-        checks: unless("no_header_body_checks"),
-        mapping: unless("no_address_mappings"),
-        bcc: unless("no_address_mappings"),
-        milters: unless("no_milters"),
+        checks: (!overrides.no_checks()).into(),
+        mapping: (!overrides.no_mappings()).into(),
+        bcc: (!overrides.no_mappings()).into(),
+        milters: (!overrides.no_milters()).into(),
         bounce: Switch::On,
         hold: Switch::Off,
         smtputf8: Switch::Off,
         autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
-    }
+    })
 }
 
 fn list(spool: &Spool) -> Vec<QueueId> {

@@ -14,9 +14,9 @@ use crate::errand::Errand;
 use crate::pool::{Keeping, Pool};
 use crate::route::Router;
 use crate::secure::Tls;
-use crate::services::Services;
 use crate::stream::Source;
 use crate::tls_policy::Policies;
+use config::services::Services;
 
 /// Limits and exceptions on the way from a next hop to its servers.
 #[derive(Debug, Clone)]

@@ -24,7 +24,6 @@ pub mod pool;
 pub mod route;
 pub mod secure;
 mod security;
-pub mod services;
 pub mod session;
 pub mod settings;
 pub mod stage;

@@ -25,11 +25,11 @@ use crate::order::{Favor, Ordering};
 use crate::pix::Pix;
 use crate::pool::Keeping;
 use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
-use crate::services::Services;
 use crate::session;
 use crate::stage::Timeouts;
 use crate::stream::{Missing, Source};
 use crate::transaction::Goal;
+use config::services::Services;
 
 config::bundle! {
     /// All that smtp(8) may know.
@@ -42,6 +42,7 @@ config::bundle! {
         tls: params::SmtpTls,
         crypto: params::Tls,
         sasl: params::SmtpSasl,
+        daemon: params::Daemon,
     }
 }
 
@@ -58,10 +59,9 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     let environment = Environment::of(&outside.source);
     let opening = Opening { params, outside, environment };
     let smtp = &params.smtp;
-    let services = std::fs::read_to_string("/etc/services").unwrap_or_default();
     Ok(Carrier {
         router: opening.router(),
-        services: Services::parse(&services),
+        services: Services::system(&params.daemon.known_tcp_ports),
         dialect: Arc::new(opening.dialect()),
         source: source(smtp)?,
         treatment: opening.treatment(),

@@ -52,7 +52,8 @@ config::bundle! {
         tables: params::Tables,
         sendmail: params::Sendmail,
         ipc: params::Ipc,
-        layout: params::Layout
+        layout: params::Layout,
+        daemon: params::Daemon
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Tables {
 impl Opened {
     pub(crate) fn open(params: &Params, source: &Source, service_name: &str) -> Result<Opened, Fatal> {
         let environment = environment(source);
-        let settings = Settings::new(params, source, service_name);
+        let settings = Settings::new(params, source, service_name)?;
         let rules = rules(params, source, &environment)?;
         if !rules.refuse_relaying() {
             return Err(Fatal::new(
@@ -99,6 +99,7 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         retry_delay: access.smtpd_policy_service_retry_delay,
         timeout: access.smtpd_policy_service_timeout,
         try_limit: number(access.smtpd_policy_service_try_limit),
+        known_tcp_ports: params.daemon.known_tcp_ports.clone(),
     };
     let is_class =
         |name: &str| name == FORMER_LISTS || access.smtpd_restriction_classes.iter().any(|class| class == name);

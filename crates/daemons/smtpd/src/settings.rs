@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use address::ProbeSender;
-use config::Source;
 use config::params::SmtpdAccess;
+use config::{Overrides, Source};
 use dns::Families;
+use service::Fatal;
 use smtp_proto::Reply;
 use smtp_proto::dot::BareNewline;
 use smtp_proto::ehlo::Keywords;
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) notify_classes: Vec<String>,
     permit_actions: Vec<String>,
     pub(crate) probe_sender: ProbeSender,
+    /// Of the filter before the queue, where it has one that is known.
+    pub(crate) filter_port: Option<u16>,
     pub(crate) proxy_speed: ProxySpeed,
     pub(crate) expansion_filter: ExpansionFilter,
     /// The name in master.cf, for limits by client.
@@ -64,52 +67,6 @@ impl Limits {
             smtpd_per_request_deadline: smtpd.smtpd_per_request_deadline,
             address_verify_poll_count: params.verify.address_verify_poll_count,
         }
-    }
-}
-
-/// `receive_override_options`: what cleanup leaves out.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Overrides {
-    options: u8,
-}
-
-impl Overrides {
-    const MAPPINGS: u8 = 1;
-    const CHECKS: u8 = 2;
-    const MILTERS: u8 = 4;
-    const UNKNOWN: u8 = 8;
-
-    fn parse(words: &[String]) -> Overrides {
-        let mut options = 0;
-        for word in words {
-            options |= match word.to_ascii_lowercase().as_str() {
-                "no_address_mappings" => Overrides::MAPPINGS,
-                "no_header_body_checks" => Overrides::CHECKS,
-                "no_milters" => Overrides::MILTERS,
-                "no_unknown_recipient_checks" => Overrides::UNKNOWN,
-                _ => {
-                    warn!("unknown receive_override_options value \"{word}\"");
-                    0
-                }
-            };
-        }
-        Overrides { options }
-    }
-
-    pub(crate) fn no_mappings(self) -> bool {
-        self.options & Overrides::MAPPINGS != 0
-    }
-
-    pub(crate) fn no_checks(self) -> bool {
-        self.options & Overrides::CHECKS != 0
-    }
-
-    pub(crate) fn no_unknown(self) -> bool {
-        self.options & Overrides::UNKNOWN != 0
-    }
-
-    pub(crate) fn no_milters(self) -> bool {
-        self.options & Overrides::MILTERS != 0
     }
 }
 
@@ -165,13 +122,19 @@ impl BareNewlines {
     }
 }
 
+/// The port of `smtpd_proxy_filter`, which may have a name.
+fn filter_port(place: &str, known_tcp_ports: &str) -> Option<u16> {
+    let place = Some(place).filter(|place| !place.is_empty() && !place.starts_with("unix:"))?;
+    config::services::port(place.rsplit_once(':').map_or(place, |(_, port)| port), known_tcp_ports)
+}
+
 impl Settings {
-    pub(crate) fn new(params: &Params, source: &Source, service_name: &str) -> Settings {
+    pub(crate) fn new(params: &Params, source: &Source, service_name: &str) -> Result<Settings, Fatal> {
         let identity = &params.identity;
         let plain = identity.parent_domain_matches_subdomains.iter().any(|name| name == "smtpd_access_maps");
         let hidden = params.smtpd.smtpd_discard_ehlo_keywords.join(" ");
-        let overrides = Overrides::parse(&params.cleanup.receive_override_options);
-        Settings {
+        let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
+        Ok(Settings {
             families: Families::of_protocols(&identity.inet_protocols),
             access_parents: if plain { Parents::Plain } else { Parents::Dotted },
             own_addresses: source.own_addresses(),
@@ -182,6 +145,7 @@ impl Settings {
             overrides,
             notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
             expansion_filter: ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
+            filter_port: filter_port(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),
             proxy_speed: ProxySpeed::of(&params.smtpd.smtpd_proxy_options),
             probe_sender: ProbeSender::new(
                 &params.verify.address_verify_sender,
@@ -197,7 +161,7 @@ impl Settings {
                 .stress(true)
                 .get()
                 .map_or_else(|_| Limits::new(params), |params| Limits::new(&params)),
-        }
+        })
     }
 
     /// Keywords of a list; what is none is warned about.

@@ -15,11 +15,13 @@ mod logical_lines;
 mod main_cf;
 pub mod master_cf;
 mod networks;
+mod overrides;
 #[doc(hidden)]
 pub mod packed;
 pub mod params;
 mod row;
 mod row_index;
+pub mod services;
 mod source;
 pub mod value;
 
@@ -31,5 +33,6 @@ pub use group::{Group, Problem, Problems};
 pub use host::name as host_name;
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
+pub use overrides::{Overrides, Unknown};
 pub use row::{Kind, Row, Standing};
 pub use source::{CONFIG_DIRECTORY, Source, authorize_directory, config_directory, is_directory_listed};

@@ -444,8 +444,7 @@ async fn connect(endpoint: &Endpoint) -> std::io::Result<Box<dyn Line>> {
     match endpoint {
         Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
         Endpoint::Inet { host, port } => {
-            let bad = |_| std::io::Error::other(format!("bad port: {port}"));
-            let stream = TcpStream::connect((host.as_str(), port.parse::<u16>().map_err(bad)?)).await?;
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(stream))
         }

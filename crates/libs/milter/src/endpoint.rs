@@ -7,8 +7,8 @@ pub enum Endpoint {
     Inet {
         /// Name or address, without brackets.
         host: String,
-        /// Number or service name.
-        port: String,
+        /// Which may have been given by its name.
+        port: u16,
     },
     /// A Unix-domain socket's path, absolute or below the queue directory.
     Unix(String),
@@ -35,10 +35,11 @@ impl Endpoint {
                     None => rest.rsplit_once(':').ok_or_else(malformed)?,
                 };
                 let host = host.trim_start_matches('[').trim_end_matches(']');
-                if host.is_empty() || port.is_empty() {
+                if host.is_empty() {
                     return Err(malformed());
                 }
-                Ok(Self::Inet { host: host.to_owned(), port: port.to_owned() })
+                let port = config::services::port(port, "").ok_or_else(malformed)?;
+                Ok(Self::Inet { host: host.to_owned(), port })
             }
             _ => Err(malformed()),
         }
@@ -51,12 +52,13 @@ mod tests {
 
     #[test]
     fn both_forms_are_known() {
-        let inet = |host: &str| Ok(Endpoint::Inet { host: host.to_owned(), port: "8891".to_owned() });
+        let inet = |host: &str| Ok(Endpoint::Inet { host: host.to_owned(), port: 8891 });
         assert_eq!(Endpoint::parse("inet:localhost:8891"), inet("localhost"));
         assert_eq!(Endpoint::parse("inet:8891@localhost"), inet("localhost"));
         assert_eq!(Endpoint::parse("inet:[::1]:8891"), inet("::1"));
+        assert_eq!(Endpoint::parse("inet:x.test:smtp"), Ok(Endpoint::Inet { host: "x.test".to_owned(), port: 25 }));
         assert_eq!(Endpoint::parse("unix:/run/filter.sock"), Ok(Endpoint::Unix("/run/filter.sock".to_owned())));
-        for bad in ["localhost", "inet:8891", "unix:", "smoke:signals"] {
+        for bad in ["localhost", "inet:8891", "inet:x.test:no-such", "unix:", "smoke:signals"] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct Defaults {
     pub(crate) retry_delay: Duration,
     pub(crate) timeout: Duration,
     pub(crate) try_limit: u32,
+    /// Names of ports besides those of the system.
+    pub(crate) known_tcp_ports: String,
 }
 
 impl Default for Defaults {
@@ -42,6 +44,7 @@ impl Default for Defaults {
             retry_delay: Duration::from_secs(1),
             timeout: Duration::from_secs(100),
             try_limit: 2,
+            known_tcp_ports: String::new(),
         }
     }
 }
@@ -95,7 +98,7 @@ impl Service {
         for option in parts {
             set_option(&mut options, &option)?;
         }
-        let endpoint = Endpoint::parse(&name)?;
+        let endpoint = Endpoint::parse(&name, &options.known_tcp_ports)?;
         let name = name.strip_prefix("inet:").or_else(|| name.strip_prefix("unix:")).unwrap_or(&name).to_owned();
         Ok(Service { endpoint, spec: spec.to_owned(), name, options, idle: Mutex::default() })
     }
@@ -166,13 +169,13 @@ impl Service {
 }
 
 impl Endpoint {
-    fn parse(name: &str) -> Result<Endpoint, String> {
+    fn parse(name: &str, known_tcp_ports: &str) -> Result<Endpoint, String> {
         if let Some(path) = name.strip_prefix("unix:") {
             return Ok(Endpoint::Unix(path.to_owned()));
         }
         let place = name.strip_prefix("inet:").unwrap_or(name);
         let (host, port) = place.rsplit_once(':').ok_or_else(|| format!("bad server name: {name}"))?;
-        let port = port.parse().map_err(|_| format!("bad port number: {name}"))?;
+        let port = config::services::port(port, known_tcp_ports).ok_or_else(|| format!("unknown port: {name}"))?;
         Ok(Endpoint::Inet(host.trim_matches(['[', ']']).to_owned(), port))
     }
 }

@@ -170,10 +170,10 @@ async fn connect(server: &Smtpd, name: &str) -> std::io::Result<Stream> {
         return Ok(Stream::Unix(UnixStream::connect(path).await?));
     }
     let place = name.strip_prefix("inet:").unwrap_or(name);
-    let (host, port) = place.rsplit_once(':').unwrap_or(("127.0.0.1", place));
+    let host = place.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
     let host = if host.is_empty() { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
-    let port: u16 =
-        port.parse().map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidInput, "bad port number"))?;
+    let unknown = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "unknown port");
+    let port = server.settings.filter_port.ok_or_else(unknown)?;
     let stream: TcpStream = crate::access::policy::connect_to(host, port, server).await?;
     Ok(Stream::Tcp(stream))
 }
