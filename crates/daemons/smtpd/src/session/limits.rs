@@ -111,12 +111,23 @@ impl Session {
         self.is_over("AUTH command rate", figures.auths, limit).then(|| self.refused_for_rate("AUTH commands"))
     }
 
-    pub(crate) async fn limit_tls_sessions(&self) -> Option<Reply> {
+    /// A client that has begun too many TLS sessions begins no more; it may go on in clear.
+    pub(crate) async fn refuse_tls_session(&self) -> Option<Reply> {
+        self.limit_tls_sessions(Event::Report, 454, "").await
+    }
+
+    /// A TLS session that is no earlier one resumed has begun, and may have been one too many.
+    pub(crate) async fn count_tls_session(&self) -> Option<Reply> {
+        let host = format!("{} ", self.server.params.identity.myhostname);
+        self.limit_tls_sessions(Event::NewTls, 421, &host).await
+    }
+
+    async fn limit_tls_sessions(&self, event: Event, code: u16, host: &str) -> Option<Reply> {
         let limit = self.server.params.smtpd.smtpd_client_new_tls_session_rate_limit;
-        let figures = self.count_if(limit, Event::NewTls).await?;
-        let host = &self.server.params.identity.myhostname;
-        let text = format!("{host} Error: too many new TLS sessions from {}", self.peer.namaddr);
-        self.is_over("New TLS session rate", figures.tls, limit).then(|| Reply::new(421, Some(Enhanced(4, 7, 0)), text))
+        let figures = self.count_if(limit, event).await?;
+        let text = format!("{host}Error: too many new TLS sessions from {}", self.peer.namaddr);
+        self.is_over("New TLS session rate", figures.tls, limit)
+            .then(|| Reply::new(code, Some(Enhanced(4, 7, 0)), text))
     }
 
     async fn count_if(&self, limit: i64, event: Event) -> Option<Figures> {

@@ -63,6 +63,19 @@ fn a_login_that_is_not_offered_is_not_possible() {
 }
 
 #[test]
+fn a_login_that_clients_do_not_see_is_possible() {
+    let heard = session_with_login("smtpd_sasl_exceptions_networks = static:all\n", &["EHLO c.test", JOE]);
+    assert!(!heard.replies[1].contains("AUTH"), "{}", heard.replies[1]);
+    assert_eq!(heard.replies[2], "235 2.7.0 Authentication successful");
+}
+
+#[test]
+fn vrfy_needs_no_helo() {
+    let heard = session("smtpd_helo_required = yes\n", &["VRFY"]);
+    assert_eq!(heard.replies[1], "501 5.5.4 Syntax: VRFY address [SMTPUTF8]");
+}
+
+#[test]
 fn a_login_needs_no_helo_unless_that_is_required() {
     let welcome = "235 2.7.0 Authentication successful";
     assert_eq!(session_with_login("", &[JOE]).replies[1], welcome);

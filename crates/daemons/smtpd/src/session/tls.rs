@@ -301,7 +301,7 @@ async fn identities_of(maps: &Maps, name: &str) -> Result<Option<Identities>, St
 impl Session {
     /// The handshake. What was read ahead has been dropped before the client was told to begin.
     ///
-    /// `Some`: the reply with which the session ends, for want of a certificate.
+    /// `Some`: the reply with which the session ends, for want of a certificate or because there were too many sessions.
     pub(crate) async fn encrypt(&mut self) -> Result<Option<Reply>, conn::Error> {
         let server = std::sync::Arc::clone(&self.server);
         let Some(tls) = &server.tls else { return Err(conn::Error::Lost) };
@@ -312,7 +312,10 @@ impl Session {
         if let Some(tickets) = &tls.tickets {
             tickets.refresh().await;
         }
-        match tls.shake_hands(acceptor, stream, self.limits.smtpd_starttls_timeout).await {
+        let shaken = tls.shake_hands(acceptor, stream, self.limits.smtpd_starttls_timeout).await;
+        let resumed = shaken.as_ref().is_ok_and(|(_, summary)| summary.resumed);
+        let refusal = if resumed { None } else { self.count_tls_session().await };
+        match shaken {
             Ok((stream, summary)) => {
                 let shown = summary.certificate.is_some() && tls.demand == Demand::MustShow;
                 if let Some(doubt) = summary.doubt.as_ref().filter(|_| shown) {
@@ -325,7 +328,7 @@ impl Session {
                 let lacks = facts.lacks().filter(|_| tls.demand == Demand::MustShow);
                 self.tls = Some(facts);
                 self.conn = Conn::new(Stream::Secured(Box::new(stream)), pace);
-                Ok(lacks.map(|what| self.uncertified(what)))
+                Ok(refusal.or_else(|| lacks.map(|what| self.uncertified(what))))
             }
             Err(error) => {
                 match &error {

@@ -31,9 +31,7 @@ impl Session {
         self.mechanisms.clear();
         let Some(sasl) = &self.server.sasl else { return };
         let clear = self.tls.is_none();
-        if clear && self.server.params.smtpd.smtpd_tls_auth_only
-            || self.peer.is_listed(&self.server.tables.sasl_exceptions_networks).await
-        {
+        if clear && self.server.params.smtpd.smtpd_tls_auth_only {
             return;
         }
         let server = match sasl.take().await {
@@ -55,9 +53,9 @@ impl Session {
         self.mechanisms = mechanisms;
     }
 
-    /// The lines that EHLO has for AUTH.
-    pub(super) fn login_offers(&self) -> Vec<String> {
-        if self.mechanisms.is_empty() {
+    /// The lines that EHLO has for AUTH. Clients of `smtpd_sasl_exceptions_networks` do not see them, yet may log in.
+    pub(super) async fn login_offers(&self) -> Vec<String> {
+        if self.mechanisms.is_empty() || self.peer.is_listed(&self.server.tables.sasl_exceptions_networks).await {
             return Vec::new();
         }
         let list = self.mechanisms.join(" ");

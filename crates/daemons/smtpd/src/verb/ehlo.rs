@@ -37,7 +37,7 @@ impl Session {
         };
         self.spoken = Protocol::Esmtp;
         let host = &self.server.params.identity.myhostname;
-        let offer = if wanted { self.offer() } else { format!("{host}\nENHANCEDSTATUSCODES") };
+        let offer = if wanted { self.offer().await } else { format!("{host}\nENHANCEDSTATUSCODES") };
         Next::Reply(Reply::new(250, None, offer))
     }
 
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// The lines of the reply to EHLO.
-    fn offer(&self) -> String {
+    async fn offer(&self) -> String {
         let smtpd = &self.server.params.smtpd;
         let mut offer = Offer { text: self.server.params.identity.myhostname.clone(), hidden: self.hidden };
         let size = self.server.params.queue.message_size_limit;
@@ -73,7 +73,7 @@ impl Session {
         offer.word(Keyword::Vrfy, !smtpd.disable_vrfy_command);
         offer.word(Keyword::Etrn, true);
         offer.word(Keyword::Starttls, self.offers_tls());
-        for line in self.login_offers() {
+        for line in self.login_offers().await {
             offer.line(Keyword::Auth, &line);
         }
         if self.may_verp {

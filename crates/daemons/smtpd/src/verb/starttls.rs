@@ -41,7 +41,7 @@ impl Session {
         } else if !self.server.tls.as_ref().is_some_and(crate::session::tls::Tls::is_ready) {
             Some(Reply::fixed(454, Enhanced(4, 7, 0), "TLS not available due to local problem"))
         } else {
-            self.limit_tls_sessions().await
+            self.refuse_tls_session().await
         };
         if let Some(reply) = refusal {
             return Ok(Next::Error(reply));

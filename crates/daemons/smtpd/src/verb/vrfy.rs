@@ -14,9 +14,6 @@ impl Session {
         if self.server.params.smtpd.disable_vrfy_command {
             return Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
         }
-        if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
-            return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first"));
-        }
         let (text, smtputf8) = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
             Some((address, word)) if word.eq_ignore_ascii_case(b"SMTPUTF8") && matches!(address, [] | [.., b' ']) => {
                 (address.trim_ascii_end(), true)
