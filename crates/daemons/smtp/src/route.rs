@@ -205,7 +205,11 @@ impl Router {
     async fn host(&self, name: &str, preference: u16) -> Result<Vec<Candidate>, Detail> {
         let candidate = |address| Candidate { name: name.to_owned(), address, preference, port: None };
         if let Ok(address) = name.parse::<IpAddr>() {
-            return Ok(vec![candidate(address)]);
+            if self.families.has(address) {
+                return Ok(vec![candidate(address)]);
+            }
+            let reason = format!("Name service error for {name}: invalid host or domain name");
+            return Err(Detail::new(Status::permanent(4, 4), reason));
         }
         let looked = match self.source {
             Source::Dns => self.addresses(name).await.map_err(|error| detail(&error)),

@@ -209,7 +209,13 @@ impl Greeted {
         if !discarded.is_empty() && !hidden.has(Keyword::SilentDiscard) {
             info!("discarding EHLO keywords: {discarded}");
         }
-        Offer::parse(answer.texts(), hidden)
+        let mut offer = Offer::parse(answer.texts(), hidden);
+        if offer.has(Keyword::SmtpUtf8) && !offer.has(Keyword::EightBitMime) {
+            // The one is not possible without the other.
+            info!("host {} offers SMTPUTF8 support, but not 8BITMIME", self.dialogue.relay());
+            offer.keywords.insert(Keyword::EightBitMime);
+        }
+        offer
     }
 }
 

@@ -71,7 +71,7 @@ async fn domains_lead_to_hosts_or_reasons() {
         ("srv.test", "srv.test[127.0.0.3]"),
         ("listed.test", "listed.test[127.0.0.4]"),
         ("127.0.0.7", "127.0.0.7[127.0.0.7]"),
-        ("::1", "::1[::1]"),
+        ("::1", "5.4.4 Name service error for ::1: invalid host or domain name"),
         ("1.2.3", "5.4.4 Name service error for 1.2.3: invalid host or domain name"),
         ("null.test", "5.1.0 Domain null.test does not accept mail (nullMX)"),
         (
@@ -95,6 +95,8 @@ async fn brackets_ports_and_services_change_the_way() {
     assert_eq!(route(&router, host).await, "a.test[127.0.0.1]");
     let literal = Target { mx: Mx::Suppressed, ..domain("127.0.0.7") };
     assert_eq!(route(&router, literal).await, "127.0.0.7[127.0.0.7]");
+    let router = Router { families: Families::All, ..router };
+    assert_eq!(route(&router, Target { mx: Mx::Suppressed, ..domain("::1") }).await, "::1[::1]");
     let other_port = Target { loops: Loops::Ignore, ..domain("self.test") };
     assert_eq!(route(&router, other_port).await, "us.test[127.0.0.9]");
     let service = Target { service: Some("submission"), ..domain("srv.test") };

@@ -1,7 +1,7 @@
 //! Makes 7-bit mail of mail that declares to be 8-bit, for a next hop without 8BITMIME. RFC 6152 §3.
 //!
-//! Only parts that say `8bit` or `binary` change: leaves become quoted-printable, multiparts and messages, whose leaves have
-//! changed, `7bit`. Mail that does not declare its encoding is not touched.
+//! Only parts that say `8bit` or `binary` change: leaves become quoted-printable, and so does `message/*` that is not looked into;
+//! multiparts and messages, whose leaves have changed, become `7bit`. Mail that does not declare its encoding is not touched.
 
 use crate::content::{Encoding, Top, encoding};
 use crate::field::{Field, Kind};
@@ -22,7 +22,7 @@ impl Downgrade {
     /// At the start of a message.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { walker: Walker::new(Parts::All, limits), declared: Encoding::default(), encoder: None }
+        Self { walker: Walker::new(Parts::Encodable, limits), declared: Encoding::default(), encoder: None }
     }
 
     /// Takes a line or a piece of one, and appends what it becomes, lines ended by LF.
@@ -69,7 +69,7 @@ impl Downgrade {
         if !is_converted(declared) {
             return;
         }
-        let leaf = matches!(self.walker.ended_content(), Top::Text | Top::Other | Top::Unbounded);
+        let leaf = !matches!(self.walker.ended_content(), Top::Multipart | Top::Message);
         let name: &[u8] = if leaf { b"quoted-printable" } else { b"7bit" };
         out.extend_from_slice(b"Content-Transfer-Encoding: ");
         out.extend_from_slice(name);
@@ -155,6 +155,20 @@ mod tests {
             "Content-Type: message/rfc822\nContent-Transfer-Encoding: 7bit\n\n\
              Content-Transfer-Encoding: quoted-printable\n\n=C3=A4\n"
         );
+    }
+
+    #[test]
+    fn messages_that_are_not_looked_into_are_leaves() {
+        for kind in ["global", "global-headers", "global-delivery-status", "partial"] {
+            let text =
+                format!("Content-Type: message/{kind}\nContent-Transfer-Encoding: 8bit\n\nSubject: \u{e4}\n\n\u{e4}\n");
+            assert_eq!(
+                downgrade(&text),
+                format!(
+                    "Content-Type: message/{kind}\nContent-Transfer-Encoding: quoted-printable\n\nSubject: =C3=A4\n\n=C3=A4\n"
+                )
+            );
+        }
     }
 
     proptest! {

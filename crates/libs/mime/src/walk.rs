@@ -23,6 +23,8 @@ pub enum Parts {
     Message,
     /// Those of its parts too.
     All,
+    /// All of them, but a `message/global` in an 8-bit encoding is as good as a leaf: it may be encoded as one (RFC 6532 §3.7).
+    Encodable,
 }
 
 /// Bounds of the walk.
@@ -252,7 +254,7 @@ impl Walker {
         if let Some(field) = Field::new(&text) {
             if field.is("Content-Type") {
                 // Where a header has several, the boundaries of all count: no reader can be sure which one another takes.
-                if self.parts == Parts::All && self.content.top == Top::Multipart {
+                if self.parts != Parts::Message && self.content.top == Top::Multipart {
                     self.surround();
                 }
                 self.content = content_type(field.value(), self.limits.boundary);
@@ -289,6 +291,7 @@ impl Walker {
                 let deep = !self.surround();
                 fault = deep.then(|| Event::Fault(Fault::Nesting, std::mem::take(&mut self.content_field)));
             }
+            Top::MessageGlobal if self.parts == Parts::Encodable && is_eight_bit(encoding) => {}
             Top::Message | Top::MessageGlobal => {
                 self.state = State::Header(Place::Nested);
                 self.content = ContentType::default();
@@ -299,7 +302,7 @@ impl Walker {
         // Readers may take no notice of such an encoding; parts are parts all the same.
         let misplaced = match self.ended {
             Top::Multipart | Top::Unbounded | Top::Message => encoding == Encoding::Encoded,
-            Top::Fragment => matches!(encoding, Encoding::Eight | Encoding::Binary),
+            Top::Fragment => is_eight_bit(encoding),
             Top::MessageGlobal | Top::MessageOther | Top::Text | Top::Other => false,
         };
         if misplaced {
@@ -307,6 +310,10 @@ impl Walker {
         }
         (over, fault)
     }
+}
+
+const fn is_eight_bit(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Eight | Encoding::Binary)
 }
 
 #[cfg(test)]
