@@ -134,6 +134,7 @@ impl Notifier {
                 envelope_id: notice.envelope_id.clone(),
                 arrived,
                 encoding: notice.encoding.clone(),
+                waives_tls: notice.smtputf8 & queue_file::TLS_NOT_REQUIRED != 0,
                 script: if notice.smtputf8 & SMTPUTF8_REQUESTED == 0 { Script::Ascii } else { Script::Utf8 },
                 message_id: if self.threaded { found.header_value("message-id") } else { None },
             },

@@ -60,6 +60,8 @@ pub(crate) struct Original {
     pub(crate) arrived: Option<Zoned>,
     /// `7bit`, `8bit` or empty.
     pub(crate) encoding: String,
+    /// Whether its sender does without TLS.
+    pub(crate) waives_tls: bool,
     /// Whether it asked for SMTPUTF8.
     pub(crate) script: Script,
     /// Its `Message-ID:`, where notices refer to it.
@@ -131,6 +133,9 @@ impl Report<'_> {
             put(out, format_args!("References: {id}\nIn-Reply-To: {id}\n"));
         }
         put(out, format_args!("Auto-Submitted: {submitted}\n"));
+        if self.original.waives_tls {
+            out.extend_from_slice(b"TLS-Required: no\n");
+        }
         out.extend_from_slice(b"MIME-Version: 1.0\n");
         out.extend_from_slice(b"Content-Type: multipart/report; report-type=delivery-status;\n");
         put(out, format_args!("\tboundary=\"{}\"\n", self.boundary(letter)));

@@ -32,6 +32,16 @@ pub(crate) struct Content {
     pub(crate) header: HeaderState,
 }
 
+/// What `TLS-Required:` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum TlsRequired {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// The sender does without TLS.
+    No,
+}
+
 /// What the message's own header has shown.
 #[derive(Default)]
 pub(crate) struct HeaderState {
@@ -41,6 +51,7 @@ pub(crate) struct HeaderState {
     /// Declared by `Content-Transfer-Encoding`.
     pub(crate) encoding: Option<&'static str>,
     pub(crate) utf8: bool,
+    pub(crate) tls_required: TlsRequired,
     /// How many headers we have added at the end.
     pub(crate) automatic: usize,
 }

@@ -7,8 +7,9 @@ use ipc::bounce::{Entry, Notice, Reply, Request};
 use ipc::cleanup::{Cause, Switch, Verdict};
 use maillog::line::{Delays, Delivery};
 use queue_file::record::{self, Type};
-use queue_file::{QueueName, Sizes};
+use queue_file::{QueueName, Sizes, TLS_NOT_REQUIRED};
 
+use crate::content::TlsRequired;
 use crate::fate::Refusal;
 use crate::filter::Line;
 use crate::message::Message;
@@ -125,7 +126,11 @@ impl Message {
         ];
         let needed = needs.iter().filter(|(needs, _)| *needs).map(|(_, flag)| flag).sum::<u32>();
         let asked = self.handling.smtputf8 == Switch::On || self.handling.autodetect == Switch::On && needed != 0;
-        if asked { UTF8_REQUESTED | needed } else { 0 }
+        let waived = match self.content.header.tls_required {
+            TlsRequired::Unsaid => 0,
+            TlsRequired::No => TLS_NOT_REQUIRED,
+        };
+        waived | if asked { UTF8_REQUESTED | needed } else { 0 }
     }
 
     async fn commit(&mut self, extracted_at: u64) -> Verdict {

@@ -8,6 +8,7 @@ use mime::{Addresses, Field, Kind, Place};
 use table::checks::Part;
 
 use crate::checks::Judgement;
+use crate::content::TlsRequired;
 use crate::date;
 use crate::fate::Refusal;
 use crate::mapping::Class;
@@ -78,6 +79,9 @@ impl Message {
         if !field.text().is_ascii() {
             self.content.header.utf8 = true;
         }
+        if field.name().eq_ignore_ascii_case(b"TLS-Required") {
+            self.note_tls_required(field.value());
+        }
         let rewrites = self.desk.rewriter.rewrites_headers(self.envelope.context);
         match kind.addresses() {
             Some(whose) if rewrites => self.rewrite_addresses(whose, field).await,
@@ -109,6 +113,19 @@ impl Message {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Who says so does without TLS on the way (RFC 8689, section 5).
+    fn note_tls_required(&mut self, value: &[u8]) {
+        if !self.desk.settings.tls_required {
+            return;
+        }
+        if value.trim_ascii().eq_ignore_ascii_case(b"no") {
+            self.content.header.tls_required = TlsRequired::No;
+        } else {
+            let value: String = String::from_utf8_lossy(value).chars().take(100).collect();
+            tracing::warn!("{}: ignoring malformed header: 'TLS-Required: {value}'", self.id);
+        }
     }
 
     /// One part that says `8bit` makes the message 8-bit mail.

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) delay_warning_time: u64,
     pub(crate) delay_logging_resolution_limit: u32,
     pub(crate) time_zone: TimeZone,
+    /// Whether senders may do without TLS (`tls_required_enable`).
+    pub(crate) tls_required: bool,
     /// How long a caller may be silent within a message.
     pub(crate) deadline: std::time::Duration,
     /// How long a message waits at most while mail comes too fast.
@@ -154,6 +156,7 @@ impl Settings {
         Self {
             myhostname: params.identity.myhostname.clone(),
             always_bcc: cleanup.always_bcc.clone(),
+            tls_required: cleanup.tls_required_enable,
             limits: SizeLimits {
                 message_size: queue.message_size_limit,
                 line_length: number(params.ipc.line_length_limit),

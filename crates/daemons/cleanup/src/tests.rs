@@ -475,6 +475,21 @@ async fn utf8_is_flagged_where_it_was_asked_for() {
     }
 }
 
+#[tokio::test]
+async fn who_waives_tls_is_flagged() {
+    for (main_cf, header, flags) in [
+        ("", "TLS-Required: No ", queue_file::TLS_NOT_REQUIRED),
+        ("", "tls-required: yes", 0),
+        ("", "Subject: x\n\nTLS-Required: no", 0),
+        ("tls_required_enable = no", "TLS-Required: no", 0),
+    ] {
+        let lab = Lab::new(main_cf);
+        let text = format!("{header}\n\n");
+        let queued = lab.send(LOCAL, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
+        assert_eq!(queued.envelope.sizes.unwrap().send_flags, flags, "{header}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

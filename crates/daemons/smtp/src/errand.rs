@@ -14,7 +14,7 @@ use delivery::Attempt;
 use delivery::agent::{Delivery, Destination};
 use dsn::{Class, Detail, Status};
 use ipc::deliver::Request;
-use queue_file::Time;
+use queue_file::{TLS_NOT_REQUIRED, Time};
 use smtp_proto::ehlo::Keyword;
 use tracing::warn;
 
@@ -214,13 +214,19 @@ impl<'a> Errand<'a> {
         }
     }
 
-    /// What a kept session is known by: whose password was used is a part of it.
+    /// Whether the sender does without TLS.
+    fn waives_tls(&self) -> bool {
+        self.request().message.smtputf8 & TLS_NOT_REQUIRED != 0
+    }
+
+    /// What a kept session is known by: whose password was used is a part of it, and so is how much TLS it had to have.
     fn key(&self, hop: &str) -> String {
+        let waived = if self.waives_tls() { " TLS-Required: no" } else { "" };
         match &self.carrier.auth {
             Some(auth) if auth.dependence == Dependence::Sender => {
-                format!("{hop} {}", String::from_utf8_lossy(&self.request().message.sender))
+                format!("{hop}{waived} {}", String::from_utf8_lossy(&self.request().message.sender))
             }
-            Some(_) | None => hop.to_owned(),
+            Some(_) | None => format!("{hop}{waived}"),
         }
     }
 

@@ -198,6 +198,15 @@ impl Policies {
         Some((wish, policy))
     }
 
+    /// The policy for a message whose sender does without TLS: it is used where it can be had, with anyone.
+    #[must_use]
+    pub fn waived(&self, (wish, policy): (Wish, Policy), destination: Destination<'_>) -> (Wish, Policy) {
+        if wish.level <= Level::May && wish.dane.is_none() {
+            return (wish, policy);
+        }
+        (Wish { level: Level::May, dane: None }, self.built(Level::May, destination))
+    }
+
     fn built(&self, level: Level, destination: Destination<'_>) -> Policy {
         let defaults = &self.defaults;
         let patterns: &[String] = match level {
@@ -378,6 +387,21 @@ mod tests {
         assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
         assert!(policy(maps, "b.test", "b.test").is_none() && policy(maps, "d.test", "d.test").is_none());
         assert_eq!(policy("inline:{x=may}", "e.test", "e.test").unwrap().level, Level::May);
+    }
+
+    #[test]
+    fn who_waives_tls_has_it_where_it_can_be_had() {
+        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
+        let maps = "inline:{{a.test=secure}, {b.test=none}, {c.test=dane-only}, {d.test=dane}, {e.test=may}}";
+        let policies = policies(maps);
+        for (nexthop, expected) in
+            [("a.test", "may"), ("b.test", "none"), ("c.test", "may"), ("d.test", "may"), ("e.test", "may")]
+        {
+            let destination = Destination { nexthop, domain: nexthop, peer: &peer };
+            let found = table::block_on(policies.of(destination)).unwrap();
+            let (wish, policy) = policies.waived(found, destination);
+            assert_eq!((wish.name(), Some(policy.level)), (expected, Level::named(expected)), "{nexthop}");
+        }
     }
 
     #[test]

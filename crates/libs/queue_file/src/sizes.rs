@@ -7,6 +7,9 @@ const COLUMN: usize = 15;
 /// Six numbers, and a space between any two.
 const LENGTH: u8 = 6 * 15 + 5;
 
+/// Of [`Sizes::send_flags`]: the sender does without TLS, by `TLS-Required: no` (RFC 8689).
+pub const TLS_NOT_REQUIRED: u32 = 16;
+
 /// What the `C` record says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {

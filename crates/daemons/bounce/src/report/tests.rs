@@ -19,6 +19,7 @@ fn original(script: Script) -> Original {
         envelope_id: "abc=".into(),
         arrived: Some(at(1_795_258_490)),
         encoding: String::new(),
+        waives_tls: false,
         script,
         message_id: None,
     }
@@ -86,6 +87,7 @@ fn a_failure_notice_reads_as_mail_programs_know_it() {
 #[test]
 fn international_mail_has_global_parts() {
     let (template, host, original, now) = (template(), host(), original(Script::Utf8), at(0));
+    let original = Original { waives_tls: true, ..original };
     let entries = [Entry { recipient: "ö@example.org".as_bytes().to_vec(), ..Entry::default() }];
     let report = Report {
         kind: Kind::Delay,
@@ -104,7 +106,7 @@ fn international_mail_has_global_parts() {
     };
     let text = String::from_utf8(report.head(&letter)).unwrap();
     for line in [
-        "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster\nAuto-Submitted: auto-generated\n",
+        "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster\nAuto-Submitted: auto-generated\nTLS-Required: no\n",
         "Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n",
         "Final-Recipient: utf-8; ö@example.org\n",
         "Will-Retry-Until: Thu,  1 Jan 1970 00:00:00 +0000 (UTC)\n",

@@ -85,10 +85,14 @@ impl Errand<'_> {
 
     /// What is asked for, and with DANE what the TLSA records make of it.
     async fn policy(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
-        let (wish, policy) = self.carrier.policies.of(destination).await?;
+        let policies = &self.carrier.policies;
+        let (mut wish, mut policy) = policies.of(destination).await?;
+        if self.waives_tls() {
+            (wish, policy) = policies.waived((wish, policy), destination);
+        }
         let Some(dane) = wish.dane else { return Ok((wish, policy)) };
         let Destination { domain, peer, .. } = destination;
-        let rules = &self.carrier.policies.defaults.tlsa;
+        let rules = &policies.defaults.tlsa;
         let policy = dane::policy(&self.carrier.router.resolver, (dane, rules), domain, peer, policy).await?;
         Ok((wish, policy))
     }

@@ -95,6 +95,8 @@ crate::params! {
         receive_override_options: List = "";
         /// What to do about headers that do not end with an empty line.
         non_empty_end_of_header_action: Text = "fix_quietly";
+        /// Whether the header TLS-Required: no is heeded.
+        tls_required_enable: Bool = "yes";
         /// A filter that all mail is sent through, as transport:nexthop.
         content_filter: Text = "";
     }

@@ -118,7 +118,5 @@ crate::params! {
         requiretls_esmtp_header: Bool = "yes", inert;
         /// Whether notices about such mail leave out its content.
         requiretls_redact_dsn: Bool = "yes", inert;
-        /// Whether the header TLS-Required: no is heeded.
-        tls_required_enable: Bool = "yes", inert;
     }
 }
