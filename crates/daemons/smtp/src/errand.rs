@@ -262,7 +262,14 @@ impl<'a> Errand<'a> {
         let mut body = Message::new(request, file, conversion, &carrier.treatment);
         let mut verdicts = Verdicts::default();
         let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
-        self.judge(&ready, verdicts, envelope.goal).await;
+        let put_off = self.judge(&ready, verdicts, envelope.goal).await;
+        let exchanged = self.conclude(ready, result, hop).await;
+        self.left.extend(put_off);
+        exchanged
+    }
+
+    /// What a transaction as a whole has come to, for those that had no reply of their own.
+    async fn conclude(&mut self, mut ready: Ready, result: Result<(), Broken>, hop: Hop<'_>) -> Exchanged {
         match result {
             Ok(()) => self.release(ready, hop).await,
             Err(Broken::Stale) => return Exchanged::Stale,

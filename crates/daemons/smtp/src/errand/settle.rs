@@ -21,18 +21,27 @@ use crate::stage::Stage;
 use crate::transaction::{Goal, Verdicts};
 
 impl Errand<'_> {
-    /// Settles what the server has said to single recipients of a message that was to get this far.
-    pub(super) async fn judge(&mut self, ready: &Ready, verdicts: Verdicts, goal: Goal) {
-        for (number, answer) in verdicts.refused {
-            self.refuse(number, replied(ready.peer(), Stage::Rcpt, &answer)).await;
-        }
-        for (number, answer) in verdicts.ended {
-            if goal.is_met_by(&answer) {
+    /// Settles what the server has said to single recipients of a message that was to get this far. Those that another server
+    /// may take are given back: whatever this one says of the message from here on does not concern them.
+    pub(super) async fn judge(&mut self, ready: &Ready, verdicts: Verdicts, goal: Goal) -> Vec<usize> {
+        let refused = verdicts.refused.into_iter().map(|(number, answer)| (number, Stage::Rcpt, answer));
+        let ended = verdicts.ended.into_iter().map(|(number, answer)| (number, Stage::End, answer));
+        let mut put_off = Vec::new();
+        for (number, stage, answer) in refused.chain(ended) {
+            if stage == Stage::End && goal.is_met_by(&answer) {
                 self.sent(number, ready, &answer).await;
+                continue;
+            }
+            let detail = replied(ready.peer(), stage, &answer);
+            if self.may_try_elsewhere(&detail) {
+                self.note(detail);
+                self.left.remove(&number);
+                put_off.push(number);
             } else {
-                self.refuse(number, replied(ready.peer(), Stage::End, &answer)).await;
+                self.settle(number, detail).await;
             }
         }
+        put_off
     }
 
     async fn sent(&mut self, number: usize, ready: &Ready, answer: &Answer) {
@@ -56,26 +65,21 @@ impl Errand<'_> {
         self.left.remove(&number);
     }
 
-    /// A recipient that was refused: another server may take it, if that is not final.
-    async fn refuse(&mut self, number: usize, detail: Detail) {
-        if self.may_try_elsewhere(&detail) {
-            info!("{}: {}", self.request().queue_id, detail.reason);
-            self.why = Some(detail);
-            return;
-        }
-        self.settle(number, detail).await;
-    }
-
     /// All recipients that are left share a failure: another server may do better, if it is not final.
     pub(super) async fn fail(&mut self, failure: Failure) {
         let Failure { scope, detail } = failure;
         let detail = *detail;
         if self.may_try_elsewhere(&detail) {
-            info!("{}: {}", self.request().queue_id, detail.reason);
-            self.why = Some(detail);
+            self.note(detail);
             return;
         }
         self.settle_all(scope, detail).await;
+    }
+
+    /// What went wrong last, where another server has its turn.
+    fn note(&mut self, detail: Detail) {
+        info!("{}: {}", self.request().queue_id, detail.reason);
+        self.why = Some(detail);
     }
 
     fn may_try_elsewhere(&self, detail: &Detail) -> bool {

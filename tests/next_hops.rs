@@ -1,0 +1,31 @@
+//! Servers behind one another: who gets what the first one does not take.
+
+use anyhow::Result;
+use testkit::client::{Client, NextHop};
+use testkit::dialog::Peer;
+use testkit::instance::Setup;
+
+#[test]
+fn who_is_put_off_by_one_server_is_taken_by_the_next_one_whatever_becomes_of_the_others() -> Result<()> {
+    let first = Peer::listen(&["S: 220 first ESMTP
+        C: EHLO *
+        S: 250 first
+        C: MAIL FROM:<s@example.net>
+        S: 250 2.1.0 Ok
+        C: RCPT TO:<a@one.example>
+        S: 250 2.1.5 Ok
+        C: RCPT TO:<b@one.example>
+        S: 450 4.2.1 Not now
+        C: DATA
+        S: 550 5.7.1 Never"])?;
+    let second = NextHop::open()?;
+    let hops = format!("[127.0.0.1]:{}, [127.0.0.1]:{}", first.address.port(), second.port);
+    let mail = Setup::new().main("relayhost", hops).start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.deliver("s@example.net", &["a@one.example", "b@one.example"], "Subject: x\n\nHello.\n")?;
+    mail.wait_log(&["to=<a@one.example>", "dsn=5.7.1, status=bounced"], 1)?;
+    mail.wait_log(&["to=<b@one.example>", "status=sent"], 1)?;
+    assert!(second.messages().concat().contains("RCPT TO:<b@one.example>"));
+    Ok(())
+}
