@@ -32,7 +32,7 @@ impl Names {
         dns::filter(&answer, self.filter.parameter(), said)
     }
 
-    /// The addresses of a host in the DNS, IPv6 ones first. Of several failures a temporary one tells.
+    /// The addresses of a host in the DNS, IPv4 ones first. Of several failures a temporary one tells.
     pub(crate) async fn addresses(&self, name: &str, families: Families) -> Result<Vec<IpAddr>, Error> {
         let mut looked = Vec::new();
         for kind in families.kinds() {

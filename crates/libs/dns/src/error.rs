@@ -15,8 +15,12 @@ pub enum Failure {
     TryAgain,
     /// The servers refuse the query as such.
     NoRecovery,
-    /// The answer does not parse, or names in it are no host names.
+    /// The answer does not parse.
+    Garbled,
+    /// Names in the answer are no host names.
     Malformed,
+    /// Aliases lead round in a circle, or on and on.
+    Loop,
     /// The name asked for is not a domain name.
     BadName,
     /// The domain says that it takes no mail (RFC 7505).
@@ -50,8 +54,10 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Status {
         match self.failure {
-            Failure::NotFound | Failure::NoData | Failure::BadName | Failure::Malformed => Status::permanent(4, 4),
-            Failure::TryAgain => Status::temporary(4, 3),
+            Failure::NotFound | Failure::NoData | Failure::BadName | Failure::Malformed | Failure::Loop => {
+                Status::permanent(4, 4)
+            }
+            Failure::TryAgain | Failure::Garbled => Status::temporary(4, 3),
             Failure::NoRecovery => Status::permanent(4, 3),
             Failure::NullMx | Failure::NullSrv => Status::permanent(1, 0),
             Failure::Filtered => Status::temporary(7, 0),
@@ -62,11 +68,12 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self.failure {
-            Failure::TryAgain | Failure::Filtered => true,
+            Failure::TryAgain | Failure::Garbled | Failure::Filtered => true,
             Failure::NotFound
             | Failure::NoData
             | Failure::NoRecovery
             | Failure::Malformed
+            | Failure::Loop
             | Failure::BadName
             | Failure::NullMx
             | Failure::NullSrv => false,
@@ -83,9 +90,9 @@ impl Error {
     #[must_use]
     pub fn native_text(&self) -> &'static str {
         match self.failure {
-            Failure::TryAgain | Failure::Filtered => "Temporary failure in name resolution",
+            Failure::TryAgain | Failure::Garbled | Failure::Filtered => "Temporary failure in name resolution",
             Failure::NoData => "No address associated with hostname",
-            Failure::NoRecovery | Failure::Malformed => "Non-recoverable failure in name resolution",
+            Failure::NoRecovery | Failure::Malformed | Failure::Loop => "Non-recoverable failure in name resolution",
             Failure::NotFound | Failure::BadName | Failure::NullMx | Failure::NullSrv => "Name or service not known",
         }
     }
@@ -98,7 +105,8 @@ impl Error {
             Failure::NullSrv => "Service is not available (nullSRV)",
             Failure::Filtered => "DNS reply filter drops all results",
             Failure::BadName => "invalid host or domain name",
-            Failure::Malformed => "Malformed or unexpected name server reply",
+            Failure::Garbled | Failure::Malformed => "Malformed or unexpected name server reply",
+            Failure::Loop => "Name server loop",
             Failure::NotFound => "Host not found",
             Failure::NoData => "Host found but no data record of requested type",
             Failure::TryAgain => "Host not found, try again",
@@ -113,9 +121,19 @@ impl Error {
             Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
             Failure::Filtered => return format!("Error looking up name={name} type={kind}: {said}"),
             Failure::BadName => return format!("Name service error for {name}: {said}"),
-            Failure::Malformed | Failure::NotFound | Failure::NoData | Failure::TryAgain | Failure::NoRecovery => {}
+            Failure::Loop => return format!("{said} for {name}"),
+            Failure::Garbled
+            | Failure::Malformed
+            | Failure::NotFound
+            | Failure::NoData
+            | Failure::TryAgain
+            | Failure::NoRecovery => {}
         }
-        let prefix = if *failure == Failure::Malformed { "" } else { "Host or domain name not found. " };
+        let prefix = if matches!(failure, Failure::Garbled | Failure::Malformed) {
+            ""
+        } else {
+            "Host or domain name not found. "
+        };
         format!("{prefix}Name service error for name={name} type={kind}: {said}")
     }
 }
@@ -146,6 +164,19 @@ mod tests {
                 "4.4.3",
                 "Host or domain name not found. Name service error for name=x.test type=AAAA: Host not found, try again",
             ),
+            (
+                Failure::Garbled,
+                Kind::Mx,
+                "4.4.3",
+                "Name service error for name=x.test type=MX: Malformed or unexpected name server reply",
+            ),
+            (
+                Failure::Malformed,
+                Kind::Mx,
+                "5.4.4",
+                "Name service error for name=x.test type=MX: Malformed or unexpected name server reply",
+            ),
+            (Failure::Loop, Kind::Mx, "5.4.4", "Name server loop for x.test"),
             (Failure::NullMx, Kind::Mx, "5.1.0", "Domain x.test does not accept mail (nullMX)"),
         ] {
             let error = Error::new(failure, "x.test", kind);

@@ -62,7 +62,7 @@ impl Families {
         match self {
             Self::V4 => &[Kind::A],
             Self::V6 => &[Kind::Aaaa],
-            Self::All => &[Kind::Aaaa, Kind::A],
+            Self::All => &[Kind::A, Kind::Aaaa],
         }
     }
 }
@@ -117,7 +117,7 @@ impl Resolver {
         looked
     }
 
-    /// The addresses of a host in the DNS, IPv6 ones first.
+    /// The addresses of a host in the DNS, IPv4 ones first.
     ///
     /// # Errors
     /// The failure of the last family asked for; a temporary one wins.
@@ -202,7 +202,7 @@ impl Resolver {
                 Said::Alias(target) => asked = target,
             }
         }
-        Err(failed(Failure::NoRecovery))
+        Err(failed(Failure::Loop))
     }
 
     async fn ask(&self, query: &hickory_resolver::proto::op::Message) -> Result<wire::Reply, Failure> {
@@ -213,7 +213,7 @@ impl Resolver {
                 match transport::ask(*server, query, self.conf.carrier, self.conf.timeout).await {
                     Ok(reply) if wire::is_troubled(&reply) => troubled = true,
                     Ok(reply) => return Ok(reply),
-                    Err(Trouble::Garbage) => failure = Failure::Malformed,
+                    Err(Trouble::Garbage) => failure = Failure::Garbled,
                     Err(Trouble::Silence) => {}
                 }
             }

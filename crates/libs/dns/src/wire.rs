@@ -54,7 +54,7 @@ pub fn read_reply(name: &str, kind: Kind, bytes: &[u8]) -> Result<Answer, Error>
     let failed = |failure| Error::new(failure, name, kind);
     let mut query = query(name, kind).ok_or_else(|| failed(Failure::BadName))?;
     query.metadata.id = bytes.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
-    let Some(Ok(reply)) = reply_to(&query, bytes) else { return Err(failed(Failure::Malformed)) };
+    let Some(Ok(reply)) = reply_to(&query, bytes) else { return Err(failed(Failure::Garbled)) };
     match records(&reply, name, kind)? {
         Said::Answer(answer) => Ok(answer),
         Said::Alias(_) => Err(failed(Failure::NoData)),
@@ -86,11 +86,17 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
         }
         _ => return Err(failed(Failure::NoRecovery)),
     }
-    let owner = owner(reply).ok_or_else(|| failed(Failure::Malformed))?;
+    let question = reply.queries.first().ok_or_else(|| failed(Failure::Garbled))?;
+    let owner = owner(reply, &question.name).ok_or_else(|| failed(Failure::Loop))?;
     let of_type = |record: &&WireRecord| record.name == owner && record.record_type() == wire_type(kind);
     let mut found: Vec<Record> = Vec::new();
     let mut refused = Failure::NoData;
-    for record in reply.answers.iter().filter(of_type).take(MOST_RECORDS) {
+    for record in reply.answers.iter().filter(of_type) {
+        if found.len() == MOST_RECORDS {
+            let words = "exceeded -- dropping excess record(s) after";
+            tracing::warn!("DNS record count limit ({MOST_RECORDS}) {words} qname={name} qtype={kind}");
+            break;
+        }
         warn_of_names(&record.data, name, kind);
         match data(&record.data) {
             Ok(data) => found.push(Record { name: text(&record.name), ttl: record.ttl, data }),
@@ -103,16 +109,15 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
         let authentic = reply.metadata.authentic_data;
         return Ok(Said::Answer(Answer { name: text(&owner), records: found, authentic }));
     }
-    let aliased = reply.queries.first().is_some_and(|query| query.name != owner);
-    if aliased && refused == Failure::NoData {
+    if question.name != owner && refused == Failure::NoData {
         return Ok(Said::Alias(text(&owner)));
     }
     Err(failed(refused))
 }
 
-/// The end of the chain of aliases that starts at the question; `None` if it is too long.
-fn owner(reply: &Message) -> Option<Name> {
-    let mut owner = reply.queries.first()?.name.clone();
+/// The end of the chain of aliases that starts at a name; `None` if it is too long.
+fn owner(reply: &Message, first: &Name) -> Option<Name> {
+    let mut owner = first.clone();
     for _ in 0..=MOST_ALIASES {
         let next = reply.answers.iter().find_map(|record| {
             let RData::CNAME(target) = &record.data else { return None };
@@ -150,7 +155,7 @@ fn data(data: &RData) -> Result<Data, Failure> {
             port: srv.port,
             target: host_or_address(&srv.target)?,
         },
-        _ => return Err(Failure::Malformed),
+        _ => return Err(Failure::Garbled),
     })
 }
 
@@ -254,7 +259,7 @@ mod tests {
             (Kind::Mx, vec![("x.test.", root.clone())], Failure::NullMx),
             (Kind::Mx, vec![("x.test.", root), ("x.test.", good)], Failure::NullMx),
             (Kind::Mx, vec![("x.test.", bad)], Failure::Malformed),
-            (Kind::A, vec![("x.test.", loops)], Failure::Malformed),
+            (Kind::A, vec![("x.test.", loops)], Failure::Loop),
             (Kind::A, vec![("other.test.", RData::A(A::new(1, 2, 3, 4)))], Failure::NoData),
             (Kind::A, vec![], Failure::NoData),
         ] {

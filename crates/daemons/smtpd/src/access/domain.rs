@@ -8,6 +8,9 @@ use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
 
+/// What is said of names in the DNS that are no names.
+pub(crate) const MALFORMED: &str = "Malformed DNS server reply";
+
 /// Whether mail can go to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Existence {
@@ -17,21 +20,24 @@ pub(crate) enum Existence {
     NullMx,
     /// The DNS could not be asked.
     Unknown,
+    /// It has what cannot be the name of a host.
+    Malformed,
 }
 
 impl Smtpd {
     /// Whether a domain has an MX record or an address.
     pub(crate) async fn domain_exists(&self, domain: &str) -> Existence {
-        match self.dns.lookup(domain, Kind::Mx).await {
-            Ok(_) => Existence::Exists,
-            Err(error) if error.failure == Failure::NullMx => Existence::NullMx,
-            Err(error) if error.failure == Failure::NotFound => Existence::Missing,
-            Err(error) if error.is_not_found() => self.address_exists(domain, "MX or address").await,
-            Err(error) if error.failure == Failure::Filtered => filtered(domain, "MX or address"),
-            Err(error) => {
-                self.warn_of_dns(domain, &error);
-                Existence::Unknown
-            }
+        let Err(error) = self.dns.lookup(domain, Kind::Mx).await else { return Existence::Exists };
+        let without_address = match error.failure {
+            Failure::Filtered => return filtered(domain, "MX or address"),
+            failure => match told_by_mx(failure) {
+                Ok(told) => return told,
+                Err(without_address) => without_address,
+            },
+        };
+        match self.address_exists(domain, "MX or address").await {
+            Existence::Missing => without_address,
+            found => found,
         }
     }
 
@@ -39,12 +45,13 @@ impl Smtpd {
     pub(crate) async fn host_exists(&self, name: &str) -> Existence {
         match self.address_exists(name, "address or MX").await {
             Existence::Exists => Existence::Exists,
-            found @ (Existence::Missing | Existence::NullMx | Existence::Unknown) => {
+            found @ (Existence::Missing | Existence::NullMx | Existence::Unknown | Existence::Malformed) => {
                 match self.dns.lookup(name, Kind::Mx).await {
                     Ok(_) => Existence::Exists,
                     // It takes no mail, but it is there.
                     Err(error) if error.failure == Failure::NullMx => Existence::Exists,
                     Err(error) if error.is_temporary() => Existence::Unknown,
+                    Err(error) if error.failure == Failure::Malformed => Existence::Malformed,
                     Err(_) => found,
                 }
             }
@@ -60,11 +67,17 @@ impl Smtpd {
             Err(_) => Existence::Missing,
         }
     }
+}
 
-    fn warn_of_dns(&self, domain: &str, error: &dns::Error) {
-        if error.failure == Failure::Malformed {
-            warn!("{domain}: {error}");
-        }
+/// What follows from a failed lookup of the exchangers of a domain; as an error, what follows where it has no address either.
+fn told_by_mx(failure: Failure) -> Result<Existence, Existence> {
+    match failure {
+        Failure::NullMx => Ok(Existence::NullMx),
+        Failure::NotFound => Ok(Existence::Missing),
+        Failure::Malformed => Ok(Existence::Malformed),
+        Failure::NoData | Failure::BadName | Failure::Loop | Failure::NullSrv => Err(Existence::Missing),
+        // There may be exchangers.
+        Failure::TryAgain | Failure::NoRecovery | Failure::Garbled | Failure::Filtered => Err(Existence::Unknown),
     }
 }
 
@@ -129,10 +142,11 @@ impl Check<'_> {
             Party::Sender => (Enhanced(5, 1, 8), 550, Enhanced(5, 7, 27)),
             Party::Recipient => (Enhanced(5, 1, 2), 556, Enhanced(5, 1, 10)),
         };
-        let text = subject.rejected("Domain not found");
-        match self.server.domain_exists(&domain).await {
+        let found = self.server.domain_exists(&domain).await;
+        let text = subject.rejected(if found == Existence::Malformed { MALFORMED } else { "Domain not found" });
+        match found {
             Existence::Exists => Verdict::Dunno,
-            Existence::Missing => {
+            Existence::Missing | Existence::Malformed => {
                 let code = self.server.codes.unknown_address_reject_code;
                 self.refuse(Refusal { code, status: not_found, text, fault: Fault::Bounce })
             }
@@ -173,5 +187,24 @@ impl Check<'_> {
         let code = self.server.codes.multi_recipient_bounce_reject_code;
         let text = subject.rejected("Multi-recipient bounce");
         self.refuse(Refusal::policy(code, Enhanced(5, 5, 3), text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_looked_for_where_exchangers_could_not_be_found_out() {
+        for (failure, expected) in [
+            (Failure::NotFound, Ok(Existence::Missing)),
+            (Failure::NullMx, Ok(Existence::NullMx)),
+            (Failure::Malformed, Ok(Existence::Malformed)),
+            (Failure::NoData, Err(Existence::Missing)),
+            (Failure::TryAgain, Err(Existence::Unknown)),
+            (Failure::Garbled, Err(Existence::Unknown)),
+        ] {
+            assert_eq!(told_by_mx(failure), expected, "{failure:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use smtp_proto::Enhanced;
 
-use super::domain::Existence;
+use super::domain::{Existence, MALFORMED};
 use super::{Check, Refusal, Subject, Verdict};
 use crate::text::printable;
 
@@ -62,12 +62,12 @@ impl<'a> Check<'a> {
         if helo.starts_with('[') {
             return self.reject_invalid_address(helo, &subject);
         }
-        let text = subject.rejected("Host not found");
         // The DNS is not asked for a name with a final dot.
         let found = if helo.ends_with('.') { Existence::Missing } else { self.server.host_exists(helo).await };
+        let text = subject.rejected(if found == Existence::Malformed { MALFORMED } else { "Host not found" });
         match found {
             Existence::Exists | Existence::NullMx => Verdict::Dunno,
-            Existence::Missing => {
+            Existence::Missing | Existence::Malformed => {
                 self.refuse(Refusal::policy(self.server.codes.unknown_hostname_reject_code, Enhanced(4, 7, 1), text))
             }
             Existence::Unknown => {

@@ -23,6 +23,12 @@ fn answer(bytes: &[u8], carrier: &str) -> Vec<u8> {
         "long.test." => (0..120).for_each(|n| add(&mut message, RData::A(A::new(127, 0, 1, n)))),
         "broken.test." => message.metadata.response_code = ResponseCode::ServFail,
         "empty.test." => {}
+        "cut.test." => {
+            add(&mut message, RData::A(A::new(127, 0, 0, 7)));
+            let whole = message.to_vec().unwrap();
+            return whole[..whole.len() - 2].to_vec();
+        }
+        "round.test." => add(&mut message, RData::CNAME(CNAME(name.clone()))),
         _ => message.metadata.response_code = ResponseCode::NXDomain,
     }
     message.to_vec().unwrap()
@@ -65,6 +71,8 @@ async fn answers_failures_and_fallback() {
         ("broken.test", Err(Failure::TryAgain)),
         ("empty.test", Err(Failure::NoData)),
         ("missing.test", Err(Failure::NotFound)),
+        ("cut.test", Err(Failure::Garbled)),
+        ("round.test", Err(Failure::Loop)),
         ("bad name", Err(Failure::BadName)),
         ("127.0.0.1", Err(Failure::BadName)),
     ] {
