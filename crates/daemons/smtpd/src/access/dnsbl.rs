@@ -132,7 +132,8 @@ impl Check<'_> {
         let Some((what, query, subject)) = self.dnsbl_query(list).await else { return Verdict::Dunno };
         let listed = match self.server.dns.lookup(&query, Record::A).await {
             Ok(answer) => answer.addresses().any(|address| list.takes(address)),
-            Err(error) if error.is_temporary() => {
+            Err(error) if error.is_not_found() => false,
+            Err(error) => {
                 warn!("{query}: RBL lookup error: {error}");
                 return match list.kind.meaning {
                     Meaning::Block => Verdict::Dunno,
@@ -142,7 +143,6 @@ impl Check<'_> {
                     }
                 };
             }
-            Err(_) => false,
         };
         match (listed, list.kind.meaning) {
             (false, _) => Verdict::Dunno,
@@ -192,31 +192,56 @@ impl Check<'_> {
 
     async fn block(&mut self, list: &List, what: &str, query: &str, subject: &Subject<'_>) -> Verdict {
         let reason = self.reason(query).await;
-        let Some(template) = self.template(&list.zone).await else { return self.misconfigured() };
+        let Ok(special) = self.server.tables.rbl_reply_maps.lookup(list.text.as_bytes()).await else {
+            return self.misconfigured();
+        };
+        let special = special.map(|template| String::from_utf8_lossy(&template).into_owned());
         let code = self.server.codes.maps_rbl_reject_code;
-        let facts = self.facts;
         let names = |name: &str| -> Option<Cow<'_, str>> {
             Some(match name {
                 "rbl_code" => code.to_string().into(),
                 "rbl_domain" => list.zone.as_str().into(),
-                "rbl_reason" => reason.as_str().into(),
-                "rbl_txt" => reason.as_str().into(),
+                "rbl_reason" | "rbl_txt" => reason.as_str().into(),
                 "rbl_what" => what.into(),
                 "rbl_class" => subject.class.into(),
-                "client" => facts.peer.namaddr.as_str().into(),
-                "client_address" => facts.peer.address.as_str().into(),
-                "client_name" => facts.peer.name.as_str().into(),
-                "reverse_client_name" => facts.peer.reverse_name.as_str().into(),
-                "helo_name" => facts.helo.unwrap_or_default().into(),
-                "sender" => external(facts.sender?),
-                "recipient" => external(facts.recipient?),
-                _ => return None,
+                name => return self.told(name),
             })
         };
         let filter = &self.server.settings.expansion_filter;
         let names = |name: &str| names(name).map(|value| filter.apply(value));
-        let text = config::expand_once(&template, &names).unwrap_or_else(|_| format!("{code} Service unavailable"));
-        self.refuse(refusal_of(&text))
+        let expanded = |template: &str| config::expand_defined(template, &names).ok().flatten();
+        let text = special.and_then(|template| {
+            let text = expanded(&template);
+            if text.is_none() {
+                warn!("bad rbl reply template for domain {}: {template}", list.text);
+            }
+            text
+        });
+        let text = text.or_else(|| expanded(&self.server.params.access.default_rbl_reply));
+        let refusal = refusal_of(&text.unwrap_or_else(|| format!("{code} {UNAVAILABLE}")));
+        let status = subject.fitted(refusal.status);
+        self.refuse(Refusal { status, ..refusal })
+    }
+
+    /// What a reply can tell of the client and its message; nothing where that is not known yet.
+    fn told(&self, name: &str) -> Option<Cow<'_, str>> {
+        let facts = self.facts;
+        let (sender, recipient) = (told_address(facts.sender), told_address(facts.recipient));
+        Some(match name {
+            "client" => facts.peer.namaddr.as_str().into(),
+            "client_address" => facts.peer.address.as_str().into(),
+            "client_name" => facts.peer.name.as_str().into(),
+            "reverse_client_name" => facts.peer.reverse_name.as_str().into(),
+            "server_name" => self.server.params.identity.myhostname.as_str().into(),
+            "helo_name" => facts.helo.unwrap_or_default().into(),
+            "sender" => sender.into(),
+            "sender_name" => parted(&sender).0.to_owned().into(),
+            "sender_domain" => parted(&sender).1.to_owned().into(),
+            "recipient" => recipient.into(),
+            "recipient_name" => parted(&recipient).0.to_owned().into(),
+            "recipient_domain" => parted(&recipient).1.to_owned().into(),
+            _ => return None,
+        })
     }
 
     async fn reason(&self, query: &str) -> String {
@@ -225,14 +250,20 @@ impl Check<'_> {
             Err(_) => String::new(),
         }
     }
+}
 
-    /// `None`: it cannot be told.
-    async fn template(&self, zone: &str) -> Option<String> {
-        Some(match self.server.tables.rbl_reply_maps.lookup(zone.as_bytes()).await.ok()? {
-            Some(template) => String::from_utf8_lossy(&template).into_owned(),
-            None => self.server.params.access.default_rbl_reply.clone(),
-        })
+/// An address as replies tell it: without quotes, and the null sender visibly.
+fn told_address(address: Option<&[u8]>) -> String {
+    match address {
+        None => String::new(),
+        Some(b"") => "<>".to_owned(),
+        Some(address) => String::from_utf8_lossy(address).into_owned(),
     }
+}
+
+/// Its parts before and behind the last `@`.
+fn parted(address: &str) -> (&str, &str) {
+    address.rsplit_once('@').unwrap_or((address, ""))
 }
 
 /// What the reply to a listed client says. It has to begin with a code that refuses.
@@ -278,6 +309,19 @@ mod tests {
             ("no code here", "450 4.7.1 Service unavailable"),
         ] {
             assert_eq!(refusal_of(text).reply().logged(), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_are_told_in_parts() {
+        for (address, whole, name, domain) in [
+            (None, "", "", ""),
+            (Some(&b""[..]), "<>", "<>", ""),
+            (Some(b"u"), "u", "u", ""),
+            (Some(b"a b@c@d.test"), "a b@c@d.test", "a b@c", "d.test"),
+        ] {
+            let told = told_address(address);
+            assert_eq!((told.as_str(), parted(&told)), (whole, (name, domain)));
         }
     }
 

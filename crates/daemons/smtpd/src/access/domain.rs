@@ -28,16 +28,16 @@ impl Smtpd {
     /// Whether a domain has an MX record or an address.
     pub(crate) async fn domain_exists(&self, domain: &str) -> Existence {
         let Err(error) = self.dns.lookup(domain, Kind::Mx).await else { return Existence::Exists };
-        let without_address = match error.failure {
-            Failure::Filtered => return filtered(domain, "MX or address"),
-            failure => match told_by_mx(failure) {
-                Ok(told) => return told,
-                Err(without_address) => without_address,
-            },
+        if error.failure == Failure::Filtered {
+            return filtered(domain, "MX or address");
+        }
+        let without_address = match told_by_mx(error.failure) {
+            Ok(told) => return told,
+            Err(without_address) => without_address,
         };
         match self.address_exists(domain, "MX or address").await {
             Existence::Missing => without_address,
-            found => found,
+            found @ (Existence::Exists | Existence::NullMx | Existence::Unknown | Existence::Malformed) => found,
         }
     }
 
