@@ -5,7 +5,7 @@
 
 pub mod memory;
 
-use crate::memory::{Ages, Record};
+use crate::memory::{Ages, Failures, IN_PROGRESS, Record};
 use address::ProbeSender;
 use bytes::Bytes;
 use ipc::cleanup::{Handling, Origin};
@@ -21,7 +21,6 @@ use table::store::{self, Purpose, Store};
 
 /// How long a probe may take.
 const PROBE_TIME: Duration = Duration::from_secs(1000);
-const IN_PROGRESS: &str = "Address verification in progress";
 
 config::bundle! {
     /// All that this daemon may know.
@@ -35,8 +34,10 @@ config::bundle! {
 /// The daemon.
 pub struct Verify {
     cache: Mutex<Cache>,
+    /// Probes that have no result yet, with the time of each.
+    probes: Mutex<HashMap<Bytes, i64>>,
     ages: Ages,
-    keeps_failures: bool,
+    failures: Failures,
     most_pending: usize,
     sender: ProbeSender,
     outbox: Outbox,
@@ -49,7 +50,7 @@ pub struct Verify {
 
 /// The records: in a table, or as long as the process lives.
 enum Cache {
-    Table { store: Box<dyn Store>, pending: usize },
+    Table(Box<dyn Store>),
     Memory(HashMap<Vec<u8>, Record>),
 }
 
@@ -69,9 +70,8 @@ impl Service for Verify {
     fn start(params: Params, store: Option<Box<dyn Store>>, life: Life) -> Result<Self, Fatal> {
         let verify = &params.verify;
         Ok(Self {
-            cache: Mutex::new(
-                store.map_or_else(|| Cache::Memory(HashMap::new()), |store| Cache::Table { store, pending: 0 }),
-            ),
+            cache: Mutex::new(store.map_or_else(|| Cache::Memory(HashMap::new()), Cache::Table)),
+            probes: Mutex::default(),
             ages: Ages {
                 positive_expire: verify.address_verify_positive_expire_time,
                 positive_refresh: verify.address_verify_positive_refresh_time,
@@ -79,7 +79,7 @@ impl Service for Verify {
                 negative_refresh: verify.address_verify_negative_refresh_time,
                 probe: PROBE_TIME,
             },
-            keeps_failures: verify.address_verify_negative_cache,
+            failures: if verify.address_verify_negative_cache { Failures::Kept } else { Failures::Forgotten },
             most_pending: usize::try_from(verify.address_verify_pending_request_limit).unwrap_or(usize::MAX),
             sender: ProbeSender::new(
                 &verify.address_verify_sender,
@@ -129,19 +129,7 @@ impl Verify {
 
     async fn query(&self, address: &Bytes) -> Result<Reply, table::Error> {
         let now = Time::now().seconds;
-        let (known, probe) = {
-            let mut cache = self.cache();
-            let record = cache.get(address)?;
-            let known = record.clone().filter(|record| record.is_known(&self.ages, now));
-            let due = record.is_none_or(|record| record.is_due(&self.ages, now));
-            let probe = due && cache.pending() < self.most_pending;
-            if probe {
-                let pending = Record { status: Status::Pending, probed: now, updated: 0, text: IN_PROGRESS.to_owned() };
-                let noted = known.clone().map_or(pending, |known| Record { probed: now, ..known });
-                cache.put(address, &noted)?;
-            }
-            (known, probe)
-        };
+        let (known, probe) = self.look_up(address, now)?;
         if probe && let Err(error) = self.probe(address).await {
             tracing::warn!("address probe: {error}");
         }
@@ -151,14 +139,41 @@ impl Verify {
         ))
     }
 
-    fn update(&self, address: &Bytes, status: Status, text: &str) -> Result<Reply, table::Error> {
+    /// What is known of an address, and whether to send a probe, which is noted.
+    fn look_up(&self, address: &Bytes, now: i64) -> Result<(Option<Record>, bool), table::Error> {
         let mut cache = self.cache();
-        cache.settled();
+        let record = cache.get(address)?;
+        let is_there = record.is_some();
+        let known = record.filter(|record| record.is_known(&self.ages, now));
+        if is_there && known.is_none() && self.failures == Failures::Forgotten {
+            cache.delete(address)?;
+        }
+        let due = known.as_ref().is_none_or(|record| record.is_due(&self.ages, now));
+        if !due || !self.has_room(now) {
+            return Ok((known, false));
+        }
+        self.probes().insert(address.clone(), now);
+        if let Some(noted) = Record::probing(known.as_ref(), self.failures, now) {
+            cache.put(address, &noted)?;
+        }
+        Ok((known, true))
+    }
+
+    /// Whether another probe may be under way. Those that nobody has heard of for long count no more.
+    fn has_room(&self, now: i64) -> bool {
+        let mut probes = self.probes();
+        if probes.len() >= self.most_pending {
+            let oldest = now.saturating_sub(i64::try_from(PROBE_TIME.as_secs()).unwrap_or(i64::MAX));
+            probes.retain(|_, sent| *sent >= oldest);
+        }
+        probes.len() < self.most_pending
+    }
+
+    fn update(&self, address: &Bytes, status: Status, text: &str) -> Result<Reply, table::Error> {
+        self.probes().remove(address);
+        let mut cache = self.cache();
         let old = cache.get(address)?;
-        let is_kept = status == Status::Ok || self.keeps_failures;
-        if let Some(new) =
-            Record::updated(old.as_ref(), status, text, &self.ages, Time::now().seconds).filter(|_| is_kept)
-        {
+        if let Some(new) = Record::updated(old.as_ref(), status, text, self.failures, Time::now().seconds) {
             cache.put(address, &new)?;
         }
         Ok(Reply::Done)
@@ -187,13 +202,17 @@ impl Verify {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn probes(&self) -> MutexGuard<'_, HashMap<Bytes, i64>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Cache {
     fn get(&mut self, address: &[u8]) -> Result<Option<Record>, table::Error> {
         match self {
             Self::Memory(records) => Ok(records.get(address).cloned()),
-            Self::Table { store, .. } => {
+            Self::Table(store) => {
                 let value = store.get(address)?;
                 Ok(value.and_then(|value| Record::parse(&String::from_utf8_lossy(&value))))
             }
@@ -205,8 +224,7 @@ impl Cache {
             Self::Memory(records) => {
                 records.insert(address.to_vec(), record.clone());
             }
-            Self::Table { store, pending } => {
-                *pending += usize::from(record.status == Status::Pending);
+            Self::Table(store) => {
                 store.put(address, record.print().as_bytes(), true)?;
                 store.save()?;
             }
@@ -214,25 +232,24 @@ impl Cache {
         Ok(())
     }
 
-    /// One probe less is under way.
-    fn settled(&mut self) {
-        if let Self::Table { pending, .. } = self {
-            *pending = pending.saturating_sub(1);
-        }
-    }
-
-    fn pending(&self) -> usize {
+    fn delete(&mut self, address: &[u8]) -> Result<(), table::Error> {
         match self {
-            Self::Memory(records) => records.values().filter(|record| record.status == Status::Pending).count(),
-            Self::Table { pending, .. } => *pending,
+            Self::Memory(records) => {
+                records.remove(address);
+            }
+            Self::Table(store) => {
+                store.delete(address)?;
+                store.save()?;
+            }
         }
+        Ok(())
     }
 
     /// Removes what is too old to be told.
     fn forget(&mut self, ages: &Ages, now: i64) -> Result<(), table::Error> {
         match self {
             Self::Memory(records) => records.retain(|_, record| record.is_known(ages, now)),
-            Self::Table { store, .. } => {
+            Self::Table(store) => {
                 let mut after: Option<Vec<u8>> = None;
                 while let Some((key, value)) = store.next(after.as_deref())? {
                     let record = Record::parse(&String::from_utf8_lossy(&value));

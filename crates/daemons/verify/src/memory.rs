@@ -3,6 +3,9 @@
 use ipc::verify::Status;
 use std::time::Duration;
 
+/// What is told of an address while nothing is known of it.
+pub const IN_PROGRESS: &str = "Address verification in progress";
+
 /// What the cache holds of an address. Times are seconds since the epoch, 0 for never.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -31,7 +34,29 @@ pub struct Ages {
     pub probe: Duration,
 }
 
+/// `address_verify_negative_cache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failures {
+    /// They are kept as long as they are good for.
+    Kept,
+    /// Nothing is kept of an address but that it is good.
+    Forgotten,
+}
+
 impl Record {
+    /// What to keep when a probe is sent: `None` where nothing is known and a failure would not be kept either, so that the next
+    /// question sends another one.
+    #[must_use]
+    pub fn probing(known: Option<&Self>, failures: Failures, now: i64) -> Option<Self> {
+        match (known, failures) {
+            (Some(known), _) => Some(Self { probed: now, ..known.clone() }),
+            (None, Failures::Kept) => {
+                Some(Self { status: Status::Pending, probed: now, updated: 0, text: IN_PROGRESS.to_owned() })
+            }
+            (None, Failures::Forgotten) => None,
+        }
+    }
+
     /// As the cache has it: `status:probed:updated:text`.
     #[must_use]
     pub fn print(&self) -> String {
@@ -59,7 +84,7 @@ impl Record {
         Some(Self { status, probed, updated, text: parts.next()?.to_owned() })
     }
 
-    /// Whether it may still be told.
+    /// Whether it may still be told. While a probe is under way the last result stands, however old it is.
     #[must_use]
     pub fn is_known(&self, ages: &Ages, now: i64) -> bool {
         let limit = match self.status {
@@ -67,7 +92,7 @@ impl Record {
             Status::Deferred | Status::Bounced => ages.negative_expire,
             Status::Pending => return self.is_probing(ages, now),
         };
-        younger(self.updated, limit, now)
+        within(self.updated, limit, now) || self.is_probing(ages, now)
     }
 
     /// Whether a new probe is due although a result is known.
@@ -78,26 +103,27 @@ impl Record {
             Status::Deferred | Status::Bounced => ages.negative_refresh,
             Status::Pending => return !self.is_probing(ages, now),
         };
-        !younger(self.updated, limit, now) && !self.is_probing(ages, now)
+        !within(self.updated, limit, now) && !self.is_probing(ages, now)
     }
 
-    /// What to keep when a result comes: a deferral does not replace a success that is still good.
+    /// What to keep when a result comes: a failure does not replace a success, which ends by its age alone.
     #[must_use]
-    pub fn updated(old: Option<&Self>, status: Status, text: &str, ages: &Ages, now: i64) -> Option<Self> {
-        if status == Status::Deferred && old.is_some_and(|old| old.status == Status::Ok && old.is_known(ages, now)) {
+    pub fn updated(old: Option<&Self>, status: Status, text: &str, failures: Failures, now: i64) -> Option<Self> {
+        let unwanted = failures == Failures::Forgotten || old.is_some_and(|old| old.status == Status::Ok);
+        if status != Status::Ok && unwanted {
             return None;
         }
         Some(Self { status, probed: 0, updated: now, text: text.to_owned() })
     }
 
     fn is_probing(&self, ages: &Ages, now: i64) -> bool {
-        younger(self.probed, ages.probe, now)
+        within(self.probed, ages.probe, now)
     }
 }
 
-fn younger(then: i64, limit: Duration, now: i64) -> bool {
+fn within(then: i64, limit: Duration, now: i64) -> bool {
     let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-    then > 0 && now.saturating_sub(then) < limit
+    then > 0 && now.saturating_sub(then) <= limit
 }
 
 #[cfg(test)]
@@ -120,9 +146,11 @@ mod tests {
     fn ages_decide() {
         let cases = [
             (record(Status::Ok, 0, 1000), 1050, true, false, "fresh"),
-            (record(Status::Ok, 0, 1000), 1100, true, true, "good, but to be looked into"),
-            (record(Status::Ok, 1099, 1000), 1100, true, false, "being looked into"),
-            (record(Status::Ok, 0, 1000), 2000, false, true, "forgotten"),
+            (record(Status::Ok, 0, 1000), 1100, true, false, "to the second"),
+            (record(Status::Ok, 0, 1000), 1101, true, true, "good, but to be looked into"),
+            (record(Status::Ok, 1099, 1000), 1105, true, false, "being looked into"),
+            (record(Status::Ok, 0, 1000), 2001, false, true, "forgotten"),
+            (record(Status::Ok, 2001, 1000), 2002, true, false, "told until there is something newer"),
             (record(Status::Bounced, 0, 1000), 1060, true, true, "failures age faster"),
             (record(Status::Pending, 1000, 0), 1005, true, false, "waiting"),
             (record(Status::Pending, 1000, 0), 1011, false, true, "no answer"),
@@ -142,10 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn a_deferral_does_not_replace_a_success() {
+    fn a_failure_does_not_replace_a_success() {
+        let (good, bad) = (record(Status::Ok, 0, 1000), record(Status::Deferred, 0, 1000));
+        for (old, status, kept) in [
+            (Some(&good), Status::Deferred, false),
+            (Some(&good), Status::Bounced, false),
+            (Some(&good), Status::Ok, true),
+            (Some(&bad), Status::Bounced, true),
+            (None, Status::Deferred, true),
+        ] {
+            assert_eq!(Record::updated(old, status, "x", Failures::Kept, 1100).is_some(), kept, "{old:?} {status:?}");
+        }
+    }
+
+    #[test]
+    fn where_failures_are_not_kept_every_question_sends_a_probe() {
+        assert_eq!(Record::updated(None, Status::Bounced, "x", Failures::Forgotten, 1100), None);
+        assert_eq!(Record::probing(None, Failures::Forgotten, 1100), None);
+        assert!(Record::updated(None, Status::Ok, "x", Failures::Forgotten, 1100).is_some());
         let good = record(Status::Ok, 0, 1000);
-        assert_eq!(Record::updated(Some(&good), Status::Deferred, "x", &AGES, 1100), None);
-        assert!(Record::updated(Some(&good), Status::Bounced, "x", &AGES, 1100).is_some());
-        assert!(Record::updated(Some(&good), Status::Deferred, "x", &AGES, 9000).is_some());
+        let noted = Record::probing(Some(&good), Failures::Forgotten, 1100).unwrap();
+        assert!(noted.is_known(&AGES, 1100) && noted.probed == 1100);
+        assert_eq!(Record::probing(None, Failures::Kept, 1100).unwrap().status, Status::Pending);
     }
 }
