@@ -28,7 +28,7 @@ use crate::flavor::Flavor;
 use crate::nexthop::{self, Mx, Nexthop};
 use crate::order::Candidate;
 use crate::peer::Peer;
-use crate::route::{LOOP, Loops, Target};
+use crate::route::{Detour, LOOP, Loops, Route, Target, Unroutable};
 use crate::secure::Reuse;
 use crate::session::{Fitness, Mirror, Ready};
 use crate::transaction::{Broken, Verdicts};
@@ -110,9 +110,9 @@ impl<'a> Errand<'a> {
             self.why = None;
             self.attempt = Attempt::by("none");
             let turn = if at + 1 == hops.len() { Turn::Last } else { Turn::More };
-            self.hop(Hop { text, turn }).await;
+            let detour = self.hop(Hop { text, turn }).await;
             // A backup would only send it round once more.
-            if self.why.as_ref().is_some_and(|why| why.status.subject() == LOOP.subject() && why.status == LOOP) {
+            if detour == Detour::Closed || self.why.as_ref().is_some_and(|why| why.status == LOOP) {
                 break;
             }
         }
@@ -124,19 +124,21 @@ impl<'a> Errand<'a> {
         self.delivery.request()
     }
 
-    async fn hop(&mut self, hop: Hop<'_>) {
-        let servers = match self.servers(hop.text).await {
-            Ok(servers) => servers,
-            Err(detail) => {
+    async fn hop(&mut self, hop: Hop<'_>) -> Detour {
+        let (servers, detour) = match self.servers(hop.text).await {
+            Ok(found) => found,
+            Err(Unroutable { detail, detour }) => {
                 self.why = Some(detail);
-                return;
+                return detour;
             }
         };
-        self.visit(servers, hop).await;
+        let turn = if detour == Detour::Closed { Turn::Last } else { hop.turn };
+        self.visit(servers, Hop { turn, ..hop }).await;
+        detour
     }
 
     /// The servers of a next hop, best first.
-    async fn servers<'t>(&self, text: &'t str) -> Result<Vec<Server<'t>>, Detail>
+    async fn servers<'t>(&self, text: &'t str) -> Result<(Vec<Server<'t>>, Detour), Unroutable>
     where
         'a: 't,
     {
@@ -150,7 +152,8 @@ impl<'a> Errand<'a> {
             match Nexthop::parse(text, dialect.flavor).map_err(|error| misconfigured(error.to_string()))? {
                 Nexthop::Unix(path) => {
                     let domain = &dialect.myhostname;
-                    return Ok(vec![Server { peer: Peer::unix(domain, path), domain, mirror: Mirror::Harmless }]);
+                    let server = Server { peer: Peer::unix(domain, path), domain, mirror: Mirror::Harmless };
+                    return Ok((vec![server], Detour::Open));
                 }
                 Nexthop::Inet { host, port, mx } => (host, port, mx),
             };
@@ -159,7 +162,7 @@ impl<'a> Errand<'a> {
         let number = number.ok_or_else(|| misconfigured(format!("unknown service: {service}/tcp")))?;
         let loops = if number == SMTP_PORT && dialect.flavor == Flavor::Smtp { Loops::Detect } else { Loops::Ignore };
         let target = Target { host, service: port, mx, loops };
-        let candidates = self.carrier.router.route(target).await?;
+        let Route { candidates, detour } = self.carrier.router.route(target).await?;
         let best = candidates.iter().map(|candidate| candidate.preference).min();
         let server = |candidate: Candidate| Server {
             peer: Peer::inet(candidate.name, candidate.address, candidate.port.unwrap_or(number)),
@@ -170,7 +173,7 @@ impl<'a> Errand<'a> {
                 Loops::Detect => Mirror::Later,
             },
         };
-        Ok(candidates.into_iter().map(server).collect())
+        Ok((candidates.into_iter().map(server).collect(), detour))
     }
 
     /// Tries servers until all recipients have an outcome or a limit is reached.

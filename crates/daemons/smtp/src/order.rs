@@ -82,10 +82,12 @@ fn balance(candidates: &mut Vec<Candidate>, limit: usize) {
 /// What is left of a sorted list for a host that is itself in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remaining {
-    /// Hosts that are better than ourselves, or all, if we are not among them.
+    /// All: we are not among them.
+    All(Vec<Candidate>),
+    /// Hosts that are better than ourselves.
     Better(Vec<Candidate>),
-    /// We are the best: mail comes back to us.
-    Loop,
+    /// We have this preference, and none is better.
+    None(u16),
 }
 
 /// Cuts the list at our own preference: mail never goes to a host that is no better.
@@ -94,11 +96,9 @@ pub fn before_self(mut candidates: Vec<Candidate>, is_self: impl Fn(IpAddr) -> b
     let own = candidates.iter().filter(|candidate| is_self(candidate.address)).map(|candidate| candidate.preference);
     if let Some(own) = own.min() {
         candidates.retain(|candidate| candidate.preference < own);
-        if candidates.is_empty() {
-            return Remaining::Loop;
-        }
+        return if candidates.is_empty() { Remaining::None(own) } else { Remaining::Better(candidates) };
     }
-    Remaining::Better(candidates)
+    Remaining::All(candidates)
 }
 
 /// Sorts SRV targets: by priority, then at random by weight (RFC 2782).
@@ -186,8 +186,8 @@ mod tests {
         let own = |of: &'static str| move |address: IpAddr| address == of.parse::<IpAddr>().unwrap();
         let Remaining::Better(left) = before_self(list.clone(), own("127.0.0.9")) else { panic!("no loop") };
         assert_eq!(names(&left), "a");
-        assert_eq!(before_self(list.clone(), own("127.0.0.1")), Remaining::Loop);
-        assert_eq!(before_self(list.clone(), |_| false), Remaining::Better(list));
+        assert_eq!(before_self(list.clone(), own("127.0.0.1")), Remaining::None(10));
+        assert_eq!(before_self(list.clone(), |_| false), Remaining::All(list));
     }
 
     proptest! {

@@ -95,26 +95,77 @@ pub struct Target<'a> {
     pub loops: Loops,
 }
 
+/// Whether mail may go another way where a destination's own hosts fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detour {
+    /// To the next hop behind this one, or a fallback.
+    Open,
+    /// We are one of the destination's exchangers: any other host would send it back.
+    Closed,
+}
+
+/// The addresses of a destination.
+#[derive(Debug)]
+pub struct Route {
+    /// In the order in which they are tried; never empty.
+    pub candidates: Vec<Candidate>,
+    /// What may be tried behind them.
+    pub detour: Detour,
+}
+
+/// A destination without addresses to go to.
+#[derive(Debug)]
+pub struct Unroutable {
+    /// Why, as its recipients hear it.
+    pub detail: Detail,
+    /// What may be tried in its place.
+    pub detour: Detour,
+}
+
+/// Addresses that were found, and the best preference of all hosts, be they found or not.
+struct Found {
+    candidates: Vec<Candidate>,
+    best: u16,
+}
+
+impl From<Detail> for Unroutable {
+    fn from(detail: Detail) -> Self {
+        Self { detail, detour: Detour::Open }
+    }
+}
+
 impl Router {
-    /// The addresses of a destination, in the order in which they are tried; never empty.
-    pub async fn route(&self, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
+    /// Where mail for a destination goes.
+    pub async fn route(&self, target: Target<'_>) -> Result<Route, Unroutable> {
         let host = ascii(target.host);
         let is_address = host.parse::<IpAddr>().is_ok();
-        let mut found = match target.mx {
+        let Found { mut candidates, best } = match target.mx {
             Mx::Lookup if self.domains == MailDomains::Asked && !is_address => self.domain(&host, target).await?,
-            Mx::Lookup | Mx::Suppressed => self.host(&host, 0).await?,
+            Mx::Lookup | Mx::Suppressed => self.lone(&host).await?,
         };
-        self.ordering.sort(&mut found, &mut Chance::new());
+        self.ordering.sort(&mut candidates, &mut Chance::new());
         if target.loops == Loops::Ignore {
-            return Ok(found);
+            return Ok(Route { candidates, detour: Detour::Open });
         }
-        match order::before_self(found, |address| self.own.contains(&address)) {
-            Remaining::Better(left) => Ok(left),
-            Remaining::Loop => Err(loops_back(target.host)),
-        }
+        let detail = match order::before_self(candidates, |address| self.own.contains(&address)) {
+            Remaining::All(candidates) => return Ok(Route { candidates, detour: Detour::Open }),
+            Remaining::Better(candidates) => return Ok(Route { candidates, detour: Detour::Closed }),
+            // A better host is known by its name alone: it will be found another time.
+            Remaining::None(own) if own > best => {
+                let reason = format!("unable to find primary relay for {}", target.host);
+                Detail::new(Status::temporary(4, 4), reason)
+            }
+            Remaining::None(_) => loops_back(target.host),
+        };
+        Err(Unroutable { detail, detour: Detour::Closed })
     }
 
-    async fn domain(&self, host: &str, target: Target<'_>) -> Result<Vec<Candidate>, Detail> {
+    /// A destination that is a host.
+    async fn lone(&self, host: &str) -> Result<Found, Detail> {
+        self.host(host, 0).await.map(|candidates| Found { candidates, best: 0 })
+    }
+
+    async fn domain(&self, host: &str, target: Target<'_>) -> Result<Found, Detail> {
         if let Some(service) = target.service.filter(|name| self.srv_services.iter().any(|srv| srv == name)) {
             match self.service(host, service).await {
                 Err(detail) if !self.may_fall_back(&detail) => return Err(detail),
@@ -124,8 +175,8 @@ impl Router {
         }
         match self.lookup(host, Kind::Mx).await {
             Ok(answer) => self.exchangers(&answer).await,
-            Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => self.host(host, 0).await,
-            Err(error) if self.passes_over(&error) => self.host(host, 0).await,
+            Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => self.lone(host).await,
+            Err(error) if self.passes_over(&error) => self.lone(host).await,
             Err(error) => Err(detail(&error)),
         }
     }
@@ -139,10 +190,11 @@ impl Router {
     }
 
     fn passes_over(&self, error: &dns::Error) -> bool {
-        self.mx_errors == Leniency::Lenient && matches!(error.failure, Failure::TryAgain | Failure::NoRecovery)
+        self.mx_errors == Leniency::Lenient
+            && matches!(error.failure, Failure::TryAgain | Failure::NoRecovery | Failure::Garbled)
     }
 
-    async fn exchangers(&self, answer: &Answer) -> Result<Vec<Candidate>, Detail> {
+    async fn exchangers(&self, answer: &Answer) -> Result<Found, Detail> {
         let hosts = answer.records.iter().filter_map(|record| match &record.data {
             Data::Mx { preference, exchange } => Some((*preference, exchange.clone(), None)),
             Data::Address(_)
@@ -167,7 +219,7 @@ impl Router {
     }
 
     /// The hosts of a service.
-    async fn service(&self, host: &str, service: &str) -> Result<Vec<Candidate>, Detail> {
+    async fn service(&self, host: &str, service: &str) -> Result<Found, Detail> {
         let name = format!("_{service}._tcp.{host}");
         let answer = self.lookup(&name, Kind::Srv).await.map_err(|error| detail(&error))?;
         let targets = answer.records.iter().filter_map(|record| match &record.data {
@@ -186,7 +238,8 @@ impl Router {
     }
 
     /// The addresses of several hosts; the last failure if there are none at all.
-    async fn all(&self, hosts: Vec<(u16, String, Option<u16>)>) -> Result<Vec<Candidate>, Detail> {
+    async fn all(&self, hosts: Vec<(u16, String, Option<u16>)>) -> Result<Found, Detail> {
+        let best = hosts.iter().map(|(preference, _, _)| *preference).min().unwrap_or(0);
         let mut found = Vec::new();
         let mut failure = None;
         for (preference, name, port) in hosts {
@@ -197,7 +250,7 @@ impl Router {
         }
         match failure {
             Some(detail) if found.is_empty() => Err(detail),
-            Some(_) | None if !found.is_empty() => Ok(found),
+            Some(_) | None if !found.is_empty() => Ok(Found { candidates: found, best }),
             Some(_) | None => Err(Detail::new(Status::temporary(4, 4), "unable to find primary relay")),
         }
     }
@@ -266,10 +319,12 @@ fn detail(error: &dns::Error) -> Detail {
     Detail::new(error.status(), error.to_string())
 }
 
-/// Of two failures the one that leaves more hope; of equals the later.
+/// Of several failures the last one tells; it leaves hope where one before it did.
 fn worse(before: Option<Detail>, now: Detail) -> Detail {
     match before {
-        Some(before) if before.status.class() == Class::Temporary && now.status.class() == Class::Permanent => before,
+        Some(before) if before.status.class() == Class::Temporary => {
+            Detail { status: now.status.in_class(Class::Temporary), ..now }
+        }
         Some(_) | None => now,
     }
 }

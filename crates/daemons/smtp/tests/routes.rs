@@ -3,7 +3,7 @@
 use dns::{Families, Hosts, ResolvConf, Resolver};
 use smtp::nexthop::Mx;
 use smtp::order::Ordering;
-use smtp::route::{Leniency, Loops, MailDomains, Router, Source, Target};
+use smtp::route::{Detour, Leniency, Loops, MailDomains, Router, Source, Target};
 use table::{Environment, Maps};
 use testkit::name_server::NameServer;
 
@@ -20,6 +20,13 @@ const RECORDS: &[(&str, &str, &str)] = &[
     ("backup.test", "MX", "10 a.test"),
     ("backup.test", "MX", "20 us.test"),
     ("backup.test", "MX", "30 b.test"),
+    ("hidden.test", "MX", "10 broken.test"),
+    ("hidden.test", "MX", "20 us.test"),
+    ("hidden.test", "MX", "30 b.test"),
+    ("equal.test", "MX", "10 nowhere.test"),
+    ("equal.test", "MX", "10 us.test"),
+    ("hopeful.test", "MX", "10 broken.test"),
+    ("hopeful.test", "MX", "20 nowhere.test"),
     ("us.test", "A", "127.0.0.9"),
     ("_submission._tcp.srv.test", "SRV", "10 0 5870 b.test"),
     ("_submission._tcp.srv.test", "SRV", "5 0 5871 a.test"),
@@ -48,13 +55,13 @@ fn router(filter: &[&str]) -> Option<Router> {
 async fn route(router: &Router, target: Target<'_>) -> String {
     match router.route(target).await {
         Ok(found) => {
-            let shown = found.iter().map(|one| match one.port {
+            let shown = found.candidates.iter().map(|one| match one.port {
                 Some(port) => format!("{}[{}]:{port}", one.name, one.address),
                 None => format!("{}[{}]", one.name, one.address),
             });
             shown.collect::<Vec<_>>().join(" ")
         }
-        Err(detail) => format!("{} {}", detail.status, detail.reason),
+        Err(found) => format!("{} {}", found.detail.status, found.detail.reason),
     }
 }
 
@@ -83,8 +90,26 @@ async fn domains_lead_to_hosts_or_reasons() {
         ("missing.test", "5.4.4 unable to look up host missing.test: Name or service not known"),
         ("self.test", "5.4.6 mail for self.test loops back to myself"),
         ("backup.test", "a.test[127.0.0.1]"),
+        ("hidden.test", "4.4.4 unable to find primary relay for hidden.test"),
+        ("equal.test", "5.4.6 mail for equal.test loops back to myself"),
+        ("hopeful.test", "4.4.4 unable to look up host nowhere.test: Name or service not known"),
     ] {
         assert_eq!(route(&router, domain(host)).await, expected, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn mail_for_a_domain_that_we_serve_goes_to_nobody_else() {
+    let router = router(&[]).unwrap();
+    for (host, expected) in [
+        ("mx.test", Detour::Open),
+        ("backup.test", Detour::Closed),
+        ("hidden.test", Detour::Closed),
+        ("self.test", Detour::Closed),
+        ("missing.test", Detour::Open),
+    ] {
+        let detour = router.route(domain(host)).await.map_or_else(|failed| failed.detour, |route| route.detour);
+        assert_eq!(detour, expected, "{host}");
     }
 }
 
