@@ -25,6 +25,8 @@ use crate::stream::Stream;
 const COMMANDS: usize = 512;
 /// Text of a reply that is kept.
 const MOST_REPLY: usize = 16 * 1024;
+/// How long a server that has hung up is listened to.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// `smtp_always_send_ehlo`, `smtp_never_send_ehlo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,16 @@ pub struct Dialogue {
     pix: Workarounds,
     /// What was said, where that may be complained about.
     case: Option<Box<Case>>,
+    /// Whether the server takes the rest of a message.
+    intake: Intake,
+}
+
+/// Whether content gets through to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    Open,
+    /// It has hung up in the middle.
+    Cut,
 }
 
 /// Whether commands were said without waiting.
@@ -107,7 +119,8 @@ impl Dialogue {
         let conn = Conn::new(stream, pace);
         let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
         let case = dialect.complaints.as_ref().map(|complaints| Box::new(Case::new(Arc::clone(complaints))));
-        Self { conn, peer, relay, dialect, queue_id, ahead: Ahead::InTurn, pix, case }
+        let (ahead, intake) = (Ahead::InTurn, Intake::Open);
+        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake }
     }
 
     /// Mail of this sender is at hand.
@@ -176,7 +189,8 @@ impl Dialogue {
 
     /// Writes what was said, and waits before the next words.
     pub async fn hesitate(&mut self, time: Duration) -> Result<(), Failure> {
-        self.conn.flush().await.map_err(|error| Failure::broken(&self.peer, Stage::Body, &error))?;
+        let flushed = self.conn.flush().await;
+        self.taken(flushed)?;
         tokio::time::sleep(time).await;
         Ok(())
     }
@@ -211,6 +225,9 @@ impl Dialogue {
 
     /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
     fn note_junk(&self, answer: &Answer) {
+        if self.ahead == Ahead::InTurn {
+            return;
+        }
         let mut heard = false;
         for line in answer.text.split(|byte| *byte == b'\n').filter(|line| Line::parse(line).is_none()) {
             let line: String = String::from_utf8_lossy(line).chars().take(100).collect();
@@ -219,7 +236,7 @@ impl Dialogue {
             warn!("{id}non-{} response from {}: {line}", self.dialect.flavor.name(), self.relay);
             heard = true;
         }
-        if let (true, Ahead::Pipelined, Some(address)) = (heard, self.ahead, self.peer.address()) {
+        if let (true, Some(address)) = (heard, self.peer.address()) {
             let parameter = self.dialect.hidden_by_address.parameter();
             warn!("to prevent loss of mail, turn off command pipelining for {address} with the {parameter} parameter");
         }
@@ -241,7 +258,27 @@ impl Dialogue {
 
     /// Writes content if there is much of it.
     pub async fn drain(&mut self) -> Result<(), Failure> {
-        self.conn.flush_large().await.map_err(|error| Failure::broken(&self.peer, Stage::Body, &error))
+        let flushed = self.conn.flush_large().await;
+        self.taken(flushed)
+    }
+
+    fn taken(&mut self, flushed: Result<(), conn::Error>) -> Result<(), Failure> {
+        flushed.map_err(|error| {
+            if matches!(error, conn::Error::Lost) {
+                self.intake = Intake::Cut;
+            }
+            Failure::broken(&self.peer, Stage::Body, &error)
+        })
+    }
+
+    /// The refusal with which a server has hung up in the middle of a message, if it gave one. Its thanks would come too early.
+    pub async fn last_words(&mut self) -> Option<Answer> {
+        if self.intake == Intake::Open {
+            return None;
+        }
+        self.conn.drop_output();
+        let heard = tokio::time::timeout(LAST_WORDS, self.hear(Stage::End)).await.ok()?.ok()?;
+        matches!(heard.class(), 4 | 5).then_some(heard)
     }
 
     /// Takes leave; a server that does not listen is left all the same.

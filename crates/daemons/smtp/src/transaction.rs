@@ -147,7 +147,10 @@ impl Ready {
             Some(_) | None => {}
         }
         self.fitness = Fitness::Spent;
-        self.content(envelope, body).await?;
+        if let Err(failure) = self.content(envelope, body).await {
+            let refused = self.dialogue.last_words().await.map(|answer| self.message_refused(Stage::End, &answer));
+            return Err(refused.unwrap_or(failure).into());
+        }
         let ended = self.end(verdicts).await;
         if ended.as_ref().map_or_else(|failure| failure.scope == Scope::Message, |()| true) {
             self.fitness = Fitness::Fit;

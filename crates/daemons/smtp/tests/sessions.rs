@@ -195,6 +195,42 @@ async fn recipients_refused_before_the_connection_broke_are_known() {
     assert_eq!(codes(&verdicts.refused), [(0, 550)]);
 }
 
+/// More than the system takes on its own account.
+struct Plenty;
+
+impl Body for Plenty {
+    async fn send(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        for _ in 0..1000 {
+            dialogue.output().extend_from_slice(&[b'x'; 60_000]);
+            dialogue.drain().await?;
+        }
+        Ok(())
+    }
+
+    fn ends_in_newline(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_message_counts_although_the_server_hangs_up() {
+    for (said, expected) in [
+        ("S: 552 5.3.4 too big\n", "host * said: 552 5.3.4 too big (in reply to end of DATA command)"),
+        ("S: 250 2.0.0 enough\n", "lost connection with * while sending message body"),
+        ("", "lost connection with * while sending message body"),
+    ] {
+        let script = format!(
+            "S: 220 x\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\n\
+             C: RCPT TO:<a@x>\nS: 250 ok\nC: DATA\nS: 354 go\n{said}"
+        );
+        let server = dialog::Peer::listen(&[&script]).unwrap();
+        let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+        let broken = ready.transact(&envelope(&["a@x"]), &mut Plenty, &mut Verdicts::default()).await;
+        let Err(Broken::Failed(failure)) = broken else { panic!("the connection broke") };
+        assert!(dialog::matches(expected, &failure.detail.reason), "{}", failure.detail.reason);
+    }
+}
+
 #[tokio::test]
 async fn a_refused_sender_stays_refused_when_the_server_hangs_up() {
     let offer = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 PIPELINING\n\

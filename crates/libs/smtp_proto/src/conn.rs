@@ -182,6 +182,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         if self.output.len() >= OUTPUT_LIMIT { self.flush().await } else { Ok(()) }
     }
 
+    /// Drops what was collected and not written: the peer takes no more.
+    pub fn drop_output(&mut self) {
+        self.output = Vec::new();
+    }
+
     /// Writes what was collected.
     ///
     /// # Errors
