@@ -128,6 +128,13 @@ struct Found {
     best: u16,
 }
 
+/// A service without hosts to go to.
+struct Unserved {
+    /// How the lookup of the service itself failed, if it did.
+    failure: Option<Failure>,
+    detail: Detail,
+}
+
 impl From<Detail> for Unroutable {
     fn from(detail: Detail) -> Self {
         Self { detail, detour: Detour::Open }
@@ -167,9 +174,10 @@ impl Router {
 
     async fn domain(&self, host: &str, target: Target<'_>) -> Result<Found, Detail> {
         if let Some(service) = target.service.filter(|name| self.srv_services.iter().any(|srv| srv == name)) {
-            match self.service(host, service).await {
-                Err(detail) if !self.may_fall_back(&detail) => return Err(detail),
-                Err(_) => {}
+            let name = format!("_{service}._tcp.{host}");
+            match self.service(&name).await {
+                Err(Unserved { failure, detail }) if !self.may_fall_back(failure) => return Err(detail),
+                Err(Unserved { detail, .. }) => tracing::info!("skipping SRV lookup for {name}: {}", detail.reason),
                 Ok(found) => return Ok(found),
             }
         }
@@ -181,12 +189,11 @@ impl Router {
         }
     }
 
-    /// Whether MX records may take the place of SRV records that are not there, or cannot be had.
-    fn may_fall_back(&self, detail: &Detail) -> bool {
-        match detail.status.class() {
-            Class::Permanent => self.srv_fallback == Leniency::Lenient,
-            Class::Temporary | Class::Success => self.srv_errors == Leniency::Lenient,
-        }
+    /// Whether MX records may take the place of SRV records: whatever became of those, or only where they could not be had.
+    fn may_fall_back(&self, failure: Option<Failure>) -> bool {
+        use Failure::{Garbled, Malformed, NoRecovery, TryAgain};
+        let in_error = matches!(failure, Some(TryAgain | Garbled | Malformed | NoRecovery));
+        self.srv_fallback == Leniency::Lenient || (self.srv_errors == Leniency::Lenient && in_error)
     }
 
     fn passes_over(&self, error: &dns::Error) -> bool {
@@ -219,9 +226,9 @@ impl Router {
     }
 
     /// The hosts of a service.
-    async fn service(&self, host: &str, service: &str) -> Result<Found, Detail> {
-        let name = format!("_{service}._tcp.{host}");
-        let answer = self.lookup(&name, Kind::Srv).await.map_err(|error| detail(&error))?;
+    async fn service(&self, name: &str) -> Result<Found, Unserved> {
+        let failed = |error: dns::Error| Unserved { failure: Some(error.failure), detail: detail(&error) };
+        let answer = self.lookup(name, Kind::Srv).await.map_err(failed)?;
         let targets = answer.records.iter().filter_map(|record| match &record.data {
             Data::Srv { priority, weight, port, target } => Some((*priority, *weight, (target.clone(), *port))),
             Data::Address(_)
@@ -234,7 +241,10 @@ impl Router {
         });
         let sorted = order::weigh(targets.collect(), &mut Chance::new());
         let hosts = sorted.into_iter().zip(0..).map(|((_, (target, port)), rank)| (rank, target, Some(port)));
-        self.all(hosts.collect()).await
+        self.all(hosts.collect()).await.map_err(|detail| {
+            tracing::warn!("no SRV host for {name} has a valid address record");
+            Unserved { failure: None, detail }
+        })
     }
 
     /// The addresses of several hosts; the last failure if there are none at all.

@@ -31,6 +31,13 @@ const RECORDS: &[(&str, &str, &str)] = &[
     ("_submission._tcp.srv.test", "SRV", "10 0 5870 b.test"),
     ("_submission._tcp.srv.test", "SRV", "5 0 5871 a.test"),
     ("srv.test", "A", "127.0.0.3"),
+    ("_submission._tcp.broken-srv.test", "RCODE", "2"),
+    ("broken-srv.test", "MX", "10 a.test"),
+    ("_submission._tcp.null-srv.test", "SRV", "0 0 0 ."),
+    ("null-srv.test", "MX", "10 a.test"),
+    ("_submission._tcp.lost-srv.test", "SRV", "0 0 587 broken.test"),
+    ("lost-srv.test", "MX", "10 a.test"),
+    ("no-srv.test", "MX", "10 a.test"),
 ];
 
 fn router(filter: &[&str]) -> Option<Router> {
@@ -126,6 +133,23 @@ async fn brackets_ports_and_services_change_the_way() {
     assert_eq!(route(&router, other_port).await, "us.test[127.0.0.9]");
     let service = Target { service: Some("submission"), ..domain("srv.test") };
     assert_eq!(route(&router, service).await, "a.test[127.0.0.1]:5871 b.test[127.0.0.2]:5870");
+}
+
+#[tokio::test]
+async fn exchangers_take_the_place_of_services_where_that_is_allowed() {
+    for (errors, fallback, expected) in [
+        (Leniency::Strict, Leniency::Strict, [false, false, false, false]),
+        (Leniency::Lenient, Leniency::Strict, [true, false, false, false]),
+        (Leniency::Strict, Leniency::Lenient, [true, true, true, true]),
+    ] {
+        let router = Router { srv_errors: errors, srv_fallback: fallback, ..router(&[]).unwrap() };
+        for (host, falls_back) in
+            ["broken-srv.test", "null-srv.test", "lost-srv.test", "no-srv.test"].into_iter().zip(expected)
+        {
+            let shown = route(&router, Target { service: Some("submission"), ..domain(host) }).await;
+            assert_eq!(shown == "a.test[127.0.0.1]", falls_back, "{host} {shown}");
+        }
+    }
 }
 
 #[tokio::test]
