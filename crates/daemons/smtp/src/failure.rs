@@ -101,7 +101,8 @@ pub fn logged(answer: &Answer) -> String {
     if answer.text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return String::from_utf8_lossy(&answer.text).into_owned();
     }
-    answer.logged().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    let unfit = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    answer.logged().chars().map(|c| if unfit(c) { '?' } else { c }).collect()
 }
 
 /// The enhanced status of a reply; by its three digits where it has none. What is neither success nor a refusal is
@@ -147,6 +148,12 @@ mod tests {
         let failure = Failure::refused(&peer, &answer("554 5.3.2 No")).softened();
         assert_eq!(failure.detail.reason, "host a.test[127.0.0.3] refused to talk to me: 554 5.3.2 No");
         assert_eq!(failure.detail.status.to_string(), "4.3.2");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_become_question_marks() {
+        let text = b"550 5.1.1 J\xf6rg \xc3\xb6".to_vec();
+        assert_eq!(logged(&Answer { code: 550, status: None, text }), "550 5.1.1 J?rg \u{f6}");
     }
 
     proptest! {

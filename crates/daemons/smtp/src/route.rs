@@ -288,7 +288,13 @@ impl Router {
     async fn native(&self, name: &str) -> Result<Vec<IpAddr>, Detail> {
         self.resolver.native_addresses(name, self.families).await.map_err(|error| {
             let reason = format!("unable to look up host {name}: {}", error.native_text());
-            let status = if error.failure == Failure::NoData { Status::permanent(3, 0) } else { error.status() };
+            let status = if error.failure == Failure::NoData {
+                Status::permanent(3, 0)
+            } else if error.is_temporary() {
+                Status::temporary(4, 4)
+            } else {
+                error.status()
+            };
             Detail::new(status, reason)
         })
     }

@@ -29,6 +29,8 @@ pub enum Failure {
     NullSrv,
     /// A reply filter dropped every record.
     Filtered,
+    /// A reply filter failed, or asked for what nobody knows.
+    FilterFault,
 }
 
 /// A lookup that failed.
@@ -57,7 +59,7 @@ impl Error {
             Failure::NotFound | Failure::NoData | Failure::BadName | Failure::Malformed | Failure::Loop => {
                 Status::permanent(4, 4)
             }
-            Failure::TryAgain | Failure::Garbled => Status::temporary(4, 3),
+            Failure::TryAgain | Failure::Garbled | Failure::FilterFault => Status::temporary(4, 3),
             Failure::NoRecovery => Status::permanent(4, 3),
             Failure::NullMx | Failure::NullSrv => Status::permanent(1, 0),
             Failure::Filtered => Status::temporary(7, 0),
@@ -68,7 +70,7 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self.failure {
-            Failure::TryAgain | Failure::Garbled | Failure::Filtered => true,
+            Failure::TryAgain | Failure::Garbled | Failure::Filtered | Failure::FilterFault => true,
             Failure::NotFound
             | Failure::NoData
             | Failure::NoRecovery
@@ -90,7 +92,9 @@ impl Error {
     #[must_use]
     pub fn native_text(&self) -> &'static str {
         match self.failure {
-            Failure::TryAgain | Failure::Garbled | Failure::Filtered => "Temporary failure in name resolution",
+            Failure::TryAgain | Failure::Garbled | Failure::Filtered | Failure::FilterFault => {
+                "Temporary failure in name resolution"
+            }
             Failure::NoData => "No address associated with hostname",
             Failure::NoRecovery | Failure::Malformed | Failure::Loop => "Non-recoverable failure in name resolution",
             Failure::NotFound | Failure::BadName | Failure::NullMx | Failure::NullSrv => "Name or service not known",
@@ -104,6 +108,7 @@ impl Error {
             Failure::NullMx => "Domain does not accept mail (nullMX)",
             Failure::NullSrv => "Service is not available (nullSRV)",
             Failure::Filtered => "DNS reply filter drops all results",
+            Failure::FilterFault => "Invalid DNS reply filter syntax",
             Failure::BadName => "invalid host or domain name",
             Failure::Garbled | Failure::Malformed => "Malformed or unexpected name server reply",
             Failure::Loop => "Name server loop",
@@ -119,7 +124,9 @@ impl Error {
         match failure {
             Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
             Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),
-            Failure::Filtered => return format!("Error looking up name={name} type={kind}: {said}"),
+            Failure::Filtered | Failure::FilterFault => {
+                return format!("Error looking up name={name} type={kind}: {said}");
+            }
             Failure::BadName => return format!("Name service error for {name}: {said}"),
             Failure::Loop => return format!("{said} for {name}"),
             Failure::Garbled

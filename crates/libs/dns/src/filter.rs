@@ -24,9 +24,9 @@ pub fn filter<E>(
             Ok(Some(action)) => {
                 let action = String::from_utf8_lossy(&action);
                 tracing::warn!("{parameter}: unknown DNS filter action: \"{action}\"");
-                return Err(failed(Failure::TryAgain));
+                return Err(failed(Failure::FilterFault));
             }
-            Err(_) => return Err(failed(Failure::TryAgain)),
+            Err(_) => return Err(failed(Failure::FilterFault)),
         }
     }
     if kept.is_empty() {
@@ -60,8 +60,8 @@ mod tests {
         assert_eq!(filtered(&[ignored, kept]).unwrap(), answer(&[kept]));
         for (addresses, failure) in [
             (vec![ignored], Failure::Filtered),
-            (vec![kept, unknown], Failure::TryAgain),
-            (vec![kept, broken], Failure::TryAgain),
+            (vec![kept, unknown], Failure::FilterFault),
+            (vec![kept, broken], Failure::FilterFault),
         ] {
             assert_eq!(filtered(&addresses).unwrap_err().failure, failure, "{addresses:?}");
         }

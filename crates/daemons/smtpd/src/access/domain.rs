@@ -77,7 +77,9 @@ fn told_by_mx(failure: Failure) -> Result<Existence, Existence> {
         Failure::Malformed => Ok(Existence::Malformed),
         Failure::NoData | Failure::BadName | Failure::Loop | Failure::NullSrv => Err(Existence::Missing),
         // There may be exchangers.
-        Failure::TryAgain | Failure::NoRecovery | Failure::Garbled | Failure::Filtered => Err(Existence::Unknown),
+        Failure::TryAgain | Failure::NoRecovery | Failure::Garbled | Failure::Filtered | Failure::FilterFault => {
+            Err(Existence::Unknown)
+        }
     }
 }
 
