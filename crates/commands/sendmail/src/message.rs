@@ -16,7 +16,7 @@ const TOKENS: usize = 100_000;
 /// `sendmail_fix_line_endings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineEnds {
-    /// CRLF becomes LF.
+    /// CRLF becomes LF, however many CR there are.
     Always,
     /// It does if the first line ends so.
     AsFirst,
@@ -113,13 +113,14 @@ impl Lines {
             LineEnds::Kept => false,
             LineEnds::AsFirst => *self.strips.get_or_insert(has_cr),
         };
-        if strips && has_cr {
-            line.pop();
+        if strips {
+            let end = line.iter().rposition(|&b| b != b'\r').map_or(0, |last| last + 1);
+            line.truncate(end);
         }
     }
 }
 
-/// Collects recipients from the header.
+/// Collects recipients from the header: those of the last hand that sent it on, if a header of its names recipients.
 struct Header {
     active: bool,
     current: Vec<u8>,
@@ -159,12 +160,11 @@ impl Header {
         let (name, value) = header.split_at_checked(colon).unwrap_or_default();
         let name = name.trim_ascii().to_ascii_lowercase();
         let resent = name.starts_with(b"resent-");
+        if !matches!(name.strip_prefix(b"resent-").unwrap_or(&name), b"to" | b"cc" | b"bcc") {
+            return;
+        }
         self.is_resent |= resent;
-        let list = match name.strip_prefix(b"resent-").unwrap_or(&name) {
-            b"to" | b"cc" | b"bcc" if resent => &mut self.resent,
-            b"to" | b"cc" | b"bcc" => &mut self.usual,
-            _ => return,
-        };
+        let list = if resent { &mut self.resent } else { &mut self.usual };
         list.extend(addresses(value.get(1..).unwrap_or_default()));
     }
 
@@ -220,6 +220,8 @@ mod tests {
             ("a\nb\r\n", first, "a\nb\r\n"),
             ("a\r\nb\r\n", first, "a\nb\n"),
             ("a\r\n", kept, "a\r\n"),
+            ("a\r\r\n\r\r\nb\rc\r\r\r\n.\r\r\nd", READING, "a\n\nb\rc\n"),
+            ("a\r\r\nb\r\r\n", first, "a\nb\n"),
             ("no end", READING, "no end\n"),
             ("0123456789ab\n", READING, "0123456789~ab\n"),
             ("From me Mon\n>From you\na\nFrom b\n", READING, "a\nFrom b\n"),
@@ -234,7 +236,8 @@ mod tests {
         for (input, expected) in [
             ("To: a, B C <b@x>\nCc: g: c,\n d;\nBcc: e\nFrom: f\n\nTo: no\n", vec!["a", "b@x", "c", "d", "e"]),
             ("To: a\nResent-To: b\nResent-Bcc: c\n", vec!["b", "c"]),
-            ("To: a\nResent-From: b\n", vec![]),
+            ("To: a\nResent-From: b\nResent-Date: c\n", vec!["a"]),
+            ("To: a\nResent-To:\n", vec![]),
             ("Subject: x\nbody\nTo: a\n", vec![]),
         ] {
             assert_eq!(text(input, Reading { line_length_limit: 1000, ..READING }).1, expected, "{input:?}");
