@@ -62,7 +62,9 @@ impl<'s> Known<'s> {
             let value = self.source.set(&name).unwrap_or_default().to_owned();
             self.warn_of_shape(&value, screen);
             self.check(&name, &value, self.source, screen);
-            self.add_from_value(&value, "main.cf", &BTreeMap::new(), screen);
+            if !self.is_raw(&name) {
+                self.add_from_value(&value, "main.cf", &BTreeMap::new(), screen);
+            }
         }
         // A value counts for what it refers to even where nothing refers to it.
         for name in self.source.main_cf().names() {
@@ -78,18 +80,25 @@ impl<'s> Known<'s> {
     /// A former name counts where it is part of the default of the name that replaced it.
     fn add_former_names(&mut self, screen: &mut Screen) {
         let hidden = |name: &str| self.source.row(name).is_some_and(|row| row.standing == Standing::Hidden);
-        if self.source.main_cf().names().any(hidden) {
+        let by_service = |service: &Service| service.parameters().iter().any(|(name, _)| hidden(name));
+        if self.source.main_cf().names().any(hidden) || self.services.iter().any(by_service) {
             for row in config::params::all().filter(|row| row.default.contains('$')) {
                 for name in references(row.default).unwrap_or_default() {
                     self.add(&name, screen);
+                    self.used_by_main.insert(name);
                 }
             }
         }
     }
 
+    /// Whether a value names things that are known only when a daemon uses it, such as `$EXTENSION`.
+    fn is_raw(&self, name: &str) -> bool {
+        self.source.row(name).is_some_and(|row| row.kind == Kind::Raw)
+    }
+
     /// Finds out whether the value of a parameter can be expanded. One that cannot ends the command.
     fn check(&mut self, name: &str, value: &str, source: &Source, screen: &mut Screen) {
-        if source.row(name).is_some_and(|row| row.kind == Kind::Raw) {
+        if self.is_raw(name) {
             return;
         }
         if let Err(failure) = source.expand(value) {
@@ -130,7 +139,9 @@ impl<'s> Known<'s> {
             if self.names.contains_key(name) {
                 self.check(name, value, &source, screen);
             }
-            self.add_from_value(value, "master.cf", &own, screen);
+            if !self.is_raw(name) {
+                self.add_from_value(value, "master.cf", &own, screen);
+            }
             if name == "smtpd_restriction_classes" {
                 self.used_by_main.extend(words(value));
                 self.add_classes(value, screen);

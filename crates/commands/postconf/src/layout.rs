@@ -3,8 +3,10 @@
 use crate::options::Options;
 use crate::screen::Screen;
 
-/// How wide a folded line may be.
+/// How wide a folded line of main.cf may be.
 const WIDTH: usize = 80;
+/// How wide one of master.cf may be.
+const ENTRY_WIDTH: usize = 79;
 /// What a continuation line begins with.
 const INDENT: &str = "    ";
 
@@ -22,22 +24,22 @@ pub(crate) fn name_value(screen: &mut Screen, options: &Options, name: &str, val
         true => words.next().unwrap_or_default().to_owned(),
         false => format!("{name} ="),
     };
-    screen.line(&join(start, words, options.has('f')));
+    screen.line(&join(start, words, options.has('f').then_some(WIDTH)));
 }
 
-/// Appends words to a line, folded or not.
-pub(crate) fn join<'a>(start: String, words: impl Iterator<Item = &'a str>, fold: bool) -> String {
+/// Appends words to a line, folded where it would be wider than `width`.
+fn join<'a>(start: String, words: impl Iterator<Item = &'a str>, width: Option<usize>) -> String {
     let mut text = start;
     let mut column = text.chars().count();
     for word in words {
-        let width = word.chars().count();
-        if fold && column + 1 + width > WIDTH {
+        let length = word.chars().count();
+        if width.is_some_and(|width| column + 1 + length > width) {
             text.push('\n');
             text.push_str(INDENT);
-            column = INDENT.len() + width;
+            column = INDENT.len() + length;
         } else {
             text.push(' ');
-            column += 1 + width;
+            column += 1 + length;
         }
         text.push_str(word);
     }
@@ -63,7 +65,7 @@ pub(crate) fn entry(columns: &[String], arguments: &[String], fold: bool) -> Str
 /// Appends the arguments of a command to a line. When folded, each `-o` among its options has a line of its own.
 pub(crate) fn command(start: String, arguments: &[String], fold: bool) -> String {
     if !fold {
-        return join(start, arguments.iter().map(String::as_str), false).trim_end().to_owned();
+        return join(start, arguments.iter().map(String::as_str), None).trim_end().to_owned();
     }
     let mut lines = Vec::new();
     let mut line = start;
@@ -89,7 +91,7 @@ fn parameter(words: &[String]) -> Option<usize> {
 fn filled(start: String, words: &[String]) -> Option<String> {
     let mut words = words.iter().map(String::as_str);
     let start = if start.is_empty() { format!("{INDENT}{}", words.next()?) } else { start };
-    Some(join(start, words, true))
+    Some(join(start, words, Some(ENTRY_WIDTH)))
 }
 
 /// A text as JSON.
@@ -144,10 +146,23 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_a_column_narrower_than_values() {
+        let columns = words("smtp|unix|-|-|n|-|-|pipe");
+        for (length, folds) in [(17, false), (18, true)] {
+            let shown = entry(&columns, &["x".repeat(length)], true);
+            assert_eq!(shown.lines().count() == 2, folds, "{shown}");
+        }
+        for (length, folds) in [(68, false), (69, true)] {
+            let shown = join("relayhost =".to_owned(), ["x".repeat(length).as_str()].into_iter(), Some(WIDTH));
+            assert_eq!(shown.lines().count() == 2, folds, "{shown}");
+        }
+    }
+
+    #[test]
     fn values_fold_at_the_width() {
         let long = "a".repeat(85);
         assert_eq!(
-            join("relayhost =".to_owned(), [long.as_str(), "bb"].into_iter(), true),
+            join("relayhost =".to_owned(), [long.as_str(), "bb"].into_iter(), Some(WIDTH)),
             format!("relayhost =\n    {long}\n    bb")
         );
         assert_eq!(quoted("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");

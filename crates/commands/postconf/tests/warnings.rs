@@ -63,6 +63,17 @@ fn odd_values_are_named() {
 }
 
 #[test]
+fn what_a_daemon_expands_later_is_not_complained_about() {
+    let main_cf = "mailbox_command = procmail -a \"$EXTENSION\"\nforward_path = $home/.forward\n\
+                   luser_relay = $user@$nowhere\nsmtpd_reject_footer = $localtime\n";
+    let master_cf = "relay unix - - n - - smtp -o fallback_relay=\n\
+                     local unix - n n - - local -o mailbox_command=$SHELL\n";
+    let directory = directory("expanded-later", &[("main.cf", main_cf), ("master.cf", master_cf)]);
+    let (success, _, complaints) = postconf(&directory, &["-n"]);
+    assert_eq!((success, complaints.as_str()), (true, ""));
+}
+
+#[test]
 fn what_counts_is_not_complained_about() {
     let main_cf = "virtual_alias_maps = pipemap:{ldap:l,mysql:$m} proxy:pgsql:p\nm = q\nl_server_host = $h\nh = x\n\
                    q_hosts = a\np_dbname = b\nfallback_relay = c\nlocal_destination_recipient_limit = 5\n\
