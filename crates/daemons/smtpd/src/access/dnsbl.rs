@@ -62,7 +62,18 @@ pub(crate) struct List {
     /// As it is configured.
     text: String,
     zone: String,
-    filter: Option<Vec<Pattern>>,
+    filter: Filter,
+}
+
+/// Which of a list's answers count.
+#[derive(Debug)]
+enum Filter {
+    /// All.
+    Open,
+    /// Those that match.
+    Matching(Pattern),
+    /// Nobody knows.
+    Bad,
 }
 
 impl List {
@@ -71,21 +82,24 @@ impl List {
             Some((zone, filter)) => (zone, Some(filter)),
             None => (text, None),
         };
-        let filter = filter.map(|filter| {
-            let pattern = Pattern::parse(filter);
-            if pattern.is_none() {
+        let filter = match filter.map(|filter| (filter, Pattern::parse(filter))) {
+            None => Filter::Open,
+            Some((_, Some(pattern))) => Filter::Matching(pattern),
+            Some((filter, None)) => {
                 warn!("bad DNSBL filter syntax: {filter}");
+                Filter::Bad
             }
-            pattern.into_iter().collect()
-        });
+        };
         List { kind, name: name.to_owned(), text: text.to_owned(), zone: zone.to_owned(), filter }
     }
 
-    fn takes(&self, address: IpAddr) -> bool {
+    /// Whether an answer counts; `None` where the filter does not say.
+    fn takes(&self, address: IpAddr) -> Option<bool> {
         match (&self.filter, address) {
-            (None, _) => true,
-            (Some(patterns), IpAddr::V4(address)) => patterns.iter().any(|pattern| pattern.matches(address.octets())),
-            (Some(_), IpAddr::V6(_)) => false,
+            (Filter::Open, _) => Some(true),
+            (Filter::Matching(pattern), IpAddr::V4(address)) => Some(pattern.matches(address.octets())),
+            (Filter::Matching(_), IpAddr::V6(_)) => Some(false),
+            (Filter::Bad, _) => None,
         }
     }
 }
@@ -109,7 +123,11 @@ impl Pattern {
             };
             for range in part.split(';') {
                 let (first, last) = range.split_once("..").unwrap_or((range, range));
-                octet.push((first.parse().ok()?, last.parse().ok()?));
+                let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+                if first > last {
+                    return None;
+                }
+                octet.push((first, last));
             }
         }
         rest.is_empty().then_some(Pattern(octets))
@@ -131,7 +149,13 @@ impl Check<'_> {
         }
         let Some((what, query, subject)) = self.dnsbl_query(list).await else { return Verdict::Dunno };
         let listed = match self.server.dns.lookup(&query, Record::A).await {
-            Ok(answer) => answer.addresses().any(|address| list.takes(address)),
+            Ok(answer) => {
+                let Some(taken) = answer.addresses().map(|address| list.takes(address)).collect::<Option<Vec<_>>>()
+                else {
+                    return self.misconfigured();
+                };
+                taken.contains(&true)
+            }
             Err(error) if error.is_not_found() => false,
             Err(error) => {
                 warn!("{query}: RBL lookup error: {error}");
@@ -344,12 +368,13 @@ mod tests {
         for (address, expected) in
             [("127.0.0.2", true), ("127.0.2.20", true), ("127.0.1.2", false), ("127.0.0.12", false), ("::1", false)]
         {
-            assert_eq!(list.takes(address.parse().unwrap()), expected, "{address}");
+            assert_eq!(list.takes(address.parse().unwrap()), Some(expected), "{address}");
         }
-        assert!(
-            Pattern::parse("127.0.0").is_none()
-                && Pattern::parse("127.0.0.1.2").is_none()
-                && Pattern::parse("127.0.0.[1").is_none()
-        );
+        for bad in ["127.0.0", "127.0.0.1.2", "127.0.0.[1", "127.0.0.[4..2]", "127.0.0.256", ""] {
+            assert!(Pattern::parse(bad).is_none(), "{bad}");
+        }
+        let kind = Kind::parse("reject_rbl_client").unwrap();
+        let list = List::new(kind, "reject_rbl_client", "zone.test=127.0.0.*");
+        assert_eq!(list.takes("127.0.0.2".parse().unwrap()), None);
     }
 }
