@@ -246,7 +246,7 @@ impl Dialogue {
     pub fn enter(&mut self, stage: Stage) {
         let limit = self.dialect.timeouts.of(stage);
         self.conn.set_pace(match self.dialect.deadline {
-            Some(rate) => Pace::Until(Instant::now() + limit, if stage == Stage::Body { rate } else { 0 }),
+            Some(rate) => Pace::Until(Instant::now() + limit, if stage == Stage::Body { rate } else { 0 }, limit),
             None => Pace::Each(limit),
         });
     }

@@ -47,23 +47,24 @@ pub enum LineEnd {
 pub enum Pace {
     /// Each read or write may take so long.
     Each(Duration),
-    /// All together until this instant, which moves on by a second for every so many bytes (0: never).
-    Until(Instant, u64),
+    /// All together until this instant, which moves on by a second for every so many bytes (0: never), but no further than this
+    /// from now: what went fast in the beginning is no excuse for falling silent later.
+    Until(Instant, u64, Duration),
 }
 
 impl Pace {
     fn deadline(self) -> Instant {
         match self {
             Pace::Each(time) => Instant::now() + time,
-            Pace::Until(deadline, _) => deadline,
+            Pace::Until(deadline, _, _) => deadline,
         }
     }
 
     fn moved(&mut self, bytes: usize) {
-        if let Pace::Until(deadline, rate) = self
+        if let Pace::Until(deadline, rate, most) = self
             && let Some(milliseconds) = (bytes as u64 * 1000).checked_div(*rate)
         {
-            *deadline += Duration::from_millis(milliseconds);
+            *deadline = (*deadline + Duration::from_millis(milliseconds)).min(Instant::now() + *most);
         }
     }
 }
@@ -405,12 +406,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_and_bytes_buy_time() {
-        let (mut conn, mut far) = pair();
+        let (mut conn, _far) = pair();
         assert!(matches!(conn.read_line(&mut Vec::new(), 100).await, Err(Error::Timeout)));
-        let start = Instant::now();
-        conn.set_pace(Pace::Until(start + Duration::from_secs(5), 10));
-        far.write_all(&[b'x'; 50]).await.unwrap();
-        assert!(matches!(conn.read_line(&mut Vec::new(), 100).await, Err(Error::Timeout)));
-        assert_eq!(start.elapsed().as_secs(), 10);
+        for (bytes, seconds) in [(0, 1), (20, 3), (40, 5), (90, 5)] {
+            let (mut conn, mut far) = pair();
+            let start = Instant::now();
+            conn.set_pace(Pace::Until(start + Duration::from_secs(1), 10, Duration::from_secs(5)));
+            far.write_all(&vec![b'x'; bytes]).await.unwrap();
+            assert!(matches!(conn.read_line(&mut Vec::new(), 100).await, Err(Error::Timeout)));
+            assert_eq!(start.elapsed().as_secs(), seconds, "{bytes}");
+        }
     }
 }

@@ -98,7 +98,7 @@ impl Session {
 /// What the balancer says before anything else.
 async fn read_preamble(server: &Smtpd, conn: &mut Conn<Stream>) -> Result<Origin, String> {
     let timeout = server.params.smtpd.smtpd_upstream_proxy_timeout;
-    conn.set_pace(Pace::Until(tokio::time::Instant::now() + timeout, 0));
+    conn.set_pace(Pace::Until(tokio::time::Instant::now() + timeout, 0, timeout));
     loop {
         match proxy_header::parse(conn.buffered()) {
             Ok(Parsed::Complete(origin, length)) => {

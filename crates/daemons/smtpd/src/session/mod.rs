@@ -259,7 +259,7 @@ impl Session {
     pub(crate) fn new_request(&mut self) {
         let time = self.limits.smtpd_timeout;
         self.conn.set_pace(if self.limits.smtpd_per_request_deadline {
-            Pace::Until(Instant::now() + time, self.server.params.smtpd.smtpd_min_data_rate)
+            Pace::Until(Instant::now() + time, self.server.params.smtpd.smtpd_min_data_rate, time)
         } else {
             Pace::Each(time)
         });
