@@ -1,4 +1,4 @@
-//! What a daemon that is killed leaves unsaid is found, also while all others go on.
+//! What a daemon that is killed leaves unsaid is found, also while all others go on, and its successor is patient.
 
 use anyhow::Result;
 use nix::sys::signal::{Signal, kill};
@@ -52,6 +52,23 @@ fn a_delay_that_a_killed_agent_noted_goes_with_the_message() -> Result<()> {
     mail.wait_log(&["qmgr", "removed"], 1)?;
     assert!(fs::read_to_string(at("box"))?.contains("Subject: x"));
     assert!(files(&mail, "defer").is_empty(), "{}", mail.log());
+    mail.stop()
+}
+
+#[test]
+fn an_active_queue_that_cannot_be_read_is_tried_again_after_a_pause() -> Result<()> {
+    let mut mail = Setup::new().start()?;
+    let (active, away) = (mail.root.join("spool/active"), mail.root.join("spool/away"));
+    fs::rename(&active, &away)?;
+    fs::write(&active, "no directory")?;
+    stop(&mail, "qmgr")?;
+    send(&mail, &[&format!("{}@mail.example.test", mail.user)])?;
+    mail.wait_log(&["qmgr", "take over queue active"], 1)?;
+    let tries = mail.log().matches("take over queue active").count();
+    fs::remove_file(&active)?;
+    fs::rename(&away, &active)?;
+    mail.wait_log(&["qmgr", "removed"], 1)?;
+    assert!(tries <= 2, "{tries}");
     mail.stop()
 }
 

@@ -153,14 +153,22 @@ pub(crate) fn orphans(spool: &Spool) -> Result<(), Error> {
     for queue in QueueName::LOGS {
         for found in spool.scan(queue) {
             let found = found?;
-            let has_message = || QueueName::MAIL.into_iter().any(|queue| spool.metadata(queue, &found.id).is_ok());
-            // One that moves from queue to queue can be overlooked once.
-            if !(0..TRIES).any(|_| has_message()) {
+            if !has_message(spool, &found.id)? {
                 remove_log(&found.path())?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether a message is in any queue. One that moves from queue to queue can be overlooked once.
+fn has_message(spool: &Spool, id: &QueueId) -> Result<bool, Error> {
+    for queue in (0..TRIES).flat_map(|_| QueueName::MAIL) {
+        if spool.has(queue, id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_log(queue: QueueName) -> bool {

@@ -101,10 +101,8 @@ fn next_due(spool: &Spool, queue: QueueName, scan: &mut Scan, most: usize, rules
                     due.push(next.id);
                 }
             }
-            Some(Err(error)) => {
-                tracing::warn!("scan queue {queue}: {error}");
-                return (due, false);
-            }
+            // The rest of the queue can do nothing for it.
+            Some(Err(error)) => tracing::warn!("scan queue {queue}: {error}"),
             None => return (due, false),
         }
         if due.len() >= most {
@@ -213,15 +211,6 @@ pub(crate) fn still_to_do(spool: &Spool, id: &QueueId, offsets: &[i64]) -> Resul
         answers.push(byte == [b'R']);
     }
     Ok(answers)
-}
-
-/// Whether a message has a log of this kind. One that cannot be looked for may be there, with somebody to be told.
-pub(crate) fn has_log(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
-    match spool.metadata(queue, id) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_gone() => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// Moves a message to the deferred queue, with its next attempt at a time.

@@ -36,6 +36,8 @@ const BACKLOG: usize = 1000;
 const SWEEP: Tick = 1000;
 /// How long a file is left alone after the system refused something.
 const TROUBLE: Duration = Duration::from_secs(60);
+/// How long to wait before an active queue that cannot be read is tried again: until then no mail moves.
+const UNREADABLE: Duration = Duration::from_secs(5);
 
 /// A delivery: what an entry of the scheduler stands for.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ impl Engine {
 
     /// Works until the process is to end and nothing is in progress.
     pub(crate) async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>, life: Life) {
-        self.take_over();
+        self.take_over(Duration::ZERO);
         let draining = life.draining();
         tokio::pin!(draining);
         let mut batch = Vec::with_capacity(BATCH);
@@ -194,13 +196,17 @@ impl Engine {
         ticks(self.began.elapsed())
     }
 
-    /// Waits, beside everything else, until no other queue manager works on the active queue.
-    fn take_over(&self) {
+    /// Waits, beside everything else, until no other queue manager works on the active queue. What lies there is looked for once, so it
+    /// must be there to be read.
+    fn take_over(&self, after: Duration) {
         let events = self.events.clone();
         tokio::spawn(async move {
+            tokio::time::sleep(after).await;
             let taken = service::disk(|| {
                 let directory = File::open(QueueName::Active.as_str())?;
-                directory.lock().map(|()| directory)
+                directory.lock()?;
+                std::fs::read_dir(QueueName::Active.as_str())?.next().transpose()?;
+                Ok(directory)
             });
             let _ = events.send(Event::Ours(taken.await));
         });
@@ -254,7 +260,7 @@ impl Engine {
             }
             Event::Ours(Err(error)) => {
                 warn!("take over queue {}: {error}", QueueName::Active);
-                self.take_over();
+                self.take_over(UNREADABLE);
             }
             Event::Done => {}
         }

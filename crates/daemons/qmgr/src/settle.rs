@@ -34,10 +34,11 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
+    /// A log that cannot be looked for may be there, with somebody to be told.
     fn of(active: &Active, spool: &Spool) -> Result<Self, Error> {
         Ok(Self {
-            bounce: disk::has_log(spool, QueueName::Bounce, &active.id)?,
-            trace: active.is_traced() && disk::has_log(spool, QueueName::Trace, &active.id)?,
+            bounce: spool.has(QueueName::Bounce, &active.id)?,
+            trace: active.is_traced() && spool.has(QueueName::Trace, &active.id)?,
         })
     }
 }

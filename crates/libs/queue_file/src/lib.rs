@@ -50,8 +50,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Reading failed in the middle of a file.
-    #[error("read queue file: {0}")]
+    /// Reading or writing failed in the middle of a file.
+    #[error("queue file: {0}")]
     Read(#[from] io::Error),
     /// The bytes are not a queue file.
     #[error("malformed queue file: {problem} at offset {offset}")]

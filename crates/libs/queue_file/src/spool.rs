@@ -138,6 +138,18 @@ impl Spool {
         fs::symlink_metadata(&path).map_err(|e| Error::system("stat", &path, e))
     }
 
+    /// Whether there is a file or log.
+    ///
+    /// # Errors
+    /// What the system says: it may be there.
+    pub fn has(&self, queue: QueueName, id: &QueueId) -> Result<bool, Error> {
+        match self.metadata(queue, id) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_gone() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Moves a file from one queue to another.
     ///
     /// # Errors

@@ -110,19 +110,6 @@ fn a_large_queue_is_admitted_in_portions_each_file_once() {
 }
 
 #[test]
-fn a_log_that_cannot_be_looked_for_may_be_there() {
-    let (directory, spool) = spool();
-    let id = store(&spool, QueueName::Active, &message().0);
-    assert!(!has_log(&spool, QueueName::Bounce, &id).unwrap());
-    log::append(&spool, QueueName::Bounce, &id, &log::Entry::default()).unwrap();
-    assert!(has_log(&spool, QueueName::Bounce, &id).unwrap());
-    let bounce = directory.path().join("bounce");
-    std::fs::remove_dir_all(&bounce).unwrap();
-    std::fs::write(&bounce, "no directory").unwrap();
-    assert!(has_log(&spool, QueueName::Bounce, &id).is_err());
-}
-
-#[test]
 fn what_is_being_delivered_is_put_off() {
     let (_directory, spool) = spool();
     let id = store(&spool, QueueName::Active, &message().0);

@@ -237,3 +237,17 @@ fn what_is_missing_with_all_its_directories_there_is_missing() {
     let path = root.path().join("F1");
     assert_eq!(with_directories(&path, || fs::read(&path)).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
+
+#[test]
+fn a_file_that_cannot_be_looked_for_may_be_there() {
+    let (directory, spool) = spool();
+    let new = spool.create(QueueName::Incoming).unwrap();
+    let id = new.id().clone();
+    assert!(spool.has(QueueName::Incoming, &id).unwrap());
+    drop(new);
+    assert!(!spool.has(QueueName::Incoming, &id).unwrap());
+    let incoming = directory.path().join("incoming");
+    fs::remove_dir_all(&incoming).unwrap();
+    fs::write(&incoming, "no directory").unwrap();
+    assert!(spool.has(QueueName::Incoming, &id).is_err());
+}
