@@ -44,7 +44,7 @@ const IN_A_ROW: usize = 16;
 /// else all be its own, for as long as they stay.
 const BIRTH: Duration = Duration::from_millis(30);
 /// How long to wait when the system has no descriptors left.
-const EXHAUSTED: Duration = Duration::from_millis(100);
+pub(crate) const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often lines that the log did not take are tried again.
 const LOG_AGAIN: Duration = Duration::from_millis(20);
 /// The most that may come along with a passed connection.
@@ -482,9 +482,17 @@ async fn rest(life: Life) {
 
 /// Says what is wrong, and waits if the system is short of something.
 async fn pause_after(error: &io::Error) {
-    let harmless = [ErrorKind::WouldBlock, ErrorKind::Interrupted, ErrorKind::ConnectionAborted];
-    if !harmless.contains(&error.kind()) {
-        tracing::warn!("accept connection: {error}");
+    if is_shortage(error) {
         sleep(EXHAUSTED).await;
     }
+}
+
+/// Says what is wrong with accepting a client, if anything is, and not only the client gone: to try again at once would not help.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let harmless = [ErrorKind::WouldBlock, ErrorKind::Interrupted, ErrorKind::ConnectionAborted];
+    let found = !harmless.contains(&error.kind());
+    if found {
+        tracing::warn!("accept connection: {error}");
+    }
+    found
 }

@@ -1,6 +1,7 @@
 //! Daemons that serve one client at a time, single-threaded and blocking, so that the process has one identity at a
 //! time: `local`, `virtual`, `pipe`, `spawn`.
 
+use crate::accept::{EXHAUSTED, is_shortage};
 use crate::birth::{self, Birth};
 use crate::watchdog::Watchdog;
 use crate::{Fatal, Kind, Operands, Outside};
@@ -131,9 +132,17 @@ fn next_client(
             return Ok(None);
         }
         for listener in ready.into_iter().filter_map(|at| listeners.get(at)) {
-            // Another process may have been faster.
-            if let Ok(connection) = privsep::accept(listener) {
-                return Ok(Some(connection));
+            match privsep::accept(listener) {
+                Ok(connection) => return Ok(Some(connection)),
+                Err(error) if is_shortage(&error) => {
+                    // The client is still there, so that it must not be looked for all the time.
+                    life.watch(&[], Instant::now() + EXHAUSTED)?;
+                    if *life.ending.borrow() {
+                        return Ok(None);
+                    }
+                }
+                // Another process may have been faster.
+                Err(_) => {}
             }
         }
     }
@@ -214,5 +223,32 @@ impl Life {
         let mut channel = self.status.borrow_mut();
         // Without a master there is nobody to tell, and the next wait notices.
         let _ = channel.send(&status).and_then(|()| channel.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::io::Write;
+
+    #[test]
+    fn clients_that_cannot_be_taken_are_tried_now_and_then() {
+        let (status, _master) = UnixStream::pair().unwrap();
+        let life = Life {
+            service_name: String::new(),
+            privileged: Privileged::mint(),
+            status: RefCell::new(Channel::over(status, 4096)),
+            ending: RefCell::new(false),
+            watchdog: Watchdog::new(Duration::from_secs(100)),
+            rest: RefCell::default(),
+        };
+        // It has something to read, and takes no clients.
+        let (waiting, mut other) = UnixStream::pair().unwrap();
+        other.write_all(b"x").unwrap();
+        let (tries, began) = (Cell::new(0), Instant::now());
+        let found = next_client(&[waiting.into()], &life, began + EXHAUSTED, || tries.replace(tries.get() + 1) == 3);
+        assert!(found.unwrap().is_none());
+        assert!(began.elapsed() >= 3 * EXHAUSTED);
     }
 }
