@@ -1,20 +1,39 @@
 //! Blocking work: on the one pool of the process, or at once where waking a thread would cost more.
 
 use crate::average::Average;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Does blocking work (directories, name service, files of any size) on the one pool of the process. A panic in there goes on
-/// here.
+/// here. Where the system gives the process no thread, it is done at once: what waits for it must not wait for ever.
 pub async fn pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
+    let work = Arc::new(Mutex::new(Some(work)));
+    // The runtime panics, and keeps its task, when it has no thread and cannot start one.
+    let task = Arc::clone(&work);
+    let Ok(begun) =
+        catch_unwind(AssertUnwindSafe(|| tokio::task::spawn_blocking(move || take(&task).map(|work| work()))))
+    else {
+        return match take(&work) {
+            Some(work) => work(),
+            None => std::future::pending().await,
+        };
+    };
+    match begun.await {
+        Ok(Some(done)) => done,
+        Ok(None) => std::future::pending().await,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime ends, and this task with it.
             Err(_) => std::future::pending().await,
         },
     }
+}
+
+/// Work is done by the first who takes it.
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// How long work of one kind takes, as this process sees it; that decides where it is done.
@@ -95,6 +114,16 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_thread_work_is_done_all_the_same() {
+        // No system has room for such a stack.
+        let mut few = tokio::runtime::Builder::new_current_thread();
+        let runtime = few.thread_stack_size(1 << 46).build().unwrap();
+        assert!(std::thread::Builder::new().stack_size(1 << 46).spawn(|| ()).is_err());
+        let done = runtime.block_on(async { (pool(|| 1).await, crate::spread(vec![vec![2], vec![3]], |part| part)) });
+        assert_eq!(done, (1, vec![2, 3]));
+    }
 
     #[test]
     fn a_slow_disk_is_left_to_the_pool_until_it_is_quick_again() {

@@ -58,7 +58,8 @@ pub fn spread<T: Send + 'static, R: Send + 'static>(
     let (sender, results) = mpsc::channel();
     for _ in 1..count {
         let (todo, sender) = (Arc::clone(&todo), sender.clone());
-        drop(pool.spawn_blocking(move || todo.labour(&sender)));
+        // The runtime panics when it has no thread and cannot start one; then there is less help.
+        drop(catch_unwind(AssertUnwindSafe(|| pool.spawn_blocking(move || todo.labour(&sender)))));
     }
     todo.labour(&sender);
     // Each part that was taken ends, whether or not its thread had to be waited for.
