@@ -172,6 +172,31 @@ fn mail_that_a_command_fails_for_good_is_returned() -> Result<()> {
 }
 
 #[test]
+fn a_message_under_way_outlives_a_reload() -> Result<()> {
+    let mut mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    // The first makes connections that are kept.
+    client.deliver("a@example.net", &[&user], &message("before"))?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    client.say(&format!("RCPT TO:<{user}>"), 250)?;
+    assert!(mail.run("postfix", ["reload"], "")?.status.success());
+    mail.wait_log(&["master[", "reload"], 1)?;
+    // Mail of somebody else goes through the next cleanup.
+    send(&mail, "a@example.net", &[&user], "meanwhile")?;
+    client.say("DATA", 354)?;
+    client.say("Subject: across\r\n\r\nx\r\n.", 250)?;
+    for subject in ["meanwhile", "across"] {
+        mail.wait("the message", || mail.mailbox(&mail.user).contains(&format!("Subject: {subject}\n")))?;
+    }
+    drop(client);
+    mail.stop()?;
+    assert_eq!(std::fs::read_dir(mail.root.join("spool/incoming"))?.count(), 0);
+    Ok(())
+}
+
+#[test]
 fn a_reload_keeps_an_open_session() -> Result<()> {
     let mail = Setup::new().start()?;
     let user = format!("{}@mail.example.test", mail.user);

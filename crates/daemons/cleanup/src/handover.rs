@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipc::Channel;
 use ipc::qmgr::{Arrival, Back, Flow, Qmgr, Request, SCAN_INCOMING};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::spares::{Spare, Spares};
 
@@ -20,12 +21,21 @@ const LARGE: usize = 256 * 1024;
 /// Spare files are removed when there was neither mail nor another of them for this long.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// How long the end of the process waits for qmgr.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// Bytes of envelopes that go out in one write; the one more that exceeds this goes along.
 const TOGETHER: usize = 32 * 1024;
 
 pub(crate) struct Handover {
-    line: Mutex<Option<mpsc::Sender<Arrival>>>,
+    line: Mutex<Option<Open>>,
     shared: Arc<Shared>,
+}
+
+/// A line to qmgr, and what sends over it.
+struct Open {
+    arrivals: mpsc::Sender<Arrival>,
+    work: JoinHandle<()>,
 }
 
 /// What those who send and the line to qmgr have in common.
@@ -64,8 +74,13 @@ impl Handover {
         }
     }
 
-    /// Removes the spare files that are left.
+    /// Waits until qmgr has been told of all, and removes the spare files that are left.
     pub(crate) async fn end(&self) {
+        let open = self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Open { arrivals, work }) = open {
+            drop(arrivals);
+            let _ = tokio::time::timeout(self.shared.deadline.min(LAST_WORDS), work).await;
+        }
         self.shared.spares.clear().await;
     }
 
@@ -77,7 +92,7 @@ impl Handover {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let arrival = match line.as_ref() {
             None => arrival,
-            Some(open) => match open.try_send(arrival) {
+            Some(open) => match open.arrivals.try_send(arrival) {
                 Ok(()) => return,
                 // The line has much to send, and looks at this at the end of it.
                 Err(mpsc::error::TrySendError::Full(_)) => return self.shared.missed.store(true, Ordering::Relaxed),
@@ -87,8 +102,8 @@ impl Handover {
         let (sender, arrivals) = mpsc::channel(WAITING);
         // A new channel has room for one.
         let _ = sender.try_send(arrival);
-        tokio::spawn(tell(Arc::clone(&self.shared), arrivals));
-        *line = Some(sender);
+        let work = tokio::spawn(tell(Arc::clone(&self.shared), arrivals));
+        *line = Some(Open { arrivals: sender, work });
     }
 }
 
@@ -213,6 +228,21 @@ mod tests {
         handover.slow_down(Duration::from_millis(1)).await;
         drop(qmgr);
         handover.slow_down(long).await;
+    }
+
+    #[tokio::test]
+    async fn the_last_message_of_a_process_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qmgr");
+        let (long, spool) = (Duration::from_secs(3600), Spool::new(folder.path(), Layout::default()));
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let handover = Handover::new(&path, long, Spares::new(spool, Arc::default()));
+        handover.send(arrival("A"));
+        handover.end().await;
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut qmgr = Channel::accept::<Qmgr>(stream, long).await.unwrap();
+        assert!(matches!(qmgr.receive().await.unwrap(), Some(Request::Arrived(_))));
+        assert_eq!(qmgr.receive().await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -67,15 +67,22 @@ impl Session {
         }
         let mut draining = std::pin::pin!(life.draining());
         let deadline = self.desk.settings.deadline;
+        let mut is_told = false;
         loop {
-            let frame = if self.message.is_none() {
+            let frame = if self.message.is_none() && !is_told {
                 if !self.channel.is_ready() {
                     self.channel.shrink();
                 }
                 tokio::select! {
                     biased;
                     frame = self.channel.receive_frame() => frame?,
-                    () = &mut draining => return Ok(()),
+                    // Whoever has told a client of the id may still bring the message.
+                    () = &mut draining => {
+                        is_told = true;
+                        self.channel.send(&Reply::Leaving)?;
+                        self.channel.flush().await?;
+                        continue;
+                    }
                 }
             } else {
                 tokio::time::timeout(deadline, self.channel.receive_frame()).await.map_err(|_| Error::Timeout)??
@@ -107,7 +114,7 @@ impl Session {
                 Ok(Next::Message)
             }
             (Frame::Message(Request::End), Some(_)) => self.end(life).await,
-            (Frame::Message(Request::Abort), _) => self.abort().await,
+            (Frame::Message(Request::Abort), _) => self.abort(life).await,
             (Frame::Message(_) | Frame::Raw(_), _) => Err(Error::Malformed("request out of order")),
         }
     }
@@ -135,7 +142,7 @@ impl Session {
         Ok(Next::Message)
     }
 
-    async fn abort(&mut self) -> Result<Next, Error> {
+    async fn abort(&mut self, life: &Life) -> Result<Next, Error> {
         if let Some(mut message) = self.message.take() {
             tracing::info!("{}: removed (canceled)", message.id);
             message.drop_draft().await;
@@ -144,7 +151,7 @@ impl Session {
             tracing::info!("{}: removed (canceled)", spare.id());
             spare.discard().await;
         }
-        self.make_ready().await
+        if life.is_draining() { Ok(Next::End) } else { self.make_ready().await }
     }
 
     /// Creates a file, and tells its id.

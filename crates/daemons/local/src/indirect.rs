@@ -87,7 +87,8 @@ impl Errand<'_, '_> {
 
     fn send(&mut self, forward: &Forward) -> Result<String, String> {
         // The other end of a connection that was kept may have ended meanwhile.
-        if let Some(line) = self.office.cleanup.take()
+        if let Some(mut line) = self.office.cleanup.take()
+            && !line.channel.is_stale()
             && let Ok(sent) = self.send_over(line, forward)
         {
             return sent;
@@ -99,7 +100,9 @@ impl Errand<'_, '_> {
         match channel.expect().map_err(text)? {
             Reply::Ready(queue_id) => self.send_over(Line { channel, queue_id }, forward).map_err(text)?,
             Reply::Unavailable(reason) => Err(reason),
-            Reply::Finished { .. } | Reply::Filter { .. } => Err("answer without a message".to_owned()),
+            Reply::Finished { .. } | Reply::Filter { .. } | Reply::Leaving => {
+                Err("answer without a message".to_owned())
+            }
         }
     }
 
@@ -124,7 +127,7 @@ impl Errand<'_, '_> {
             channel.send_raw(&chunk)?;
         }
         channel.send(&Request::End)?;
-        Ok(match channel.expect()? {
+        Ok(match channel.answer()? {
             Reply::Finished { verdict, next } => {
                 self.office.cleanup = (!next.is_empty()).then_some(Line { channel, queue_id: next });
                 match verdict {
@@ -133,7 +136,7 @@ impl Errand<'_, '_> {
                 }
             }
             Reply::Unavailable(reason) => Err(reason),
-            Reply::Ready(_) | Reply::Filter { .. } => Err("no answer to a message".to_owned()),
+            Reply::Ready(_) | Reply::Filter { .. } | Reply::Leaving => Err("no answer to a message".to_owned()),
         })
     }
 

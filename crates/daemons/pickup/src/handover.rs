@@ -96,13 +96,15 @@ impl Counter {
             }
         }
         channel.send(&Request::End)?;
-        match channel.expect().await? {
+        match channel.answer().await? {
             Reply::Finished { verdict, next } => {
                 self.lines.keep(channel, next);
                 Ok(verdict)
             }
             Reply::Unavailable(reason) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
-            Reply::Ready(_) | Reply::Filter { .. } => Err(ipc::Error::Malformed("no answer to a message")),
+            Reply::Ready(_) | Reply::Filter { .. } | Reply::Leaving => {
+                Err(ipc::Error::Malformed("no answer to a message"))
+            }
         }
     }
 

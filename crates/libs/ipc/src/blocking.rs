@@ -148,6 +148,16 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         }
     }
 
+    /// Whether an idle connection is of no more use: the peer has closed it, or spoke out of turn.
+    pub fn is_stale(&mut self) -> bool {
+        if !self.incoming.is_empty() || self.stream.set_nonblocking(true).is_err() {
+            return true;
+        }
+        let read = read_now(&self.stream, &mut self.incoming);
+        let is_quiet = read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        self.stream.set_nonblocking(false).is_err() || !is_quiet
+    }
+
     /// The stream, for its descriptor and credentials.
     #[must_use]
     pub fn stream(&self) -> &UnixStream {

@@ -6,6 +6,9 @@
 //! with the content, then `End` (or `Abort` at any point). The caller may send all of it without
 //! waiting; the socket's buffers are the only flow control, so that it waits when cleanup does not read.
 //!
+//! A service that retires says [`Reply::Leaving`] where no transaction has begun: a caller that has not told anybody of the
+//! id connects anew, one that has may still bring its message.
+//!
 //! Content is the message text with lines ended by LF (CRLF and dots undone, chunks cut anywhere).
 //!
 //! A caller that has mail filters names them with `Filters` before `End`. Then cleanup, which alone knows what the content
@@ -25,7 +28,7 @@ pub struct Cleanup;
 
 impl crate::Protocol for Cleanup {
     const NAME: &'static str = "cleanup";
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
     /// A chunk of a body for a filter is the largest message.
     const LIMIT: usize = 128 * 1024;
     const REPEATABLE: bool = false;
@@ -167,6 +170,8 @@ pub enum Reply {
         /// Whole packets, each with its length.
         packets: Bytes,
     },
+    /// The service retires. What a caller has begun it takes; other connections are to be closed.
+    Leaving,
     /// No file can be created now (disk full, say): the caller answers with a temporary failure.
     Unavailable(String),
 }

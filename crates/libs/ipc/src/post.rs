@@ -64,7 +64,9 @@ impl Outbox {
         match channel.expect().await? {
             Reply::Ready(queue_id) => Ok(Letter { channel, queue_id }),
             Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
-            Reply::Finished { .. } | Reply::Filter { .. } => Err(Error::Malformed("answer without a message").into()),
+            Reply::Finished { .. } | Reply::Filter { .. } | Reply::Leaving => {
+                Err(Error::Malformed("answer without a message").into())
+            }
         }
     }
 }
@@ -81,13 +83,15 @@ impl Letter {
             self.channel.send_raw(part)?;
         }
         self.channel.send(&Request::End)?;
-        match self.channel.expect().await? {
+        match self.channel.answer().await? {
             Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(()),
             Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => {
                 Err(Unposted::Refused(format!("{cause:?} {reason}")))
             }
             Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
-            Reply::Ready(_) | Reply::Filter { .. } => Err(Error::Malformed("no answer to a message").into()),
+            Reply::Ready(_) | Reply::Filter { .. } | Reply::Leaving => {
+                Err(Error::Malformed("no answer to a message").into())
+            }
         }
     }
 
@@ -97,7 +101,7 @@ impl Letter {
     /// [`Unposted`].
     pub async fn cancel(mut self) -> Result<(), Unposted> {
         self.channel.send(&Request::Abort)?;
-        let _ = self.channel.expect().await?;
+        let _ = self.channel.answer().await?;
         Ok(())
     }
 }

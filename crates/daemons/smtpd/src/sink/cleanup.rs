@@ -180,7 +180,7 @@ impl Delivery {
                 self.pool.0.keep(self.line, next);
                 outcome(verdict)
             }
-            Ok(Answer::Ready(_) | Answer::Unavailable(_) | Answer::Filter { .. }) | Err(Broken) => {
+            Ok(Answer::Ready(_) | Answer::Unavailable(_) | Answer::Filter { .. } | Answer::Leaving) | Err(Broken) => {
                 Outcome::Refused(write_error(), Some(Fault::Resource))
             }
         }
@@ -202,20 +202,22 @@ impl Delivery {
             return Box::pin(self.pass_on(relay)).await;
         }
         self.send(&Request::End)?;
-        self.line.expect().await.map_err(broken)
+        self.line.answer().await.map_err(broken)
     }
 
     /// Passes packets to mail filters, and their answers back, until the message is done.
     async fn pass_on(&mut self, relay: Relay<'_>) -> Result<Answer, Broken> {
         let Relay { chain, macros } = relay;
         loop {
-            match self.line.expect().await.map_err(broken)? {
+            match self.line.answer().await.map_err(broken)? {
                 Answer::Filter { number, packets } => {
                     let answers = chain.pass(number, &packets, macros).await;
                     self.line.send_raw(&answers).map_err(broken)?;
                     self.send(&Request::Filtered)?;
                 }
-                answer @ (Answer::Ready(_) | Answer::Finished { .. } | Answer::Unavailable(_)) => return Ok(answer),
+                answer @ (Answer::Ready(_) | Answer::Finished { .. } | Answer::Unavailable(_) | Answer::Leaving) => {
+                    return Ok(answer);
+                }
             }
         }
     }
@@ -228,7 +230,7 @@ impl Delivery {
                     self.line.send(&Request::Begin(self.handling))?;
                 }
                 self.line.send(&Request::Abort)?;
-                self.line.expect().await
+                self.line.answer().await
             };
             if let Ok(Answer::Ready(id)) = aborted.await {
                 self.pool.0.keep(self.line, id);

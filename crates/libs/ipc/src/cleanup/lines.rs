@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Cleanup, Reply, Request};
-use crate::{Channel, Error};
+use crate::{Channel, Error, blocking};
 
 /// A connection, and the id that the next message will have.
 #[derive(Debug)]
@@ -35,7 +35,9 @@ impl Lines {
     /// One that was used before.
     pub fn kept(&self) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| idle.pop()).find(|line| !line.channel.is_stale())
+        // A service that retires waits for the last of them to be closed.
+        idle.retain(|line| !line.channel.is_stale());
+        idle.pop()
     }
 
     /// A new one, or why cleanup takes no message.
@@ -47,7 +49,9 @@ impl Lines {
         match channel.expect().await? {
             Reply::Ready(queue_id) => Ok(Ok(Line { channel, queue_id })),
             Reply::Unavailable(reason) => Ok(Err(reason)),
-            Reply::Finished { .. } | Reply::Filter { .. } => Err(Error::Malformed("answer without a message")),
+            Reply::Finished { .. } | Reply::Filter { .. } | Reply::Leaving => {
+                Err(Error::Malformed("answer without a message"))
+            }
         }
     }
 
@@ -60,6 +64,36 @@ impl Lines {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.most {
             idle.push(Line { channel, queue_id: next });
+        }
+    }
+}
+
+impl Channel<Request, Reply> {
+    /// The answer to what was sent, also of a service that retires.
+    ///
+    /// # Errors
+    /// As [`Channel::expect`].
+    pub async fn answer(&mut self) -> Result<Reply, Error> {
+        loop {
+            let reply = self.expect().await?;
+            if reply != Reply::Leaving {
+                return Ok(reply);
+            }
+        }
+    }
+}
+
+impl blocking::Channel<Request, Reply> {
+    /// The answer to what was sent, also of a service that retires.
+    ///
+    /// # Errors
+    /// As [`blocking::Channel::expect`].
+    pub fn answer(&mut self) -> Result<Reply, Error> {
+        loop {
+            let reply = self.expect()?;
+            if reply != Reply::Leaving {
+                return Ok(reply);
+            }
         }
     }
 }
