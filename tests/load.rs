@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use std::process::Command;
-use testkit::client::NextHop;
+use std::sync::atomic::{AtomicBool, Ordering};
+use testkit::client::{Client, NextHop};
 use testkit::instance::{Instance, Setup};
 
 const SOURCE: &str = "/usr/sbin/smtp-source";
@@ -60,4 +61,59 @@ fn figures(mail: &Instance) -> Figures {
         sum.kilobytes += kilobytes.unwrap_or(0);
     }
     sum
+}
+
+#[test]
+fn reloads_under_load_neither_refuse_nor_defer_nor_double_mail() -> Result<()> {
+    let mail = Setup::new().start()?;
+    let user = format!("{}@mail.example.test", mail.user);
+    let is_over = AtomicBool::new(false);
+    // Each worker sends until the reloads are over, and says how many messages those were.
+    let by_smtp = |name: &str| -> Result<usize> {
+        let mut count = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let mut client = Client::connect(mail.port)?;
+            client.say("EHLO client.example", 250)?;
+            client.deliver("a@example.net", &[&user], &format!("Subject: {name}-{count}.\n\nx\n"))?;
+            count += 1;
+        }
+        Ok(count)
+    };
+    let by_sendmail = |name: &str| -> Result<usize> {
+        let mut count = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let sent =
+                mail.run("sendmail", ["-f", "a@example.net", &user], &format!("Subject: {name}-{count}.\n\nx\n"))?;
+            assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+            count += 1;
+        }
+        Ok(count)
+    };
+    let counts = std::thread::scope(|scope| -> Result<_> {
+        let workers = [
+            ("one", scope.spawn(|| by_smtp("one"))),
+            ("two", scope.spawn(|| by_smtp("two"))),
+            ("three", scope.spawn(|| by_sendmail("three"))),
+        ];
+        let reloaded = (1..=6).try_for_each(|times| -> Result<()> {
+            assert!(mail.run("postfix", ["reload"], "")?.status.success());
+            mail.wait_log(&["master[", "reload"], times)?;
+            let before = mail.mailbox(&mail.user).len();
+            mail.wait("mail that goes on", || mail.mailbox(&mail.user).len() > before)
+        });
+        is_over.store(true, Ordering::Relaxed);
+        reloaded?;
+        workers
+            .into_iter()
+            .map(|(name, worker)| Ok((name, worker.join().expect("worker")?)))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    mail.wait("empty queue", || mail.queue_is_empty())?;
+    let mailbox = mail.mailbox(&mail.user);
+    for (name, count) in counts {
+        for number in 0..count {
+            assert_eq!(mailbox.matches(&format!("\nSubject: {name}-{number}.\n")).count(), 1, "{name}-{number}");
+        }
+    }
+    Ok(())
 }

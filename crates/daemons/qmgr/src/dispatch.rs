@@ -163,10 +163,10 @@ impl Engine {
     /// An agent went away without answering. One that has ended in good order has not seen these deliveries, so they are
     /// given to another, except for recipients that are done; a second time the transport is at fault.
     fn lost(&mut self, transport: Key<Transport<Delivery>>, entries: Vec<Key<Entry<Delivery>>>) {
-        let mut failed = false;
+        let (mut failed, is_draining) = (false, self.is_draining());
         for key in entries {
             let Some(delivery) = self.schedule.entry_mut(key) else { continue };
-            if std::mem::replace(&mut delivery.payload.lost, true) {
+            if std::mem::replace(&mut delivery.payload.lost, true) && !is_draining {
                 failed = true;
                 self.end(key, Feedback::Unknown, Remains::Some);
                 continue;
@@ -201,10 +201,19 @@ impl Engine {
         if let Some(active) = self.messages.get_mut(&number) {
             active.pending = active.pending.saturating_sub(before - left);
         }
-        if left == 0 || self.is_draining() {
-            return self.end(entry, Feedback::Unknown, if left == 0 { Remains::Nothing } else { Remains::Some });
+        match left {
+            0 => self.end(entry, Feedback::Unknown, Remains::Nothing),
+            _ if self.is_draining() => self.leave(entry),
+            _ => self.schedule.put_back(entry),
         }
-        self.schedule.put_back(entry);
+    }
+
+    /// Leaves a delivery to the next queue manager, which finds the message in the active queue: here it is not done.
+    fn leave(&mut self, entry: Key<Entry<Delivery>>) {
+        let now = self.now();
+        if let Some((delivery, _)) = self.schedule.finish(entry, Feedback::Unknown, now) {
+            self.leave_stock(delivery.transport, delivery.recipients.len());
+        }
     }
 
     fn name(&self, transport: Key<Transport<Delivery>>) -> &str {
