@@ -236,3 +236,18 @@ fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
     mail.wait("the message", || hop.messages().concat().contains("Subject: kept"))?;
     mail.wait("empty queue", || mail.queue_is_empty())
 }
+
+#[test]
+fn mail_is_filtered_wherever_it_would_go() -> Result<()> {
+    let mail = Setup::new()
+        .main("content_filter", "discard:seen")
+        .main("receive_override_options", "no_address_mappings")
+        .main("virtual_alias_domains", "alias.test")
+        .main("virtual_alias_maps", "inline:{you@alias.test=you@example.org}")
+        .start()?;
+    for recipient in ["you@alias.test", "you@example.net"] {
+        send(&mail, "me@example.com", &[recipient], "x")?;
+        mail.wait_log(&[&format!("to=<{recipient}>"), "status=sent (seen)"], 1)?;
+    }
+    Ok(())
+}

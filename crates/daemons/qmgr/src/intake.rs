@@ -168,6 +168,7 @@ impl Engine {
         // Who only asks gets an answer from the delivery agent.
         let real = self.messages.get(&number).is_some_and(|active| !matches!(active.mode, Mode::Probe | Mode::Expand));
         for (mut recipient, route) in routes {
+            let route = route.or_filter(self.filter(number, &recipient));
             let sender = &self.settings.params.identity.double_bounce_sender;
             if real && route.is_discarded(sender, &recipient.address) {
                 self.discard(number, &recipient);
@@ -176,7 +177,7 @@ impl Engine {
             if let Some(address) = &route.recipient {
                 recipient.address = address.clone();
             }
-            let Some((transport, destination, nexthop)) = self.open_route(number, &recipient, route) else {
+            let Some((transport, destination, nexthop)) = self.open_route(number, &recipient.address, route) else {
                 self.give_up(number, 1);
                 continue;
             };
@@ -213,16 +214,8 @@ impl Engine {
     }
 
     /// The transport and destination of a route, or of its replacement where these are out of order.
-    fn open_route(&mut self, number: MessageNumber, recipient: &Recipient, mut route: Route) -> Option<Opened> {
-        let active = self.messages.get(&number)?;
-        let flush = active.handling.flush;
-        if let Some((transport, nexthop)) = &active.filter
-            && active.handling.expire.is_none()
-            && !route.is_error(&self.settings.params.ipc.error_service_name)
-        {
-            let nexthop = self.filter_nexthop(nexthop, recipient);
-            route = Route::new(transport, &nexthop);
-        }
+    fn open_route(&mut self, number: MessageNumber, address: &[u8], mut route: Route) -> Option<Opened> {
+        let flush = self.messages.get(&number)?.handling.flush;
         if &*route.transport != RETRY && self.settings.is_deferred(&route.transport) && !flush {
             route = Route::defer("4.3.2", "deferred transport");
         }
@@ -230,7 +223,7 @@ impl Engine {
         for _ in 0..2 {
             let transport = self.transport(&route.transport);
             let limit = self.pools.get(&transport).map_or(0, |pool| pool.recipient_limit);
-            let destination = route::destination(&route, &recipient.address, limit);
+            let destination = route::destination(&route, address, limit);
             let dead = self.schedule.dead_transport(transport);
             match dead.or_else(|| self.schedule.dead_destination(transport, &destination)) {
                 None => return Some((transport, destination, route.nexthop)),
@@ -241,18 +234,21 @@ impl Engine {
         None
     }
 
-    fn filter_nexthop(&self, nexthop: &str, recipient: &Recipient) -> String {
+    /// The transport and next hop of the filter that a message has yet to pass.
+    fn filter(&self, number: MessageNumber, recipient: &Recipient) -> Option<(&str, String)> {
+        let (transport, nexthop) = self.messages.get(&number)?.filter.as_ref()?;
         let default = &self.settings.params.rewrite.default_filter_nexthop;
         let domain = || {
             let at = recipient.address.iter().rposition(|byte| *byte == b'@');
             let domain = at.and_then(|at| recipient.address.get(at + 1..)).unwrap_or_default();
             String::from_utf8_lossy(domain).into_owned()
         };
-        match nexthop {
+        let nexthop = match nexthop.as_str() {
             "" if default.is_empty() => domain(),
             "" => default.clone(),
             nexthop => nexthop.to_owned(),
-        }
+        };
+        Some((transport, nexthop))
     }
 
     /// A transport, which gets its limits when it is first used.

@@ -98,6 +98,9 @@ impl Active {
             ret: ret.to_owned(),
             rewrite_context: context.to_owned(),
         };
+        let mode = mode(flags);
+        // Who only asks where mail would go asks no filter.
+        let filter = message.filter.filter(|_| !matches!(mode, Mode::Probe | Mode::Expand));
         let created = known.create_time.parse().unwrap_or(message.arrived.seconds);
         let client = known.client();
         let active = Self {
@@ -105,11 +108,11 @@ impl Active {
             envelope,
             client,
             times: Times { arrived: message.arrived.as_microseconds(), active: now, handed: 0 },
-            mode: mode(flags),
+            mode,
             created,
             warn: message.warn,
             trace: message.trace,
-            filter: message.filter.map(|filter| split(&filter)),
+            filter: filter.map(|filter| split(&filter)),
             redirect: message.redirect.map(Bytes::from),
             verp: message.verp.map(|verp| String::from_utf8_lossy(&verp).into_owned()),
             more: message.more.map(|(position, _)| position),
@@ -328,6 +331,17 @@ mod tests {
         active.redirect(&mut recipients);
         assert_eq!(recipients.iter().map(|one| &*one.address).collect::<Vec<_>>(), [b"new@z.test"]);
         assert_eq!((active.filter, active.unread), (None, 0));
+    }
+
+    #[test]
+    fn who_only_asks_asks_no_filter() {
+        for (flags, filtered) in [("0", true), ("256", false), ("512", false), ("1024", true)] {
+            let mut message = Message { filter: Some(b"scan:".to_vec()), ..Message::default() };
+            message.attributes.push(b"trace_flags", flags.as_bytes());
+            let id = QueueId::parse("3CCE398E1B0").unwrap();
+            let (active, _) = Active::new(id, message, 0, Handling::default());
+            assert_eq!(active.filter.is_some(), filtered, "{flags}");
+        }
     }
 
     #[test]

@@ -19,16 +19,19 @@ pub(crate) struct Route {
     pub(crate) recipient: Option<Bytes>,
     /// Whether the domain is one of ours.
     pub(crate) is_local: bool,
+    /// Whether it is a word of our own about the recipient, and no answer of trivial-rewrite's.
+    is_verdict: bool,
 }
 
 impl Route {
     pub(crate) fn new(transport: &str, nexthop: &str) -> Self {
-        Self { transport: transport.into(), nexthop: nexthop.into(), recipient: None, is_local: false }
+        let (transport, nexthop) = (transport.into(), nexthop.into());
+        Self { transport, nexthop, recipient: None, is_local: false, is_verdict: false }
     }
 
     /// A recipient that the error transport returns.
     pub(crate) fn bounce(error_service: &str, status: &str, text: &str) -> Self {
-        Self::new(error_service, &format!("{status} {text}"))
+        Self { is_verdict: true, ..Self::new(error_service, &format!("{status} {text}")) }
     }
 
     /// Whether this is the end of a notice about a notice.
@@ -37,14 +40,17 @@ impl Route {
         self.is_local && local.is_some_and(|local| local.eq_ignore_ascii_case(double_bounce_sender.as_bytes()))
     }
 
-    /// Whether the recipient is returned or deferred rather than delivered.
-    pub(crate) fn is_error(&self, error_service: &str) -> bool {
-        &*self.transport == RETRY || &*self.transport == error_service
+    /// The route of a message that is to be filtered first: wherever it would go, be it to an error, is for the time after.
+    pub(crate) fn or_filter(self, filter: Option<(&str, String)>) -> Self {
+        match filter {
+            Some((transport, nexthop)) if !self.is_verdict => Self::new(transport, &nexthop),
+            _ => self,
+        }
     }
 
     /// A recipient that the retry transport defers.
     pub(crate) fn defer(status: &str, text: &str) -> Self {
-        Self::new(RETRY, &format!("{status} {text}"))
+        Self { is_verdict: true, ..Self::new(RETRY, &format!("{status} {text}")) }
     }
 }
 
