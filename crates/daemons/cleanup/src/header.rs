@@ -230,12 +230,12 @@ impl Message {
         format!("<{}.{}@{myhostname}>", date::message_id_date(self.began), self.id)
     }
 
-    /// The sender as a `From:` header shows it.
+    /// The sender as a `From:` header shows it; a user's name does not go with the null sender.
     fn sender_value(&self) -> Vec<u8> {
-        let sender = match self.sender().external() {
-            empty if empty.is_empty() => b"MAILER-DAEMON".to_vec(),
-            external => external,
-        };
+        let sender = self.sender().external();
+        if sender.is_empty() {
+            return b"MAILER-DAEMON".to_vec();
+        }
         let name = self.envelope.full_name.trim_ascii();
         if name.is_empty() {
             return sender;

@@ -83,3 +83,14 @@ async fn a_header_that_is_too_long_stays_a_header() {
     let queued = lab.bytes(b"X: 1\n 34567890123456\n 2\nY: z\n\nbody\n").await;
     assert!(queued.text.starts_with("X: 1\n 34567890123456\nY: z\n"), "{}", queued.text);
 }
+
+#[tokio::test]
+async fn the_null_sender_has_no_name() {
+    for (sender, from) in [("me", "From: Me Too <me@host.test>"), ("", "From: MAILER-DAEMON")] {
+        let mut records = Vec::new();
+        record::put(&mut records, Type::FullName, b"Me Too");
+        records.extend(envelope(sender, &["you@host.test"]));
+        let queued = Lab::new("").send(LOCAL, &records, &[b"To: you\n\nbody\n"]).await;
+        assert!(queued.text.lines().any(|line| line == from), "{}", queued.text);
+    }
+}
