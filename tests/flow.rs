@@ -251,3 +251,19 @@ fn mail_is_filtered_wherever_it_would_go() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_second_queue_manager_works_beside_the_usual_one() -> Result<()> {
+    let mail = Setup::new()
+        .main("default_transport", "discard:usual")
+        .main("queue_run_delay", "1s")
+        .master("watch_qmgr unix n - n 1 1 qmgr -o rewrite_service_name=watch_rewrite")
+        .master("watch_rewrite unix - - n - - trivial-rewrite -o default_transport=discard:second")
+        .start()?;
+    for round in 1..=3 {
+        send(&mail, "me@example.com", &["you@example.org"], "x")?;
+        mail.wait_log(&["to=<you@example.org>", "status=sent (usual)"], round)?;
+    }
+    assert!(!mail.log().contains("(second)"), "{}", mail.log());
+    Ok(())
+}

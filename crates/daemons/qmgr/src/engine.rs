@@ -131,7 +131,7 @@ impl Engine {
             cache: Cache::default(),
             rewrite,
             office: Arc::new(Office::new(&settings, Arc::clone(&spool))),
-            scans: Scans::default(),
+            scans: if settings.is_second() { Scans::by_another() } else { Scans::default() },
             spool: Arc::clone(&spool),
             intake: Lane::start(Arc::clone(&spool), events.clone(), 1),
             outlet: Lane::start(spool, events.clone(), THREADS),
@@ -197,14 +197,17 @@ impl Engine {
     }
 
     /// Waits, beside everything else, until no other queue manager works on the active queue. What lies there is looked for once, so it
-    /// must be there to be read.
+    /// must be there to be read. One that has a name of its own works beside the usual one, on nothing but what it is handed.
     fn take_over(&self, after: Duration) {
         let events = self.events.clone();
+        let is_second = self.settings.is_second();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let taken = service::disk(|| {
+            let taken = service::disk(move || {
                 let directory = File::open(QueueName::Active.as_str())?;
-                directory.lock()?;
+                if !is_second {
+                    directory.lock()?;
+                }
                 std::fs::read_dir(QueueName::Active.as_str())?.next().transpose()?;
                 Ok(directory)
             });

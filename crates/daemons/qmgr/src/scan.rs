@@ -21,18 +21,29 @@ struct Progress {
 #[derive(Debug)]
 pub(crate) struct Scans {
     progress: [Progress; 3],
+    /// Whether another queue manager looks through the queues.
+    by_another: bool,
 }
 
 impl Default for Scans {
     fn default() -> Self {
         let progress = |queue| Progress { queue, wanted: None, current: None };
-        Self { progress: [QueueName::Active, QueueName::Incoming, QueueName::Deferred].map(progress) }
+        let queues = [QueueName::Active, QueueName::Incoming, QueueName::Deferred];
+        Self { progress: queues.map(progress), by_another: false }
     }
 }
 
 impl Scans {
+    /// Those of a queue manager beside the usual one: it has only what it is handed.
+    pub(crate) fn by_another() -> Self {
+        Self { by_another: true, ..Self::default() }
+    }
+
     /// Everything is looked at once.
     pub(crate) fn at_start(&mut self) {
+        if self.by_another {
+            return;
+        }
         for progress in &mut self.progress {
             progress.wanted.get_or_insert_default();
         }
@@ -40,7 +51,8 @@ impl Scans {
 
     /// Asks for a scan. One that goes on is not the one that was asked for: files may be behind it.
     pub(crate) fn ask(&mut self, queue: QueueName, rules: Rules) {
-        if let Some(progress) = self.progress.iter_mut().find(|progress| progress.queue == queue) {
+        let known = self.progress.iter_mut().find(|progress| progress.queue == queue);
+        if let Some(progress) = known.filter(|_| !self.by_another) {
             let wanted = progress.wanted.get_or_insert_default();
             wanted.ignore_times |= rules.ignore_times;
             wanted.flush |= rules.flush;

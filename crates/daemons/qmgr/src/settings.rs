@@ -46,6 +46,13 @@ impl Settings {
         Self { params, source }
     }
 
+    /// Whether this is a queue manager beside the usual one: a service of another name, which a cleanup with
+    /// `-o queue_service_name` hands its mail.
+    pub(crate) fn is_second(&self) -> bool {
+        let own = self.source.raw("service_name").unwrap_or_default();
+        !own.is_empty() && own != self.params.ipc.queue_service_name
+    }
+
     /// The spool, seen from inside of it.
     pub(crate) fn spool(&self) -> Spool {
         let queue = &self.params.queue;
@@ -136,6 +143,17 @@ pub(crate) fn ticks(duration: Duration) -> Tick {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_of_another_name_works_beside_the_usual_one() {
+        for (text, name, is_second) in
+            [("", "qmgr", false), ("", "watchdog_qmgr", true), ("queue_service_name = own\n", "own", false)]
+        {
+            let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap().for_service(name);
+            let settings = Settings::new(source.get().unwrap(), source);
+            assert_eq!(settings.is_second(), is_second, "{name}");
+        }
+    }
 
     #[test]
     fn notices_stay_no_longer_than_other_mail() {
