@@ -225,3 +225,25 @@ fn a_table_of_recipients_that_fails_is_trouble_with_data() -> Result<()> {
     mail.wait_log(&["from=<double-bounce@"], 1)?;
     Ok(())
 }
+
+#[test]
+fn each_recipient_may_have_its_own_copies() -> Result<()> {
+    let mail = Setup::new()
+        .main("local_recipient_maps", "")
+        .main(
+            "smtpd_recipient_restrictions",
+            "check_recipient_access inline:{{a@mail.example.test=BCC c@mail.example.test}, \
+             {b@mail.example.test=BCC d@mail.example.test}, {e@mail.example.test=BCC c@mail.example.test}}",
+        )
+        .main("smtpd_end_of_data_restrictions", "check_client_access static:{BCC f@mail.example.test}")
+        .main("local_transport", "discard:")
+        .start()?;
+    let recipients = ["a", "b", "e"].map(|name| format!("{name}@mail.example.test"));
+    let recipients = recipients.each_ref().map(String::as_str);
+    Client::connect(mail.port)?.deliver("s@a.test", &recipients, "Subject: x\r\n\r\nx\r\n")?;
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let address = format!("to=<{name}@mail.example.test>");
+        assert_eq!(mail.wait_log(&[&address, "status=sent"], 1)?.len(), 1, "{name}");
+    }
+    Ok(())
+}

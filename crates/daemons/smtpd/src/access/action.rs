@@ -262,7 +262,9 @@ impl Check<'_> {
             }
             "BCC" => {
                 self.facts.log("bcc", &triggers());
-                self.actions.bcc = vec![text.to_owned()];
+                if !self.actions.bcc.iter().any(|known| known == text) {
+                    self.actions.bcc.push(text.to_owned());
+                }
             }
             "PREPEND" if self.facts.stage == "END-OF-MESSAGE" => {
                 warn!(

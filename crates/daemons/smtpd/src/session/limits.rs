@@ -113,21 +113,24 @@ impl Session {
 
     /// A client that has begun too many TLS sessions begins no more; it may go on in clear.
     pub(crate) async fn refuse_tls_session(&self) -> Option<Reply> {
-        self.limit_tls_sessions(Event::Report, 454, "").await
+        let limit = self.server.params.smtpd.smtpd_client_new_tls_session_rate_limit;
+        let figures = self.count_if(limit, Event::Report).await?;
+        if i64::from(figures.tls) <= limit {
+            return None;
+        }
+        let (client, name) = (&self.peer.namaddr, &self.server.settings.service_name);
+        warn!("Refusing STARTTLS request from {client} for service {name}");
+        let text = format!("Error: too many new TLS sessions from {client}");
+        Some(Reply::new(454, Some(Enhanced(4, 7, 0)), text))
     }
 
     /// A TLS session that is no earlier one resumed has begun, and may have been one too many.
     pub(crate) async fn count_tls_session(&self) -> Option<Reply> {
-        let host = format!("{} ", self.server.params.identity.myhostname);
-        self.limit_tls_sessions(Event::NewTls, 421, &host).await
-    }
-
-    async fn limit_tls_sessions(&self, event: Event, code: u16, host: &str) -> Option<Reply> {
         let limit = self.server.params.smtpd.smtpd_client_new_tls_session_rate_limit;
-        let figures = self.count_if(limit, event).await?;
-        let text = format!("{host}Error: too many new TLS sessions from {}", self.peer.namaddr);
-        self.is_over("New TLS session rate", figures.tls, limit)
-            .then(|| Reply::new(code, Some(Enhanced(4, 7, 0)), text))
+        let figures = self.count_if(limit, Event::NewTls).await?;
+        let host = &self.server.params.identity.myhostname;
+        let text = format!("{host} Error: too many new TLS sessions from {}", self.peer.namaddr);
+        self.is_over("New TLS session rate", figures.tls, limit).then(|| Reply::new(421, Some(Enhanced(4, 7, 0)), text))
     }
 
     async fn count_if(&self, limit: i64, event: Event) -> Option<Figures> {

@@ -134,8 +134,8 @@ impl Delivery {
         if let Some(time) = actions.delay {
             record::put(&mut self.records, Type::Delay, time.as_secs().to_string().as_bytes());
         }
-        self.late = Late::of(actions);
         self.add_actions(actions);
+        self.late = Late::of(actions);
         self.state = State::Content;
         let handling = self.handling;
         self.send(&Request::Begin(handling))?;
@@ -149,7 +149,7 @@ impl Delivery {
         if let Some(redirect) = &actions.redirect {
             record::put(&mut self.records, Type::Redirect, redirect.as_bytes());
         }
-        for bcc in &actions.bcc {
+        for bcc in actions.bcc.iter().skip(self.late.bcc.len()) {
             self.add_recipient(bcc.as_bytes(), b"", dsn::Notify::NEVER);
         }
     }
