@@ -49,7 +49,7 @@ pub fn parse(input: &[u8]) -> Result<Parsed, Malformed> {
     }
     let shared = input.len().min(6);
     if input.get(..shared) != b"PROXY ".get(..shared) {
-        return Err(Malformed("missing protocol header"));
+        return Err(Malformed("unrecognized protocol header"));
     }
     version_1(input)
 }
@@ -57,30 +57,36 @@ pub fn parse(input: &[u8]) -> Result<Parsed, Malformed> {
 fn version_1(input: &[u8]) -> Result<Parsed, Malformed> {
     let Some(end) = memchr::memchr(b'\n', input.get(..V1_LIMIT).unwrap_or(input)) else {
         return if input.len() >= V1_LIMIT {
-            Err(Malformed("missing or overlong header line"))
+            Err(Malformed("missing protocol header terminator"))
         } else {
             Ok(Parsed::Incomplete)
         };
     };
     let line = input.get(..end).unwrap_or_default();
     let line = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line))
-        .map_err(|_| Malformed("unprintable header line"))?;
+        .map_err(|_| Malformed("unrecognized protocol header"))?;
     let mut words = line.split_ascii_whitespace().skip(1);
     let four = match words.next() {
         Some("TCP4") => true,
         Some("TCP6") => false,
-        _ => return Err(Malformed("unsupported protocol type")),
+        _ => return Err(Malformed("bad or missing protocol type")),
     };
     let mut address = |what| match words.next().and_then(|word| word.parse::<IpAddr>().ok()) {
         Some(address) if address.is_ipv4() == four => Ok(address),
         _ => Err(Malformed(what)),
     };
-    let (source, destination) = (address("unusable source address")?, address("unusable destination address")?);
-    let mut port = |what| words.next().and_then(|word| word.parse::<u16>().ok()).ok_or(Malformed(what));
-    let (from, to) = (port("unusable source port")?, port("unusable destination port")?);
+    let (source, destination) = (address("bad or missing client address")?, address("bad or missing server address")?);
+    let mut port = |what| words.next().and_then(port_number).ok_or(Malformed(what));
+    let (from, to) = (port("bad or missing client port")?, port("bad or missing server port")?);
     let origin =
         Origin::Client { source: SocketAddr::new(source, from), destination: SocketAddr::new(destination, to) };
     Ok(Parsed::Complete(origin, end + 1))
+}
+
+/// A port is a number as it is usually written.
+fn port_number(word: &str) -> Option<u16> {
+    let plain = word.bytes().all(|byte| byte.is_ascii_digit()) && !(word.len() > 1 && word.starts_with('0'));
+    plain.then(|| word.parse().ok()).flatten()
 }
 
 fn version_2(input: &[u8]) -> Result<Parsed, Malformed> {
@@ -89,10 +95,10 @@ fn version_2(input: &[u8]) -> Result<Parsed, Malformed> {
     };
     let total = 16 + usize::from(u16::from_be_bytes([high, low]));
     if kind >> 4 != 2 {
-        return Err(Malformed("unsupported version"));
+        return Err(Malformed("unrecognized protocol version"));
     }
     if total > LIMIT {
-        return Err(Malformed("overlong header"));
+        return Err(Malformed("short version 2 protocol header"));
     }
     let Some(body) = input.get(16..total) else {
         return Ok(Parsed::Incomplete);
@@ -102,7 +108,7 @@ fn version_2(input: &[u8]) -> Result<Parsed, Malformed> {
         (1, 0x11) => Ok(Parsed::Complete(addresses::<4>(body)?, total)),
         (1, 0x21) => Ok(Parsed::Complete(addresses::<16>(body)?, total)),
         (1, _) => Err(Malformed("unsupported network protocol")),
-        _ => Err(Malformed("bad command")),
+        _ => Err(Malformed("bad command in proxy header")),
     }
 }
 
@@ -152,15 +158,18 @@ mod tests {
         assert_eq!(parse(b"PROXY TCP6 ::1 ::2 1 2\r\n"), Ok(Parsed::Complete(client("[::1]:1", "[::2]:2"), 24)));
         assert_eq!(parse(b"PRO"), Ok(Parsed::Incomplete));
         assert_eq!(parse(b""), Ok(Parsed::Incomplete));
-        for bad in [
-            "EHLO x\r\n",
-            "PROXY TCP4 ::1 ::2 1 2\r\n",
-            "PROXY TCP4 1.2.3.4 1.2.3.5 1 70000\r\n",
-            "PROXY X\r\n",
-            "PROXY UNKNOWN\r\n",
-            "PROXY UNKNOWN 1.2.3.4 1.2.3.5 1 2\r\n",
+        for (bad, why) in [
+            ("EHLO x\r\n", "unrecognized protocol header"),
+            ("PROXY TCP4 ::1 ::2 1 2\r\n", "bad or missing client address"),
+            ("PROXY TCP4 1.2.3.4\r\n", "bad or missing server address"),
+            ("PROXY TCP4 1.2.3.4 1.2.3.5 01 2\r\n", "bad or missing client port"),
+            ("PROXY TCP4 1.2.3.4 1.2.3.5 +1 2\r\n", "bad or missing client port"),
+            ("PROXY TCP4 1.2.3.4 1.2.3.5 1 70000\r\n", "bad or missing server port"),
+            ("PROXY X\r\n", "bad or missing protocol type"),
+            ("PROXY UNKNOWN\r\n", "bad or missing protocol type"),
+            ("PROXY UNKNOWN 1.2.3.4 1.2.3.5 1 2\r\n", "bad or missing protocol type"),
         ] {
-            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+            assert_eq!(parse(bad.as_bytes()), Err(Malformed(why)), "{bad}");
         }
         assert!(parse(&[b"PROXY ", &[b'x'; 200][..]].concat()).is_err());
     }
