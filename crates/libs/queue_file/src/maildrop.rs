@@ -45,6 +45,9 @@ pub enum Refusal {
     /// The input ended before the message did.
     #[error("malformed input: no end record")]
     Incomplete,
+    /// It is from nobody, or for nobody.
+    #[error("malformed input: no {0} record")]
+    Lacks(&'static str),
     /// It is too large.
     #[error("message file too big")]
     TooLarge,
@@ -62,6 +65,31 @@ enum Segment {
     Done,
 }
 
+/// How far a message has been read.
+#[derive(Debug)]
+struct Progress {
+    segment: Segment,
+    has_sender: bool,
+    has_recipient: bool,
+}
+
+impl Progress {
+    const fn new() -> Self {
+        Self { segment: Segment::Envelope, has_sender: false, has_recipient: false }
+    }
+
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
+        self.segment = step(self.segment, record)?;
+        self.has_sender |= record.kind == Type::Sender;
+        self.has_recipient |= record.kind == Type::Recipient;
+        match (self.segment, self.has_sender, self.has_recipient) {
+            (Segment::Done, false, _) => Err(Refusal::Lacks("sender")),
+            (Segment::Done, true, false) => Err(Refusal::Lacks("recipient")),
+            (Segment::Envelope | Segment::Content | Segment::Extracted | Segment::Done, ..) => Ok(()),
+        }
+    }
+}
+
 /// Copies a message from `input` to `out`, behind its origin; `limit` is the largest content (0 for none).
 ///
 /// # Errors
@@ -69,20 +97,20 @@ enum Segment {
 pub fn receive(input: impl Read, out: &mut impl Write, origin: Vec<u8>, limit: u64) -> Result<(), Refusal> {
     let mut records = Records::new(Stream::new(input), 0, Pointers::Show);
     let mut buffer = origin;
-    let mut segment = Segment::Envelope;
+    let mut progress = Progress::new();
     let mut size = 0_u64;
     let limit = if limit == 0 { u64::MAX } else { limit.saturating_add(ENVELOPE_ALLOWANCE) };
-    while segment != Segment::Done {
+    while progress.segment != Segment::Done {
         let record = records.next().map_err(Refusal::Malformed)?.ok_or(Refusal::Incomplete)?;
         size = size.saturating_add(record.data.len() as u64 + 2);
         if size > limit {
             return Err(Refusal::TooLarge);
         }
-        segment = step(segment, &record)?;
+        progress.take(&record)?;
         if passes(&record) {
             record::put(&mut buffer, record.kind, record.data);
         }
-        if buffer.len() >= 64 * 1024 || segment == Segment::Done {
+        if buffer.len() >= 64 * 1024 || progress.segment == Segment::Done {
             out.write_all(&buffer).map_err(Refusal::Write)?;
             buffer.clear();
         }
@@ -97,10 +125,10 @@ pub fn receive(input: impl Read, out: &mut impl Write, origin: Vec<u8>, limit: u
 /// [`Refusal`].
 pub fn inspect(source: impl Source, offset: u64) -> Result<(), Refusal> {
     let mut records = Records::new(source, offset, Pointers::Show);
-    let mut segment = Segment::Envelope;
-    while segment != Segment::Done {
+    let mut progress = Progress::new();
+    while progress.segment != Segment::Done {
         let record = records.next().map_err(Refusal::Malformed)?.ok_or(Refusal::Incomplete)?;
-        segment = step(segment, &record)?;
+        progress.take(&record)?;
         if !passes(&record) {
             return Err(Refusal::Unexpected(record.kind));
         }
@@ -214,6 +242,29 @@ mod tests {
         let large = message(|bytes| put(bytes, Type::Line, &vec![b'x'; 2_000_000]));
         assert_eq!(taken(&large, 1000).unwrap_err(), "message file too big");
         assert!(taken(&large, 0).is_ok());
+    }
+
+    #[test]
+    fn a_message_is_from_somebody_for_somebody() {
+        let end = |bytes: &mut Vec<u8>, recipient: bool| {
+            put(bytes, Type::Message, b"");
+            put(bytes, Type::Extracted, b"");
+            if recipient {
+                put(bytes, Type::Recipient, b"you");
+            }
+            put(bytes, Type::End, b"");
+        };
+        let mut nobody = Vec::new();
+        put(&mut nobody, Type::Sender, b"");
+        let (mut for_nobody, mut from_header) = (nobody.clone(), nobody);
+        end(&mut for_nobody, false);
+        end(&mut from_header, true);
+        assert_eq!(taken(&for_nobody, 0).unwrap_err(), "malformed input: no recipient record");
+        assert!(inspect(&for_nobody[..], 0).is_err());
+        assert!(taken(&from_header, 0).is_ok());
+        let mut from_nobody = Vec::new();
+        end(&mut from_nobody, true);
+        assert_eq!(taken(&from_nobody, 0).unwrap_err(), "malformed input: no sender record");
     }
 
     #[test]
