@@ -103,10 +103,11 @@ impl Errand<'_, '_> {
         }
     }
 
-    /// The address of `owner-name`, if there is such an alias.
+    /// The address of `owner-name`, if there is such an alias and `owner_request_special` lets it mean something.
     fn owner(&mut self, name: &[u8]) -> Result<Option<Bytes>, ()> {
         const OWNER: &[u8] = b"owner-";
-        if name.get(..OWNER.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWNER)) {
+        let is_owner = name.get(..OWNER.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWNER));
+        if is_owner || !self.office.params.local.owner_request_special {
             return Ok(None);
         }
         let owner = [OWNER, name].concat();
