@@ -4,8 +4,8 @@
 //! not have it), or one recipient. The class of its status decides between later and never.
 
 use dsn::{Class, Detail, Diagnostic, Status};
-use smtp_proto::conn;
 use smtp_proto::reply::{Answer, Enhanced};
+use smtp_proto::{conn, printable};
 
 use crate::peer::Peer;
 use crate::stage::Stage;
@@ -101,8 +101,7 @@ pub fn logged(answer: &Answer) -> String {
     if answer.text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return String::from_utf8_lossy(&answer.text).into_owned();
     }
-    let unfit = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
-    answer.logged().chars().map(|c| if unfit(c) { '?' } else { c }).collect()
+    printable(answer.logged().as_bytes()).into_owned()
 }
 
 /// The enhanced status of a reply; by its three digits where it has none. What is neither success nor a refusal is
