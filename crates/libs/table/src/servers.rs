@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use crate::Error;
 use crate::blocking::Inside;
-use crate::client::Parameters;
+use crate::client::{Origin, Parameters};
 use crate::error::system_text;
 use crate::link::Endpoint;
+use crate::{Answer, Error, Lookup, Owner, Table};
 
 /// Why a server gave no answer.
 #[derive(Debug)]
@@ -72,6 +72,29 @@ pub(crate) trait Protocol: Send + Sync + 'static {
         session: &mut Self::Session,
         question: &Self::Question,
     ) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
+}
+
+/// A table whose answers come from servers.
+pub(crate) trait Remote: Send + Sync {
+    /// Where its parameters come from.
+    fn origin(&self) -> &Origin;
+
+    /// The value of a key.
+    fn ask(&self, key: Vec<u8>) -> impl Future<Output = Answer> + Send;
+}
+
+impl<T: Remote> Table for T {
+    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
+        Lookup::Later(Box::pin(self.ask(key.to_vec())))
+    }
+
+    fn changed(&self) -> bool {
+        self.origin().changed()
+    }
+
+    fn owner(&self) -> Owner {
+        self.origin().owner()
+    }
 }
 
 /// In which order servers are asked.

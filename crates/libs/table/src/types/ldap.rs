@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::Endpoint;
-use crate::servers::{Failure, Limits, Order, Protocol, Servers};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::servers::{Failure, Limits, Order, Protocol, Remote, Servers};
+use crate::{Answer, Environment, Error, Table};
 
 use expand::{Origin as Base, Reach, Wanted};
 use message::{Scope, Search};
@@ -98,7 +98,11 @@ impl Protocol for Wire {
     }
 }
 
-impl Ldap {
+impl Remote for Ldap {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     async fn ask(&self, key: Vec<u8>) -> Answer {
         let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
@@ -115,19 +119,5 @@ impl Ldap {
         let origin = if self.search_base.is_fixed() { Base::Fixed } else { Base::Derived };
         let results = self.servers.ask(&self.spec, &(search, origin)).await?;
         self.shape.value(&key, &results, &self.spec)
-    }
-}
-
-impl Table for Ldap {
-    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.ask(key.to_vec())))
-    }
-
-    fn changed(&self) -> bool {
-        self.origin.changed()
-    }
-
-    fn owner(&self) -> Owner {
-        self.origin.owner()
     }
 }

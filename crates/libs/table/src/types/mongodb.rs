@@ -15,9 +15,9 @@ mod uri;
 
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::Endpoint;
-use crate::servers::{Failure, Limits, Protocol, Servers};
+use crate::servers::{Failure, Limits, Protocol, Remote, Servers};
 use crate::split::{SEPARATORS, items};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::{Answer, Environment, Error, Table};
 
 use bson::Document;
 use session::Session;
@@ -131,7 +131,11 @@ impl Protocol for Wire {
     }
 }
 
-impl Mongodb {
+impl Remote for Mongodb {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     async fn ask(&self, key: Vec<u8>) -> Answer {
         let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
@@ -145,20 +149,6 @@ impl Mongodb {
         })?;
         let results = self.servers.ask(&self.spec, &filter).await?;
         self.shape.value(&key, &results, &self.spec)
-    }
-}
-
-impl Table for Mongodb {
-    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.ask(key.to_vec())))
-    }
-
-    fn changed(&self) -> bool {
-        self.origin.changed()
-    }
-
-    fn owner(&self) -> Owner {
-        self.origin.owner()
     }
 }
 

@@ -7,8 +7,8 @@ mod settings;
 
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::Endpoint;
-use crate::servers::{Failure, Limits, Protocol, Servers};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::servers::{Failure, Limits, Protocol, Remote, Servers};
+use crate::{Answer, Environment, Error, Table};
 
 use session::{Results, Session};
 use settings::Settings;
@@ -100,7 +100,11 @@ fn quoted(part: &str) -> String {
     text
 }
 
-impl Mysql {
+impl Remote for Mysql {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     async fn ask(&self, key: Vec<u8>) -> Answer {
         let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
@@ -116,19 +120,5 @@ impl Mysql {
             ([], Nothing::Trouble) => Err(Error::temporary(&self.spec, "query has no result set")),
             _ => Err(Error::temporary(&self.spec, "multiple result sets returning data are not supported")),
         }
-    }
-}
-
-impl Table for Mysql {
-    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.ask(key.to_vec())))
-    }
-
-    fn changed(&self) -> bool {
-        self.origin.changed()
-    }
-
-    fn owner(&self) -> Owner {
-        self.origin.owner()
     }
 }

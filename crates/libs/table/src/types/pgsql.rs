@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::{Connection, Endpoint, malformed};
-use crate::servers::{Failure, Limits, Protocol, Servers, host_name};
+use crate::servers::{Failure, Limits, Protocol, Remote, Servers, host_name};
 use crate::split::{SEPARATORS, items};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::{Answer, Environment, Error, Table};
 
 use super::scram::Exchange;
 use host::{Encryption, Host};
@@ -93,7 +93,11 @@ pub(super) fn read_answers(mut bytes: &[u8]) {
     let _ = Exchange::new("", "password", "nonce").answer(bytes);
 }
 
-impl Pgsql {
+impl Remote for Pgsql {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     async fn ask(&self, key: Vec<u8>) -> Answer {
         // No text of PostgreSQL has a NUL.
         if key.contains(&0) {
@@ -118,20 +122,6 @@ fn quoted(part: &str, backslash: Backslash) -> String {
     match backslash {
         Backslash::Plain => quotes,
         Backslash::Escape => quotes.replace('\\', "\\\\"),
-    }
-}
-
-impl Table for Pgsql {
-    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.ask(key.to_vec())))
-    }
-
-    fn changed(&self) -> bool {
-        self.origin.changed()
-    }
-
-    fn owner(&self) -> Owner {
-        self.origin.owner()
     }
 }
 

@@ -10,9 +10,9 @@ mod reply;
 use crate::client::{Origin, Parameters, Shape, Template};
 use crate::link::{Connection, Endpoint};
 use crate::secure::{Check, Files, Tls};
-use crate::servers::{Failure, Limits, Protocol, Servers, endpoint, host_name};
+use crate::servers::{Failure, Limits, Protocol, Remote, Servers, endpoint, host_name};
 use crate::split::{SEPARATORS, items};
-use crate::{Answer, Environment, Error, Lookup, Owner, Table};
+use crate::{Answer, Environment, Error, Table};
 
 use tokio::io::AsyncWriteExt;
 
@@ -109,7 +109,11 @@ impl Protocol for Resp {
     }
 }
 
-impl Redis {
+impl Remote for Redis {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     async fn ask(&self, key: Vec<u8>) -> Answer {
         let Some(key) = self.shape.admitted(key).await? else {
             return Ok(None);
@@ -120,19 +124,5 @@ impl Redis {
         };
         let results = self.servers.ask(&self.spec, &words).await?;
         self.shape.value(&key, &results, &self.spec)
-    }
-}
-
-impl Table for Redis {
-    fn lookup<'a>(&'a self, key: &[u8]) -> Lookup<'a> {
-        Lookup::Later(Box::pin(self.ask(key.to_vec())))
-    }
-
-    fn changed(&self) -> bool {
-        self.origin.changed()
-    }
-
-    fn owner(&self) -> Owner {
-        self.origin.owner()
     }
 }
