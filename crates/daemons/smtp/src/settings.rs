@@ -8,7 +8,6 @@ use std::sync::Arc;
 use config::params;
 use delivery::{Dates, Policy};
 use dns::{Families, Resolver};
-use ipc::post::{Outbox, Postmaster, double_bounce_sender};
 use mime::Limits;
 use service::{Fatal, Outside};
 use table::checks::Checks;
@@ -186,15 +185,7 @@ impl Opening<'_> {
         let Params { agent, cleanup, bounce, .. } = self.params;
         let wanted = bounce.notify_classes.iter().any(|class| class.eq_ignore_ascii_case("protocol"));
         wanted.then(|| Complaints {
-            postmaster: Postmaster {
-                outbox: Outbox::new(&agent.ipc.cleanup_service_name, agent.ipc.ipc_timeout),
-                host: agent.identity.myhostname.clone(),
-                mail_name: agent.identity.mail_name.clone(),
-                sender: double_bounce_sender(&agent.identity.double_bounce_sender, &agent.identity.myhostname),
-                recipient: bounce.error_notice_recipient.clone(),
-                filtered: cleanup.internal_mail_filter_classes.clone(),
-                autodetected: agent.identity.smtputf8_autodetect_classes.clone(),
-            },
+            postmaster: service::postmaster(&agent.ipc, &agent.identity, bounce, cleanup),
             dates: Dates::of_this_host(),
         })
     }

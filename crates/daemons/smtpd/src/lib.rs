@@ -17,7 +17,7 @@ mod verb;
 use std::sync::Arc;
 
 use config::params;
-use ipc::post::{Outbox, Postmaster, double_bounce_sender};
+use ipc::post::Postmaster;
 use ipc::{anvil::Anvil, flush::Flush, verify::Verify};
 use service::{Client, Fatal, Life, Outside, Service};
 
@@ -147,15 +147,7 @@ impl Smtpd {
             verify: ipc::Caller::new(private(&params.verify.address_verify_service_name), deadline),
             flush: ipc::Caller::new(format!("public/{}", params.ipc.flush_service_name), deadline),
             cleanup: sink::cleanup::Pool::new(format!("public/{}", params.ipc.cleanup_service_name), deadline),
-            postmaster: Postmaster {
-                outbox: Outbox::new(&params.ipc.cleanup_service_name, deadline),
-                host: params.identity.myhostname.clone(),
-                mail_name: params.identity.mail_name.clone(),
-                sender: double_bounce_sender(&params.identity.double_bounce_sender, &params.identity.myhostname),
-                recipient: params.bounce.error_notice_recipient.clone(),
-                filtered: params.cleanup.internal_mail_filter_classes.clone(),
-                autodetected: params.identity.smtputf8_autodetect_classes.clone(),
-            },
+            postmaster: service::postmaster(&params.ipc, &params.identity, &params.bounce, &params.cleanup),
             params,
             life,
         })

@@ -12,6 +12,7 @@ mod client;
 mod disk;
 mod life;
 mod panics;
+mod postmaster;
 mod slots;
 pub mod solo;
 mod standalone;
@@ -24,6 +25,7 @@ pub use arguments::{Kind, Operands};
 pub use client::{Client, Stream};
 pub use disk::{disk, file, sync};
 pub use life::Life;
+pub use postmaster::postmaster;
 pub use slots::{Slot, Work};
 
 use config::{Group, Source};
