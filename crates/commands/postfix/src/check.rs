@@ -111,7 +111,7 @@ fn files(instance: &Instance) -> Vec<String> {
     }
     trees.iter().for_each(|tree| look.tree(tree, Owner::Root, WRITABLE));
     look.tree(Path::new(&instance.layout.data_directory), Owner::Mail, WRITABLE);
-    for name in layout::QUEUES.iter().chain(&["public"]) {
+    for name in config::QUEUE_DIRECTORIES.iter().chain(&["public"]) {
         look.tree(&instance.queue(name), Owner::Mail, 0);
     }
     // Never below maildrop, the least trusted of all.

@@ -2,6 +2,7 @@
 
 use crate::instance::Instance;
 use command::Fatal;
+use config::QUEUE_DIRECTORIES;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
@@ -28,22 +29,6 @@ pub(crate) struct Item {
     pub(crate) mode: u32,
 }
 
-/// The directories of the queue, besides those that have rules of their own.
-pub(crate) const QUEUES: [&str; 12] = [
-    "active",
-    "bounce",
-    "corrupt",
-    "defer",
-    "deferred",
-    "flush",
-    "hold",
-    "incoming",
-    "private",
-    "saved",
-    "trace",
-    "submission",
-];
-
 /// All directories that an instance owns, parents first.
 pub(crate) fn directories(instance: &Instance) -> Vec<Item> {
     let item = |path: PathBuf, owner, mode| Item { path, owner, mode };
@@ -54,7 +39,7 @@ pub(crate) fn directories(instance: &Instance) -> Vec<Item> {
         item(instance.queue("maildrop"), Owner::MailAndDrop, 0o1730),
         item(instance.queue("public"), Owner::MailAndDrop, 0o2710),
     ];
-    for name in QUEUES {
+    for name in QUEUE_DIRECTORIES {
         let mode = if name == "submission" { 0o755 } else { 0o700 };
         items.push(item(instance.queue(name), Owner::Mail, mode));
     }

@@ -6,6 +6,7 @@ use crate::instance::{Instance, Instances};
 use crate::iterate::{finish, finish_silently, prepare};
 use crate::request::{Action, Change, Request, Selection};
 use command::{Context, Fatal};
+use config::QUEUE_DIRECTORIES;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -32,24 +33,8 @@ const SHARED: [&str; 13] = [
     "readme_directory",
     "shlib_directory",
 ];
-/// The directories of a queue.
-const QUEUES: [&str; 15] = [
-    "active",
-    "bounce",
-    "corrupt",
-    "defer",
-    "deferred",
-    "flush",
-    "hold",
-    "incoming",
-    "maildrop",
-    "pid",
-    "private",
-    "public",
-    "saved",
-    "submission",
-    "trace",
-];
+/// The other directories of a queue.
+const OTHER_QUEUES: [&str; 3] = ["maildrop", "pid", "public"];
 
 /// Changes an instance.
 pub(crate) fn edit(
@@ -269,7 +254,7 @@ impl Main<'_> {
         self.refuse_running(target)?;
         self.list(target, Fate::Gone)?;
         let queue = Path::new(&target.queue_directory);
-        for name in QUEUES {
+        for name in QUEUE_DIRECTORIES.iter().chain(&OTHER_QUEUES) {
             remove_directory(&queue.join(name));
         }
         remove_directory(Path::new(&target.data_directory));

@@ -19,6 +19,7 @@ mod overrides;
 #[doc(hidden)]
 pub mod packed;
 pub mod params;
+mod queue;
 mod row;
 mod row_index;
 pub mod services;
@@ -34,5 +35,6 @@ pub use host::name as host_name;
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
 pub use overrides::{Overrides, Unknown};
+pub use queue::QUEUE_DIRECTORIES;
 pub use row::{Kind, Row, Standing};
 pub use source::{CONFIG_DIRECTORY, Source, authorize_directory, config_directory, is_directory_listed};
