@@ -86,13 +86,19 @@ impl Error {
 fn status(errno: Errno, other: Status) -> Status {
     if matches!(errno, Errno::EAGAIN | Errno::ESTALE) {
         Status::temporary(2, 0)
-    } else if errno == Errno::ENOSPC {
+    } else if errno == Errno::ENOSPC || is_trouble(errno) {
         Status::temporary(3, 0)
     } else if matches!(errno, Errno::EDQUOT | Errno::EFBIG) {
         Status::permanent(2, 2)
     } else {
         other
     }
+}
+
+/// Whether the system or its disk is in trouble, which tells nothing about the mailbox.
+fn is_trouble(errno: Errno) -> bool {
+    let disk = matches!(errno, Errno::EIO | Errno::EROFS | Errno::ETIMEDOUT | Errno::EHOSTDOWN | Errno::ENOTCONN);
+    disk || matches!(errno, Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::ENOLCK)
 }
 
 /// The number of an error.

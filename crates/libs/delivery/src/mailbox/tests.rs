@@ -254,3 +254,23 @@ fn a_message_that_is_not_on_disk_is_taken_back_unless_another_follows() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old ");
     assert!(!directory.path().join("box.lock").exists());
 }
+
+#[test]
+fn mail_waits_for_a_disk_or_system_in_trouble_and_comes_back_where_the_mailbox_is_wrong() {
+    let other = Status::permanent(2, 0);
+    for (errno, expected) in [
+        (Errno::EIO, "4.3.0"),
+        (Errno::EROFS, "4.3.0"),
+        (Errno::ENOMEM, "4.3.0"),
+        (Errno::EMFILE, "4.3.0"),
+        (Errno::ETIMEDOUT, "4.3.0"),
+        (Errno::ENOSPC, "4.3.0"),
+        (Errno::ESTALE, "4.2.0"),
+        (Errno::EDQUOT, "5.2.2"),
+        (Errno::EACCES, "5.2.0"),
+        (Errno::EISDIR, "5.2.0"),
+        (Errno::ENXIO, "5.2.0"),
+    ] {
+        assert_eq!(status(errno, other).to_string(), expected, "{errno}");
+    }
+}
