@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-pub(crate) use smtp_proto::printable;
+pub(crate) use smtp_proto::{escaped, printable};
 
 /// An address in its external form, with quotes where they are needed.
 pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {
@@ -20,22 +20,6 @@ pub(crate) fn address_text(ip: IpAddr) -> String {
         IpAddr::V4(ip) => ip.octets().map(|octet| octet.to_string()).join("."),
         IpAddr::V6(ip) => ip.to_string(),
     }
-}
-
-/// Bytes with C escapes, as they stand in a log line on improper pipelining.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'\r' => text.push_str("\\r"),
-            b'\n' => text.push_str("\\n"),
-            b'\t' => text.push_str("\\t"),
-            b'\\' => text.push_str("\\\\"),
-            b' '..=b'~' => text.push(char::from(*byte)),
-            _ => text.push_str(&format!("\\{byte:03o}")),
-        }
-    }
-    text
 }
 
 /// `smtpd_expansion_filter`: which bytes a value may bring into a reply. It is written with C escapes.
@@ -95,7 +79,6 @@ mod tests {
         assert_eq!(printable(b"a\r\nb\xff"), "a??b?");
         assert_eq!(printable("grün".as_bytes()), "grün");
         assert_eq!(external(b"a b@c"), "\"a b\"@c");
-        assert_eq!(escaped(b"MAIL\r\n\x01\\"), "MAIL\\r\\n\\001\\\\");
     }
 
     #[test]

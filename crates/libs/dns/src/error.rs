@@ -43,13 +43,15 @@ pub struct Error {
     pub name: String,
     /// The type that was looked up.
     pub kind: Kind,
+    /// How many seconds it holds that there is no such name or record, where the server says so (RFC 2308).
+    pub negative_ttl: Option<u32>,
 }
 
 impl Error {
     /// A failure of the lookup of `name`.
     #[must_use]
     pub fn new(failure: Failure, name: &str, kind: Kind) -> Self {
-        Self { failure, name: name.to_owned(), kind }
+        Self { failure, name: name.to_owned(), kind, negative_ttl: None }
     }
 
     /// The status of a recipient whose destination failed in this way.
@@ -120,7 +122,7 @@ impl Error {
     }
 
     fn text(&self) -> String {
-        let (Self { failure, name, kind }, said) = (self, self.said());
+        let (Self { failure, name, kind, .. }, said) = (self, self.said());
         match failure {
             Failure::NullMx => return format!("Domain {name} does not accept mail (nullMX)"),
             Failure::NullSrv => return format!("Service {name} is not available (nullSRV)"),

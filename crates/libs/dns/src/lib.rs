@@ -5,6 +5,7 @@
 //! [`Resolver::system`], before the jail; afterwards nothing but sockets is needed. Errors carry the enhanced status
 //! and the words that Postfix logs for them.
 
+mod address_pattern;
 mod error;
 mod files;
 mod filter;
@@ -15,6 +16,7 @@ mod resolver;
 mod transport;
 mod wire;
 
+pub use address_pattern::AddressPattern;
 pub use error::{Error, Failure};
 pub use filter::filter;
 pub use hosts::Hosts;

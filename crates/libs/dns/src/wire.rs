@@ -80,7 +80,9 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
     let failed = |failure| Error::new(failure, name, kind);
     match reply.metadata.response_code {
         ResponseCode::NoError => {}
-        ResponseCode::NXDomain => return Err(failed(Failure::NotFound)),
+        ResponseCode::NXDomain => {
+            return Err(Error { negative_ttl: negative_ttl(reply), ..failed(Failure::NotFound) });
+        }
         ResponseCode::ServFail | ResponseCode::Refused | ResponseCode::NotImp => {
             return Err(failed(Failure::TryAgain));
         }
@@ -112,7 +114,15 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
     if question.name != owner && refused == Failure::NoData {
         return Ok(Said::Alias(text(&owner)));
     }
-    Err(failed(refused))
+    Err(Error { negative_ttl: negative_ttl(reply), ..failed(refused) })
+}
+
+/// How long a reply without records holds (RFC 2308 section 5).
+fn negative_ttl(reply: &Message) -> Option<u32> {
+    reply.authorities.iter().find_map(|record| {
+        let RData::SOA(soa) = &record.data else { return None };
+        Some(record.ttl.min(soa.minimum))
+    })
 }
 
 /// The end of the chain of aliases that starts at a name; `None` if it is too long.
@@ -212,7 +222,7 @@ fn wire_type(kind: Kind) -> RecordType {
 
 #[cfg(test)]
 mod tests {
-    use hickory_resolver::proto::rr::rdata::{A, CNAME, MX};
+    use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, SOA};
     use proptest::prelude::*;
 
     use super::*;
@@ -230,6 +240,18 @@ mod tests {
         let bytes = reply.to_vec().unwrap();
         let parsed = reply_to(&reply, &bytes).unwrap().unwrap();
         records(&parsed, "x.test", kind)
+    }
+
+    #[test]
+    fn a_missing_name_is_missing_for_as_long_as_the_zone_says() {
+        let mut reply = query("x.test", Kind::A).unwrap();
+        reply.metadata.message_type = MessageType::Response;
+        reply.metadata.response_code = ResponseCode::NXDomain;
+        let said = |reply: &Message| records(reply, "x.test", Kind::A).err().map(|error| error.negative_ttl);
+        assert_eq!(said(&reply), Some(None));
+        let soa = SOA::new(name("ns.test."), name("who.test."), 1, 2, 3, 4, 30);
+        reply.add_authority(WireRecord::from_rdata(name("test."), 60, RData::SOA(soa)));
+        assert_eq!(said(&reply), Some(Some(30)));
     }
 
     #[test]

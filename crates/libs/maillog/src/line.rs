@@ -2,4 +2,4 @@
 
 mod delivery;
 
-pub use delivery::{Delays, Delivery};
+pub use delivery::{Delays, Delivery, Seconds};

@@ -20,4 +20,4 @@ pub use command::Verb;
 pub use conn::Conn;
 pub use path::Strictness;
 pub use reply::{Enhanced, Reply};
-pub use transcript::{Transcript, printable};
+pub use transcript::{Transcript, escaped, printable};

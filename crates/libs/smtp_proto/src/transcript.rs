@@ -87,6 +87,27 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c }).collect())
 }
 
+/// Bytes of strangers with C escapes, as in log lines on what came too early.
+#[must_use]
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'\r' => text.push_str("\\r"),
+            b'\n' => text.push_str("\\n"),
+            b'\t' => text.push_str("\\t"),
+            0x07 => text.push_str("\\a"),
+            0x08 => text.push_str("\\b"),
+            0x0b => text.push_str("\\v"),
+            0x0c => text.push_str("\\f"),
+            b'\\' => text.push_str("\\\\"),
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +122,12 @@ mod tests {
         transcript.said(b"QUIT");
         let expected = "In:  NO?OP?\nOut: 250 2.0.0 Ok\nOut: 250-a\nOut: 250 b\nOut: QUIT\n";
         assert_eq!((&*transcript.text(), transcript.len()), (expected, 4));
+    }
+
+    #[test]
+    fn bytes_are_escaped_as_in_c() {
+        assert_eq!(escaped(b"MAIL\r\n\x01\\"), "MAIL\\r\\n\\001\\\\");
+        assert_eq!(escaped(b"\0\xc3%s\x7f\x08\x0c\x0b\x07\"'"), "\\000\\303%s\\177\\b\\f\\v\\a\"'");
     }
 
     #[test]

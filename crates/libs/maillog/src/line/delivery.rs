@@ -117,6 +117,21 @@ impl Delays {
     }
 }
 
+/// A span of time as it stands in log lines: two significant digits, or all those before the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds {
+    /// The span in microseconds.
+    pub micros: i64,
+    /// `delay_logging_resolution_limit`: at most so many digits after the point.
+    pub resolution: u32,
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        seconds(f, self.micros, self.resolution)
+    }
+}
+
 /// Seconds with two significant digits, or all those before the point, and at most `resolution` after it; no
 /// trailing zeros.
 fn seconds(to: &mut impl Write, micros: i64, resolution: u32) -> fmt::Result {
