@@ -1,7 +1,8 @@
-//! The start of a session: a proxy's preamble, names, limits, the greeting.
+//! The start of a session: what postscreen or a proxy says of it, names, limits, the greeting.
 
 use std::sync::Arc;
 
+use ipc::pass::Passed;
 use smtp_proto::conn::{self, Pace};
 use smtp_proto::proxy_header::{self, Origin, Parsed};
 use smtp_proto::{Conn, Enhanced, Reply};
@@ -18,8 +19,21 @@ impl Session {
     pub(super) async fn begin(server: Arc<Smtpd>, stream: service::Stream, preamble: &[u8]) -> Option<Session> {
         let stream = Stream::new(stream);
         let mut ends = stream.ends()?;
-        let mut conn = Conn::with_input(stream, Pace::Each(server.limits().smtpd_timeout), preamble);
-        if server.params.smtpd.smtpd_upstream_proxy_protocol.eq_ignore_ascii_case("haproxy") {
+        let passed = match preamble {
+            [] => None,
+            bytes => match Passed::decode(bytes) {
+                Ok(passed) => Some(passed),
+                Err(problem) => {
+                    warn!("connection handed over: {problem}");
+                    return None;
+                }
+            },
+        };
+        let input = passed.as_ref().map_or(&[][..], |passed| &passed.input);
+        let mut conn = Conn::with_input(stream, Pace::Each(server.limits().smtpd_timeout), input);
+        if let Some(Passed { client, server, .. }) = passed {
+            ends = Ends::Inet { client, server };
+        } else if server.params.smtpd.smtpd_upstream_proxy_protocol.eq_ignore_ascii_case("haproxy") {
             match read_preamble(&server, &mut conn).await {
                 Ok(Origin::Client { source, destination }) => ends = Ends::Inet { client: source, server: destination },
                 Ok(Origin::Balancer) => {}
