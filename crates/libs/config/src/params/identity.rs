@@ -77,7 +77,7 @@ crate::params! {
         /// Who gets mail for the null address.
         empty_address_recipient: Text = "MAILER-DAEMON" in 1..;
         /// Whether the log uses allow and deny for lists.
-        respectful_logging: Bool = "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", inert;
+        respectful_logging: Bool = "${{$compatibility_level} <level {3.6} ? {no} : {yes}}";
         /// Whether addresses in the log are quoted as in headers.
         info_log_address_format: Text = "external" in 1.., inert;
         /// Set by master(8) while a service is overloaded.

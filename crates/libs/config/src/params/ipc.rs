@@ -38,7 +38,7 @@ crate::params! {
         /// The service that lists the queue.
         showq_service_name: Text = "showq" in 1..;
         /// The service that postscreen(8) hands connections to.
-        smtpd_service_name: Text = "smtpd" in 1.., inert;
+        smtpd_service_name: Text = "smtpd" in 1..;
         /// The service that keeps TLS sessions and keys.
         tlsmgr_service_name: Text = "tlsmgr" in 1..;
         /// The service that speaks TLS for others.

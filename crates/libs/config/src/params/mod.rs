@@ -45,7 +45,7 @@ pub use lmtp_tls::LmtpTls;
 pub use local::Local;
 pub use milter::Milter;
 pub use pipe::Pipe;
-pub use postscreen::{Postscreen, PostscreenTls};
+pub use postscreen::{Dnsblog, Postscreen, PostscreenTls};
 pub use proxymap::Proxymap;
 pub use qmgr::Qmgr;
 pub use queue::{Lifetimes, Queue};
@@ -111,6 +111,7 @@ pub(crate) const TOPICS: &[Packed] = &[
     LmtpTls::PACKED,
     LmtpSasl::PACKED,
     Lmtp::PACKED,
+    Dnsblog::PACKED,
     PostscreenTls::PACKED,
     TlsproxyTls::PACKED,
     TlsproxyClient::PACKED,

@@ -1,13 +1,13 @@
-//! Parameters: Postscreen, PostscreenTls.
+//! Parameters: Postscreen, Dnsblog, PostscreenTls.
 
 crate::params! {
     /// postscreen(8): tests before a client gets to smtpd(8).
     Postscreen {
         /// Clients that are allowed or denied without tests.
-        postscreen_access_list: List = "permit_mynetworks", inert;
+        postscreen_access_list: List = "permit_mynetworks";
         /// Our addresses at which a client can earn a pass.
         postscreen_allowlist_interfaces: List = "\
-            ${postscreen_whitelist_interfaces?{$postscreen_whitelist_interfaces}:{static:all}}", inert;
+            ${postscreen_whitelist_interfaces?{$postscreen_whitelist_interfaces}:{static:all}}";
         /// What to do about lines that end without CR.
         postscreen_bare_newline_action: Text = "ignore" in 1.., inert;
         /// Whether to look for such lines.
@@ -15,13 +15,13 @@ crate::params! {
         /// How long a passed test counts.
         postscreen_bare_newline_ttl: Duration = "30d" in 1.., inert;
         /// How often old results are removed.
-        postscreen_cache_cleanup_interval: Duration = "12h", inert;
+        postscreen_cache_cleanup_interval: Duration = "12h";
         /// Where results are kept.
-        postscreen_cache_map: TableList = "$default_cache_db_type:$data_directory/postscreen_cache", inert;
+        postscreen_cache_map: TableList = "$default_cache_db_type:$data_directory/postscreen_cache";
         /// How long results are kept that no longer count.
-        postscreen_cache_retention_time: Duration = "7d" in 1.., inert;
+        postscreen_cache_retention_time: Duration = "7d" in 1..;
         /// How many sessions a client may have at once.
-        postscreen_client_connection_count_limit: Int = "$smtpd_client_connection_count_limit", inert;
+        postscreen_client_connection_count_limit: Int = "$smtpd_client_connection_count_limit";
         /// How many commands a session may have.
         postscreen_command_count_limit: Int = "20" in 1.., inert;
         /// As smtpd_command_filter, for postscreen(8).
@@ -29,7 +29,7 @@ crate::params! {
         /// How long to wait for a command.
         postscreen_command_time_limit: Duration = "${stress?{10}:{300}}s" in 1.., inert;
         /// What to do about clients that postscreen_access_list denies.
-        postscreen_denylist_action: Text = "${postscreen_blacklist_action?{$postscreen_blacklist_action}:{ignore}}" in 1.., inert;
+        postscreen_denylist_action: Text = "${postscreen_blacklist_action?{$postscreen_blacklist_action}:{ignore}}" in 1..;
         /// As disable_vrfy_command, for postscreen(8).
         postscreen_disable_vrfy_command: Bool = "$disable_vrfy_command", inert;
         /// As smtpd_discard_ehlo_keyword_address_maps, for postscreen(8).
@@ -37,34 +37,34 @@ crate::params! {
         /// As smtpd_discard_ehlo_keywords, for postscreen(8).
         postscreen_discard_ehlo_keywords: List = "$smtpd_discard_ehlo_keywords", inert;
         /// What to do about clients with a bad score.
-        postscreen_dnsbl_action: Text = "ignore" in 1.., inert;
+        postscreen_dnsbl_action: Text = "ignore" in 1..;
         /// The score that spares a client the other tests.
         postscreen_dnsbl_allowlist_threshold: Int = "\
-            ${postscreen_dnsbl_whitelist_threshold?{$postscreen_dnsbl_whitelist_threshold}:{0}}", inert;
+            ${postscreen_dnsbl_whitelist_threshold?{$postscreen_dnsbl_whitelist_threshold}:{0}}";
         /// How long the result of a block list counts at most.
-        postscreen_dnsbl_max_ttl: Duration = "${postscreen_dnsbl_ttl?{$postscreen_dnsbl_ttl}:{1}}h" in 1.., inert;
+        postscreen_dnsbl_max_ttl: Duration = "${postscreen_dnsbl_ttl?{$postscreen_dnsbl_ttl}:{1}}h" in 1..;
         /// How long the result of a block list counts at least.
-        postscreen_dnsbl_min_ttl: Duration = "60s" in 1.., inert;
+        postscreen_dnsbl_min_ttl: Duration = "60s" in 1..;
         /// Names of block lists that clients are told instead.
-        postscreen_dnsbl_reply_map: TableList = "", inert;
+        postscreen_dnsbl_reply_map: TableList = "";
         /// Block and allow lists with their weights.
-        postscreen_dnsbl_sites: List = "", inert;
+        postscreen_dnsbl_sites: List = "";
         /// The score from which a client is bad.
-        postscreen_dnsbl_threshold: Int = "1" in 1.., inert;
+        postscreen_dnsbl_threshold: Int = "1" in 1..;
         /// How long to wait for block lists.
-        postscreen_dnsbl_timeout: Duration = "10s" in 1.., inert;
+        postscreen_dnsbl_timeout: Duration = "10s" in 1..;
         /// As smtpd_expansion_filter, for postscreen(8).
         postscreen_expansion_filter: Raw = "$smtpd_expansion_filter" in 1.., inert;
         /// As smtpd_forbidden_commands, for postscreen(8).
         postscreen_forbidden_commands: List = "$smtpd_forbidden_commands", inert;
         /// What to do about clients that speak first.
-        postscreen_greet_action: Text = "ignore" in 1.., inert;
+        postscreen_greet_action: Text = "ignore" in 1..;
         /// The first line of a greeting in two lines.
-        postscreen_greet_banner: Text = "$smtpd_banner", inert;
+        postscreen_greet_banner: Text = "$smtpd_banner";
         /// How long a passed test counts.
-        postscreen_greet_ttl: Duration = "1d" in 1.., inert;
+        postscreen_greet_ttl: Duration = "1d" in 1..;
         /// How long to wait for a client that speaks first.
-        postscreen_greet_wait: Duration = "${stress?{2}:{6}}s" in 1.., inert;
+        postscreen_greet_wait: Duration = "${stress?{2}:{6}}s" in 1..;
         /// As smtpd_helo_required, for postscreen(8).
         postscreen_helo_required: Bool = "$smtpd_helo_required", inert;
         /// What to do about commands of other protocols.
@@ -80,9 +80,9 @@ crate::params! {
         /// How long a passed test counts.
         postscreen_pipelining_ttl: Duration = "30d" in 1.., inert;
         /// How many clients wait for smtpd(8).
-        postscreen_post_queue_limit: Int = "$default_process_limit" in 5.., inert;
+        postscreen_post_queue_limit: Int = "$default_process_limit" in 5..;
         /// How many clients are being tested.
-        postscreen_pre_queue_limit: Int = "$default_process_limit" in 10.., inert;
+        postscreen_pre_queue_limit: Int = "$default_process_limit" in 10..;
         /// As smtpd_reject_footer, for postscreen(8).
         postscreen_reject_footer: Raw = "$smtpd_reject_footer", inert;
         /// As smtpd_reject_footer_maps, for postscreen(8).
@@ -90,19 +90,25 @@ crate::params! {
         /// How long a TLS handshake may take.
         postscreen_starttls_timeout: Duration = "$smtpd_starttls_timeout", inert;
         /// The protocol of a proxy in front of us.
-        postscreen_upstream_proxy_protocol: Text = "", inert;
+        postscreen_upstream_proxy_protocol: Text = "";
         /// How long to wait for what that proxy says.
-        postscreen_upstream_proxy_timeout: Duration = "5s" in 1.., inert;
+        postscreen_upstream_proxy_timeout: Duration = "5s" in 1..;
         /// How long postscreen(8) may be stuck before it is ended.
-        postscreen_watchdog_timeout: Duration = "10s" in 10.., inert;
+        postscreen_watchdog_timeout: Duration = "10s" in 10..;
         /// As smtpd_enforce_tls, for postscreen(8).
         postscreen_enforce_tls: Bool = "$smtpd_enforce_tls", inert;
         /// As smtpd_use_tls, for postscreen(8).
         postscreen_use_tls: Bool = "$smtpd_use_tls", inert;
         /// The service that asks block lists.
-        dnsblog_service_name: Text = "dnsblog" in 1.., inert;
+        dnsblog_service_name: Text = "dnsblog" in 1..;
+    }
+}
+
+crate::params! {
+    /// dnsblog(8).
+    Dnsblog {
         /// For tests: how long dnsblog(8) delays its answers.
-        dnsblog_reply_delay: Duration = "0s", inert;
+        dnsblog_reply_delay: Duration = "0s";
     }
 }
 
