@@ -15,7 +15,6 @@ use tracing::warn;
 
 use crate::Params;
 use crate::access::keys::Parents;
-use crate::text::ExpansionFilter;
 
 /// Derived once, at the start of the process.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub(crate) struct Settings {
     /// Of the filter before the queue, where it has one that is known.
     pub(crate) filter_port: Option<u16>,
     pub(crate) proxy_speed: ProxySpeed,
-    pub(crate) expansion_filter: ExpansionFilter,
+    pub(crate) expansion_filter: config::ExpansionFilter,
     /// The name in master.cf, for limits by client.
     pub(crate) service_name: String,
     pub(crate) timezone: jiff::tz::TimeZone,
@@ -144,7 +143,7 @@ impl Settings {
             smtputf8: identity.smtputf8_enable,
             overrides,
             notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
-            expansion_filter: ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
+            expansion_filter: config::ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
             filter_port: filter_port(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),
             proxy_speed: ProxySpeed::of(&params.smtpd.smtpd_proxy_options),
             probe_sender: ProbeSender::new(
@@ -175,12 +174,8 @@ impl Settings {
     }
 
     /// `soft_bounce`: what would be refused for good is refused for now.
-    pub(crate) fn softened(&self, mut reply: Reply) -> Reply {
-        if self.soft_bounce && reply.code / 100 == 5 {
-            reply.code -= 100;
-            reply.status = reply.status.map(|status| status.with_class(4));
-        }
-        reply
+    pub(crate) fn softened(&self, reply: Reply) -> Reply {
+        if self.soft_bounce { reply.softened() } else { reply }
     }
 
     /// Whether this is a domain name, by the standard in force.

@@ -112,6 +112,17 @@ pub fn split(line: &[u8]) -> (&[u8], &[u8]) {
     (word, rest.trim_ascii_start())
 }
 
+/// Whether a line that begins with this word looks like a header field: what browsers send, for one, that are made to talk to
+/// port 25.
+#[must_use]
+pub fn is_header(word: &[u8]) -> bool {
+    let Some(colon) = word.iter().position(|byte| *byte == b':') else { return false };
+    let name = word.get(..colon).unwrap_or_default();
+    let end = name.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let name = name.get(..end).unwrap_or_default();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
 /// The words of an argument list; quoted strings and angle brackets keep what is inside together.
 #[must_use]
 pub fn words(arguments: &[u8]) -> Words<'_> {
@@ -207,6 +218,24 @@ mod tests {
         assert_eq!(Verb::parse(b"MAILX"), Verb::Unknown);
         assert_eq!(split(b"  noop  with words \r\n"), (&b"noop"[..], &b"with words"[..]));
         assert_eq!(split(b""), (&b""[..], &b""[..]));
+    }
+
+    #[test]
+    fn headers_are_told_from_commands() {
+        for (line, expected) in [
+            ("Host:", true),
+            ("X-Y:z", true),
+            ("Host\t:", true),
+            ("Host\r:", false),
+            ("Host", false),
+            (":", false),
+            ("\t:", false),
+            ("a\tb:", false),
+            ("\x01:", false),
+            ("", false),
+        ] {
+            assert_eq!(is_header(line.as_bytes()), expected, "{line}");
+        }
     }
 
     #[test]

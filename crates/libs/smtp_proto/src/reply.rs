@@ -90,6 +90,30 @@ impl Reply {
         })
     }
 
+    /// `soft_bounce`: what would be refused for good is refused for now.
+    pub fn softened(mut self) -> Reply {
+        if self.code / 100 == 5 {
+            self.code -= 100;
+            self.status = self.status.map(|status| status.with_class(4));
+        }
+        self
+    }
+
+    /// With a footer (`smtpd_reject_footer`): in lines of its own, or in the same line where it begins with `\c`. The two characters
+    /// `\n` start a new line.
+    pub fn with_footer(self, footer: &str) -> Reply {
+        let mut text = self.text.into_owned();
+        let footer = match footer.strip_prefix("\\c") {
+            Some(rest) => rest,
+            None => {
+                text.push(b'\n');
+                footer
+            }
+        };
+        text.extend_from_slice(footer.replace("\\n", "\n").as_bytes());
+        Reply::new(self.code, self.status, text)
+    }
+
     /// Whether the client may go on (2xx or 3xx).
     #[must_use]
     pub const fn is_positive(&self) -> bool {
@@ -265,6 +289,30 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_softened() {
+        let reply = Reply::fixed(554, Enhanced(5, 5, 1), "Error: 554 5.5.1").softened();
+        assert_eq!(reply.logged(), "454 4.5.1 Error: 554 5.5.1");
+        assert_eq!(Reply::plain(501, "Syntax").softened().logged(), "401 Syntax");
+        assert_eq!(Reply::plain(250, "Ok").softened().logged(), "250 Ok");
+    }
+
+    #[test]
+    fn footers_stand_in_their_own_lines_or_go_on() {
+        for (footer, expected) in [
+            ("a", "550-5.1.1 No\r\n550 5.1.1 a\r\n"),
+            ("a\\nb", "550-5.1.1 No\r\n550-5.1.1 a\r\n550 5.1.1 b\r\n"),
+            ("\\ca\\nb", "550-5.1.1 Noa\r\n550 5.1.1 b\r\n"),
+            ("\\c", "550 5.1.1 No\r\n"),
+            ("x\\n", "550-5.1.1 No\r\n550-5.1.1 x\r\n550 5.1.1 \r\n"),
+            ("\\n\\cx", "550-5.1.1 No\r\n550-5.1.1 \r\n550 5.1.1 \\cx\r\n"),
+        ] {
+            let mut wire = Vec::new();
+            Reply::fixed(550, Enhanced(5, 1, 1), "No").with_footer(footer).print(&mut wire);
+            assert_eq!(String::from_utf8(wire).unwrap(), expected, "{footer}");
+        }
+    }
     use proptest::prelude::*;
 
     fn printed(reply: &Reply) -> String {

@@ -43,21 +43,11 @@ impl Session {
         (!footer.is_empty()).then(|| footer.clone())
     }
 
-    /// `\c` at the start goes on in the same line, `\n` starts a new one.
     fn with_footer(&self, reply: Reply, template: &str) -> Reply {
         let filter = &self.server.settings.expansion_filter;
         let names = |name: &str| self.footer_value(name).map(|value| filter.apply(value));
         let Ok(footer) = config::expand_once(template, &names) else { return reply };
-        let mut text = reply.text.to_vec();
-        let footer = match footer.strip_prefix("\\c") {
-            Some(rest) => rest,
-            None => {
-                text.push(b'\n');
-                &footer
-            }
-        };
-        text.extend_from_slice(footer.replace("\\n", "\n").as_bytes());
-        Reply::new(reply.code, reply.status, text)
+        reply.with_footer(&footer)
     }
 
     fn footer_value(&self, name: &str) -> Option<Cow<'_, str>> {
