@@ -95,6 +95,26 @@ impl Keyword {
     }
 }
 
+/// Every keyword that a log line lists, in its order.
+const LISTED: [Keyword; 16] = [
+    Keyword::EightBitMime,
+    Keyword::Auth,
+    Keyword::Etrn,
+    Keyword::Pipelining,
+    Keyword::Size,
+    Keyword::Vrfy,
+    Keyword::Xclient,
+    Keyword::Xforward,
+    Keyword::Starttls,
+    Keyword::EnhancedStatusCodes,
+    Keyword::Dsn,
+    Keyword::SmtpUtf8,
+    Keyword::Chunking,
+    Keyword::BinaryMime,
+    Keyword::RequireTls,
+    Keyword::Limits,
+];
+
 /// A set of keywords.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keywords(u32);
@@ -162,14 +182,13 @@ impl Keywords {
     }
 }
 
-/// As `discarding EHLO keywords:` lists them: separated by a comma and a space.
+/// As `discarding EHLO keywords:` lists them: in Postfix's order, separated by a space.
 impl fmt::Display for Keywords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, keyword) in self.iter().filter(|keyword| *keyword != Keyword::SilentDiscard).enumerate() {
-            if at > 0 {
-                f.write_str(", ")?;
-            }
-            f.write_str(keyword.name())?;
+        let mut separator = "";
+        for keyword in LISTED.into_iter().filter(|keyword| self.has(*keyword)) {
+            write!(f, "{separator}{}", keyword.name())?;
+            separator = " ";
         }
         Ok(())
     }
@@ -257,7 +276,8 @@ mod tests {
         let keywords = Keywords::parse("silent-discard, foo dsn,etrn,Bar", |word| unknown.push(word.to_owned()));
         assert_eq!(unknown, ["foo", "Bar"]);
         assert!(keywords.has(Keyword::SilentDiscard) && keywords.has(Keyword::Dsn) && !keywords.has(Keyword::Size));
-        assert_eq!(Keywords::parse("chunking pipelining", |_| ()).to_string(), "PIPELINING, CHUNKING");
+        let several = Keywords::parse("chunking pipelining size silent-discard vrfy 8bitmime", |_| ());
+        assert_eq!(several.to_string(), "8BITMIME PIPELINING SIZE VRFY CHUNKING");
         for keyword in Keyword::ALL {
             assert_eq!(Keyword::parse(keyword.name().to_lowercase().as_bytes()), Some(keyword));
         }
