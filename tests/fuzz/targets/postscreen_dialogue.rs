@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use config::ExpansionFilter;
 use libfuzzer_sys::fuzz_target;
-use postscreen::dialogue::{Action, Client, Dialogue, Event, Greeting, Manner, PerTest, Purpose, Settings, Tls};
+use postscreen::action::Action;
+use postscreen::dialogue::{Client, Dialogue, Event, Greeting, Manner, PerTest, Purpose, Settings, Tls};
 use smtp_proto::ehlo::Keywords;
 
 const LIMIT: u32 = 20;
@@ -43,11 +44,14 @@ fn follow(dialogue: &mut Dialogue, replies: &mut u32) -> bool {
                 assert_ne!(reply.code / 100, 3, "no content is asked for");
                 *replies += 1;
             }
+            Event::Dismiss(_) => {
+                *replies += 1;
+                return false;
+            }
             Event::Log(line) => assert!(!line.contains(['\r', '\n', '\0'])),
             Event::Filter(line) => dialogue.filtered(line.strip_prefix(b"x").map(<[u8]>::to_vec)),
             Event::Forbidden(word) => dialogue.judged(word.len() % 2 == 0),
             Event::StartTls => dialogue.start_tls(),
-            Event::HangUp => return false,
         }
     }
     true

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod action;
 pub mod cache;
+pub mod dialogue;
 pub mod dnsbl;
 pub mod exam;
 pub mod hall;

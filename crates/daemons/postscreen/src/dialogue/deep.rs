@@ -5,6 +5,8 @@
 
 use smtp_proto::{Enhanced, Reply};
 
+use crate::action::Action;
+
 /// What is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {
@@ -56,17 +58,6 @@ impl<T> PerTest<T> {
             Test::BareNewline => bare_newline,
         }
     }
-}
-
-/// What is done about a client that fails a test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// It is logged, and tested again when its other results expire.
-    Ignore,
-    /// Its recipients are refused.
-    Enforce,
-    /// The session ends at once.
-    Drop,
 }
 
 /// What came out of a test.

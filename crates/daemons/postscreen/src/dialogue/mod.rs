@@ -21,8 +21,10 @@ use std::sync::Arc;
 use smtp_proto::ehlo::Keywords;
 use smtp_proto::{Enhanced, Reply};
 
-pub use deep::{Action, PerTest, Test, Verdict};
+use crate::action::Action;
+
 use deep::{Course, Tests};
+pub use deep::{PerTest, Test, Verdict};
 use line::Lines;
 pub use manner::{Dressed, Manner};
 pub use settings::{Settings, Tls};
@@ -75,8 +77,8 @@ pub enum Event {
     Forbidden(Vec<u8>),
     /// Ask for TLS, and answer with [`Dialogue::start_tls`] or [`Dialogue::refuse_tls`]. Feed nothing before.
     StartTls,
-    /// Close the connection. Nothing comes after this.
-    HangUp,
+    /// The last reply: close the connection behind it. Nothing comes after this.
+    Dismiss(Reply),
 }
 
 /// A conversation with one client.
@@ -192,8 +194,7 @@ impl Dialogue {
 
     /// The last reply.
     fn dismiss(&mut self, reply: Reply) {
-        self.reply(reply);
-        self.events.push_back(Event::HangUp);
+        self.events.push_back(Event::Dismiss(reply));
         self.stage = Stage::Over;
         self.lines.clear();
     }

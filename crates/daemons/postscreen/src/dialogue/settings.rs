@@ -3,7 +3,8 @@
 use smtp_proto::Reply;
 use smtp_proto::ehlo::{Keyword, Keywords};
 
-use super::{Action, Manner, PerTest};
+use super::{Manner, PerTest};
+use crate::action::Action;
 
 /// Whether clients may, or must, use TLS (`postscreen_tls_security_level`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,16 +39,19 @@ fn filter(line: &[u8]) -> Option<Vec<u8>> {
     line.strip_prefix(b"hilo").map(|rest| [b"HELO", rest].concat())
 }
 
+fn wire(reply: &Reply) -> String {
+    let mut wire = Vec::new();
+    reply.print(&mut wire);
+    String::from_utf8(wire).unwrap().trim_end().replace("\r\n", "|")
+}
+
 /// The events until there are none, as text: replies as on the wire, log lines behind a hash.
 fn events(dialogue: &mut Dialogue) -> Vec<String> {
     let mut events = Vec::new();
     while let Some(event) = dialogue.next_event() {
         events.push(match event {
-            Event::Reply(reply) => {
-                let mut wire = Vec::new();
-                reply.print(&mut wire);
-                String::from_utf8(wire).unwrap().trim_end().replace("\r\n", "|")
-            }
+            Event::Reply(reply) => wire(&reply),
+            Event::Dismiss(reply) => return [events, vec![wire(&reply), "hang up".into()]].concat(),
             Event::Log(line) => format!("#{}", line.replace("[192.0.2.1]:25000", "PEER")),
             Event::Filter(line) => {
                 dialogue.filtered(filter(&line));
@@ -59,7 +62,6 @@ fn events(dialogue: &mut Dialogue) -> Vec<String> {
                 continue;
             }
             Event::StartTls => "start TLS".into(),
-            Event::HangUp => "hang up".into(),
         });
     }
     events
