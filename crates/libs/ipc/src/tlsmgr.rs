@@ -61,6 +61,17 @@ impl std::fmt::Debug for TicketKey {
     }
 }
 
+/// The ticket keys to use now.
+///
+/// # Errors
+/// As [`crate::Caller::call`], or the answer is another.
+pub async fn ticket_keys(caller: &crate::Caller<Tlsmgr>) -> Result<Vec<TicketKey>, crate::Error> {
+    match caller.call(Request::TicketKeys).await? {
+        Reply::TicketKeys(keys) => Ok(keys),
+        Reply::Session(_) | Reply::NotFound | Reply::Done => Err(crate::Error::Malformed("no ticket keys")),
+    }
+}
+
 /// What the service answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {

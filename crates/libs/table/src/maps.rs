@@ -79,6 +79,23 @@ impl Maps {
         self.lookup_in(key, Scope::All).await
     }
 
+    /// The first of some keys that has a value, and the value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Maps::lookup`].
+    pub async fn lookup_first<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Result<Option<(&'k str, Vec<u8>)>, Error> {
+        for key in keys {
+            if let Some(value) = self.lookup(key.as_bytes()).await? {
+                return Ok(Some((key, value)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The value in the first table of that scope that has one.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use crate::Error;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +42,19 @@ impl Identity {
         let key = read("private key", key_file)?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| content("private key", key_file, &error))?;
         Ok(Self { chain: certificates(cert_file)?, key })
+    }
+
+    /// Reads all that a service is configured with, one for each kind of key: the files of `*_tls_chain_files`, which stand for all
+    /// others, or else pairs of `*_tls_cert_file` and `*_tls_key_file` (empty or `none`: not that one).
+    ///
+    /// # Errors
+    /// As [`Self::read`] and [`Self::read_chains`].
+    pub fn read_all(chains: &[String], pairs: &[(&str, &str)]) -> Result<Vec<Self>, Error> {
+        if !chains.is_empty() {
+            return Self::read_chains(chains);
+        }
+        let named = pairs.iter().filter(|(certificate, _)| is_named(certificate));
+        named.map(|(certificate, key)| Self::read(Path::new(certificate), Path::new(key))).collect()
     }
 
     /// Reads the files of `*_tls_chain_files` as one: each key is followed by its certificate and those that vouch for it.
@@ -86,6 +100,36 @@ impl Identity {
         }
         Ok(found)
     }
+}
+
+/// Files that were read, kept open to learn whether they are still the ones of their names.
+#[derive(Debug, Default)]
+pub struct Watch(Vec<(File, Seen)>);
+
+/// What a file is known by: whether a name leads to it, its size, and when it was changed.
+type Seen = (bool, u64, i64, i64);
+
+impl Watch {
+    /// Begins to watch files. Those that are not there, and names that are empty or `none`, are passed over.
+    pub fn of<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
+        let open = files.into_iter().filter(|file| is_named(file)).filter_map(|file| File::open(file).ok());
+        Self(open.filter_map(|file| Some((seen(&file)?, file))).map(|(seen, file)| (file, seen)).collect())
+    }
+
+    /// Whether one of them was written to, removed, or replaced.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.0.iter().any(|(file, before)| seen(file).is_some_and(|now| now != *before))
+    }
+}
+
+fn seen(file: &File) -> Option<Seen> {
+    let found = file.metadata().ok()?;
+    Some((found.nlink() > 0, found.len(), found.mtime(), found.mtime_nsec()))
+}
+
+fn is_named(file: &str) -> bool {
+    !matches!(file, "" | "none")
 }
 
 impl Authorities {
@@ -170,4 +214,30 @@ fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
 
 fn content(what: &'static str, file: &Path, why: &(impl std::fmt::Display + ?Sized)) -> Error {
     Error::Content { what, file: file.display().to_string(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_change_are_noticed() {
+        let folder = std::env::temp_dir().join(format!("tls-watch-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let name = |file: &str| folder.join(file).display().to_string();
+        let (one, other) = (name("one"), name("other"));
+        let watched = |change: &dyn Fn()| {
+            fs::write(&one, "1").unwrap();
+            fs::write(&other, "2").unwrap();
+            let watch = Watch::of(["", "none", &one, &name("missing"), &other]);
+            assert!(!watch.changed());
+            change();
+            watch.changed()
+        };
+        assert!(!watched(&|| fs::write(name("new"), "3").unwrap()));
+        assert!(watched(&|| fs::write(&other, "22").unwrap()));
+        assert!(watched(&|| fs::rename(name("new"), &one).unwrap()));
+        assert!(watched(&|| fs::remove_file(&one).unwrap()));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -56,6 +56,17 @@ impl Names {
     }
 }
 
+/// The keys under which a server's name is looked up in `tls_server_sni_maps`: the name, then each domain above it with a
+/// dot before it.
+pub fn lookup_keys(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |key| domain_above(key))
+}
+
+fn domain_above(key: &str) -> Option<&str> {
+    let rest = key.get(1..)?;
+    rest.get(rest.find('.')?..)
+}
+
 /// The bits of a certificate's RSA key; 0 if it has another.
 pub(crate) fn rsa_bits(certificate: &[u8]) -> usize {
     let parsed = X509Certificate::from_der(certificate).ok();
@@ -112,6 +123,14 @@ fn matches(name: &str, pattern: &str, wildcards: Wildcards) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_looked_up_with_their_domains() {
+        let keys = |name| lookup_keys(name).collect::<Vec<_>>();
+        assert_eq!(keys("mx.a.test"), ["mx.a.test", ".a.test", ".test"]);
+        assert_eq!(keys("localhost"), ["localhost"]);
+        assert_eq!(keys(""), [""]);
+    }
 
     #[test]
     fn names_match_as_in_postfix() {

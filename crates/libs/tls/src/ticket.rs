@@ -8,7 +8,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use rustls::server::ProducesTickets;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Mutex;
 
 /// Bytes of a key's public name.
 pub const NAME: usize = 16;
@@ -40,6 +41,13 @@ impl std::fmt::Debug for Key {
 pub struct NoRandom;
 
 impl Key {
+    /// A key as another process hands it over; `None` if it is too short.
+    #[must_use]
+    pub fn from_parts(name: &[u8], secret: &[u8], expires: i64) -> Option<Self> {
+        let name = name.first_chunk().copied()?;
+        Some(Self { name, secret: secret.first_chunk().copied()?, expires })
+    }
+
     /// A new key.
     ///
     /// # Errors
@@ -95,6 +103,36 @@ impl Ring {
     /// What is authenticated besides the session.
     fn context(&self, name: &[u8]) -> Aad<Vec<u8>> {
         Aad::from([name, &self.service].concat())
+    }
+}
+
+/// Sees to it that the keys of a [`Ring`] are those in use now.
+#[derive(Debug)]
+pub struct Renewal {
+    ring: Ring,
+    /// How long keys are used before they are asked for again.
+    period: Duration,
+    due: Mutex<Option<Instant>>,
+}
+
+impl Renewal {
+    /// `lifetime` is that of a session.
+    #[must_use]
+    pub fn new(ring: Ring, lifetime: Duration) -> Self {
+        let period = (lifetime / 4).clamp(Duration::from_secs(1), Duration::from_secs(600));
+        Self { ring, period, due: Mutex::default() }
+    }
+
+    /// Asks for keys when it is time to. Without an answer those that are there stay; without any there are full handshakes.
+    pub async fn refresh(&self, ask: impl Future<Output = Option<Vec<Key>>>) {
+        let mut due = self.due.lock().await;
+        if due.is_some_and(|due| due > Instant::now()) {
+            return;
+        }
+        *due = Some(Instant::now() + self.period);
+        if let Some(keys) = ask.await {
+            self.ring.set(&keys);
+        }
     }
 }
 

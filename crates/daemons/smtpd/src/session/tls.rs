@@ -1,13 +1,14 @@
 //! Encryption: what is set up for the process, the handshake of a session, and what is known after it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use ::tls::doubt::Owner;
 use ::tls::fingerprint::{Algorithm, Fingerprints};
 use ::tls::identities::Identities;
-use ::tls::material::{Authorities, Identity};
+use ::tls::material::{Authorities, Identity, Watch};
+use ::tls::names::lookup_keys;
 use ::tls::protocols::Protocols;
+pub(crate) use ::tls::server::Level;
 use ::tls::server::{ClientCertificate, Preference, Purpose, Secured, Server, Setup};
 use ::tls::suites::Suites;
 use ::tls::summary::{Summary, Trust};
@@ -40,6 +41,7 @@ pub(crate) struct Tls {
     log: Log,
     /// `tls_server_sni_maps`.
     sni_maps: Maps,
+    files: Watch,
     /// `None`: sessions are not resumed.
     tickets: Option<Tickets>,
 }
@@ -51,30 +53,18 @@ enum Log {
     Handshakes,
 }
 
-/// `smtpd_tls_security_level`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    May,
-    Encrypt,
-}
-
-impl Level {
-    /// `None`: no TLS here.
-    fn of(tls: &config::params::SmtpdTls) -> Result<Option<Level>, Fatal> {
-        let text = &tls.smtpd_tls_security_level;
-        Ok(Some(match text.to_ascii_lowercase().as_str() {
-            "encrypt" => Level::Encrypt,
-            "may" => Level::May,
-            "" if tls.smtpd_enforce_tls => Level::Encrypt,
-            "" if tls.smtpd_use_tls || tls.smtpd_tls_wrappermode => Level::May,
-            "" | "none" => return Ok(None),
-            "verify" | "secure" | "fingerprint" => {
-                warn!("smtpd_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
-                Level::Encrypt
-            }
-            _ => return Err(Fatal::new(format!("Invalid TLS level \"{text}\""))),
-        }))
+/// `None`: no TLS here.
+fn level(tls: &config::params::SmtpdTls) -> Result<Option<Level>, Fatal> {
+    let text = &tls.smtpd_tls_security_level;
+    if Level::is_of_clients(text) {
+        warn!("smtpd_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
     }
+    let former = match (tls.smtpd_enforce_tls, tls.smtpd_use_tls || tls.smtpd_tls_wrappermode) {
+        (true, _) => Some(Level::Encrypt),
+        (false, true) => Some(Level::May),
+        (false, false) => None,
+    };
+    Ok(Level::of(text, former)?)
 }
 
 /// What is expected of clients in the way of certificates.
@@ -167,10 +157,11 @@ impl Tls {
     /// Loads certificates, before the jail. `None`: no TLS here.
     pub(crate) fn open(params: &Params, service_name: &str, environment: &Environment) -> Result<Option<Tls>, Fatal> {
         let tls = &params.tls;
-        let Some(level) = Level::of(tls)? else { return Ok(None) };
+        let Some(level) = level(tls)? else { return Ok(None) };
         let timeout = tls.smtpd_tls_session_cache_timeout;
         let lifetime = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         let ring = (lifetime > 0).then(|| Ring::new(service_name, lifetime));
+        let files = watched(tls);
         let server = match server(params, level, ring.clone()) {
             Ok(Some(server)) => Some(server),
             // The level holds all the same: what has to be encrypted is not taken in clear.
@@ -190,6 +181,7 @@ impl Tls {
         let names_of_files = Environment { values: Values::Files, ..environment.clone() };
         Ok(Some(Tls {
             server,
+            files,
             sni_maps: Maps::open("tls_server_sni_maps", &params.crypto.tls_server_sni_maps, &names_of_files),
             level,
             wrapped: tls.smtpd_tls_wrappermode,
@@ -225,7 +217,7 @@ impl Tls {
 
     /// Whether a file behind this is no longer what was read.
     pub(crate) fn changed(&self) -> bool {
-        self.sni_maps.changed()
+        self.sni_maps.changed() || self.files.changed()
     }
 
     /// Whether a handshake is possible.
@@ -236,7 +228,7 @@ impl Tls {
 
 fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, ::tls::Error> {
     let tls = &params.tls;
-    let identities = identities(tls)?;
+    let identities = Identity::read_all(&tls.smtpd_tls_chain_files, &named(tls))?;
     if identities.is_empty() {
         return Ok(None);
     }
@@ -265,33 +257,23 @@ fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option
     Ok(Some(server))
 }
 
-/// Our certificates, one for each kind of key; `smtpd_tls_chain_files` stands for all other parameters.
-fn identities(tls: &config::params::SmtpdTls) -> Result<Vec<Identity>, ::tls::Error> {
-    if !tls.smtpd_tls_chain_files.is_empty() {
-        return Identity::read_chains(&tls.smtpd_tls_chain_files);
-    }
-    let pairs =
-        [(&tls.smtpd_tls_cert_file, &tls.smtpd_tls_key_file), (&tls.smtpd_tls_eccert_file, &tls.smtpd_tls_eckey_file)];
-    let named = pairs.into_iter().filter(|(certificate, _)| !matches!(certificate.as_str(), "" | "none"));
-    named.map(|(certificate, key)| Identity::read(Path::new(certificate), Path::new(key))).collect()
+/// The names of files with our keys and certificates.
+fn named(tls: &config::params::SmtpdTls) -> [(&str, &str); 2] {
+    [(&tls.smtpd_tls_cert_file, &tls.smtpd_tls_key_file), (&tls.smtpd_tls_eccert_file, &tls.smtpd_tls_eckey_file)]
+}
+
+/// All files whose change makes the set-up another.
+fn watched(tls: &config::params::SmtpdTls) -> Watch {
+    let pairs = named(tls).into_iter().flat_map(|(certificate, key)| [certificate, key]);
+    Watch::of(pairs.chain([tls.smtpd_tls_CAfile.as_str()]).chain(tls.smtpd_tls_chain_files.iter().map(String::as_str)))
 }
 
 /// `tls_server_sni_maps`: the certificates of a name that a client gives to the server. A name without any gets those of the
 /// set-up; where they cannot be told the handshake ends.
 async fn identities_of(maps: &Maps, name: &str) -> Result<Option<Identities>, String> {
     let name = name.to_ascii_lowercase();
-    let mut key = name.as_str();
-    let value = loop {
-        match maps.lookup(key.as_bytes()).await {
-            Ok(Some(value)) => break value,
-            Ok(None) => {}
-            Err(error) => return Err(error.to_string()),
-        }
-        match key.get(1..).and_then(|rest| rest.get(rest.find('.')?..)) {
-            Some(parent) => key = parent,
-            None => return Ok(None),
-        }
-    };
+    let found = maps.lookup_first(lookup_keys(&name)).await.map_err(|error| error.to_string())?;
+    let Some((key, value)) = found else { return Ok(None) };
     let text = table::source::file_content(&value)?;
     let source = format!("{} {key}", maps.parameter());
     let identities = Identity::parse_chains(&source, &text).and_then(Identities::new);
