@@ -39,5 +39,6 @@ fuzz_target!(|bytes: &[u8]| {
     all::<ipc::showq::Reply>(bytes);
     all::<ipc::submit::Request>(bytes);
     all::<ipc::tlsmgr::Request>(bytes);
+    all::<ipc::tlsproxy::Request>(bytes);
     all::<ipc::verify::Request>(bytes);
 });

@@ -30,6 +30,7 @@ pub mod rewrite;
 pub mod showq;
 pub mod submit;
 pub mod tlsmgr;
+pub mod tlsproxy;
 pub mod trigger;
 pub mod verify;
 mod wire;
