@@ -6,6 +6,7 @@
 //! and the words that Postfix logs for them.
 
 mod address_pattern;
+mod client;
 mod error;
 mod files;
 mod filter;
@@ -17,6 +18,7 @@ mod transport;
 mod wire;
 
 pub use address_pattern::AddressPattern;
+pub use client::{ClientName, NameStatus};
 pub use error::{Error, Failure};
 pub use filter::filter;
 pub use hosts::Hosts;

@@ -15,8 +15,10 @@
 //! has become, asks through the caller: to each [`Reply::Filter`] the caller answers with raw frames that hold the
 //! filter's answers, as they came, and [`Request::Filtered`]. `Finished` follows when all filters have been asked.
 
+mod beginning;
 mod lines;
 
+pub use beginning::mend_beginning;
 pub use lines::{Line, Lines};
 
 use bytes::Bytes;
@@ -28,7 +30,7 @@ pub struct Cleanup;
 
 impl crate::Protocol for Cleanup {
     const NAME: &'static str = "cleanup";
-    const VERSION: u16 = 3;
+    const VERSION: u16 = 4;
     /// A chunk of a body for a filter is the largest message.
     const LIMIT: usize = 128 * 1024;
     const REPEATABLE: bool = false;
@@ -106,8 +108,10 @@ impl Handling {
 /// Who hands a message in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
-    /// smtpd or qmqpd.
+    /// smtpd, which asks its filters itself.
     Smtpd,
+    /// qmqpd.
+    Qmqpd,
     /// pickup.
     Pickup,
     /// local forwards what it received (`internal_mail_filter_classes`).
@@ -126,6 +130,7 @@ impl Origin {
     pub fn is_among(self, classes: &[String]) -> bool {
         let own = match self {
             Self::Smtpd => "smtpd",
+            Self::Qmqpd => "qmqpd",
             Self::Pickup => "sendmail",
             Self::Forward => "forward",
             Self::Bounce => "bounce",

@@ -3,31 +3,12 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use dns::Families;
+pub(crate) use dns::NameStatus;
 use table::{Error, PatternList};
-use tracing::warn;
 
 use super::stream::Ends;
 use crate::Smtpd;
 use crate::text::address_text;
-
-/// What became of looking a name up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameStatus {
-    Known,
-    /// The DNS could not be asked.
-    Temporary,
-    /// There is none.
-    Unknown,
-    /// The name does not lead back to the address.
-    Forged,
-}
-
-impl NameStatus {
-    fn of(error: &dns::Error) -> NameStatus {
-        if error.is_temporary() { NameStatus::Temporary } else { NameStatus::Unknown }
-    }
-}
 
 /// The client, and where it connected to.
 #[derive(Debug, Clone)]
@@ -105,35 +86,10 @@ impl Peer {
     /// The name of the address, and whether it leads back to the address.
     async fn look_up(&mut self, server: &Smtpd) {
         let Some(ip) = self.ip else { return };
-        let name = match server.dns.native().native_name(ip).await {
-            Ok(name) => name,
-            Err(error) => {
-                let status = NameStatus::of(&error);
-                (self.name_status, self.reverse_status) = (status, status);
-                return;
-            }
-        };
-        if !address::domain::is_hostname(name.as_bytes()) || address::domain::is_numeric(name.as_bytes()) {
-            warn!("numeric or invalid hostname: {}", crate::text::printable(name.as_bytes()));
-            return;
-        }
-        self.reverse_name.clone_from(&name);
-        self.reverse_status = NameStatus::Known;
-        let family = if ip.is_ipv4() { Families::V4 } else { Families::V6 };
-        match server.dns.native().native_addresses(&name, family).await {
-            Ok(addresses) if addresses.iter().any(|address| address.to_canonical() == ip) => {
-                self.name = name;
-                self.name_status = NameStatus::Known;
-            }
-            Ok(_) => {
-                warn!("hostname {name} does not resolve to address {ip}");
-                self.name_status = NameStatus::Forged;
-            }
-            Err(error) => {
-                warn!("hostname {name} does not resolve to address {ip}: {}", error.native_text());
-                self.name_status = NameStatus::of(&error);
-            }
-        }
+        let found = server.dns.native().client_name(ip).await;
+        (self.name_status, self.reverse_status) = (found.status, found.reverse_status);
+        self.name = found.verified.unwrap_or_else(|| UNKNOWN.to_owned());
+        self.reverse_name = found.reverse.unwrap_or_else(|| UNKNOWN.to_owned());
     }
 
     /// Makes `namaddr` anew, after name, address or port have changed.
