@@ -46,12 +46,12 @@ crate::params! {
     /// qmqpd(8): mail in the protocol of qmail.
     Qmqpd {
         /// Clients that may send mail.
-        qmqpd_authorized_clients: List = "", inert;
+        qmqpd_authorized_clients: List = "";
         /// Whether the client's port is logged.
-        qmqpd_client_port_logging: Bool = "no", inert;
+        qmqpd_client_port_logging: Bool = "no";
         /// How long a refusal is delayed.
-        qmqpd_error_delay: Duration = "1s", inert;
+        qmqpd_error_delay: Duration = "1s";
         /// How long to wait for the client.
-        qmqpd_timeout: Duration = "300s" in 1.., inert;
+        qmqpd_timeout: Duration = "300s" in 1..;
     }
 }
