@@ -29,3 +29,28 @@ fn who_is_put_off_by_one_server_is_taken_by_the_next_one_whatever_becomes_of_the
     assert!(second.messages().concat().contains("RCPT TO:<b@one.example>"));
     Ok(())
 }
+
+#[test]
+fn what_requires_tls_comes_back_when_no_server_has_it_and_without_its_content() -> Result<()> {
+    let script = "S: 220 x ESMTP
+        C: EHLO *
+        S: 250-x
+        S: 250 REQUIRETLS
+        C: QUIT";
+    let (first, second, back) = (Peer::listen(&[script])?, Peer::listen(&[script])?, NextHop::open()?);
+    let hops = format!("[127.0.0.1]:{}, [127.0.0.1]:{}", first.address.port(), second.address.port());
+    let ways = format!("inline:{{{{one.example = smtp:{hops}}}, {{example.net = smtp:[127.0.0.1]:{}}}}}", back.port);
+    let mail = Setup::new().main("transport_maps", ways.replace(", [", ",[")).main("smtp_requiretls_policy", "enforce");
+    let mail = mail.start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("MAIL FROM:<s@example.net> REQUIRETLS", 555)?;
+    client.deliver("s@example.net", &["a@one.example"], "Require-TLS-ESMTP: yes\nSubject: x\n\nHidden.\n")?;
+    let lines = mail.wait_log(&["to=<a@one.example>", "dsn=5.7.30, status=bounced (REQUIRETLS Failure: "], 1)?;
+    assert!(lines.concat().contains(&format!("]:{}", second.address.port())), "{lines:?}");
+    mail.wait_log(&["to=<s@example.net>", "status=sent"], 1)?;
+    let notice = back.messages().concat();
+    assert!(notice.contains("Subject: x") && !notice.contains("Hidden."), "{notice}");
+    first.finish()?;
+    second.finish()
+}

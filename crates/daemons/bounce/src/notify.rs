@@ -10,13 +10,11 @@ use tracing::{info, warn};
 
 use crate::letters::{Rules, Wanted, mentions};
 use crate::original::{self, Found};
-use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script};
+use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script, Security};
 use crate::template::{Kind, Templates};
 use crate::{Opened, Params};
 use ipc::post::{Outbox, Unposted, double_bounce_sender};
-
-/// The flag that a message asked for SMTPUTF8.
-const SMTPUTF8_REQUESTED: u32 = 1;
+use queue_file::SMTPUTF8_REQUESTED;
 
 /// What is to be told.
 #[derive(Debug)]
@@ -47,6 +45,8 @@ pub(crate) struct Notifier {
     bounce_size_limit: u64,
     maximal_queue_lifetime: std::time::Duration,
     threaded: bool,
+    /// `requiretls_redact_dsn`
+    redacts: bool,
     filter_classes: Vec<String>,
     autodetect_classes: Vec<String>,
 }
@@ -85,6 +85,7 @@ impl Notifier {
             bounce_size_limit: bounce.bounce_size_limit,
             maximal_queue_lifetime: lifetimes.maximal_queue_lifetime,
             threaded: bounce.enable_threaded_bounces,
+            redacts: cleanup.requiretls_redact_dsn,
             filter_classes: cleanup.internal_mail_filter_classes.clone(),
             autodetect_classes: identity.smtputf8_autodetect_classes.clone(),
         }
@@ -106,7 +107,8 @@ impl Notifier {
                 return false;
             }
         };
-        let allowed = if case.found.whole && notice.ret != "HDRS" { Returned::Full } else { Returned::Header };
+        let redacted = case.original.security == Security::Redacted || notice.ret == "HDRS";
+        let allowed = if case.found.whole && !redacted { Returned::Full } else { Returned::Header };
         for wanted in self.rules.wanted(case.kind, &notice.sender, allowed) {
             let sent = self.send_each(&case, &wanted).await;
             if let Err(error) = sent {
@@ -134,7 +136,7 @@ impl Notifier {
                 envelope_id: notice.envelope_id.clone(),
                 arrived,
                 encoding: notice.encoding.clone(),
-                waives_tls: notice.smtputf8 & queue_file::TLS_NOT_REQUIRED != 0,
+                security: Security::of(notice.smtputf8, self.redacts),
                 script: if notice.smtputf8 & SMTPUTF8_REQUESTED == 0 { Script::Ascii } else { Script::Utf8 },
                 message_id: if self.threaded { found.header_value("message-id") } else { None },
             },
@@ -212,6 +214,10 @@ impl Notifier {
             Audience::Postmaster => Origin::Notify,
         };
         let handling = Handling::internal(origin, &self.filter_classes, &self.autodetect_classes);
-        Handling { smtputf8: (original.script == Script::Utf8).into(), ..handling }
+        Handling {
+            smtputf8: (original.script == Script::Utf8).into(),
+            requiretls: (original.security == Security::Required).into(),
+            ..handling
+        }
     }
 }

@@ -36,6 +36,30 @@ pub(crate) enum Script {
     Utf8,
 }
 
+/// What a sender wants of TLS on the way (RFC 8689).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Nothing.
+    Unsaid,
+    /// The message goes without where TLS cannot be had.
+    Waived,
+    /// It goes over verified TLS only; notices are without its content, and go as any mail (`requiretls_redact_dsn`).
+    Redacted,
+    /// It goes over verified TLS only, and so do notices.
+    Required,
+}
+
+impl Security {
+    pub(crate) fn of(flags: u32, redact: bool) -> Self {
+        match (flags & queue_file::TLS_REQUIRED != 0, flags & queue_file::TLS_NOT_REQUIRED != 0) {
+            (true, _) if redact => Self::Redacted,
+            (true, _) => Self::Required,
+            (false, true) => Self::Waived,
+            (false, false) => Self::Unsaid,
+        }
+    }
+}
+
 /// The host that reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
@@ -60,8 +84,8 @@ pub(crate) struct Original {
     pub(crate) arrived: Option<Zoned>,
     /// `7bit`, `8bit` or empty.
     pub(crate) encoding: String,
-    /// Whether its sender does without TLS.
-    pub(crate) waives_tls: bool,
+    /// What its sender wants of TLS on the way.
+    pub(crate) security: Security,
     /// Whether it asked for SMTPUTF8.
     pub(crate) script: Script,
     /// Its `Message-ID:`, where notices refer to it.
@@ -133,7 +157,7 @@ impl Report<'_> {
             put(out, format_args!("References: {id}\nIn-Reply-To: {id}\n"));
         }
         put(out, format_args!("Auto-Submitted: {submitted}\n"));
-        if self.original.waives_tls {
+        if self.original.security == Security::Waived {
             out.extend_from_slice(b"TLS-Required: no\n");
         }
         out.extend_from_slice(b"MIME-Version: 1.0\n");

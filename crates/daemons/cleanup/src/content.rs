@@ -42,6 +42,16 @@ pub(crate) enum TlsRequired {
     No,
 }
 
+/// `Require-TLS-ESMTP: yes`, where it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RequireTlsHeader {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there.
+    Present,
+}
+
 /// What the message's own header has shown.
 #[derive(Default)]
 pub(crate) struct HeaderState {
@@ -52,6 +62,7 @@ pub(crate) struct HeaderState {
     pub(crate) encoding: Option<&'static str>,
     pub(crate) utf8: bool,
     pub(crate) tls_required: TlsRequired,
+    pub(crate) requiretls: RequireTlsHeader,
     /// How many headers we have added at the end.
     pub(crate) automatic: usize,
 }

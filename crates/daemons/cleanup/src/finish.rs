@@ -7,15 +7,15 @@ use ipc::bounce::{Entry, Notice, Reply, Request};
 use ipc::cleanup::{Cause, Switch, Verdict};
 use maillog::line::{Delays, Delivery};
 use queue_file::record::{self, Type};
-use queue_file::{QueueName, Sizes, TLS_NOT_REQUIRED};
+use queue_file::{QueueName, SMTPUTF8_REQUESTED, Sizes, TLS_NOT_REQUIRED, TLS_REQUIRED};
 
-use crate::content::TlsRequired;
+use crate::content::{RequireTlsHeader, TlsRequired};
 use crate::fate::Refusal;
 use crate::filter::Line;
 use crate::message::Message;
+use crate::settings::RequireTls;
 
-/// Flags of the `C` record: SMTPUTF8 was asked for, and by what it is needed.
-const UTF8_REQUESTED: u32 = 1;
+/// Flags of the `C` record: by what SMTPUTF8 is needed.
 const UTF8_HEADER: u32 = 2;
 const UTF8_SENDER: u32 = 4;
 const UTF8_RECIPIENT: u32 = 8;
@@ -126,11 +126,14 @@ impl Message {
         ];
         let needed = needs.iter().filter(|(needs, _)| *needs).map(|(_, flag)| flag).sum::<u32>();
         let asked = self.handling.smtputf8 == Switch::On || self.handling.autodetect == Switch::On && needed != 0;
-        let waived = match self.content.header.tls_required {
+        let header = &self.content.header;
+        let waived = match header.tls_required {
             TlsRequired::Unsaid => 0,
             TlsRequired::No => TLS_NOT_REQUIRED,
         };
-        waived | if asked { UTF8_REQUESTED | needed } else { 0 }
+        let requested = self.handling.requiretls == Switch::On || header.requiretls == RequireTlsHeader::Present;
+        let required = if requested && self.desk.settings.requiretls != RequireTls::Ignored { TLS_REQUIRED } else { 0 };
+        waived | required | if asked { SMTPUTF8_REQUESTED | needed } else { 0 }
     }
 
     async fn commit(&mut self, extracted_at: u64) -> Verdict {

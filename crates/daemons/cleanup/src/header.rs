@@ -8,13 +8,13 @@ use mime::{Addresses, Field, Kind, Place};
 use table::checks::Part;
 
 use crate::checks::Judgement;
-use crate::content::TlsRequired;
+use crate::content::{RequireTlsHeader, TlsRequired};
 use crate::date;
 use crate::fate::Refusal;
 use crate::mapping::Class;
 use crate::message::Message;
 use crate::rewriting::is_canonical;
-use crate::settings::{FromFormat, Strictness, is_resent};
+use crate::settings::{FromFormat, RequireTls, Strictness, is_resent};
 
 /// The `encoding` of mail that declares bytes beyond ASCII.
 const EIGHT_BIT: &str = "8bit";
@@ -81,6 +81,12 @@ impl Message {
         }
         if field.name().eq_ignore_ascii_case(b"TLS-Required") {
             self.note_tls_required(field.value());
+        }
+        if self.desk.settings.requiretls == RequireTls::Shown
+            && field.name().eq_ignore_ascii_case(b"Require-TLS-ESMTP")
+            && field.value().trim_ascii().eq_ignore_ascii_case(b"yes")
+        {
+            self.content.header.requiretls = RequireTlsHeader::Present;
         }
         let rewrites = self.desk.rewriter.rewrites_headers(self.envelope.context);
         match kind.addresses() {
@@ -197,8 +203,13 @@ impl Message {
         let visible = [Kind::To, Kind::Cc, Kind::ResentTo, Kind::ResentCc].into_iter().any(has);
         let undisclosed = &settings.headers.undisclosed_recipients;
         let discloses = adds && !undisclosed.is_empty() && !visible;
-        self.content.header.automatic =
-            [missing_id, missing_date, missing_from, discloses].into_iter().filter(|added| *added).count();
+        let tells_of_tls = settings.requiretls == RequireTls::Shown
+            && self.handling.requiretls == Switch::On
+            && self.content.header.requiretls == RequireTlsHeader::Absent;
+        self.content.header.automatic = [missing_id, missing_date, missing_from, discloses, tells_of_tls]
+            .into_iter()
+            .filter(|added| *added)
+            .count();
         if missing_id {
             let value = self.message_id();
             self.put_header(format!("{prefix}Message-Id: {value}").as_bytes());
@@ -218,6 +229,9 @@ impl Message {
         }
         if discloses {
             self.put_header(undisclosed.as_bytes());
+        }
+        if tells_of_tls {
+            self.put_header(b"Require-TLS-ESMTP: yes");
         }
     }
 

@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) time_zone: TimeZone,
     /// Whether senders may do without TLS (`tls_required_enable`).
     pub(crate) tls_required: bool,
+    pub(crate) requiretls: RequireTls,
     /// How long a caller may be silent within a message.
     pub(crate) deadline: std::time::Duration,
     /// How long a message waits at most while mail comes too fast.
@@ -62,6 +63,27 @@ pub(crate) struct MimeSettings {
     pub(crate) strict: Strict,
     pub(crate) conversion: Conversion,
     pub(crate) unended_header: UnendedHeader,
+}
+
+/// What becomes of a request for REQUIRETLS (RFC 8689).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequireTls {
+    /// Nothing.
+    Ignored,
+    /// It is kept in the queue file.
+    Kept,
+    /// And it may come, and is shown, in the header `Require-TLS-ESMTP`.
+    Shown,
+}
+
+impl RequireTls {
+    fn of(cleanup: &params::Cleanup) -> Self {
+        match (cleanup.requiretls_enable, cleanup.requiretls_esmtp_header) {
+            (false, _) => Self::Ignored,
+            (true, false) => Self::Kept,
+            (true, true) => Self::Shown,
+        }
+    }
 }
 
 /// `force_mime_input_conversion`
@@ -157,6 +179,7 @@ impl Settings {
             myhostname: params.identity.myhostname.clone(),
             always_bcc: cleanup.always_bcc.clone(),
             tls_required: cleanup.tls_required_enable,
+            requiretls: RequireTls::of(cleanup),
             limits: SizeLimits {
                 message_size: queue.message_size_limit,
                 line_length: number(params.ipc.line_length_limit),

@@ -26,6 +26,7 @@ const LOCAL: Handling = Handling {
     bounce: Switch::Off,
     hold: Switch::Off,
     smtputf8: Switch::Off,
+    requiretls: Switch::Off,
     autodetect: Switch::Off,
 };
 
@@ -487,6 +488,30 @@ async fn who_waives_tls_is_flagged() {
         let text = format!("{header}\n\n");
         let queued = lab.send(LOCAL, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
         assert_eq!(queued.envelope.sizes.unwrap().send_flags, flags, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn who_requires_tls_is_flagged_and_the_header_tells() {
+    const HEADER: &str = "Require-TLS-ESMTP: yes";
+    for (main_cf, requiretls, header, flags, shown) in [
+        ("", Switch::On, "Subject: x", queue_file::TLS_REQUIRED, 1),
+        ("", Switch::On, HEADER, queue_file::TLS_REQUIRED, 1),
+        ("", Switch::On, "TLS-Required: no", queue_file::TLS_REQUIRED | queue_file::TLS_NOT_REQUIRED, 1),
+        ("", Switch::Off, "require-tls-esmtp: YES ", queue_file::TLS_REQUIRED, 0),
+        ("", Switch::Off, "Require-TLS-ESMTP: no", 0, 0),
+        ("", Switch::Off, "Subject: x\n\nRequire-TLS-ESMTP: yes", 0, 1),
+        ("requiretls_esmtp_header = no", Switch::On, "Subject: x", queue_file::TLS_REQUIRED, 0),
+        ("requiretls_esmtp_header = no", Switch::Off, HEADER, 0, 1),
+        ("requiretls_enable = no", Switch::On, "Subject: x", 0, 0),
+        ("requiretls_enable = no", Switch::Off, HEADER, 0, 1),
+    ] {
+        let lab = Lab::new(main_cf);
+        let handling = Handling { requiretls, ..LOCAL };
+        let text = format!("{header}\n\n");
+        let queued = lab.send(handling, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
+        assert_eq!(queued.envelope.sizes.unwrap().send_flags, flags, "{main_cf} {header}");
+        assert_eq!(queued.text.matches(HEADER).count(), shown, "{main_cf} {header}");
     }
 }
 

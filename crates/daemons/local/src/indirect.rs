@@ -111,7 +111,12 @@ impl Errand<'_, '_> {
         let Line { mut channel, queue_id } = line;
         // What was checked when it came in is only mapped again.
         let classes = &self.office.params.common.identity.smtputf8_autodetect_classes;
-        channel.send(&Request::Begin(Handling::internal(Origin::Forward, &[], classes)))?;
+        let flags = self.request().message.smtputf8;
+        let handling = Handling {
+            requiretls: (flags & queue_file::TLS_REQUIRED != 0).into(),
+            ..Handling::internal(Origin::Forward, &[], classes)
+        };
+        channel.send(&Request::Begin(handling))?;
         for records in record::pieces(&self.envelope(forward), ENVELOPE) {
             channel.send(&Request::Envelope(records.to_vec().into()))?;
         }

@@ -201,6 +201,7 @@ fn handling(params: &Params) -> Result<Handling, Fatal> {
         bounce: Switch::On,
         hold: Switch::Off,
         smtputf8: Switch::Off,
+        requiretls: Switch::Off,
         autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
     })
 }

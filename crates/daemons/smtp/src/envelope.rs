@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use address::{Address, quote};
 use dsn::{Detail, Notify, OriginalRecipient, Status, xtext};
 use ipc::deliver::{Client, Message, Mode, Recipient, Request};
+use queue_file::SMTPUTF8_REQUESTED;
 use smtp_proto::attribute;
 use smtp_proto::ehlo::{Keyword, Offer};
 
 use crate::content::Conversion;
 use crate::generic::Generic;
+use crate::requiretls;
 use crate::session::Login;
 use crate::transaction::{Envelope, Goal};
 
-/// Flag of the message's `C` record: SMTPUTF8 was asked for.
-const UTF8_REQUESTED: u32 = 1;
-/// A header, the sender or a recipient needs it.
+/// Flags of the message's `C` record: a header, the sender or a recipient needs SMTPUTF8.
 const UTF8_NEEDED: u32 = 2 | 4 | 8;
 
 /// `smtp_quote_rfc821_envelope`.
@@ -69,12 +69,14 @@ pub struct Terms<'a> {
     pub conversion: Conversion,
     /// Whether the server knows who we are.
     pub login: Login,
+    /// What becomes of the sender's request for TLS.
+    pub requiretls: requiretls::Request,
 }
 
 /// Whether the message cannot go without SMTPUTF8.
 #[must_use]
 pub fn needs_utf8(message: &Message) -> bool {
-    message.smtputf8 & UTF8_REQUESTED != 0 && message.smtputf8 & UTF8_NEEDED != 0
+    message.smtputf8 & SMTPUTF8_REQUESTED != 0 && message.smtputf8 & UTF8_NEEDED != 0
 }
 
 impl Style {
@@ -113,7 +115,7 @@ impl Style {
 
     fn mail(&self, message: &Message, sender: &[u8], terms: Terms<'_>) -> Vec<u8> {
         let mut mail = command(b"MAIL FROM:<", sender);
-        mail_parameters(message, terms.offer, terms.conversion, &mut mail);
+        mail_parameters(message, terms, &mut mail);
         if self.submitter == Submitter::Nobody && terms.login == Login::Authenticated {
             mail.extend_from_slice(b" AUTH=<>");
         }
@@ -160,7 +162,8 @@ fn age(request: &Request) -> Duration {
     now.saturating_sub(arrived)
 }
 
-fn mail_parameters(message: &Message, offer: &Offer, conversion: Conversion, line: &mut Vec<u8>) {
+fn mail_parameters(message: &Message, terms: Terms<'_>, line: &mut Vec<u8>) {
+    let Terms { offer, conversion, requiretls, .. } = terms;
     let mut add = |parameter: &[u8], value: &str| {
         line.push(b' ');
         line.extend_from_slice(parameter);
@@ -178,15 +181,19 @@ fn mail_parameters(message: &Message, offer: &Offer, conversion: Conversion, lin
         }
     }
     if offer.has(Keyword::Dsn) {
-        if !message.ret.is_empty() {
-            add(b"RET=", &message.ret);
+        let ret = if requiretls == requiretls::Request::Dropped { "HDRS" } else { &message.ret };
+        if !ret.is_empty() {
+            add(b"RET=", ret);
         }
         if !message.envelope_id.is_empty() {
             add(b"ENVID=", &xtext::encode(message.envelope_id.as_bytes()));
         }
     }
-    if offer.has(Keyword::SmtpUtf8) && message.smtputf8 & UTF8_REQUESTED != 0 {
+    if offer.has(Keyword::SmtpUtf8) && message.smtputf8 & SMTPUTF8_REQUESTED != 0 {
         add(b"SMTPUTF8", "");
+    }
+    if requiretls == requiretls::Request::Passed {
+        add(b"REQUIRETLS", "");
     }
 }
 
@@ -272,6 +279,11 @@ mod tests {
         }
     }
 
+    fn terms(offer: &Offer) -> Terms<'_> {
+        let (login, requiretls) = (Login::Anonymous, requiretls::Request::None);
+        Terms { offer, conversion: Conversion::None, login, requiretls }
+    }
+
     #[test]
     fn who_is_known_says_that_nobody_vouches_for_the_sender() {
         for (submitter, login, expected) in [
@@ -281,7 +293,8 @@ mod tests {
         ] {
             let (quoting, forwarding) = (Quoting::Proper, Forwarding::Keep);
             let style = Style { quoting, forwarding, submitter, probe: Goal::ProbeRcpt };
-            let terms = Terms { offer: &offer(&["AUTH PLAIN"]), conversion: Conversion::None, login };
+            let offered = offer(&["AUTH PLAIN"]);
+            let terms = Terms { login, ..terms(&offered) };
             assert_eq!(style.mail(&message(), b"a@x", terms), expected.as_bytes());
         }
     }
@@ -303,7 +316,22 @@ mod tests {
             (&[], ""),
         ] {
             let mut line = Vec::new();
-            mail_parameters(&message(), &offer(words), Conversion::None, &mut line);
+            mail_parameters(&message(), terms(&offer(words)), &mut line);
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn who_cannot_promise_tls_is_not_to_return_the_content() {
+        let message = Message { ret: "FULL".into(), envelope_id: String::new(), smtputf8: 0, ..message() };
+        for (requiretls, words, expected) in [
+            (requiretls::Request::None, &["DSN", "REQUIRETLS"][..], " RET=FULL"),
+            (requiretls::Request::Passed, &["DSN", "REQUIRETLS"], " RET=FULL REQUIRETLS"),
+            (requiretls::Request::Dropped, &["DSN"], " RET=HDRS"),
+            (requiretls::Request::Dropped, &[], ""),
+        ] {
+            let mut line = Vec::new();
+            mail_parameters(&message, Terms { requiretls, ..terms(&offer(words)) }, &mut line);
             assert_eq!(String::from_utf8(line).unwrap(), expected);
         }
     }

@@ -14,7 +14,7 @@ use delivery::Attempt;
 use delivery::agent::{Delivery, Destination};
 use dsn::{Class, Detail, Status};
 use ipc::deliver::Request;
-use queue_file::{TLS_NOT_REQUIRED, Time};
+use queue_file::{TLS_NOT_REQUIRED, TLS_REQUIRED, Time};
 use smtp_proto::ehlo::Keyword;
 use tracing::warn;
 
@@ -28,6 +28,7 @@ use crate::flavor::Flavor;
 use crate::nexthop::{self, Mx, Nexthop};
 use crate::order::Candidate;
 use crate::peer::Peer;
+use crate::requiretls::{self, Enforcement};
 use crate::route::{Detour, LOOP, Loops, Route, Target, Unroutable};
 use crate::secure::Reuse;
 use crate::session::{Fitness, Mirror, Ready};
@@ -45,6 +46,8 @@ pub struct Errand<'a> {
     /// What went wrong last.
     why: Option<Detail>,
     turn: Turn,
+    /// How strictly the sender's request for TLS is kept on the way to the next hop.
+    enforcement: Enforcement,
     attempt: Attempt,
     destination: Destination,
 }
@@ -88,6 +91,7 @@ impl<'a> Errand<'a> {
             left: (0..delivery.request().recipients.len()).collect(),
             why: None,
             turn: Turn::More,
+            enforcement: Enforcement::None,
             attempt: Attempt::by("none"),
             destination: Destination::Reached,
         }
@@ -132,6 +136,14 @@ impl<'a> Errand<'a> {
                 return detour;
             }
         };
+        let name = servers.first().map_or(hop.text, |server| server.domain);
+        match self.strictness(name).await {
+            Ok(enforcement) => self.enforcement = enforcement,
+            Err(detail) => {
+                self.why = Some(detail);
+                return detour;
+            }
+        }
         let turn = if detour == Detour::Closed { Turn::Last } else { hop.turn };
         self.visit(servers, Hop { turn, ..hop }).await;
         detour
@@ -219,12 +231,25 @@ impl<'a> Errand<'a> {
 
     /// Whether the sender does without TLS.
     fn waives_tls(&self) -> bool {
-        self.request().message.smtputf8 & TLS_NOT_REQUIRED != 0
+        self.request().message.smtputf8 & TLS_NOT_REQUIRED != 0 && self.enforcement == Enforcement::None
+    }
+
+    /// How strictly the sender's request for TLS is kept on the way to a host or domain.
+    async fn strictness(&self, name: &str) -> Result<Enforcement, Detail> {
+        let requested = self.request().message.smtputf8 & TLS_REQUIRED != 0;
+        match self.carrier.policies.requiretls.as_ref().filter(|_| requested) {
+            Some(policy) => policy.of(name).await,
+            None => Ok(Enforcement::None),
+        }
     }
 
     /// What a kept session is known by: whose password was used is a part of it, and so is how much TLS it had to have.
     fn key(&self, hop: &str) -> String {
-        let waived = if self.waives_tls() { " TLS-Required: no" } else { "" };
+        let waived = match self.enforcement {
+            Enforcement::None if self.waives_tls() => " TLS-Required: no",
+            Enforcement::None => "",
+            Enforcement::Opportunistic | Enforcement::Starttls | Enforcement::Full => " REQUIRETLS",
+        };
         match &self.carrier.auth {
             Some(auth) if auth.dependence == Dependence::Sender => {
                 format!("{hop}{waived} {}", String::from_utf8_lossy(&self.request().message.sender))
@@ -252,7 +277,8 @@ impl<'a> Errand<'a> {
         ready.dialogue.carry(&request.message.sender);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;
-        let terms = Terms { offer: &ready.offer, conversion, login: ready.login };
+        let requiretls = requiretls::Request::over(&ready, self.enforcement);
+        let terms = Terms { offer: &ready.offer, conversion, login: ready.login, requiretls };
         let envelope = match carrier.style.envelope(request, &self.left, terms, generic).await {
             Ok(envelope) => envelope,
             Err(detail) => {

@@ -21,6 +21,7 @@ pub mod order;
 pub mod peer;
 pub mod pix;
 pub mod pool;
+pub mod requiretls;
 pub mod route;
 pub mod secure;
 mod security;

@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::dialogue::{Dialogue, Farewell};
 use crate::failure::{Failure, logged, said};
+use crate::requiretls::{self, Enforcement};
 use crate::session::{Connected, Greeted, Mirror, Ready};
 use crate::stage::Stage;
 
@@ -75,6 +76,8 @@ pub enum Shortfall {
     PlainWillDo(String),
     /// The mail waits, or goes elsewhere.
     Failed(Failure),
+    /// The sender wants more than the server can give: the mail goes elsewhere, or comes back.
+    Unsafe(Failure),
 }
 
 impl From<Failure> for Shortfall {
@@ -90,6 +93,8 @@ pub struct Greeting<'a> {
     pub mirror: Mirror,
     /// The next hop of the delivery.
     pub nexthop: &'a str,
+    /// How strictly the sender's request for TLS is kept.
+    pub enforcement: Enforcement,
 }
 
 impl Tls {
@@ -102,12 +107,12 @@ impl Tls {
     ) -> Result<Ready, Shortfall> {
         if self.start == Start::FirstByte && policy.level != Level::None {
             self.engine()?;
-            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy).await?;
+            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, greeting.enforcement).await?;
             let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
-            return Ok(Ready { trust: Some(summary.trust), ..ready });
+            return promised(Ready { trust: Some(summary.trust), ..ready }, greeting.enforcement).await;
         }
         let ready = connected.greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
-        self.upgrade(ready, policy, greeting).await
+        promised(self.upgrade(ready, policy, greeting).await?, greeting.enforcement).await
     }
 
     async fn upgrade(&self, mut ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
@@ -119,8 +124,10 @@ impl Tls {
             (Level::None, _) | (Level::May, false) => {}
             (_, false) => {
                 let reason = format!("TLS is required, but was not offered by host {}", ready.peer());
+                let refusal = requiretls::plain(ready.peer(), None, greeting.enforcement);
                 ready.dialogue.quit(Farewell::Skip).await;
-                return Err(Failure::site(Detail::new(Status::temporary(7, 4), reason)).into());
+                let failure = || Failure::site(Detail::new(Status::temporary(7, 4), reason)).into();
+                return Err(refusal.map_or_else(failure, Shortfall::Unsafe));
             }
             (Level::May, true) if self.client.is_none() => {}
             (_, true) => {
@@ -134,8 +141,9 @@ impl Tls {
                     let (peer, said_so) = (ready.peer(), logged(&answer));
                     let reason = format!("TLS is required, but host {peer} refused to start TLS: {said_so}");
                     let failure = Failure::site(said(peer, &answer, reason)).softened();
+                    let refusal = requiretls::plain(peer, Some(&said_so), greeting.enforcement);
                     ready.dialogue.quit(Farewell::Skip).await;
-                    return Err(failure.into());
+                    return Err(refusal.map_or_else(|| failure.into(), Shortfall::Unsafe));
                 }
             }
         }
@@ -143,7 +151,7 @@ impl Tls {
     }
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
-        let (dialogue, summary) = self.handshake(ready.dialogue, policy).await?;
+        let (dialogue, summary) = self.handshake(ready.dialogue, policy, greeting.enforcement).await?;
         let ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
         Ok(Ready { trust: Some(summary.trust), ..ready })
     }
@@ -155,7 +163,12 @@ impl Tls {
         })
     }
 
-    async fn handshake(&self, dialogue: Dialogue, policy: &Policy) -> Result<(Dialogue, Summary), Shortfall> {
+    async fn handshake(
+        &self,
+        dialogue: Dialogue,
+        policy: &Policy,
+        enforcement: Enforcement,
+    ) -> Result<(Dialogue, Summary), Shortfall> {
         let relay = dialogue.relay().to_owned();
         let failed = |words: String| {
             if policy.level == Level::May {
@@ -179,11 +192,26 @@ impl Tls {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
         let dialogue = Dialogue::new(Box::new(stream), peer, dialect);
+        if let Some(failure) = requiretls::distrusted(dialogue.peer(), summary.trust, enforcement) {
+            dialogue.quit(Farewell::Skip).await;
+            return Err(Shortfall::Unsafe(failure));
+        }
         if let Some(reason) = distrust(policy.level, summary.trust) {
             dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 5), reason)).into());
         }
         Ok((dialogue, summary))
+    }
+}
+
+/// A session whose server promises what the sender wants.
+async fn promised(ready: Ready, enforcement: Enforcement) -> Result<Ready, Shortfall> {
+    match requiretls::missing(&ready, enforcement) {
+        Some(failure) => {
+            ready.dialogue.quit(Farewell::Skip).await;
+            Err(Shortfall::Unsafe(failure))
+        }
+        None => Ok(ready),
     }
 }
 

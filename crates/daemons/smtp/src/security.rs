@@ -51,6 +51,7 @@ impl Opening<'_> {
             },
             maps,
             sites,
+            requiretls: self.requiretls(),
         })
     }
 

@@ -23,6 +23,7 @@ use crate::generic::Generic;
 use crate::order::{Favor, Ordering};
 use crate::pix::Pix;
 use crate::pool::Keeping;
+use crate::requiretls;
 use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
 use crate::session;
 use crate::stage::Timeouts;
@@ -96,6 +97,13 @@ impl Opening<'_> {
 
     pub(crate) fn maps(&self, parameter: &str, specs: &[String]) -> Maps {
         self.maps_in(&self.environment, parameter, specs)
+    }
+
+    pub(crate) fn requiretls(&self) -> Option<requiretls::Policy> {
+        let (parameter, items) = ("smtp_requiretls_policy", &self.params.tls.smtp_requiretls_policy);
+        let parameter = self.flavor().parameter(parameter);
+        let heeded = self.params.cleanup.requiretls_enable;
+        heeded.then(|| requiretls::Policy::open(&parameter, items, &self.environment))
     }
 
     fn maps_in(&self, environment: &Environment, parameter: &str, specs: &[String]) -> Maps {

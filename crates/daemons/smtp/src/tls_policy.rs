@@ -14,6 +14,7 @@ use tls::suites::Suites;
 
 use crate::dane::Dane;
 use crate::peer::Peer;
+use crate::requiretls::{self, Enforcement};
 
 /// What is asked for where a policy says nothing else.
 #[derive(Debug, Clone)]
@@ -89,6 +90,8 @@ pub struct Policies {
     pub maps: Maps,
     /// `smtp_tls_per_site`, which counts where there are no such tables.
     pub sites: Maps,
+    /// `smtp_requiretls_policy`; `None` where REQUIRETLS is not heeded (`requiretls_enable`).
+    pub requiretls: Option<requiretls::Policy>,
 }
 
 /// The destination that a policy is for.
@@ -125,7 +128,7 @@ impl Policies {
     /// Whether a file behind a table has changed.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.maps.changed() || self.sites.changed()
+        self.maps.changed() || self.sites.changed() || self.requiretls.as_ref().is_some_and(requiretls::Policy::changed)
     }
 
     /// What `smtp_tls_per_site` says of the next hop and of the server, where it says something.
@@ -205,6 +208,13 @@ impl Policies {
             return (wish, policy);
         }
         (Wish { level: Level::May, dane: None }, self.built(Level::May, destination))
+    }
+
+    /// The policy for a message whose sender requires TLS: not less than that.
+    #[must_use]
+    pub fn raised(&self, policy: Policy, enforcement: Enforcement, destination: Destination<'_>) -> Policy {
+        let level = enforcement.raised(policy.level);
+        if level > policy.level { self.built(level, destination) } else { policy }
     }
 
     fn built(&self, level: Level, destination: Destination<'_>) -> Policy {
@@ -319,6 +329,7 @@ mod tests {
             },
             maps: Maps::open("smtp_tls_policy_maps", &[maps], &Environment::default()),
             sites: Maps::none("smtp_tls_per_site"),
+            requiretls: None,
         }
     }
 

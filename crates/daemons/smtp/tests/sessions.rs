@@ -11,6 +11,7 @@ use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pix::Pix;
 use smtp::pool::{Keeping, Pool};
+use smtp::requiretls::Enforcement;
 use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Tls};
 use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
 use smtp::stage::Timeouts;
@@ -318,16 +319,22 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
     for (level, failure) in [
         (Level::None, None),
         (Level::May, None),
-        (Level::Encrypt, Some("TLS is required, but our TLS engine is unavailable")),
+        (Level::Encrypt, Some("4.7.5 TLS is required, but our TLS engine is unavailable")),
     ] {
         let server = dialog::Peer::listen(&[script]).unwrap();
-        assert_eq!(established(&tls, &server, level).await.err().as_deref(), failure, "{level:?}");
+        let session = established(&tls, &server, level, Enforcement::None).await;
+        assert_eq!(session.err().as_deref(), failure, "{level:?}");
         server.finish().unwrap();
     }
 }
 
 /// A session of a level, or why there is none.
-async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<Ready, String> {
+async fn established(
+    tls: &Tls,
+    server: &dialog::Peer,
+    level: Level,
+    enforcement: Enforcement,
+) -> Result<Ready, String> {
     let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
     let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
     let policy = Policy {
@@ -341,10 +348,12 @@ async fn established(tls: &Tls, server: &dialog::Peer, level: Level) -> Result<R
         wildcards: Wildcards::OneLabel,
         anchors: None,
     };
-    let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test" };
+    let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", enforcement };
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
-        Shortfall::Failed(failure) => failure.detail.reason,
+        Shortfall::Failed(failure) | Shortfall::Unsafe(failure) => {
+            format!("{} {}", failure.detail.status, failure.detail.reason)
+        }
         Shortfall::PlainWillDo(words) => words,
     })
 }
@@ -354,16 +363,22 @@ async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
     let client = Some(Client::new(Authorities::none(), None));
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
     let tls = Tls { client, start: Start::Command, loglevel: 0, notes, reuse, status };
-    for (rest, reason) in [
-        ("S: 250 mx.test\nC: QUIT\n", "TLS is required, but was not offered by host *"),
-        (
-            "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n",
-            "TLS is required, but host * refused to start TLS: 454 4.7.0 not now",
-        ),
+    let without = "S: 250-mx.test\nS: 250 REQUIRETLS\nC: QUIT\n";
+    let unwilling = "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n";
+    let request = "REQUIRETLS Failure: sender requested REQUIRETLS, but";
+    let offered = format!("5.7.30 {request} TLS service was not offered by host *");
+    let started = format!("5.7.10 {request} host * refused to start TLS: 454 4.7.0 not now");
+    for (enforcement, rest, reason) in [
+        (Enforcement::None, without, "4.7.4 TLS is required, but was not offered by host *"),
+        (Enforcement::None, unwilling, "4.7.0 TLS is required, but host * refused to start TLS: 454 4.7.0 not now"),
+        (Enforcement::Opportunistic, without, "4.7.4 TLS is required, but was not offered by host *"),
+        (Enforcement::Starttls, without, offered.as_str()),
+        (Enforcement::Full, unwilling, started.as_str()),
     ] {
         let script = format!("S: 220 x\nC: EHLO me.test\n{rest}");
         let server = dialog::Peer::listen(&[&script]).unwrap();
-        let Err(why) = established(&tls, &server, Level::Encrypt).await else { panic!("{rest}") };
+        let session = established(&tls, &server, Level::Encrypt, enforcement).await;
+        let Err(why) = session else { panic!("{rest}") };
         assert!(dialog::matches(reason, &why), "{why}");
         server.finish().unwrap();
     }

@@ -81,6 +81,8 @@ pub struct Handling {
     pub hold: Switch,
     /// SMTPUTF8 was asked for by the sender.
     pub smtputf8: Switch,
+    /// REQUIRETLS was asked for by the sender.
+    pub requiretls: Switch,
     /// Detect whether SMTPUTF8 is needed (`smtputf8_autodetect_classes`).
     pub autodetect: Switch,
 }
@@ -100,6 +102,7 @@ impl Handling {
             bounce: Switch::Off,
             hold: Switch::Off,
             smtputf8: Switch::Off,
+            requiretls: Switch::Off,
             autodetect: origin.is_among(autodetected).into(),
         }
     }

@@ -30,7 +30,7 @@ pub use new_file::{Committed, NewFile, rename_new};
 pub use queue_name::QueueName;
 pub use record::Problem;
 pub use scan::{Found, Scan};
-pub use sizes::{Sizes, TLS_NOT_REQUIRED};
+pub use sizes::{SMTPUTF8_REQUESTED, Sizes, TLS_NOT_REQUIRED, TLS_REQUIRED};
 pub use source::{Buffered, Segments, Source};
 pub use spool::{Layout, Lock, Spool, mark_done, rewrite_record_type, with_directories};
 

@@ -7,8 +7,12 @@ const COLUMN: usize = 15;
 /// Six numbers, and a space between any two.
 const LENGTH: u8 = 6 * 15 + 5;
 
+/// Of [`Sizes::send_flags`]: the sender asks for SMTPUTF8 (RFC 6531).
+pub const SMTPUTF8_REQUESTED: u32 = 1;
 /// Of [`Sizes::send_flags`]: the sender does without TLS, by `TLS-Required: no` (RFC 8689).
 pub const TLS_NOT_REQUIRED: u32 = 16;
+/// Of [`Sizes::send_flags`]: the sender has the message sent over verified TLS only, by REQUIRETLS (RFC 8689).
+pub const TLS_REQUIRED: u32 = 32;
 
 /// What the `C` record says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

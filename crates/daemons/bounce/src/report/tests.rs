@@ -19,7 +19,7 @@ fn original(script: Script) -> Original {
         envelope_id: "abc=".into(),
         arrived: Some(at(1_795_258_490)),
         encoding: String::new(),
-        waives_tls: false,
+        security: Security::Unsaid,
         script,
         message_id: None,
     }
@@ -85,9 +85,22 @@ fn a_failure_notice_reads_as_mail_programs_know_it() {
 }
 
 #[test]
+fn what_requires_tls_does_not_waive_it() {
+    use queue_file::{TLS_NOT_REQUIRED as WAIVED, TLS_REQUIRED as REQUIRED};
+    for (flags, redact, expected) in [
+        (0, true, Security::Unsaid),
+        (1 | WAIVED, true, Security::Waived),
+        (1 | REQUIRED, true, Security::Redacted),
+        (REQUIRED | WAIVED, false, Security::Required),
+    ] {
+        assert_eq!(Security::of(flags, redact), expected, "{flags} {redact}");
+    }
+}
+
+#[test]
 fn international_mail_has_global_parts() {
     let (template, host, original, now) = (template(), host(), original(Script::Utf8), at(0));
-    let original = Original { waives_tls: true, ..original };
+    let original = Original { security: Security::Waived, ..original };
     let entries = [Entry { recipient: "ö@example.org".as_bytes().to_vec(), ..Entry::default() }];
     let report = Report {
         kind: Kind::Delay,

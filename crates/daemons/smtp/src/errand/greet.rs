@@ -6,10 +6,11 @@ use queue_file::Time;
 use tls::client::{Level, Policy};
 use tracing::info;
 
-use super::{Errand, Hop, Server};
+use super::{Errand, Hop, Server, Turn};
 use crate::dane;
 use crate::dialogue::Farewell;
 use crate::failure::Failure;
+use crate::requiretls;
 use crate::secure::{FeatureStatus, Greeting, Shortfall};
 use crate::session::{Connected, Ready};
 use crate::tls_policy::{Destination, Wish};
@@ -42,6 +43,12 @@ impl Errand<'_> {
                     self.fail(failure).await;
                     return None;
                 }
+                Err(Shortfall::Unsafe(failure)) => {
+                    self.attempt.connected = Some(Time::now().as_microseconds());
+                    self.attempt.tls = self.shown(wish, "/!requiretls");
+                    self.fail(if self.turn == Turn::More { requiretls::for_now(failure) } else { failure }).await;
+                    return None;
+                }
             }
         }
     }
@@ -72,7 +79,8 @@ impl Errand<'_> {
         hop: Hop<'_>,
     ) -> Result<Ready, Shortfall> {
         let request = self.request();
-        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop };
+        let enforcement = self.enforcement;
+        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop, enforcement };
         let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
         if let Some(auth) = &self.carrier.auth
             && let Err(failure) = auth.authenticate(&mut ready, &request.message.sender, hop.text).await
@@ -90,19 +98,22 @@ impl Errand<'_> {
         if self.waives_tls() {
             (wish, policy) = policies.waived((wish, policy), destination);
         }
-        let Some(dane) = wish.dane else { return Ok((wish, policy)) };
-        let Destination { domain, peer, .. } = destination;
-        let rules = &policies.defaults.tlsa;
-        let policy = dane::policy(&self.carrier.router.resolver, (dane, rules), domain, peer, policy).await?;
-        Ok((wish, policy))
+        if let Some(dane) = wish.dane {
+            let Destination { domain, peer, .. } = destination;
+            let rules = &policies.defaults.tlsa;
+            policy = dane::policy(&self.carrier.router.resolver, (dane, rules), domain, peer, policy).await?;
+        }
+        Ok((wish, policies.raised(policy, self.enforcement, destination)))
     }
 
     /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
     fn feature_status(&self, wish: Wish, ready: &Ready) -> Option<String> {
-        if self.carrier.tls.status == FeatureStatus::Hidden {
-            return None;
-        }
         let fallen = wish.level == Level::May && ready.trust.is_none();
-        Some(format!("{}{}", wish.name(), if fallen { ":none" } else { "" }))
+        let request = requiretls::status(ready, self.enforcement);
+        self.shown(wish, &format!("{}{request}", if fallen { ":none" } else { "" }))
+    }
+
+    fn shown(&self, wish: Wish, rest: &str) -> Option<String> {
+        (self.carrier.tls.status == FeatureStatus::Shown).then(|| format!("{}{rest}", wish.name()))
     }
 }

@@ -61,6 +61,7 @@ impl Session {
         handling.bcc = (!overrides.no_mappings()).into();
         handling.milters = (!overrides.no_milters()).into();
         handling.smtputf8 = envelope.sender.smtputf8.into();
+        handling.requiretls = envelope.sender.requiretls.into();
         handling.autodetect = handling.origin.is_among(&self.server.params.identity.smtputf8_autodetect_classes).into();
     }
 

@@ -14,12 +14,21 @@ impl Session {
     /// The header lines before the client's own content: what checks prepend, then our trace.
     pub(crate) fn leading_headers(&self, envelope: &Envelope) -> String {
         let mut text = String::with_capacity(256);
+        if envelope.sender.requiretls && self.tells_filter_of_requiretls() {
+            text.push_str("Require-TLS-ESMTP: yes\n");
+        }
         for line in &envelope.actions.prepend {
             text.push_str(line);
             text.push('\n');
         }
         self.received(envelope, &mut text);
         text
+    }
+
+    /// What is sent to a filter before the queue goes over no TLS, and comes back as another message.
+    fn tells_filter_of_requiretls(&self) -> bool {
+        let params = &self.server.params;
+        !params.smtpd.smtpd_proxy_filter.is_empty() && params.cleanup.requiretls_esmtp_header
     }
 
     fn received(&self, envelope: &Envelope, text: &mut String) {

@@ -81,6 +81,8 @@ pub(crate) struct Sender {
     pub(crate) size: u64,
     pub(crate) body: Option<Body>,
     pub(crate) smtputf8: bool,
+    /// Where the message goes it must have verified TLS (RFC 8689).
+    pub(crate) requiretls: bool,
     pub(crate) ret: Option<Ret>,
     /// `ENVID=`, xtext undone.
     pub(crate) envelope_id: Option<Vec<u8>>,
@@ -151,6 +153,8 @@ mod tests {
             size: 9,
             body: Some(Body::EightBitMime),
             smtputf8: true,
+            // The filter learns of it from a header: there is no TLS on the way to it.
+            requiretls: true,
             ret: Some(Ret::Hdrs),
             envelope_id: Some(b"a+b".to_vec()),
             verp: Some("+=".to_owned()),

@@ -74,6 +74,7 @@ const HANDLING: Handling = Handling {
     bounce: Switch::Off,
     hold: Switch::Off,
     smtputf8: Switch::Off,
+    requiretls: Switch::Off,
     autodetect: Switch::Off,
 };
 

@@ -90,6 +90,7 @@ impl Session {
         offer.word(Keyword::Dsn, true);
         offer.word(Keyword::SmtpUtf8, self.server.settings.smtputf8);
         offer.word(Keyword::Chunking, true);
+        offer.word(Keyword::RequireTls, self.offers_requiretls());
         if !self.hidden.is_empty() && !self.hidden.has(Keyword::SilentDiscard) {
             tracing::info!("discarding EHLO keywords: {}", self.hidden);
         }

@@ -127,6 +127,9 @@ impl Session {
             {
                 sender.smtputf8 = true;
             }
+            None if parameter.is("REQUIRETLS") && self.offers_requiretls() && !self.hidden.has(Keyword::RequireTls) => {
+                sender.requiretls = true;
+            }
             value if parameter.is("XVERP") && self.may_verp => {
                 sender.verp = Some(self.verp_delimiters(value)?);
             }

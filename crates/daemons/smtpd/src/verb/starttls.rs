@@ -13,6 +13,10 @@ impl Session {
     }
 
     /// Whether a command has to wait for STARTTLS.
+    pub(crate) fn offers_requiretls(&self) -> bool {
+        self.tls.is_some() && self.server.params.cleanup.requiretls_enable
+    }
+
     pub(crate) fn needs_tls(&self, verb: Verb) -> Option<Next> {
         let wanted = self.server.tls.as_ref().is_some_and(|tls| tls.level == Level::Encrypt);
         let exempt = match verb {

@@ -97,6 +97,12 @@ crate::params! {
         non_empty_end_of_header_action: Text = "fix_quietly";
         /// Whether the header TLS-Required: no is heeded.
         tls_required_enable: Bool = "yes";
+        /// Whether REQUIRETLS is offered and heeded: who asks for it has the message sent over verified TLS only.
+        requiretls_enable: Bool = "yes";
+        /// Whether a header Require-TLS-ESMTP asks for the same, and tells filters of it.
+        requiretls_esmtp_header: Bool = "yes";
+        /// Whether notices about such mail leave out its content, and go without REQUIRETLS.
+        requiretls_redact_dsn: Bool = "yes";
         /// A filter that all mail is sent through, as transport:nexthop.
         content_filter: Text = "";
     }

@@ -8,7 +8,7 @@ crate::params! {
         /// As `smtp_log_tls_feature_status`, for LMTP.
         lmtp_log_tls_feature_status: Bool = "${{$compatibility_level} <level {3.11} ? {no} : {yes}}";
         /// As `smtp_requiretls_policy`, for LMTP.
-        lmtp_requiretls_policy: TableList = "opportunistic", inert;
+        lmtp_requiretls_policy: TableList = "opportunistic";
         /// As `smtp_tls_CAfile`, for LMTP.
         lmtp_tls_CAfile: Text = "";
         /// As `smtp_tls_CApath`, for LMTP.

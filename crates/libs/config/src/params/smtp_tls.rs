@@ -91,7 +91,7 @@ crate::params! {
         smtp_requiretls_policy: TableList = "\
             inline:{{${domain_to_ascii{$mydomain}}=opportunistic}, \
             {.${domain_to_ascii{$mydomain}}=opportunistic}, {localhost=opportunistic}}, cidr:{{0.0.0.0/0 \
-            opportunistic}, {::/0 opportunistic}}, enforce", inert;
+            opportunistic}, {::/0 opportunistic}}, enforce";
         /// Whether results of handshakes are reported.
         smtp_tlsrpt_enable: Bool = "no", inert;
         /// The socket of the collector of such reports.

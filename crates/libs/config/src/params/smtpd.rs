@@ -112,11 +112,5 @@ crate::params! {
         smtpd_tls_received_header: Bool = "no";
         /// Whether authentication needs TLS.
         smtpd_tls_auth_only: Bool = "no";
-        /// Whether REQUIRETLS is offered.
-        requiretls_enable: Bool = "yes", inert;
-        /// Whether the need for TLS is kept in a header where the next hop lacks REQUIRETLS.
-        requiretls_esmtp_header: Bool = "yes", inert;
-        /// Whether notices about such mail leave out its content.
-        requiretls_redact_dsn: Bool = "yes", inert;
     }
 }
