@@ -31,6 +31,7 @@
 //! - `-L TAG`: the name to log under.
 //! - `-N CONDITIONS`: when to send reports: `never`, or some of `success`, `failure`, `delay`.
 //! - `-O smtputf8`: the message needs SMTPUTF8; other settings of `-O` and `-o` are ignored.
+//! - `-O requiretls`: the message is sent over verified TLS only (REQUIRETLS).
 //! - `-R WHAT`: what failure reports carry: `full` or `hdrs`.
 //! - `-V ID`: the envelope id for reports.
 //! - `-XV`: a sender's address of its own for each recipient (VERP); `-XV+=` with other delimiters.

@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) notify: Notify,
     pub(crate) ret: Option<Ret>,
     pub(crate) envelope_id: Option<String>,
+    /// What servers on the way must know, as flags of the `C` record: `-O`.
+    pub(crate) send_options: u32,
     pub(crate) verp: Option<String>,
     pub(crate) alias_database: Option<String>,
     pub(crate) dot: Dot,
@@ -109,6 +111,7 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Re
         notify: Notify::UNSET,
         ret: None,
         envelope_id: None,
+        send_options: 0,
         verp: None,
         alias_database: None,
         dot: Dot::Ends,
@@ -203,6 +206,7 @@ impl Options {
                 Ok(ret) => self.ret = Some(ret),
                 Err(_) => self.warnings.push("bad -R option value -- ignored".to_owned()),
             },
+            'O' => self.long(value),
             'V' => self.envelope_id(value),
             'X' => match value.strip_prefix('V') {
                 Some(delimiters) => self.verp = Some(delimiters.to_owned()),
@@ -223,6 +227,21 @@ impl Options {
             self.warnings.push("bad syntax in -V option value -- ignored".to_owned());
         } else {
             self.envelope_id = Some(value.to_owned());
+        }
+    }
+
+    /// `-O name=value`: long options, of which those are obeyed that ask for an extension.
+    fn long(&mut self, option: &str) {
+        let (name, value) = option.split_once('=').unwrap_or((option, "yes"));
+        let flag = match name.to_ascii_lowercase().as_str() {
+            "smtputf8" => queue_file::SMTPUTF8_REQUESTED,
+            "requiretls" => queue_file::TLS_REQUIRED,
+            _ => return,
+        };
+        if value.eq_ignore_ascii_case("yes") {
+            self.send_options |= flag;
+        } else {
+            self.send_options &= !flag;
         }
     }
 
@@ -317,6 +336,18 @@ mod tests {
         ] {
             let options = parsed(&format!("{option} -- you")).unwrap();
             assert_eq!((options.mode, options.recipients), (Mode::Submit, vec!["you".to_owned()]), "{option}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_asked_for_by_name() {
+        for (line, expected) in [
+            ("-O smtputf8", 1),
+            ("-ORequireTLS=yes -O SMTPUTF8=yes", 33),
+            ("-Orequiretls -Orequiretls=no -OQueueDirectory=/x", 0),
+            ("-O requiretls=maybe", 0),
+        ] {
+            assert_eq!(parsed(line).unwrap().send_options, expected, "{line}");
         }
     }
 

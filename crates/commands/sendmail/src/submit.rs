@@ -6,6 +6,7 @@ use std::path::Path;
 use command::{Fatal, is_anyone};
 use config::params::Sendmail;
 use privsep::User;
+use queue_file::maildrop::SEND_OPTIONS;
 use queue_file::record::{self, Type};
 
 use crate::Params;
@@ -92,6 +93,7 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
         ("encoding", options.encoding.map(str::to_owned)),
         ("ret_flags", options.ret.map(|ret| ret.bits().to_string())),
         ("envelope_id", options.envelope_id.clone()),
+        (SEND_OPTIONS, (options.send_options != 0).then(|| options.send_options.to_string())),
         ("rewrite_context", Some(context.to_owned())),
     ] {
         if let Some(value) = value {

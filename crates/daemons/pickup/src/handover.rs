@@ -66,7 +66,12 @@ impl Counter {
         let sender = Sender::new(letter.sender.clone());
         let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
         info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
-        channel.send(&Request::Begin(self.handling))?;
+        let handling = Handling {
+            smtputf8: (letter.send_options & queue_file::SMTPUTF8_REQUESTED != 0).into(),
+            requiretls: (letter.send_options & queue_file::TLS_REQUIRED != 0).into(),
+            ..self.handling
+        };
+        channel.send(&Request::Begin(handling))?;
         let envelope = self.envelope(letter, is_requeued);
         for records in record::pieces(&envelope, ENVELOPE) {
             channel.send(&Request::Envelope(records.to_vec().into()))?;

@@ -28,6 +28,8 @@ pub(crate) struct Letter {
     pub(crate) envelope: Vec<u8>,
     /// The sender, in internal form.
     pub(crate) sender: Vec<u8>,
+    /// What the sender asked for, as flags of the `C` record.
+    pub(crate) send_options: u32,
     /// Where the content begins.
     pub(crate) data_offset: u64,
 }
@@ -65,13 +67,22 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
         return Ok(Look::NotYet);
     }
     match envelope(Buffered::small(&*file)) {
-        Ok(Envelope { records, sender, data_offset, submitter }) => {
+        Ok(Envelope { records, sender, send_options, data_offset, submitter }) => {
             // Only we can have noted who a file of ours is from.
             let is_ours = found.uid() == own_uid;
             let submitter = submitter.filter(|_| is_ours);
             let requeued = submitter.is_none() && is_ours;
             let uid = submitter.unwrap_or(found.uid());
-            Ok(Look::Ready(Letter { uid, is_ours, requeued, envelope: records, sender, data_offset, file }))
+            Ok(Look::Ready(Letter {
+                uid,
+                is_ours,
+                requeued,
+                envelope: records,
+                sender,
+                send_options,
+                data_offset,
+                file,
+            }))
         }
         Err(error) if error.is_malformed() => Ok(Look::Corrupt(error.to_string())),
         Err(error) => Err(io::Error::other(error)),
@@ -104,6 +115,7 @@ struct Envelope {
     /// What cleanup gets.
     records: Vec<u8>,
     sender: Vec<u8>,
+    send_options: u32,
     data_offset: u64,
     submitter: Option<u32>,
 }
@@ -111,6 +123,7 @@ struct Envelope {
 fn envelope(source: impl Source) -> Result<Envelope, Error> {
     let mut out = Vec::with_capacity(1024);
     let mut submitter = None;
+    let mut send_options = 0;
     let mut sender = None;
     let mut data_offset = None;
     let mut in_content = false;
@@ -131,9 +144,11 @@ fn envelope(source: impl Source) -> Result<Envelope, Error> {
         } else if kind == Type::End {
             let sender = sender.ok_or(missing(Type::Sender))?;
             let data_offset = data_offset.ok_or(missing(Type::Message))?;
-            return Ok(Envelope { records: out, sender, data_offset, submitter });
+            return Ok(Envelope { records: out, sender, send_options, data_offset, submitter });
         } else if let Some(uid) = maildrop::submitter(&record) {
             submitter = Some(uid);
+        } else if let Some(flags) = maildrop::send_options(&record) {
+            send_options |= flags;
         } else if passes(kind) {
             if kind == Type::Sender {
                 sender = Some(record.data.to_vec());
@@ -181,9 +196,11 @@ mod tests {
     #[test]
     fn what_belongs_to_the_old_life_of_a_file_stays_behind() {
         let file = bytes(&[
-            (Type::Size, b"1 2 3"),
+            (Type::Size, b"1 2 3 0 1 18"),
             (Type::Time, b"5 6"),
             (Type::Filter, b"smtp:old"),
+            (Type::Attribute, b"sendopts=33"),
+            (Type::Attribute, b"sendopts=x"),
             (Type::Attribute, b"submission_uid=1000"),
             (Type::Sender, b"me"),
             (Type::Recipient, b"you"),
@@ -194,7 +211,7 @@ mod tests {
             (Type::Recipient, b"more"),
             (Type::End, b""),
         ]);
-        let Envelope { records, sender, data_offset: offset, submitter } = envelope(&file[..]).unwrap();
+        let Envelope { records, sender, send_options, data_offset: offset, submitter } = envelope(&file[..]).unwrap();
         let expected = bytes(&[
             (Type::Time, b"5 6"),
             (Type::Sender, b"me"),
@@ -202,6 +219,7 @@ mod tests {
             (Type::Recipient, b"more"),
         ]);
         assert_eq!((records, sender, submitter), (expected, b"me".to_vec(), Some(1000)));
+        assert_eq!(send_options, 18 | 33);
         assert!(file[usize::try_from(offset).unwrap()..].starts_with(b"L\x04part"));
     }
 

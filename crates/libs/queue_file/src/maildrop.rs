@@ -4,16 +4,39 @@
 //! The time is ours, attributes are from a list, and the size is limited.
 
 use crate::record::{self, Pointers, Record, Records, Type};
-use crate::{Error, Source, Time};
+use crate::{Error, Sizes, Source, Time};
 use std::io::{self, Read, Write};
 
 /// Attributes that a user may set.
-const ATTRIBUTES: [&[u8]; 7] =
-    [b"encoding", b"envelope_id", b"ret_flags", b"notify_flags", b"dsn_orig_rcpt", b"trace_flags", b"rewrite_context"];
+const ATTRIBUTES: [&[u8]; 8] = [
+    b"encoding",
+    b"envelope_id",
+    b"ret_flags",
+    b"notify_flags",
+    b"dsn_orig_rcpt",
+    b"trace_flags",
+    b"rewrite_context",
+    SEND_OPTIONS.as_bytes(),
+];
+
+/// The attribute with flags of [`crate::Sizes::send_flags`] that a user asks for.
+pub const SEND_OPTIONS: &str = "sendopts";
 
 /// The attribute that says who has submitted a message whose file belongs to the mail system. In a file of anybody else it
 /// means nothing.
 const SUBMISSION_UID: &str = "submission_uid";
+
+/// What the sender asked for in a file's envelope, as flags of [`crate::Sizes::send_flags`]: a user by an attribute, and whoever
+/// sent a message that was in the queue before by its `C` record. `None` for other records.
+pub fn send_options(record: &Record<'_>) -> Option<u32> {
+    if record.kind == Type::Size {
+        return Sizes::parse(record.data).map(|sizes| sizes.send_flags);
+    }
+    let value = record.data.strip_prefix(SEND_OPTIONS.as_bytes())?.strip_prefix(b"=")?;
+    (record.kind == Type::Attribute)
+        .then(|| std::str::from_utf8(value).ok()?.parse().ok())
+        .map(Option::unwrap_or_default)
+}
 
 /// Begins a file: when it came, and from whom where its owner does not tell.
 pub fn put_origin(out: &mut Vec<u8>, time: Time, submitter: Option<u32>) {
