@@ -54,3 +54,41 @@ fn what_requires_tls_comes_back_when_no_server_has_it_and_without_its_content() 
     first.finish()?;
     second.finish()
 }
+
+#[test]
+fn a_password_that_a_server_has_refused_is_not_tried_again() -> Result<()> {
+    let hello = "S: 220 x ESMTP
+        C: EHLO *
+        S: 250-x
+        S: 250 AUTH PLAIN
+        ";
+    let refused = format!("{hello}C: AUTH PLAIN AGpvZQBzZWNyZXQ=\nS: 535 5.7.8 Wrong\nC: QUIT");
+    let server = Peer::listen(&[&refused, &format!("{hello}C: QUIT")])?;
+    let hop = format!("[127.0.0.1]:{}", server.address.port());
+    let mail = Setup::new()
+        .main("relayhost", hop)
+        .main("smtp_sasl_auth_enable", "yes")
+        .main("smtp_sasl_password_maps", "static:joe:secret")
+        .main("smtp_sasl_security_options", "")
+        .main("smtp_sasl_auth_soft_bounce", "no")
+        .main("smtp_sasl_auth_cache_name", "proxy:lmdb:$data_directory/refused")
+        .start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    for (recipient, reason) in [
+        (
+            "a@one.example",
+            "status=bounced (SASL authentication failed; server 127.0.0.1[127.0.0.1] said: 535 5.7.8 Wrong",
+        ),
+        (
+            "b@one.example",
+            "status=bounced (SASL [CACHED] authentication failed; server 127.0.0.1 said: 535 5.7.8 Wrong)",
+        ),
+    ] {
+        client.deliver("", &[recipient], "Subject: x\n\nHello.\n")?;
+        mail.wait_log(&[&format!("to=<{recipient}>"), "dsn=5.7.8", reason], 1)?;
+    }
+    server.finish()?;
+    assert!(!mail.log().contains("warning: "), "{}", mail.log());
+    Ok(())
+}

@@ -82,6 +82,9 @@ impl Proxymap {
             return Reply::Denied;
         }
         let name = (request.table, request.folding);
+        if self.role == Role::Write {
+            self.tables.create(&name).await;
+        }
         let step = match request.action {
             Action::Open => return self.tables.open(&name).await,
             Action::Lookup(key) => return self.tables.lookup(&name, &key).await,

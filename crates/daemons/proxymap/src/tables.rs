@@ -64,6 +64,11 @@ impl Tables {
         }
     }
 
+    /// Begins an empty table where there is none. What is wrong shows when it is used.
+    pub(crate) async fn create(&self, name: &Name) {
+        let _ = self.writer(name).await;
+    }
+
     /// Looks a key up.
     pub(crate) async fn lookup(&self, name: &Name, key: &[u8]) -> Reply {
         let table = match self.reader(name).await {

@@ -4,7 +4,7 @@
 //! password is used without one; one that refuses the password gets no mail.
 
 use data_encoding::BASE64;
-use dsn::{Detail, Status};
+use dsn::{Detail, Diagnostic, Status};
 use sasl::client::{Credentials, Exchange};
 use sasl::mechanism::SecurityOptions;
 use smtp_proto::ehlo::Keyword;
@@ -12,9 +12,13 @@ use smtp_proto::reply::Answer;
 use table::{AddressFind, Maps, PatternList, Strategy};
 use tls::summary::Trust;
 
+use crate::auth_cache::{AuthCache, Refused};
 use crate::failure::{Failure, logged, said};
 use crate::session::{Login, Ready};
 use crate::stage::Stage;
+
+/// The code of a reply to a wrong name or password (RFC 4954, section 6).
+const BAD_CREDENTIALS: u16 = 535;
 
 /// Whose password it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Auth {
     pub verified_options: SecurityOptions,
     /// What a refusal means.
     pub refusal: Refusal,
+    /// `smtp_sasl_auth_cache_name`.
+    pub cache: Option<AuthCache>,
 }
 
 impl Auth {
@@ -80,12 +86,33 @@ impl Auth {
             );
             return Err(Failure::site(Detail::new(Status::temporary(7, 0), reason)));
         }
-        let exchange = Exchange::choose(offered, self.options(ready), credentials);
+        if let Some(failure) = self.refused_before(ready, &credentials).await {
+            return Err(failure);
+        }
+        let exchange = Exchange::choose(offered, self.options(ready), credentials.clone());
         let exchange = exchange.map_err(|error| impossible(ready, &error.to_string()))?;
-        self.converse(ready, exchange).await
+        if let Some(answer) = self.converse(ready, exchange).await? {
+            if answer.code == BAD_CREDENTIALS
+                && let Some(cache) = &self.cache
+            {
+                cache.keep(&ready.peer().name, &credentials, &answer).await;
+            }
+            return Err(self.refused(ready, &answer));
+        }
+        Ok(())
     }
 
-    async fn converse(&self, ready: &mut Ready, mut exchange: Exchange) -> Result<(), Failure> {
+    /// A server that has refused the same password lately is not asked again.
+    async fn refused_before(&self, ready: &Ready, credentials: &Credentials) -> Option<Failure> {
+        let host = &ready.peer().name;
+        let Refused { status, text } = self.cache.as_ref()?.find(host, credentials).await?;
+        let reason = format!("SASL [CACHED] authentication failed; server {host} said: {text}");
+        let diagnostic = Diagnostic { kind: "smtp".to_owned(), text };
+        Some(self.judged(Failure::site(Detail::new(status, reason).said_by(host.clone(), diagnostic))))
+    }
+
+    /// Carries on to the end; the server's answer, if that is a refusal.
+    async fn converse(&self, ready: &mut Ready, mut exchange: Exchange) -> Result<Option<Answer>, Failure> {
         let mut line = format!("AUTH {}", exchange.mechanism());
         let public = line.clone();
         if let Some(initial) = exchange.initial() {
@@ -100,10 +127,10 @@ impl Auth {
                 2 if course == Course::Cancelled => return Err(impossible(ready, "bad protocol / cancel")),
                 2 => {
                     ready.login = Login::Authenticated;
-                    return Ok(());
+                    return Ok(None);
                 }
                 3 => {}
-                _ => return Err(self.refused(ready, &answer)),
+                _ => return Ok(Some(answer)),
             }
             let challenge = answer.texts().last().unwrap_or_default();
             let response = BASE64.decode(challenge.trim_ascii()).ok().and_then(|text| exchange.respond(&text).ok());
@@ -120,7 +147,10 @@ impl Auth {
 
     fn refused(&self, ready: &Ready, answer: &Answer) -> Failure {
         let reason = format!("SASL authentication failed; server {} said: {}", ready.peer(), logged(answer));
-        let failure = Failure::site(said(ready.peer(), answer, reason));
+        self.judged(Failure::site(said(ready.peer(), answer, reason)))
+    }
+
+    fn judged(&self, failure: Failure) -> Failure {
         match self.refusal {
             Refusal::Waits => failure.softened(),
             Refusal::AsSaid => failure,

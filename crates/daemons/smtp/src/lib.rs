@@ -5,6 +5,7 @@
 //! turn. The name of the program in master.cf decides between the two protocols.
 
 pub mod auth;
+pub mod auth_cache;
 pub mod carrier;
 pub mod chance;
 pub mod complaint;

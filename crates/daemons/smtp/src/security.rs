@@ -5,6 +5,7 @@ use std::path::Path;
 use config::Level as Compatibility;
 use sasl::mechanism::SecurityOptions;
 use service::Fatal;
+use table::store::Purpose;
 use tls::client::{Client, Level};
 use tls::dane::Digest;
 use tls::fingerprint::Algorithm;
@@ -14,6 +15,7 @@ use tls::names::Wildcards;
 use tls::protocols::Protocols;
 
 use crate::auth::{Auth, Dependence, Refusal};
+use crate::auth_cache::AuthCache;
 use crate::dane::{InsecureHost, InsecureMx, Rules};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
@@ -174,7 +176,19 @@ impl Opening<'_> {
             tls_options: options(&sasl.smtp_sasl_tls_security_options)?,
             verified_options: options(&sasl.smtp_sasl_tls_verified_security_options)?,
             refusal: if sasl.smtp_sasl_auth_soft_bounce { Refusal::Waits } else { Refusal::AsSaid },
+            cache: self.auth_cache()?,
         }))
+    }
+
+    /// Clients share the cache, so it is behind proxywrite(8).
+    fn auth_cache(&self) -> Result<Option<AuthCache>, Fatal> {
+        let sasl = &self.params.sasl;
+        let Some(spec) = sasl.smtp_sasl_auth_cache_name.first() else { return Ok(None) };
+        if !spec.starts_with("proxy:") {
+            return Err(Fatal::new(format!("SASL authentication cache name \"{spec}\" must start with \"proxy:\"")));
+        }
+        let store = table::store::open(spec, Purpose::Update, &self.environment)?;
+        Ok(Some(AuthCache::new(store, sasl.smtp_sasl_auth_cache_time)))
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn status_filter(params: &Params, outside: &Outside) -> delivery::Sta
 pub(crate) struct Opening<'a> {
     pub(crate) params: &'a Params,
     pub(crate) outside: &'a Outside,
-    environment: Environment,
+    pub(crate) environment: Environment,
 }
 
 impl Opening<'_> {

@@ -302,6 +302,7 @@ async fn a_login_that_we_gave_up_is_none() {
             tls_options: SecurityOptions::default(),
             verified_options: SecurityOptions::default(),
             refusal: Refusal::Waits,
+            cache: None,
         };
         let server = dialog::Peer::listen(&[script]).unwrap();
         let mut ready = ready(&server, Flavor::Smtp).await.unwrap();

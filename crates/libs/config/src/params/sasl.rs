@@ -36,9 +36,9 @@ crate::params! {
         /// Whether we authenticate to servers.
         smtp_sasl_auth_enable: Bool = "no";
         /// A table that remembers failed passwords.
-        smtp_sasl_auth_cache_name: TableList = "", inert;
+        smtp_sasl_auth_cache_name: TableList = "";
         /// How long they are remembered.
-        smtp_sasl_auth_cache_time: Duration = "90d", inert;
+        smtp_sasl_auth_cache_time: Duration = "90d";
         /// Whether mail waits when a server refuses our password.
         smtp_sasl_auth_soft_bounce: Bool = "yes";
         /// Which mechanisms are used.
@@ -66,9 +66,9 @@ crate::params! {
     /// lmtp(8): authentication. The fields that lmtp(8) uses are those of `SmtpSasl`.
     LmtpSasl {
         /// As `smtp_sasl_auth_cache_name`, for LMTP.
-        lmtp_sasl_auth_cache_name: TableList = "", inert;
+        lmtp_sasl_auth_cache_name: TableList = "";
         /// As `smtp_sasl_auth_cache_time`, for LMTP.
-        lmtp_sasl_auth_cache_time: Duration = "90d", inert;
+        lmtp_sasl_auth_cache_time: Duration = "90d";
         /// As `smtp_sasl_auth_enable`, for LMTP.
         lmtp_sasl_auth_enable: Bool = "no";
         /// As `smtp_sasl_auth_soft_bounce`, for LMTP.
