@@ -5,6 +5,7 @@ use crate::say;
 use data_encoding::BASE64;
 use std::io::Write;
 use tls::client::{Level, Policy};
+use tls::doubt::Doubt;
 use tls::fingerprint::{Algorithm, Fingerprints};
 use tls::names::{Names, distinguished};
 use tls::summary::{Summary, Trust};
@@ -44,10 +45,10 @@ pub(crate) fn report(summary: &Summary, name: &str, policy: &Policy, plan: &Plan
 
 /// Why a certificate does not prove who the server is, in the words of OpenSSL.
 fn doubt(summary: &Summary, der: &[u8], name: &str, level: Level) -> String {
-    if level == Level::Fingerprint {
+    if matches!(level, Level::Fingerprint | Level::Dane) && summary.doubt != Some(Doubt::Name) {
         return format!("server certificate verification failed for {name}: num=65:no matching DANE TLSA records");
     }
-    if summary.trust >= Trust::Trusted {
+    if summary.trust >= Trust::Trusted || summary.doubt == Some(Doubt::Name) {
         return format!("server certificate verification failed for {name}: num=62:hostname mismatch");
     }
     let (subject, issuer) = distinguished(der);
@@ -58,6 +59,9 @@ fn doubt(summary: &Summary, der: &[u8], name: &str, level: Level) -> String {
 
 /// What has proved who the server is.
 fn matched(summary: &Summary, der: &[u8], policy: &Policy) -> String {
+    if policy.level == Level::Dane {
+        return "Matched TLSA records".to_owned();
+    }
     if policy.level != Level::Fingerprint {
         return format!(
             "matched peername: {}",

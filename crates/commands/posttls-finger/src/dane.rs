@@ -6,7 +6,7 @@ use crate::target::Server;
 use dns::{Answer, Data, Kind, Resolver};
 use std::sync::Arc;
 use tls::client::{Level, Policy};
-use tls::dane::Association;
+use tls::dane::{Association, Digest};
 
 /// The policy for a server: what its TLSA records want, and without usable ones that of level `secure`.
 pub(crate) async fn policy(server: &Server, plan: &Plan) -> Policy {
@@ -34,11 +34,11 @@ fn announced(name: &str, answer: &Arc<Answer>, secure: Policy, plan: &Plan) -> P
     let mut associations = Vec::new();
     for record in &answer.records {
         if let &Data::Tlsa { usage, selector, matching, ref data } = &record.data {
-            associations.push(Association { usage, selector, matching, data });
+            associations.push(Association { usage, selector, matching, data: data.clone() });
         }
     }
-    let policy = tls::dane::policy(&associations, &tls::dane::Digest::ALL, secure.clone());
-    if policy.level != Level::Fingerprint {
+    let counting = tls::dane::counting(&associations, &Digest::ALL);
+    if counting.is_empty() {
         return secure;
     }
     if plan.log.has(Topic::Matching) {
@@ -49,5 +49,6 @@ fn announced(name: &str, answer: &Arc<Answer>, secure: Policy, plan: &Plan) -> P
         }
     }
     let host = name.splitn(3, '.').nth(2).unwrap_or_default().to_owned();
-    Policy { server_name: host, ..policy }
+    let names = [std::slice::from_ref(&host), secure.names.as_slice()].concat();
+    Policy { level: Level::Dane, associations: counting, names, server_name: host, ..secure }
 }

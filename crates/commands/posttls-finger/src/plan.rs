@@ -243,6 +243,7 @@ fn policy(options: &Options, params: &Params, matches: &[String], target: &Targe
         names,
         fingerprints: matches.to_vec(),
         digest,
+        associations: Vec::new(),
         server_name: options.value('s').unwrap_or_default().to_owned(),
         suites: Suites::default(),
         wildcards: if params.crypto.tls_wildcard_matches_multiple_labels {

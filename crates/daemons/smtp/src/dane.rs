@@ -8,6 +8,7 @@ use dns::{Answer, Data, Failure, Kind, Resolver};
 use dsn::{Detail, Status};
 use tls::client::{Level, Policy};
 use tls::dane::{self, Association, Digest};
+use tracing::warn;
 
 use crate::peer::Peer;
 
@@ -71,32 +72,113 @@ impl Default for Rules {
 }
 
 /// The policy for a server, given what its TLSA records say.
+///
+/// # Errors
+/// Why the mail must wait; the log is told.
 pub async fn policy(
+    resolver: &Resolver,
+    wanted: (Dane, &Rules),
+    domain: &str,
+    peer: &Peer,
+    policy: Policy,
+) -> Result<Policy, Detail> {
+    announced(resolver, wanted, domain, peer, policy).await.map_err(|reason| {
+        warn!("TLS policy lookup for {domain}/{}: {reason}", peer.name);
+        Detail::new(Status::temporary(7, 5), reason)
+    })
+}
+
+async fn announced(
     resolver: &Resolver,
     (dane, rules): (Dane, &Rules),
     domain: &str,
     peer: &Peer,
     policy: Policy,
-) -> Result<Policy, Detail> {
+) -> Result<Policy, String> {
     let is_signed_mx = is_signed_mx(resolver, domain, peer).await;
-    let counts = is_signed_mx || (dane == Dane::Opportunistic && rules.insecure_mx != InsecureMx::May);
-    let is_asked = counts && (rules.insecure_host == InsecureHost::Asked || is_signed_host(resolver, peer).await);
-    let name = format!("_{}._tcp.{}", peer.port(), peer.name);
-    let found = if is_asked { announced(resolver, &name).await? } else { None };
+    if dane == Dane::Only && !is_signed_mx {
+        return Err("non DNSSEC destination".to_owned());
+    }
+    let found = if is_signed_mx || rules.insecure_mx != InsecureMx::May {
+        find(resolver, peer, rules.insecure_host).await?
+    } else {
+        None
+    };
     match (found, dane) {
         (Some(_), _) if !is_signed_mx && rules.insecure_mx == InsecureMx::Encrypt => {
             Ok(Policy { level: Level::Encrypt, ..policy })
         }
-        (Some(answer), _) => Ok(dane::policy(&associations(&answer), &rules.digests, policy)),
+        (Some(found), _) => found.policy((dane, rules), domain, peer, policy),
         (None, Dane::Opportunistic) => Ok(Policy { level: Level::May, ..policy }),
-        (None, Dane::Only) => Err(Detail::new(Status::temporary(7, 5), "no TLSA records found")),
+        (None, Dane::Only) => Err("no TLSA records found".to_owned()),
     }
 }
 
-/// Whether the server's address was validated.
-async fn is_signed_host(resolver: &Resolver, peer: &Peer) -> bool {
+/// Signed records, and the name of the server that they are about.
+struct Found {
+    base: String,
+    records: Vec<Association>,
+}
+
+impl Found {
+    fn policy(
+        self,
+        (dane, rules): (Dane, &Rules),
+        domain: &str,
+        peer: &Peer,
+        policy: Policy,
+    ) -> Result<Policy, String> {
+        let (supported, others): (Vec<_>, Vec<_>) = self.records.into_iter().partition(Association::is_supported);
+        for record in others {
+            warn!("{} unsupported TLSA certificate usage: {record}", owner(&self.base, peer));
+        }
+        if supported.is_empty() && dane == Dane::Only {
+            return Err("TLSA records unusable".to_owned());
+        }
+        for record in supported.iter().filter(|record| !record.is_usable(&rules.digests)) {
+            warn!("{}: unusable TLSA RR: {record}", peer.relay());
+        }
+        let associations = dane::counting(&supported, &rules.digests);
+        if associations.is_empty() {
+            if !supported.is_empty() {
+                let instead = if dane == Dane::Only { "" } else { ", fallback to unauthenticated TLS" };
+                warn!("{}: all TLSA records unusable{instead}", peer.relay());
+            }
+            if dane == Dane::Opportunistic {
+                return Ok(Policy { level: Level::Encrypt, ..policy });
+            }
+        }
+        let names = vec![self.base.clone(), domain.to_owned()];
+        Ok(Policy { level: Level::Dane, associations, names, server_name: self.base, ..policy })
+    }
+}
+
+/// The TLSA records of a server: at the name that its own stands for, else at its own (RFC 7672 section 2.2.2).
+async fn find(resolver: &Resolver, peer: &Peer, insecure_host: InsecureHost) -> Result<Option<Found>, String> {
     let kind = if peer.address().is_some_and(|address| address.is_ipv4()) { Kind::A } else { Kind::Aaaa };
-    matches!(resolver.lookup(&peer.name, kind).await, Ok(answer) if answer.authentic)
+    let mut bases = Vec::new();
+    match resolver.lookup(&peer.name, kind).await {
+        Ok(answer) if answer.authentic => {
+            bases.extend(answer.records.first().map(|record| record.name.clone()));
+            bases.push(peer.name.clone());
+        }
+        Ok(_) | Err(_) if insecure_host == InsecureHost::Asked => bases.push(peer.name.clone()),
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(_) => return Err(format!("TLSA lookup error for {}:{}", peer.name, peer.port())),
+    }
+    bases.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    for base in bases {
+        let records = records(resolver, &base, peer).await?;
+        if !records.is_empty() {
+            return Ok(Some(Found { base, records }));
+        }
+    }
+    Ok(None)
+}
+
+fn owner(base: &str, peer: &Peer) -> String {
+    format!("_{}._tcp.{base}", peer.port())
 }
 
 /// Whether the name that leads to the server was validated.
@@ -108,20 +190,23 @@ async fn is_signed_mx(resolver: &Resolver, domain: &str, peer: &Peer) -> bool {
 }
 
 /// Signed records, or none. A lookup that fails may hide some.
-async fn announced(resolver: &Resolver, name: &str) -> Result<Option<std::sync::Arc<Answer>>, Detail> {
-    match resolver.lookup(name, Kind::Tlsa).await {
-        Ok(answer) if answer.authentic => Ok(Some(answer)),
-        Ok(_) => Ok(None),
-        Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => Ok(None),
-        Err(_) => Err(Detail::new(Status::temporary(7, 5), format!("TLSA lookup error for {name}"))),
+async fn records(resolver: &Resolver, base: &str, peer: &Peer) -> Result<Vec<Association>, String> {
+    match resolver.lookup(&owner(base, peer), Kind::Tlsa).await {
+        Ok(answer) if answer.authentic => Ok(associations(&answer)),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => Ok(Vec::new()),
+        Err(error) => {
+            warn!("DANE TLSA lookup problem: {error}");
+            Err(format!("TLSA lookup error for {base}:{}", peer.port()))
+        }
     }
 }
 
-fn associations(answer: &Answer) -> Vec<Association<'_>> {
+fn associations(answer: &Answer) -> Vec<Association> {
     let mut associations = Vec::new();
     for record in &answer.records {
         if let &Data::Tlsa { usage, selector, matching, ref data } = &record.data {
-            associations.push(Association { usage, selector, matching, data });
+            associations.push(Association { usage, selector, matching, data: data.clone() });
         }
     }
     associations

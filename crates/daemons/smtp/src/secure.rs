@@ -219,6 +219,8 @@ async fn promised(ready: Ready, enforcement: Enforcement) -> Result<Ready, Short
 fn distrust(level: Level, trust: Trust) -> Option<&'static str> {
     match (level, trust) {
         (Level::None | Level::May | Level::Encrypt, _) | (_, Trust::Verified) => None,
-        (Level::Fingerprint | Level::Verify | Level::Secure, _) => Some("Server certificate not verified"),
+        (Level::Fingerprint | Level::Dane | Level::Verify | Level::Secure, _) => {
+            Some("Server certificate not verified")
+        }
     }
 }

@@ -75,6 +75,7 @@ impl Wish {
             (None, Level::May) => "may",
             (None, Level::Encrypt) => "encrypt",
             (None, Level::Fingerprint) => "fingerprint",
+            (None, Level::Dane) => "dane",
             (None, Level::Verify) => "verify",
             (None, Level::Secure) => "secure",
         }
@@ -196,7 +197,7 @@ impl Policies {
             (_, true) => {}
             (Level::Fingerprint, false) => policy.fingerprints = matches,
             (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
-            (Level::None | Level::May | Level::Encrypt, false) => return None,
+            (Level::None | Level::May | Level::Encrypt | Level::Dane, false) => return None,
         }
         Some((wish, policy))
     }
@@ -222,11 +223,11 @@ impl Policies {
         let patterns: &[String] = match level {
             Level::Secure => &defaults.secure_match,
             Level::Verify => &defaults.verify_match,
-            Level::None | Level::May | Level::Encrypt | Level::Fingerprint => &[],
+            Level::None | Level::May | Level::Encrypt | Level::Fingerprint | Level::Dane => &[],
         };
         let (protocols, excluded) = match level {
             Level::None | Level::May => (&defaults.protocols, &[][..]),
-            Level::Encrypt | Level::Fingerprint | Level::Verify | Level::Secure => {
+            Level::Encrypt | Level::Fingerprint | Level::Dane | Level::Verify | Level::Secure => {
                 (&defaults.mandatory_protocols, defaults.mandatory_excluded.as_slice())
             }
         };
@@ -238,6 +239,7 @@ impl Policies {
             names: names(patterns, destination),
             fingerprints: defaults.fingerprints.clone(),
             digest: defaults.digest,
+            associations: Vec::new(),
             server_name: server_name(&defaults.server_name, destination),
             anchors: None,
         }

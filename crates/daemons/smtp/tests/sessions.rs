@@ -344,6 +344,7 @@ async fn established(
         names: Vec::new(),
         fingerprints: Vec::new(),
         digest: Algorithm::Sha256,
+        associations: Vec::new(),
         server_name: String::new(),
         suites: Suites::default(),
         wildcards: Wildcards::OneLabel,

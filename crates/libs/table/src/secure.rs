@@ -93,6 +93,7 @@ impl Tls {
             names: vec![host.to_owned()],
             fingerprints: Vec::new(),
             digest: Algorithm::Sha256,
+            associations: Vec::new(),
             server_name: if is_name { host.to_owned() } else { String::new() },
             suites: Suites::default(),
             wildcards: Wildcards::OneLabel,

@@ -1,7 +1,8 @@
 //! A name server that answers from a table, over UDP and TCP on a port of this host.
 //!
 //! Records are written as in zone files: `("x.test", "MX", "10 mx.x.test")`. A name without records does not exist; the type
-//! `RCODE` gives every question about a name that answer (`2` is SERVFAIL), and `SILENT` gives none.
+//! `RCODE` gives every question about a name that answer (`2` is SERVFAIL), `SILENT` gives none, and `SIGNED` marks answers as
+//! validated.
 
 use crate::port::free_port;
 use anyhow::{Context, Result, bail};
@@ -12,8 +13,10 @@ use std::sync::Arc;
 /// A record: name, type, data.
 pub type Record<'a> = (&'a str, &'a str, &'a str);
 
-const TYPES: [(&str, u16); 8] =
-    [("A", 1), ("NS", 2), ("CNAME", 5), ("PTR", 12), ("MX", 15), ("TXT", 16), ("AAAA", 28), ("SRV", 33)];
+const TYPES: [(&str, u16); 9] =
+    [("A", 1), ("NS", 2), ("CNAME", 5), ("PTR", 12), ("MX", 15), ("TXT", 16), ("AAAA", 28), ("SRV", 33), ("TLSA", 52)];
+/// The bit of a header that says that an answer was validated.
+const AUTHENTIC: u8 = 0x20;
 /// Replies over UDP are cut beyond this.
 const DATAGRAM: usize = 512;
 
@@ -32,6 +35,7 @@ enum Entry {
     Record(u16, Vec<u8>),
     Rcode(u8),
     Silent,
+    Signed,
 }
 
 impl NameServer {
@@ -87,6 +91,7 @@ impl Zone {
         let (name, kind, end) = question(query)?;
         let mut name = name;
         let (mut answers, mut rcode, mut known) = (Vec::new(), 0, false);
+        let signed = self.0.iter().any(|(owner, entry)| *owner == name && matches!(entry, Entry::Signed));
         for _ in 0..8 {
             let mut alias = None;
             for (_, entry) in self.0.iter().filter(|(owner, _)| *owner == name) {
@@ -99,7 +104,7 @@ impl Zone {
                         answers.push((name.clone(), 5, data.clone()));
                         alias = Some(unwire(data));
                     }
-                    Entry::Record(..) => {}
+                    Entry::Record(..) | Entry::Signed => {}
                 }
             }
             match alias {
@@ -111,7 +116,7 @@ impl Zone {
             rcode = 3;
         }
         let mut reply = query.get(..2)?.to_vec();
-        reply.extend([0x85, 0x80 | rcode, 0, 1]);
+        reply.extend([0x85, 0x80 | rcode | if signed { AUTHENTIC } else { 0 }, 0, 1]);
         reply.extend(u16::try_from(answers.len()).ok()?.to_be_bytes());
         reply.extend([0; 4]);
         reply.extend(query.get(12..end)?);
@@ -151,6 +156,7 @@ fn entry(kind: &str, data: &str) -> Result<Entry> {
     match kind {
         "RCODE" => return Ok(Entry::Rcode(data.parse()?)),
         "SILENT" => return Ok(Entry::Silent),
+        "SIGNED" => return Ok(Entry::Signed),
         _ => {}
     }
     let number = TYPES.iter().find(|(name, _)| *name == kind).map(|(_, number)| *number);
@@ -168,6 +174,12 @@ fn entry(kind: &str, data: &str) -> Result<Entry> {
             }
             bytes.extend(wire(name));
             bytes
+        }
+        ("TLSA", [numbers @ .., digest]) => {
+            let numbers = numbers.iter().map(|number| number.parse::<u8>());
+            let digest =
+                (0..digest.len()).step_by(2).map(|at| u8::from_str_radix(digest.get(at..at + 2).unwrap_or(""), 16));
+            numbers.chain(digest).collect::<Result<_, _>>()?
         }
         ("TXT", _) => [&[u8::try_from(data.len())?][..], data.as_bytes()].concat(),
         _ => bail!("no such record: {kind} {data}"),

@@ -91,7 +91,8 @@ impl Shown<'_> {
         self.is_in_time(leaf)
     }
 
-    fn is_in_time(self, certificate: &X509Certificate<'_>) -> Result<(), Doubt> {
+    /// Whether a certificate of the chain holds now.
+    pub(crate) fn is_in_time(self, certificate: &X509Certificate<'_>) -> Result<(), Doubt> {
         let now = i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX);
         let validity = certificate.validity();
         match (validity.not_before.timestamp() <= now, now <= validity.not_after.timestamp()) {

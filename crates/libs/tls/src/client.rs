@@ -1,6 +1,7 @@
 //! The client side: a handshake per connection under the policy of its destination.
 
 use crate::Error;
+use crate::dane::Association;
 use crate::doubt::Doubt;
 use crate::fingerprint::{Algorithm, Fingerprints};
 use crate::identities::Identities;
@@ -31,6 +32,8 @@ pub enum Level {
     Encrypt,
     /// With a certificate of a known digest.
     Fingerprint,
+    /// With a certificate that TLSA records announce.
+    Dane,
     /// With a trusted certificate for the server's name.
     Verify,
     /// With a trusted certificate for the next hop's name.
@@ -60,12 +63,14 @@ pub struct Policy {
     pub level: Level,
     /// The protocol versions of the level.
     pub protocols: Protocols,
-    /// Host names and `.domain` patterns, for [`Level::Verify`] and [`Level::Secure`].
+    /// Host names and `.domain` patterns, for [`Level::Verify`], [`Level::Secure`], and [`Level::Dane`] where an authority vouches.
     pub names: Vec<String>,
     /// Digests, for [`Level::Fingerprint`].
     pub fingerprints: Vec<String>,
     /// Their algorithm.
     pub digest: Algorithm,
+    /// The TLSA records that count, for [`Level::Dane`]; without any nobody will do.
+    pub associations: Vec<Association>,
     /// The name to send as SNI; empty for none.
     pub server_name: String,
     /// The cipher suites of the level.
@@ -193,7 +198,11 @@ impl Connector {
         let (_, state) = stream.get_ref();
         let finding = verifier.finding();
         let mut summary = Summary::of(state, trust(&finding, state.peer_certificates().is_some()), finding);
-        if is_wanted(policy, &summary) {
+        if policy.level == Level::Dane {
+            let shown = state.peer_certificates().unwrap_or_default();
+            summary.doubt = verifier.doubt_announced(shown, policy);
+            summary.trust = if summary.doubt.is_none() { Trust::Verified } else { Trust::Untrusted };
+        } else if is_wanted(policy, &summary) {
             (summary.trust, summary.doubt) = (Trust::Verified, None);
         } else if policy.level == Level::Fingerprint {
             summary.doubt = Some(Doubt::Digest);
@@ -207,7 +216,7 @@ impl Connector {
 /// Whether the peer has proved to be the one that the policy wants.
 fn is_wanted(policy: &Policy, summary: &Summary) -> bool {
     match policy.level {
-        Level::None | Level::May | Level::Encrypt => false,
+        Level::None | Level::May | Level::Encrypt | Level::Dane => false,
         Level::Fingerprint => summary.certificate.as_deref().is_some_and(|certificate| {
             Fingerprints::of(certificate, policy.digest).is_listed(policy.fingerprints.iter().map(String::as_str))
         }),
@@ -239,6 +248,7 @@ mod tests {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             fingerprints: fingerprints.iter().map(|digest| (*digest).to_owned()).collect(),
             digest: Algorithm::Sha256,
+            associations: Vec::new(),
             server_name: String::new(),
             suites: Suites::default(),
             wildcards: Wildcards::OneLabel,
@@ -365,6 +375,26 @@ mod tests {
             let (summary, _) = handshake_with(files, &stranger, &policy(level, &["mx.example.org"], &["00:11"])).await;
             assert_eq!(summary.trust, Trust::Untrusted);
             assert_eq!(summary.doubt.unwrap().line(Owner::Server, "X"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_is_who_is_announced() {
+        let client = Client::new(authority(), None);
+        let (summary, _) = handshake(&client, &policy(Level::May, &[], &[])).await;
+        let data = summary.certificate.unwrap();
+        let announced = |usage, data: &[u8]| {
+            let associations = vec![Association { usage, selector: 0, matching: 0, data: data.to_vec() }];
+            Policy { associations, ..policy(Level::Dane, &["mx.example.org"], &[]) }
+        };
+        for (policy, doubt) in [
+            (announced(3, &data), None),
+            (announced(2, &data), Some(Doubt::Digest)),
+            (announced(3, &data[1..]), Some(Doubt::Digest)),
+        ] {
+            let (summary, _) = handshake(&client, &policy).await;
+            let trust = if doubt.is_none() { Trust::Verified } else { Trust::Untrusted };
+            assert_eq!((summary.trust, summary.doubt), (trust, doubt));
         }
     }
 

@@ -1,113 +1,182 @@
-//! What TLSA records say of a server (RFC 7672). Records for the server's own key or certificate (usage 3) are used; where a host
-//! has only others, its session is encrypted, and who it is stays unknown.
+//! What TLSA records say of a server (RFC 7672). A record is about the server's own certificate or key (usage 3), which then needs
+//! no name and no authority; or about an authority (usage 2), which vouches for a certificate with one of the server's names.
+//! Records of other usages (RFC 7672 section 3.1.3), and those that say nothing that can be compared, count as none.
 
-use crate::client::{Level, Policy};
+use crate::chain::{Shown, contents};
+use crate::client::Policy;
+use crate::doubt::Doubt;
 use crate::fingerprint::Algorithm;
+use crate::material::Authorities;
+use crate::names::Names;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, Der, TrustAnchor};
+use std::fmt;
+use std::sync::Arc;
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+
+/// Usage: an authority that vouches for the server.
+const AUTHORITY: u8 = 2;
+/// Usage: the server itself.
+const SERVER: u8 = 3;
+/// Selector: the whole certificate; 1 is its public key.
+const CERTIFICATE: u8 = 0;
+/// Matching: the thing itself, no digest.
+const FULL: u8 = 0;
+/// Longer data are shown by so many bytes of either end.
+const SHOWN: usize = 32;
 
 /// A TLSA record whose name and content the resolver has validated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Association<'a> {
-    /// What the record is about: 3 is the server itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Association {
+    /// What the record is about: 3 is the server itself, 2 an authority.
     pub usage: u8,
     /// 0 is the certificate, 1 its public key.
     pub selector: u8,
-    /// 1 is SHA-256, 2 is SHA-512.
+    /// 0 is the thing itself, 1 SHA-256, 2 SHA-512.
     pub matching: u8,
-    /// The digest.
-    pub data: &'a [u8],
+    /// The thing, or its digest.
+    pub data: Vec<u8>,
 }
 
-/// The server of usage 3.
-const DOMAIN_ISSUED: u8 = 3;
-
-impl Association<'_> {
-    /// The digest in the form of fingerprints.
+impl Association {
+    /// The data in the form of fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.data.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    fn is_usable(&self, matching: u8) -> bool {
-        self.usage == DOMAIN_ISSUED && self.selector <= 1 && self.matching == matching
+    /// Whether mail servers may have such records.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        matches!(self.usage, AUTHORITY | SERVER)
+    }
+
+    /// Whether the record says something that can be compared.
+    #[must_use]
+    pub fn is_usable(&self, digests: &[Digest]) -> bool {
+        let complete = |rest: &[u8]| rest.is_empty();
+        self.is_supported()
+            && match (self.matching, self.selector) {
+                (FULL, CERTIFICATE) => X509Certificate::from_der(&self.data).is_ok_and(|(rest, _)| complete(rest)),
+                (FULL, 1) => SubjectPublicKeyInfo::from_der(&self.data).is_ok_and(|(rest, _)| complete(rest)),
+                (matching, 0 | 1) => {
+                    digests.iter().any(|digest| digest.matching == matching && digest.length == self.data.len())
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether the record is about a certificate.
+    fn is_of(&self, der: &[u8]) -> bool {
+        let key = X509Certificate::from_der(der).map(|(_, parsed)| parsed.tbs_certificate.subject_pki.raw);
+        let selected = if self.selector == CERTIFICATE { Ok(der) } else { key };
+        selected.is_ok_and(|selected| match Digest::ALL.iter().find(|digest| digest.matching == self.matching) {
+            Some(digest) => digest.algorithm.digest(selected) == self.data,
+            None => self.matching == FULL && selected == self.data,
+        })
+    }
+}
+
+/// As a zone has it; of much, the beginning and the end.
+impl fmt::Display for Association {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        write!(f, "{} {} {} ", self.usage, self.selector, self.matching)?;
+        match (self.data.first_chunk::<SHOWN>(), self.data.last_chunk::<SHOWN>()) {
+            (Some(first), Some(last)) if self.data.len() > 2 * SHOWN => write!(f, "{}...{}", hex(first), hex(last)),
+            _ => f.write_str(&hex(&self.data)),
+        }
     }
 }
 
 /// A digest in TLSA records, by the name in `tls_dane_digests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest(Algorithm, u8);
+pub struct Digest {
+    algorithm: Algorithm,
+    matching: u8,
+    /// Bytes of a digest.
+    length: usize,
+}
 
 impl Digest {
     /// The strongest first, as where nothing else is said (RFC 7671 section 9).
-    pub const ALL: [Self; 2] = [Self(Algorithm::Sha512, 2), Self(Algorithm::Sha256, 1)];
+    pub const ALL: [Self; 2] = [
+        Self { algorithm: Algorithm::Sha512, matching: 2, length: 64 },
+        Self { algorithm: Algorithm::Sha256, matching: 1, length: 32 },
+    ];
 
     /// By name; `None` if TLSA records have no such digest.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "sha512" => Some(Self(Algorithm::Sha512, 2)),
-            "sha256" => Some(Self(Algorithm::Sha256, 1)),
-            _ => None,
-        }
+        let algorithm = Algorithm::named(name)?;
+        Self::ALL.into_iter().find(|digest| digest.algorithm == algorithm)
     }
 }
 
-/// The policy for a server that announces itself so. Of the digests the first that occurs counts.
+/// The records that count: usable ones, and of those with digests the ones with the first of `digests` that occurs, for
+/// each usage and selector (RFC 7671 section 9).
 #[must_use]
-pub fn policy(announced: &[Association<'_>], digests: &[Digest], policy: Policy) -> Policy {
-    for &Digest(digest, wanted) in digests {
-        let usable = announced.iter().filter(|association| association.is_usable(wanted));
-        let fingerprints: Vec<_> = usable.map(Association::fingerprint).collect();
-        if !fingerprints.is_empty() {
-            return Policy { level: Level::Fingerprint, fingerprints, digest, ..policy };
+pub fn counting(announced: &[Association], digests: &[Digest]) -> Vec<Association> {
+    let rank = |record: &Association| digests.iter().position(|digest| digest.matching == record.matching);
+    let usable: Vec<_> = announced.iter().filter(|record| record.is_usable(digests)).collect();
+    let is_outdone = |record: &Association| {
+        let alike = |other: &&&Association| (other.usage, other.selector) == (record.usage, record.selector);
+        record.matching != FULL && usable.iter().filter(alike).filter_map(|other| rank(other)).min() < rank(record)
+    };
+    usable.iter().filter(|record| !is_outdone(record)).map(|record| (*record).clone()).collect()
+}
+
+/// Whether a server is the one that the records of its policy announce.
+pub(crate) fn judge(shown: Shown<'_>, provider: &CryptoProvider, policy: &Policy) -> Result<(), Doubt> {
+    let records = &policy.associations;
+    if records.iter().any(|record| record.usage == SERVER && record.is_of(shown.leaf)) {
+        return Ok(());
+    }
+    let announced = |der: &&CertificateDer<'_>| {
+        *der != shown.leaf && records.iter().any(|record| record.usage == AUTHORITY && record.is_of(der))
+    };
+    let authorities: Vec<_> = shown.chain.iter().filter(announced).collect();
+    for authority in &authorities {
+        let (_, parsed) = X509Certificate::from_der(authority).map_err(|_| Doubt::Digest)?;
+        shown.is_in_time(&parsed)?;
+    }
+    let authorities = anchors(shown, authorities, records);
+    if authorities.store.is_empty() {
+        return Err(Doubt::Digest);
+    }
+    shown.judge_server(provider, &authorities)?;
+    let names = Names::of(shown.leaf);
+    names.matching(&policy.names, policy.wildcards).map(|_| ()).ok_or(Doubt::Name)
+}
+
+/// The announced authorities: those shown, and those of whom the records hold the whole certificate or key.
+fn anchors(shown: Shown<'_>, found: Vec<&CertificateDer<'_>>, records: &[Association]) -> Authorities {
+    let mut listed: Vec<_> = found.into_iter().map(|der| der.clone().into_owned()).collect();
+    let whole = records.iter().filter(|record| (record.usage, record.matching) == (AUTHORITY, FULL));
+    let mut keys = Vec::new();
+    for record in whole {
+        if record.selector == CERTIFICATE {
+            listed.push(CertificateDer::from(record.data.clone()));
+        } else {
+            keys.extend(contents(&record.data));
         }
     }
-    Policy { level: Level::Encrypt, ..policy }
+    listed.retain(|der| der != shown.leaf);
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(listed.iter().cloned());
+    for der in std::iter::once(shown.leaf).chain(shown.chain) {
+        let Ok((_, parsed)) = X509Certificate::from_der(der) else { continue };
+        let Some(issuer) = contents(parsed.tbs_certificate.issuer.as_raw()) else { continue };
+        // A key has no name: it may be that of anyone who has signed.
+        store.roots.extend(keys.iter().map(|key| TrustAnchor {
+            subject: Der::from(issuer.to_vec()),
+            subject_public_key_info: Der::from(key.to_vec()),
+            name_constraints: None,
+        }));
+    }
+    Authorities { store: Arc::new(store), listed: Arc::new(listed) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocols::Protocols;
-
-    #[test]
-    fn records_of_the_server_itself_decide() {
-        let plain = Policy {
-            level: Level::May,
-            protocols: Protocols::parse(">=TLSv1").unwrap(),
-            names: Vec::new(),
-            fingerprints: Vec::new(),
-            digest: Algorithm::Md5,
-            server_name: String::new(),
-            suites: crate::suites::Suites::default(),
-            wildcards: crate::names::Wildcards::OneLabel,
-            anchors: None,
-        };
-        for (records, level, fingerprints) in [
-            (&[(3, 1, 1), (2, 0, 1)][..], Level::Fingerprint, vec!["AB:01"]),
-            (&[(3, 1, 1), (3, 0, 2)], Level::Fingerprint, vec!["AB:02"]),
-            (&[(2, 0, 1), (0, 0, 1)], Level::Encrypt, vec![]),
-            (&[(3, 1, 0)], Level::Encrypt, vec![]),
-        ] {
-            let digests = [[0xab, 0], [0xab, 1], [0xab, 2]];
-            let announced: Vec<_> = records
-                .iter()
-                .map(|&(usage, selector, matching)| Association {
-                    usage,
-                    selector,
-                    matching,
-                    data: &digests[usize::from(matching)],
-                })
-                .collect();
-            let policy = policy(&announced, &Digest::ALL, plain.clone());
-            assert_eq!(
-                (policy.level, policy.fingerprints),
-                (level, fingerprints.into_iter().map(str::to_owned).collect())
-            );
-        }
-    }
-
-    #[test]
-    fn digests_have_names() {
-        assert_eq!(["SHA512", "sha256", "md5"].map(Digest::named), [Some(Digest::ALL[0]), Some(Digest::ALL[1]), None]);
-    }
-}
+mod tests;

@@ -34,16 +34,20 @@ impl Algorithm {
         })
     }
 
-    /// The digest in Postfix's form: pairs of upper-case hexadecimal digits between colons.
-    #[must_use]
-    pub fn fingerprint(self, bytes: &[u8]) -> String {
-        let digest = match self {
+    pub(crate) fn digest(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
             Self::Md5 => Md5::digest(bytes).to_vec(),
             Self::Sha1 => Sha1::digest(bytes).to_vec(),
             Self::Sha256 => Sha256::digest(bytes).to_vec(),
             Self::Sha384 => Sha384::digest(bytes).to_vec(),
             Self::Sha512 => Sha512::digest(bytes).to_vec(),
-        };
+        }
+    }
+
+    /// The digest in Postfix's form: pairs of upper-case hexadecimal digits between colons.
+    #[must_use]
+    pub fn fingerprint(self, bytes: &[u8]) -> String {
+        let digest = self.digest(bytes);
         digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 }

@@ -4,6 +4,8 @@
 //! cannot handle (short RSA keys) is as good as none, and mail would else go in clear.
 
 use crate::chain::{Shown, contents};
+use crate::client::Policy;
+use crate::dane;
 use crate::doubt::Doubt;
 use crate::material::Authorities;
 use crate::summary::Trust;
@@ -55,6 +57,12 @@ impl Verifier {
     fn judge(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], now: UnixTime) {
         let doubt = Shown { leaf, chain, now }.judge_server(&self.provider, &self.authorities).err();
         self.note(|finding| (finding.trusted, finding.doubt) = (doubt.is_none(), doubt));
+    }
+
+    /// Why a server is not the one that the TLSA records of its policy announce, if it is not.
+    pub(crate) fn doubt_announced(&self, shown: &[CertificateDer<'_>], policy: &Policy) -> Option<Doubt> {
+        let Some((leaf, chain)) = shown.split_first() else { return Some(Doubt::Digest) };
+        dane::judge(Shown { leaf, chain, now: UnixTime::now() }, &self.provider, policy).err()
     }
 
     fn signed(
