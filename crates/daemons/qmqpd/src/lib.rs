@@ -110,6 +110,7 @@ fn handling(params: &Params) -> Result<Handling, Fatal> {
         milters: (!overrides.no_milters()).into(),
         bounce: Switch::Off,
         hold: Switch::Off,
+        requiretls: Switch::Off,
         smtputf8: Switch::Off,
         autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
     })
