@@ -62,6 +62,7 @@ fn policy() -> Policy {
         names: Vec::new(),
         fingerprints: Vec::new(),
         digest: tls::fingerprint::Algorithm::Sha256,
+        associations: Vec::new(),
         server_name: String::new(),
         suites: tls::suites::Suites::default(),
         wildcards: tls::names::Wildcards::OneLabel,
