@@ -135,6 +135,12 @@ impl std::fmt::Debug for Cache {
     }
 }
 
+/// The time in seconds since the epoch when something ends that lasts so long.
+#[must_use]
+pub fn until(time: Duration) -> i64 {
+    now().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// Seconds since the epoch.
 #[must_use]
 pub fn now() -> i64 {

@@ -190,6 +190,12 @@ impl Exam {
         self.denied || !self.failed.is_empty()
     }
 
+    /// Whether the client failed a test.
+    #[must_use]
+    pub fn failed(&self, test: Test) -> bool {
+        self.failed.has(test)
+    }
+
     /// Lists speak for the client: all other tests count as passed until that time, unless they do for longer.
     pub fn spare(&mut self, until: i64) {
         for test in Test::ALL.into_iter().filter(|test| *test != Test::Dnsbl) {

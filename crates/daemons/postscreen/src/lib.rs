@@ -39,6 +39,8 @@ pub struct Postscreen {
     params: Params,
     rules: Rules,
     actions: Actions,
+    /// What all dialogues have in common.
+    dialogue: Arc<dialogue::Settings>,
     lists: Arc<dnsbl::Lists>,
     hall: Mutex<Hall>,
     life: Life,
@@ -64,11 +66,11 @@ impl Service for Postscreen {
         if life.share() != Some(1) {
             return Err(Fatal::new(format!("service {} requires a process limit of 1", life.service_name())));
         }
-        let Opened { rules, actions, lists } = opened;
+        let Opened { rules, actions, lists, dialogue } = opened;
         let postscreen = &params.postscreen;
         let lists = dnsbl::Lists::new(lists, &postscreen.dnsblog_service_name, postscreen.postscreen_dnsbl_timeout);
         let hall = Mutex::new(Hall::new(count(postscreen.postscreen_pre_queue_limit)));
-        Ok(Self { params, rules, actions, lists: Arc::new(lists), hall, life })
+        Ok(Self { params, rules, actions, dialogue: Arc::new(dialogue), lists: Arc::new(lists), hall, life })
     }
 
     async fn serve(self: Arc<Self>, client: Client) {

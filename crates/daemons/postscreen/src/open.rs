@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::{ExpansionFilter, Source};
 use service::{Fatal, Outside};
 use table::{Environment, Maps, Parents, PatternList};
 
@@ -9,8 +10,10 @@ use crate::Params;
 use crate::access::AccessList;
 use crate::action::Action;
 use crate::cache::Cache;
+use crate::dialogue::{Manner, PerTest, Settings, Tls};
 use crate::dnsbl::{self, List};
 use crate::exam::{Test, Tests};
+use crate::session::talk::keywords;
 
 /// What is open when the jail closes.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub struct Opened {
     pub(crate) rules: Rules,
     pub(crate) actions: Actions,
     pub(crate) lists: Vec<List>,
+    pub(crate) dialogue: Settings,
 }
 
 /// Tables, and what they are for.
@@ -33,6 +37,18 @@ pub(crate) struct Rules {
     pub(crate) enabled: Tests,
     /// `postscreen_greet_wait` under stress.
     pub(crate) stressed_wait: Duration,
+    /// `postscreen_command_time_limit` under stress.
+    pub(crate) stressed_command: Duration,
+    /// `postscreen_discard_ehlo_keyword_address_maps`.
+    pub(crate) hidden_keywords: Maps,
+    /// `postscreen_command_filter`.
+    pub(crate) command_filter: Maps,
+    /// `postscreen_forbidden_commands`.
+    pub(crate) forbidden_commands: PatternList,
+    /// `postscreen_reject_footer_maps`.
+    pub(crate) footers: Maps,
+    /// Of times in footers.
+    pub(crate) zone: jiff::tz::TimeZone,
     /// Whether there is a proxy before us.
     pub(crate) proxied: bool,
 }
@@ -56,17 +72,19 @@ impl Opened {
         };
         let lists = dnsbl::lists(&postscreen.postscreen_dnsbl_sites)?;
         let stressed = outside.source.clone().stress(true).get::<Params>();
-        let stressed_wait = match stressed {
-            Ok(stressed) => stressed.postscreen.postscreen_greet_wait,
-            Err(_) => postscreen.postscreen_greet_wait,
-        };
-        Ok(Self { rules: rules(params, &environment, stressed_wait, &lists)?, actions, lists })
+        let mut rules = rules(params, &environment, &lists)?;
+        if let Ok(stressed) = stressed {
+            rules.stressed_wait = stressed.postscreen.postscreen_greet_wait;
+            rules.stressed_command = stressed.postscreen.postscreen_command_time_limit;
+        }
+        Ok(Self { rules, actions, lists, dialogue: dialogue(params, &outside.source)? })
     }
 }
 
-fn rules(params: &Params, environment: &Environment, stressed_wait: Duration, lists: &[List]) -> Result<Rules, Fatal> {
+fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<Rules, Fatal> {
     let postscreen = &params.postscreen;
     let list = |parameter: &str, items: &[String]| PatternList::open(parameter, items, Parents::Dotted, environment);
+    let maps = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, environment);
     let mynetworks = list("mynetworks", &params.identity.mynetworks);
     let proxied = match postscreen.postscreen_upstream_proxy_protocol.as_str() {
         "" => false,
@@ -76,26 +94,100 @@ fn rules(params: &Params, environment: &Environment, stressed_wait: Duration, li
     Ok(Rules {
         access: AccessList::open(&postscreen.postscreen_access_list, mynetworks, environment),
         interfaces: list("postscreen_allowlist_interfaces", &postscreen.postscreen_allowlist_interfaces),
-        reply_names: Maps::open("postscreen_dnsbl_reply_map", &postscreen.postscreen_dnsbl_reply_map, environment),
+        reply_names: maps("postscreen_dnsbl_reply_map", &postscreen.postscreen_dnsbl_reply_map),
         cache: Cache::open(postscreen.postscreen_cache_map.first(), environment)?,
         enabled: enabled(params, lists),
-        stressed_wait,
+        stressed_wait: postscreen.postscreen_greet_wait,
+        stressed_command: postscreen.postscreen_command_time_limit,
+        hidden_keywords: maps(
+            "postscreen_discard_ehlo_keyword_address_maps",
+            &postscreen.postscreen_discard_ehlo_keyword_address_maps,
+        ),
+        command_filter: maps("postscreen_command_filter", &postscreen.postscreen_command_filter),
+        forbidden_commands: list("postscreen_forbidden_commands", &postscreen.postscreen_forbidden_commands),
+        footers: maps("postscreen_reject_footer_maps", &postscreen.postscreen_reject_footer_maps),
+        zone: jiff::tz::TimeZone::system(),
         proxied,
     })
 }
 
+/// What all dialogues have in common.
+fn dialogue(params: &Params, source: &Source) -> Result<Settings, Fatal> {
+    let postscreen = &params.postscreen;
+    let tls = Tls::None;
+    let vrfy = postscreen.postscreen_disable_vrfy_command;
+    Ok(Settings {
+        banner: params.smtpd.smtpd_banner.clone(),
+        message_size_limit: params.queue.message_size_limit,
+        offered: Settings::offer(vrfy, params.identity.smtputf8_enable, tls),
+        hidden: keywords(&postscreen.postscreen_discard_ehlo_keywords.join(" ")),
+        tls,
+        helo_required: postscreen.postscreen_helo_required,
+        disable_vrfy_command: vrfy,
+        command_count_limit: u32::try_from(postscreen.postscreen_command_count_limit).unwrap_or(u32::MAX),
+        line_length_limit: crate::count(params.ipc.line_length_limit),
+        actions: PerTest([
+            Action::parse("postscreen_pipelining_action", &postscreen.postscreen_pipelining_action)?,
+            Action::parse("postscreen_non_smtp_command_action", &postscreen.postscreen_non_smtp_command_action)?,
+            Action::parse("postscreen_bare_newline_action", &postscreen.postscreen_bare_newline_action)?,
+        ]),
+        manner: Manner {
+            myhostname: params.identity.myhostname.clone(),
+            soft_bounce: params.identity.soft_bounce,
+            reject_footer: referred(&postscreen.postscreen_reject_footer, source).to_owned(),
+            expansion_filter: ExpansionFilter::parse(referred(&postscreen.postscreen_expansion_filter, source)),
+        },
+    })
+}
+
+/// The value of a parameter that is not expanded: that of another where it only names it, as by default.
+fn referred<'v>(value: &'v str, source: &'v Source) -> &'v str {
+    let name = value.strip_prefix('$').map(|name| {
+        let inner = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        inner.or_else(|| name.strip_prefix('(').and_then(|name| name.strip_suffix(')'))).unwrap_or(name)
+    });
+    name.filter(|name| name.starts_with("smtpd_")).and_then(|name| source.raw(name)).unwrap_or(value)
+}
+
 fn enabled(params: &Params, lists: &[List]) -> Tests {
     let postscreen = &params.postscreen;
-    [(Test::Pregreet, !postscreen.postscreen_greet_banner.is_empty()), (Test::Dnsbl, !lists.is_empty())]
-        .into_iter()
-        .filter(|(_, enabled)| *enabled)
-        .map(|(test, _)| test)
-        .collect()
+    let tests = [
+        (Test::Pregreet, !postscreen.postscreen_greet_banner.is_empty()),
+        (Test::Dnsbl, !lists.is_empty()),
+        (Test::Pipelining, postscreen.postscreen_pipelining_enable),
+        (Test::NonSmtp, postscreen.postscreen_non_smtp_command_enable),
+        (Test::BareNewline, postscreen.postscreen_bare_newline_enable),
+    ];
+    tests.into_iter().filter(|(_, enabled)| *enabled).map(|(test, _)| test).collect()
 }
 
 impl Rules {
     /// Whether a file behind a table has changed. The cache changes all the time.
     pub(crate) fn changed(&self) -> bool {
-        self.access.changed() || self.interfaces.changed() || self.reply_names.changed()
+        let Self { access, interfaces, forbidden_commands, .. } = self;
+        let maps = [&self.reply_names, &self.hidden_keywords, &self.command_filter, &self.footers];
+        access.changed()
+            || interfaces.changed()
+            || forbidden_commands.changed()
+            || maps.into_iter().any(|maps| maps.changed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn footers_are_those_of_smtpd_by_default() {
+        let text = "smtpd_reject_footer = see $client_address\n";
+        let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+        for (value, expected) in [
+            ("$smtpd_reject_footer", "see $client_address"),
+            ("${smtpd_reject_footer}", "see $client_address"),
+            ("$client_address", "$client_address"),
+            ("", ""),
+        ] {
+            assert_eq!(referred(value, &source), expected, "{value}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipc::pass::Passed;
 use maillog::line::Seconds;
+use smtp_proto::{Enhanced, Reply};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -16,18 +17,20 @@ use crate::Postscreen;
 use crate::access::Verdict;
 use crate::action::Action;
 use crate::cache;
+use crate::dialogue::Purpose;
 use crate::exam::{Acquaintance, Exam};
 use crate::hall::{Mood, Place};
 use crate::hand_over::{Blocked, Way};
 use crate::proxy::Ends;
 
 mod early;
+pub(crate) mod talk;
 
+const UNAVAILABLE: &str = "Service currently unavailable";
+/// Said to a client for whom no smtpd(8) is free.
+const BUSY: Reply = Reply::fixed(421, Enhanced(4, 3, 2), "All server ports are busy");
 /// How long a client may take to take a line from us.
 const WRITE: Duration = Duration::from_secs(10);
-
-/// Said to clients that failed nothing: they come again, and are then let in.
-const COME_AGAIN: &str = "450 4.3.2 Service currently unavailable";
 
 /// A client.
 pub(crate) struct Session {
@@ -38,9 +41,11 @@ pub(crate) struct Session {
     began: Instant,
     stay: Stay,
     /// What its recipients are refused with; then it does not get to smtpd(8).
-    refusal: Option<String>,
+    refusal: Option<Reply>,
     /// It is told to come again, whatever it passes.
     vetoed: bool,
+    /// It got the first part of a greeting.
+    teased: bool,
 }
 
 /// How a session ends, and perhaps goes on elsewhere.
@@ -49,7 +54,7 @@ enum End {
     /// It is handed to smtpd(8).
     Pass,
     /// It is told this, and sent away.
-    Drop(String),
+    Drop(Reply),
     /// The client is gone.
     Gone,
 }
@@ -58,12 +63,14 @@ enum End {
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Early,
+    Smtp,
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Early => "tests before SMTP handshake",
+            Self::Smtp => "tests after SMTP handshake",
         })
     }
 }
@@ -99,7 +106,17 @@ pub(crate) async fn serve(server: Arc<Postscreen>, mut stream: TcpStream) {
     info!("CONNECT from {} to {}", Shown(ends.client), Shown(ends.server));
     let (stay, connections) = Stay::begin(Arc::clone(&server), ends.client.ip());
     let exam = Exam::new(None, server.rules.enabled, cache::now());
-    let session = Session { server, stream, ends, exam, began: Instant::now(), stay, refusal: None, vetoed: false };
+    let session = Session {
+        server,
+        stream,
+        ends,
+        exam,
+        began: Instant::now(),
+        stay,
+        refusal: None,
+        vetoed: false,
+        teased: false,
+    };
     session.run(connections).await;
 }
 
@@ -108,13 +125,18 @@ impl Session {
         let end = match self.screen(connections).await {
             Err(end) => end,
             Ok(()) if !self.vetoed && self.refusal.is_none() && !self.exam.is_deep_due() => End::Pass,
-            // There is no SMTP here: who is not handed over is sent away.
-            Ok(()) => End::Drop(self.refusal.take().unwrap_or_else(|| COME_AGAIN.to_owned())),
+            Ok(()) => {
+                let purpose = self.purpose();
+                self.talk(purpose).await
+            }
         };
         self.conclude();
         match end {
             End::Pass => self.hand_over().await,
-            End::Drop(reply) => self.dismiss(&reply).await,
+            End::Drop(reply) => {
+                self.reply(reply).await;
+                info!("DISCONNECT {}", self.client());
+            }
             End::Gone => info!("DISCONNECT {}", self.client()),
         }
     }
@@ -122,7 +144,7 @@ impl Session {
     /// Everything before SMTP.
     async fn screen(&mut self, connections: u32) -> Result<(), End> {
         if let Some(reply) = self.limited(connections) {
-            return Err(End::Drop(reply.to_owned()));
+            return Err(End::Drop(reply));
         }
         self.admit().await?;
         let record = self.server.rules.cache.as_ref().and_then(|cache| cache.get(self.ends.client.ip()));
@@ -143,24 +165,24 @@ impl Session {
         let limit = crate::count(self.server.params.postscreen.postscreen_pre_queue_limit);
         if limit > 0 && self.server.hall().screened() >= limit {
             info!("reject: connect from {}: all screening ports busy", self.client());
-            return Err(End::Drop("421 4.3.2 All screening ports are busy".to_owned()));
+            return Err(End::Drop(Reply::fixed(421, Enhanced(4, 3, 2), "All screening ports are busy")));
         }
         self.early_tests().await
     }
 
     /// What a client is told that is one too many.
-    fn limited(&self, connections: u32) -> Option<&'static str> {
+    fn limited(&self, connections: u32) -> Option<Reply> {
         let postscreen = &self.server.params.postscreen;
         let (reason, reply) = {
             let most = postscreen.postscreen_client_connection_count_limit;
             if most > 0 && i64::from(connections) > most {
-                ("too many connections", "421 4.7.0 Error: too many connections")
+                ("too many connections", Reply::fixed(421, Enhanced(4, 7, 0), "Error: too many connections"))
             } else {
                 let most = crate::count(postscreen.postscreen_post_queue_limit);
                 if most == 0 || self.server.hall().waiting() < most {
                     return None;
                 }
-                ("all server ports busy", "421 4.3.2 All server ports are busy")
+                ("all server ports busy", BUSY)
             }
         };
         info!("NOQUEUE: reject: CONNECT from {}: {reason}", self.client());
@@ -181,11 +203,11 @@ impl Session {
                     Action::Ignore => {}
                     Action::Enforce => {
                         self.exam.deny();
-                        self.refusal = Some("550 5.3.2 Service currently unavailable".to_owned());
+                        self.refusal = Some(Reply::fixed(550, Enhanced(5, 3, 2), UNAVAILABLE));
                     }
                     Action::Drop => {
                         self.exam.deny();
-                        return Err(End::Drop("521 5.3.2 Service currently unavailable".to_owned()));
+                        return Err(End::Drop(Reply::fixed(521, Enhanced(5, 3, 2), UNAVAILABLE)));
                     }
                 }
                 Ok(())
@@ -210,10 +232,14 @@ impl Session {
         let service = self.server.params.ipc.smtpd_service_name.clone();
         let mut way = match Way::open(&service).await {
             Ok(way) => way,
-            Err(Blocked) => {
-                let _ = self.say("421 4.3.2 All server ports are busy\r\n").await;
+            // A client that got a part of the greeting gets the rest, and is sent away at its first command.
+            Err(Blocked) if self.teased => {
+                let _ = self.talk(Purpose::Dismiss(Reply::fixed(421, Enhanced(4, 3, 2), "No system resources"))).await;
+                self.conclude();
+                info!("DISCONNECT {}", self.client());
                 return;
             }
+            Err(Blocked) => return self.reply(BUSY).await,
         };
         let Self { server: _server, stream, ends, mut stay, .. } = self;
         let passed = Passed { client: ends.client, server: ends.server, input: Vec::new() };
@@ -224,15 +250,16 @@ impl Session {
         way.accepted(&service).await;
     }
 
-    /// Sends the client away.
-    async fn dismiss(mut self, reply: &str) {
-        let _ = self.say(&format!("{reply}\r\n")).await;
-        info!("DISCONNECT {}", self.client());
+    /// The last words.
+    async fn reply(&mut self, reply: Reply) {
+        let mut bytes = Vec::new();
+        self.dressed(reply).await.print(&mut bytes);
+        let _ = self.say(&bytes).await;
     }
 
     /// Says something; false if the client does not take it.
-    async fn say(&mut self, text: &str) -> bool {
-        matches!(timeout(WRITE, self.stream.write_all(text.as_bytes())).await, Ok(Ok(())))
+    async fn say(&mut self, bytes: &[u8]) -> bool {
+        matches!(timeout(WRITE, self.stream.write_all(bytes)).await, Ok(Ok(())))
     }
 
     /// The client hung up.

@@ -1,6 +1,8 @@
 //! The tests before the greeting: whether the client speaks before its turn, and what lists say of it.
 
-use smtp_proto::escaped;
+use std::time::Duration;
+
+use smtp_proto::{Enhanced, Reply, escaped};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
@@ -21,7 +23,8 @@ impl Session {
         let tests_greeting = self.exam.is_due(Test::Pregreet);
         if tests_greeting {
             let teaser = format!("220-{}\r\n", self.server.params.postscreen.postscreen_greet_banner);
-            if !self.say(&teaser).await {
+            self.teased = true;
+            if !self.say(teaser.as_bytes()).await {
                 return Err(self.lost(Part::Early));
             }
         }
@@ -64,7 +67,7 @@ impl Session {
             }
         }
         if self.exam.is_due(Test::Pregreet) && listens {
-            self.exam.pass(Test::Pregreet, until(self.server.params.postscreen.postscreen_greet_ttl.as_secs()));
+            self.exam.pass(Test::Pregreet, cache::until(self.server.params.postscreen.postscreen_greet_ttl));
         }
         Ok(())
     }
@@ -84,11 +87,11 @@ impl Session {
             Action::Ignore => self.exam.waive(Test::Pregreet),
             Action::Enforce => {
                 self.exam.fail(Test::Pregreet);
-                self.refusal = Some("550 5.5.1 Protocol error".to_owned());
+                self.refusal = Some(Reply::fixed(550, Enhanced(5, 5, 1), "Protocol error"));
             }
             Action::Drop => {
                 self.exam.fail(Test::Pregreet);
-                return Err(End::Drop("521 5.5.1 Protocol error".to_owned()));
+                return Err(End::Drop(Reply::fixed(521, Enhanced(5, 5, 1), "Protocol error")));
             }
         }
         Ok(())
@@ -101,14 +104,14 @@ impl Session {
         let threshold = postscreen.postscreen_dnsbl_allowlist_threshold;
         let is_good = threshold < 0 && score.total <= threshold && score.total < postscreen.postscreen_dnsbl_threshold;
         if is_good && !self.exam.has_failed() {
-            self.exam.spare(until(self.ttl(&score)));
+            self.exam.spare(cache::until(self.ttl(&score)));
         }
         score
     }
 
     async fn judge(&mut self, score: &Score) -> Result<(), End> {
         if score.total < self.server.params.postscreen.postscreen_dnsbl_threshold {
-            self.exam.pass(Test::Dnsbl, until(self.ttl(score)));
+            self.exam.pass(Test::Dnsbl, cache::until(self.ttl(score)));
             return Ok(());
         }
         info!("DNSBL rank {} for {}", score.total, self.client());
@@ -122,9 +125,10 @@ impl Session {
             Ok(Some(name)) => String::from_utf8_lossy(&name).into_owned(),
             Ok(None) | Err(_) => list.to_owned(),
         };
-        let code = if self.server.actions.dnsbl == Action::Drop { "521" } else { "550" };
+        let code = if self.server.actions.dnsbl == Action::Drop { 521 } else { 550 };
         let client = self.ends.client.ip();
-        let reply = format!("{code} 5.7.1 Service unavailable; client [{client}] blocked using {name}");
+        let text = format!("Service unavailable; client [{client}] blocked using {name}");
+        let reply = Reply::new(code, Some(Enhanced(5, 7, 1)), text);
         if self.server.actions.dnsbl == Action::Drop {
             return Err(End::Drop(reply));
         }
@@ -133,11 +137,11 @@ impl Session {
     }
 
     /// How long a score holds.
-    fn ttl(&self, score: &Score) -> u64 {
+    fn ttl(&self, score: &Score) -> Duration {
         let postscreen = &self.server.params.postscreen;
-        let least = postscreen.postscreen_dnsbl_min_ttl.as_secs();
-        let most = postscreen.postscreen_dnsbl_max_ttl.as_secs();
-        u64::from(score.ttl.unwrap_or(0)).max(least).min(most.max(least))
+        let least = postscreen.postscreen_dnsbl_min_ttl;
+        let most = postscreen.postscreen_dnsbl_max_ttl;
+        Duration::from_secs(u64::from(score.ttl.unwrap_or(0))).max(least).min(most.max(least))
     }
 }
 
@@ -146,8 +150,4 @@ async fn complete(asked: Option<&Asked>) {
         Some(asked) => asked.complete().await,
         None => std::future::pending().await,
     }
-}
-
-fn until(seconds: u64) -> i64 {
-    cache::now().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

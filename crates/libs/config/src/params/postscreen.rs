@@ -9,11 +9,11 @@ crate::params! {
         postscreen_allowlist_interfaces: List = "\
             ${postscreen_whitelist_interfaces?{$postscreen_whitelist_interfaces}:{static:all}}";
         /// What to do about lines that end without CR.
-        postscreen_bare_newline_action: Text = "ignore" in 1.., inert;
+        postscreen_bare_newline_action: Text = "ignore" in 1..;
         /// Whether to look for such lines.
-        postscreen_bare_newline_enable: Bool = "no", inert;
+        postscreen_bare_newline_enable: Bool = "no";
         /// How long a passed test counts.
-        postscreen_bare_newline_ttl: Duration = "30d" in 1.., inert;
+        postscreen_bare_newline_ttl: Duration = "30d" in 1..;
         /// How often old results are removed.
         postscreen_cache_cleanup_interval: Duration = "12h";
         /// Where results are kept.
@@ -23,19 +23,19 @@ crate::params! {
         /// How many sessions a client may have at once.
         postscreen_client_connection_count_limit: Int = "$smtpd_client_connection_count_limit";
         /// How many commands a session may have.
-        postscreen_command_count_limit: Int = "20" in 1.., inert;
+        postscreen_command_count_limit: Int = "20" in 1..;
         /// As smtpd_command_filter, for postscreen(8).
-        postscreen_command_filter: TableList = "", inert;
+        postscreen_command_filter: TableList = "";
         /// How long to wait for a command.
-        postscreen_command_time_limit: Duration = "${stress?{10}:{300}}s" in 1.., inert;
+        postscreen_command_time_limit: Duration = "${stress?{10}:{300}}s" in 1..;
         /// What to do about clients that postscreen_access_list denies.
         postscreen_denylist_action: Text = "${postscreen_blacklist_action?{$postscreen_blacklist_action}:{ignore}}" in 1..;
         /// As disable_vrfy_command, for postscreen(8).
-        postscreen_disable_vrfy_command: Bool = "$disable_vrfy_command", inert;
+        postscreen_disable_vrfy_command: Bool = "$disable_vrfy_command";
         /// As smtpd_discard_ehlo_keyword_address_maps, for postscreen(8).
-        postscreen_discard_ehlo_keyword_address_maps: TableList = "$smtpd_discard_ehlo_keyword_address_maps", inert;
+        postscreen_discard_ehlo_keyword_address_maps: TableList = "$smtpd_discard_ehlo_keyword_address_maps";
         /// As smtpd_discard_ehlo_keywords, for postscreen(8).
-        postscreen_discard_ehlo_keywords: List = "$smtpd_discard_ehlo_keywords", inert;
+        postscreen_discard_ehlo_keywords: List = "$smtpd_discard_ehlo_keywords";
         /// What to do about clients with a bad score.
         postscreen_dnsbl_action: Text = "ignore" in 1..;
         /// The score that spares a client the other tests.
@@ -54,9 +54,9 @@ crate::params! {
         /// How long to wait for block lists.
         postscreen_dnsbl_timeout: Duration = "10s" in 1..;
         /// As smtpd_expansion_filter, for postscreen(8).
-        postscreen_expansion_filter: Raw = "$smtpd_expansion_filter" in 1.., inert;
+        postscreen_expansion_filter: Raw = "$smtpd_expansion_filter" in 1..;
         /// As smtpd_forbidden_commands, for postscreen(8).
-        postscreen_forbidden_commands: List = "$smtpd_forbidden_commands", inert;
+        postscreen_forbidden_commands: List = "$smtpd_forbidden_commands";
         /// What to do about clients that speak first.
         postscreen_greet_action: Text = "ignore" in 1..;
         /// The first line of a greeting in two lines.
@@ -66,27 +66,27 @@ crate::params! {
         /// How long to wait for a client that speaks first.
         postscreen_greet_wait: Duration = "${stress?{2}:{6}}s" in 1..;
         /// As smtpd_helo_required, for postscreen(8).
-        postscreen_helo_required: Bool = "$smtpd_helo_required", inert;
+        postscreen_helo_required: Bool = "$smtpd_helo_required";
         /// What to do about commands of other protocols.
-        postscreen_non_smtp_command_action: Text = "drop" in 1.., inert;
+        postscreen_non_smtp_command_action: Text = "drop" in 1..;
         /// Whether to look for such commands.
-        postscreen_non_smtp_command_enable: Bool = "no", inert;
+        postscreen_non_smtp_command_enable: Bool = "no";
         /// How long a passed test counts.
-        postscreen_non_smtp_command_ttl: Duration = "30d" in 1.., inert;
+        postscreen_non_smtp_command_ttl: Duration = "30d" in 1..;
         /// What to do about commands sent ahead.
-        postscreen_pipelining_action: Text = "enforce" in 1.., inert;
+        postscreen_pipelining_action: Text = "enforce" in 1..;
         /// Whether to look for such commands.
-        postscreen_pipelining_enable: Bool = "no", inert;
+        postscreen_pipelining_enable: Bool = "no";
         /// How long a passed test counts.
-        postscreen_pipelining_ttl: Duration = "30d" in 1.., inert;
+        postscreen_pipelining_ttl: Duration = "30d" in 1..;
         /// How many clients wait for smtpd(8).
         postscreen_post_queue_limit: Int = "$default_process_limit" in 5..;
         /// How many clients are being tested.
         postscreen_pre_queue_limit: Int = "$default_process_limit" in 10..;
         /// As smtpd_reject_footer, for postscreen(8).
-        postscreen_reject_footer: Raw = "$smtpd_reject_footer", inert;
+        postscreen_reject_footer: Raw = "$smtpd_reject_footer";
         /// As smtpd_reject_footer_maps, for postscreen(8).
-        postscreen_reject_footer_maps: TableList = "$smtpd_reject_footer_maps", inert;
+        postscreen_reject_footer_maps: TableList = "$smtpd_reject_footer_maps";
         /// How long a TLS handshake may take.
         postscreen_starttls_timeout: Duration = "$smtpd_starttls_timeout", inert;
         /// The protocol of a proxy in front of us.
