@@ -1,8 +1,10 @@
 //! The tests before the greeting: whether the client speaks before its turn, and what lists say of it.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use smtp_proto::{Enhanced, Reply, escaped};
+use tokio::io::Interest;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
@@ -53,8 +55,7 @@ impl Session {
                     if readable.is_err() {
                         return Err(self.lost(Part::Early));
                     }
-                    self.heard().await?;
-                    listens = false;
+                    listens = !self.heard()?;
                 }
                 () = complete(asked), if awaits => {
                     awaits = false;
@@ -72,11 +73,12 @@ impl Session {
         Ok(())
     }
 
-    /// The client said something, or hung up. What it said stays where it is.
-    async fn heard(&mut self) -> Result<(), End> {
+    /// Whether the client said something. What it said stays where it is.
+    fn heard(&mut self) -> Result<bool, End> {
         let mut buffer = vec![0; HEARD];
-        let count = match self.stream.peek(&mut buffer).await {
+        let count = match self.stream.try_io(Interest::READABLE, || privsep::peek(&self.stream, &mut buffer)) {
             Ok(count) if count > 0 => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Ok(_) | Err(_) => return Err(self.lost(Part::Early)),
         };
         let mut text = escaped(buffer.get(..count).unwrap_or_default());
@@ -94,7 +96,7 @@ impl Session {
                 return Err(End::Drop(Reply::fixed(521, Enhanced(5, 5, 1), "Protocol error")));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The score as far as it is known. A client that lists speak for is spared the other tests.

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::peer::Peer;
 use super::stream::{Ends, Stream};
-use super::{Admission, End, Next, Session};
+use super::{Admission, End, Entrance, Next, Session};
 use crate::Smtpd;
 use crate::access::{Actions, Check, Deferral};
 
@@ -29,6 +29,7 @@ impl Session {
                 }
             },
         };
+        let entrance = if passed.is_some() { Entrance::Other } else { Entrance::Own };
         let input = passed.as_ref().map_or(&[][..], |passed| &passed.input);
         let mut conn = Conn::with_input(stream, Pace::Each(server.limits().smtpd_timeout), input);
         if let Some(Passed { client, server, .. }) = passed {
@@ -47,7 +48,9 @@ impl Session {
             }
         }
         let peer = Box::pin(Peer::of(ends, &server)).await;
-        Some(Session::new(server, conn, peer))
+        let mut session = Session::new(server, conn, peer);
+        session.entrance = entrance;
+        Some(session)
     }
 
     /// Greets, unless the client is one too many or not wanted.
@@ -64,7 +67,9 @@ impl Session {
         if let Some(reply) = self.refused_client().await {
             return self.follow(Next::Error(reply)).await;
         }
-        if let Some(next) = self.notice_impatience("CONNECT") {
+        if self.entrance == Entrance::Own
+            && let Some(next) = self.notice_impatience("CONNECT")
+        {
             return self.follow(next).await;
         }
         let banner = self.meet_milters().await;

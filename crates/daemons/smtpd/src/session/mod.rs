@@ -77,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) progress: Option<u64>,
     pub(crate) errors: i64,
     junk: i64,
+    /// Who looks for what comes before the greeting.
+    pub(crate) entrance: Entrance,
     /// The client talked ahead of our replies where it may not.
     pub(crate) impatient: bool,
     pub(crate) deferral: Deferral,
@@ -85,6 +87,15 @@ pub(crate) struct Session {
     statistics: Statistics,
     /// Messages so far, to tell them apart for policy servers.
     pub(crate) messages: u64,
+}
+
+/// Where the client came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// Here.
+    Own,
+    /// At another daemon, which handed it over and minds for itself who talks too early.
+    Other,
 }
 
 /// HELO or EHLO.
@@ -194,6 +205,7 @@ impl Session {
             progress: None,
             errors: 0,
             junk: 0,
+            entrance: Entrance::Own,
             impatient: false,
             deferral: Deferral::default(),
             faults: Vec::new(),
