@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use table::store::{self, Purpose, Store};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::exam::Record;
 
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 100;
 /// The table.
 pub struct Cache {
     spec: String,
-    store: Mutex<Box<dyn Store>>,
+    store: Result<Mutex<Box<dyn Store>>, table::Error>,
 }
 
 /// How far a look at all records has come.
@@ -33,21 +33,21 @@ struct Sweep {
 }
 
 impl Cache {
-    /// Opens the table; `None` where there is to be none.
-    ///
-    /// # Errors
-    /// It cannot be opened, or not be changed.
-    pub fn open(spec: Option<&String>, environment: &table::Environment) -> Result<Option<Self>, table::Error> {
-        let Some(spec) = spec else { return Ok(None) };
-        let store = store::open(spec, Purpose::Update, environment)?;
-        Ok(Some(Self { spec: spec.clone(), store: Mutex::new(store) }))
+    /// Opens the table; `None` where there is to be none. One that cannot be opened remembers nothing, and says so.
+    pub fn open(spec: Option<&String>, environment: &table::Environment) -> Option<Self> {
+        let spec = spec?;
+        let store = store::open(spec, Purpose::Update, environment);
+        if let Err(problem) = &store {
+            error!("{problem}");
+        }
+        Some(Self { spec: spec.clone(), store: store.map(Mutex::new) })
     }
 
     /// What is known of a client.
     pub fn get(&self, client: IpAddr) -> Option<Record> {
-        let value = self.store().get(client.to_string().as_bytes());
-        let value = value.unwrap_or_else(|problem| {
+        let value = self.read(client.to_string().as_bytes()).unwrap_or_else(|problem| {
             warn!("{}: {problem}", self.spec);
+            warn!("{}: cache lookup for '{client}' failed due to error", self.spec);
             None
         });
         value.and_then(|value| Record::parse(&value))
@@ -57,6 +57,7 @@ impl Cache {
     pub fn put(&self, client: IpAddr, record: &Record) {
         if let Err(problem) = self.write(client.to_string().as_bytes(), &record.print()) {
             warn!("{}: {problem}", self.spec);
+            warn!("{}: could not update entry for {client}", self.spec);
         }
     }
 
@@ -65,7 +66,7 @@ impl Cache {
         if interval.is_zero() {
             return;
         }
-        let last = self.store().get(CLEANED).ok().flatten();
+        let last = self.read(CLEANED).ok().flatten();
         let last = last.and_then(|text| String::from_utf8_lossy(&text).parse::<i64>().ok()).unwrap_or(0);
         let age = u64::try_from(now().saturating_sub(last)).unwrap_or(0);
         tokio::time::sleep(interval.saturating_sub(Duration::from_secs(age))).await;
@@ -92,7 +93,7 @@ impl Cache {
     /// Looks at some records; false at the end.
     fn sweep(&self, sweep: &mut Sweep) -> Result<bool, table::Error> {
         let mut old = Vec::new();
-        let mut store = self.store();
+        let mut store = self.store()?;
         let mut is_more = true;
         for _ in 0..AT_ONCE {
             let Some((key, value)) = store.next(sweep.after.as_deref())? else {
@@ -119,13 +120,18 @@ impl Cache {
     }
 
     fn write(&self, key: &[u8], value: &str) -> Result<(), table::Error> {
-        let mut store = self.store();
+        let mut store = self.store()?;
         store.put(key, value.as_bytes(), true)?;
         store.save()
     }
 
-    fn store(&self) -> MutexGuard<'_, Box<dyn Store>> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, table::Error> {
+        self.store()?.get(key)
+    }
+
+    fn store(&self) -> Result<MutexGuard<'_, Box<dyn Store>>, table::Error> {
+        let store = self.store.as_ref().map_err(Clone::clone)?;
+        Ok(store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -153,8 +159,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_table_that_cannot_be_opened_remembers_nothing() {
+        let cache = Cache::open(Some(&"nonsense:x".to_owned()), &table::Environment::default()).unwrap();
+        let client = "192.0.2.1".parse().unwrap();
+        cache.put(client, &Record::default());
+        assert_eq!(cache.get(client), None);
+        assert!(Cache::open(None, &table::Environment::default()).is_none());
+    }
+
+    #[test]
     fn old_records_go_and_others_stay() {
-        let cache = Cache::open(Some(&"internal:x".to_owned()), &table::Environment::default()).unwrap().unwrap();
+        let cache = Cache::open(Some(&"internal:x".to_owned()), &table::Environment::default()).unwrap();
         let (old, new) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let record = |until: i64| Record::parse(format!("{until};0;0;0;0").as_bytes()).unwrap();
         cache.put(old, &record(now() - 100));

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub struct Hall {
     clients: HashMap<IpAddr, Guest>,
-    screened: usize,
+    /// All clients.
+    here: usize,
+    /// Those of them that wait for smtpd(8).
     waiting: usize,
     stress: Marks,
     stressed: bool,
@@ -51,7 +53,7 @@ impl Hall {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let stress = Marks { high: limit * 9 / 10, low: limit * 7 / 10 };
-        Self { clients: HashMap::new(), screened: 0, waiting: 0, stress, stressed: false }
+        Self { clients: HashMap::new(), here: 0, waiting: 0, stress, stressed: false }
     }
 
     /// A client comes; how many connections it has now.
@@ -59,16 +61,15 @@ impl Hall {
         let guest = self.clients.entry(client).or_default();
         guest.connections += 1;
         let connections = guest.connections;
-        self.screened += 1;
-        let begins = !self.stressed && self.screened >= self.stress.high;
+        self.here += 1;
+        let begins = !self.stressed && self.here >= self.stress.high;
         self.stressed |= begins;
-        (connections, begins.then_some(Mood::Stressed(self.screened)))
+        (connections, begins.then_some(Mood::Stressed(self.here)))
     }
 
     /// A client was handed to smtpd(8), which has not taken it yet.
-    pub fn hand_over(&mut self) -> Option<Mood> {
+    pub fn hand_over(&mut self) {
         self.waiting += 1;
-        self.end_screening()
     }
 
     /// A client leaves, or was taken by smtpd(8).
@@ -79,19 +80,19 @@ impl Hall {
                 self.clients.remove(&client);
             }
         }
-        match from {
-            Place::Screened => self.end_screening(),
-            Place::Waiting => {
-                self.waiting = self.waiting.saturating_sub(1);
-                None
-            }
+        if from == Place::Waiting {
+            self.waiting = self.waiting.saturating_sub(1);
         }
+        self.here = self.here.saturating_sub(1);
+        let ends = self.stressed && self.here <= self.stress.low;
+        self.stressed &= !ends;
+        ends.then_some(Mood::Calm(self.here))
     }
 
     /// Clients being screened.
     #[must_use]
     pub fn screened(&self) -> usize {
-        self.screened
+        self.here.saturating_sub(self.waiting)
     }
 
     /// Clients waiting for smtpd(8).
@@ -110,13 +111,6 @@ impl Hall {
     pub fn is_told(&mut self, client: IpAddr) -> bool {
         self.clients.get_mut(&client).is_some_and(|guest| std::mem::replace(&mut guest.told, true))
     }
-
-    fn end_screening(&mut self) -> Option<Mood> {
-        self.screened = self.screened.saturating_sub(1);
-        let ends = self.stressed && self.screened <= self.stress.low;
-        self.stressed &= !ends;
-        ends.then_some(Mood::Calm(self.screened))
-    }
 }
 
 #[cfg(test)]
@@ -130,9 +124,11 @@ mod tests {
         let mut hall = Hall::new(10);
         let moods: Vec<_> = (0..10).filter_map(|_| hall.enter(CLIENT).1).collect();
         assert_eq!((moods, hall.is_stressed()), (vec![Mood::Stressed(9)], true));
-        assert_eq!([hall.leave(CLIENT, Place::Screened), hall.hand_over()], [None, None]);
-        assert_eq!(hall.hand_over(), Some(Mood::Calm(7)));
-        assert_eq!((hall.screened(), hall.waiting(), hall.is_stressed()), (7, 2, false));
+        hall.hand_over();
+        assert_eq!((hall.screened(), hall.waiting()), (9, 1));
+        let moods = [Place::Screened, Place::Waiting, Place::Screened].map(|place| hall.leave(CLIENT, place));
+        assert_eq!(moods, [None, None, Some(Mood::Calm(7))]);
+        assert_eq!((hall.screened(), hall.waiting(), hall.is_stressed()), (7, 0, false));
     }
 
     #[test]
@@ -141,7 +137,7 @@ mod tests {
         assert_eq!(hall.enter(CLIENT).0, 1);
         assert_eq!(hall.enter(CLIENT).0, 2);
         assert_eq!([hall.is_told(CLIENT), hall.is_told(CLIENT)], [false, true]);
-        let _ = hall.hand_over();
+        hall.hand_over();
         let _ = hall.leave(CLIENT, Place::Waiting);
         let _ = hall.leave(CLIENT, Place::Screened);
         assert!(hall.clients.is_empty() && hall.screened() == 0 && hall.waiting() == 0);

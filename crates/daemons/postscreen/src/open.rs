@@ -95,7 +95,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
         access: AccessList::open(&postscreen.postscreen_access_list, mynetworks, environment),
         interfaces: list("postscreen_allowlist_interfaces", &postscreen.postscreen_allowlist_interfaces),
         reply_names: maps("postscreen_dnsbl_reply_map", &postscreen.postscreen_dnsbl_reply_map),
-        cache: Cache::open(postscreen.postscreen_cache_map.first(), environment)?,
+        cache: Cache::open(postscreen.postscreen_cache_map.first(), environment),
         enabled: enabled(params, lists),
         stressed_wait: postscreen.postscreen_greet_wait,
         stressed_command: postscreen.postscreen_command_time_limit,
@@ -115,15 +115,14 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
 fn dialogue(params: &Params, source: &Source) -> Result<Settings, Fatal> {
     let postscreen = &params.postscreen;
     let tls = Tls::None;
-    let vrfy = postscreen.postscreen_disable_vrfy_command;
     Ok(Settings {
         banner: params.smtpd.smtpd_banner.clone(),
         message_size_limit: params.queue.message_size_limit,
-        offered: Settings::offer(vrfy, params.identity.smtputf8_enable, tls),
+        offered: Settings::offer(params.smtpd.disable_vrfy_command, params.identity.smtputf8_enable, tls),
         hidden: keywords(&postscreen.postscreen_discard_ehlo_keywords.join(" ")),
         tls,
         helo_required: postscreen.postscreen_helo_required,
-        disable_vrfy_command: vrfy,
+        disable_vrfy_command: postscreen.postscreen_disable_vrfy_command,
         command_count_limit: u32::try_from(postscreen.postscreen_command_count_limit).unwrap_or(u32::MAX),
         line_length_limit: crate::count(params.ipc.line_length_limit),
         actions: PerTest([

@@ -300,7 +300,7 @@ impl Stay {
 
     /// From now on it waits for smtpd(8).
     fn wait(&mut self) {
-        tell(self.server.hall().hand_over());
+        self.server.hall().hand_over();
         self.place = Place::Waiting;
     }
 }
