@@ -134,9 +134,11 @@ fn a_client_comes_again_after_deep_tests() -> Result<()> {
 
 #[test]
 fn a_process_limit_other_than_one_is_refused() -> Result<()> {
-    let port = testkit::port::free_port()?;
-    let mail = Setup::new().master(&format!("127.0.0.1:{port} inet n - n - - postscreen")).start()?;
-    let _client = Eager::connect(port)?;
-    mail.wait_log(&["fatal: service 127.0.0.1:", "requires a process limit of 1"], 1)?;
+    for limit in ["-", "0", "2"] {
+        let port = testkit::port::free_port()?;
+        let mail = Setup::new().master(&format!("127.0.0.1:{port} inet n - n - {limit} postscreen")).start()?;
+        let _client = Eager::connect(port)?;
+        mail.wait_log(&["fatal: service 127.0.0.1:", "requires a process limit of 1"], 1)?;
+    }
     Ok(())
 }

@@ -1,33 +1,45 @@
 //! `postscreen_cache_map`: what clients passed, beyond the life of the process.
 //!
-//! A record is written as soon as a client has passed, so that nothing is lost when the process ends. While an old process drains
-//! after a reload both use the table, which sees to it itself that this does no harm.
+//! Records are written as soon as a client has passed, many at once where many pass, and never by the event loop, which would
+//! have to wait for the disk. While an old process drains after a reload both use the table, which sees to it itself that this does
+//! no harm.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use table::store::{self, Purpose, Store};
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::exam::Record;
 
 /// When all records were last looked at, under this key.
 const CLEANED: &[u8] = b"_LAST_CACHE_CLEANUP_COMPLETED_";
-/// Records looked at before clients get their turn.
-const AT_ONCE: usize = 100;
+/// Records looked at, or written, before others may use the table.
+const AT_ONCE: usize = 200;
 
-/// The table.
-pub struct Cache {
+/// The table. Clones share it.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
     spec: String,
-    store: Result<Mutex<Box<dyn Store>>, table::Error>,
+    store: Result<tokio::sync::Mutex<Box<dyn Store>>, table::Error>,
+    /// What is not written yet.
+    pending: Mutex<HashMap<IpAddr, Record>>,
+    /// There is something to write.
+    news: Notify,
 }
 
 /// How far a look at all records has come.
+#[derive(Debug, Clone)]
 struct Sweep {
     retention: Duration,
     began: i64,
     after: Option<Vec<u8>>,
+    is_over: bool,
     kept: usize,
     dropped: usize,
 }
@@ -40,24 +52,48 @@ impl Cache {
         if let Err(problem) = &store {
             error!("{problem}");
         }
-        Some(Self { spec: spec.clone(), store: store.map(Mutex::new) })
+        let store = store.map(tokio::sync::Mutex::new);
+        Some(Self(Arc::new(Inner { spec: spec.clone(), store, pending: Mutex::default(), news: Notify::new() })))
     }
 
     /// What is known of a client.
-    pub fn get(&self, client: IpAddr) -> Option<Record> {
-        let value = self.read(client.to_string().as_bytes()).unwrap_or_else(|problem| {
-            warn!("{}: {problem}", self.spec);
-            warn!("{}: cache lookup for '{client}' failed due to error", self.spec);
+    pub async fn get(&self, client: IpAddr) -> Option<Record> {
+        let known = self.0.pending().get(&client).copied();
+        if known.is_some() {
+            return known;
+        }
+        let value = self.read(client.to_string().as_bytes()).await.unwrap_or_else(|problem| {
+            warn!("{}: {problem}", self.0.spec);
+            warn!("{}: cache lookup for '{client}' failed due to error", self.0.spec);
             None
         });
         value.and_then(|value| Record::parse(&value))
     }
 
-    /// Remembers a client.
+    /// Remembers a client: here at once, and soon in the table.
     pub fn put(&self, client: IpAddr, record: &Record) {
-        if let Err(problem) = self.write(client.to_string().as_bytes(), &record.print()) {
-            warn!("{}: {problem}", self.spec);
-            warn!("{}: could not update entry for {client}", self.spec);
+        self.0.pending().insert(client, *record);
+        self.0.news.notify_one();
+    }
+
+    /// Writes down what is to be remembered, as long as the process lives.
+    pub async fn keep_written(&self) {
+        loop {
+            self.0.news.notified().await;
+            self.write_pending().await;
+        }
+    }
+
+    /// Writes down all that is not written yet.
+    pub async fn write_pending(&self) {
+        loop {
+            let batch: Vec<(IpAddr, Record)> =
+                self.0.pending().iter().take(AT_ONCE).map(|(client, record)| (*client, *record)).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let inner = Arc::clone(&self.0);
+            service::disk(move || inner.write_batch(&batch)).await;
         }
     }
 
@@ -66,38 +102,74 @@ impl Cache {
         if interval.is_zero() {
             return;
         }
-        let last = self.read(CLEANED).ok().flatten();
+        let last = self.read(CLEANED).await.ok().flatten();
         let last = last.and_then(|text| String::from_utf8_lossy(&text).parse::<i64>().ok()).unwrap_or(0);
         let age = u64::try_from(now().saturating_sub(last)).unwrap_or(0);
         tokio::time::sleep(interval.saturating_sub(Duration::from_secs(age))).await;
         loop {
             match self.clean(retention).await {
                 Ok((kept, dropped)) => {
-                    info!("cache {} full cleanup: retained={kept} dropped={dropped} entries", self.spec);
+                    info!("cache {} full cleanup: retained={kept} dropped={dropped} entries", self.0.spec);
                 }
-                Err(problem) => warn!("{}: {problem}", self.spec),
+                Err(problem) => {
+                    warn!("{}: {problem}", self.0.spec);
+                    warn!("{}: cache cleanup scan terminated due to error", self.0.spec);
+                }
             }
             tokio::time::sleep(interval).await;
         }
     }
 
     async fn clean(&self, retention: Duration) -> Result<(usize, usize), table::Error> {
-        let mut sweep = Sweep { retention, began: now(), after: None, kept: 0, dropped: 0 };
-        while self.sweep(&mut sweep)? {
-            tokio::task::yield_now().await;
+        let mut sweep = Sweep { retention, began: now(), after: None, is_over: false, kept: 0, dropped: 0 };
+        while !sweep.is_over {
+            let inner = Arc::clone(&self.0);
+            sweep = service::disk(move || inner.sweep(sweep)).await?;
         }
-        self.write(CLEANED, &now().to_string())?;
         Ok((sweep.kept, sweep.dropped))
     }
 
-    /// Looks at some records; false at the end.
-    fn sweep(&self, sweep: &mut Sweep) -> Result<bool, table::Error> {
+    async fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, table::Error> {
+        self.0.store.as_ref().map_err(Clone::clone)?.lock().await.get(key)
+    }
+}
+
+impl Inner {
+    fn pending(&self) -> MutexGuard<'_, HashMap<IpAddr, Record>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes records, which then are no longer pending, unless there is news of them.
+    fn write_batch(&self, batch: &[(IpAddr, Record)]) {
+        if let Err(problem) = self.try_write(batch) {
+            warn!("{}: {problem}", self.spec);
+            for (client, _) in batch {
+                warn!("{}: could not update entry for {client}", self.spec);
+            }
+        }
+        let mut pending = self.pending();
+        for (client, record) in batch {
+            if pending.get(client) == Some(record) {
+                pending.remove(client);
+            }
+        }
+    }
+
+    fn try_write(&self, batch: &[(IpAddr, Record)]) -> Result<(), table::Error> {
+        let mut store = self.store.as_ref().map_err(Clone::clone)?.blocking_lock();
+        for (client, record) in batch {
+            store.put(client.to_string().as_bytes(), record.print().as_bytes(), true)?;
+        }
+        store.save()
+    }
+
+    /// Looks at some records.
+    fn sweep(&self, mut sweep: Sweep) -> Result<Sweep, table::Error> {
         let mut old = Vec::new();
-        let mut store = self.store()?;
-        let mut is_more = true;
+        let mut store = self.store.as_ref().map_err(Clone::clone)?.blocking_lock();
         for _ in 0..AT_ONCE {
             let Some((key, value)) = store.next(sweep.after.as_deref())? else {
-                is_more = false;
+                sweep.is_over = true;
                 break;
             };
             if key != CLEANED {
@@ -113,31 +185,19 @@ impl Cache {
         for key in &old {
             store.delete(key)?;
         }
-        if !old.is_empty() {
+        if sweep.is_over {
+            store.put(CLEANED, now().to_string().as_bytes(), true)?;
+        }
+        if sweep.is_over || !old.is_empty() {
             store.save()?;
         }
-        Ok(is_more)
-    }
-
-    fn write(&self, key: &[u8], value: &str) -> Result<(), table::Error> {
-        let mut store = self.store()?;
-        store.put(key, value.as_bytes(), true)?;
-        store.save()
-    }
-
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, table::Error> {
-        self.store()?.get(key)
-    }
-
-    fn store(&self) -> Result<MutexGuard<'_, Box<dyn Store>>, table::Error> {
-        let store = self.store.as_ref().map_err(Clone::clone)?;
-        Ok(store.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(sweep)
     }
 }
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache({})", self.spec)
+        write!(f, "Cache({})", self.0.spec)
     }
 }
 
@@ -158,25 +218,42 @@ pub fn now() -> i64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_table_that_cannot_be_opened_remembers_nothing() {
-        let cache = Cache::open(Some(&"nonsense:x".to_owned()), &table::Environment::default()).unwrap();
+    fn open(spec: &str) -> Cache {
+        Cache::open(Some(&spec.to_owned()), &table::Environment::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_opened_remembers_nothing_for_long() {
+        let cache = open("nonsense:x");
         let client = "192.0.2.1".parse().unwrap();
         cache.put(client, &Record::default());
-        assert_eq!(cache.get(client), None);
+        assert_eq!(cache.get(client).await, Some(Record::default()));
+        cache.write_pending().await;
+        assert_eq!(cache.get(client).await, None);
         assert!(Cache::open(None, &table::Environment::default()).is_none());
     }
 
-    #[test]
-    fn old_records_go_and_others_stay() {
-        let cache = Cache::open(Some(&"internal:x".to_owned()), &table::Environment::default()).unwrap();
+    #[tokio::test]
+    async fn old_records_go_and_others_stay() {
+        let cache = open("internal:x");
         let (old, new) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let record = |until: i64| Record::parse(format!("{until};0;0;0;0").as_bytes()).unwrap();
         cache.put(old, &record(now() - 100));
         cache.put(new, &record(now() + 100));
-        let cleaned = table::block_on(cache.clean(Duration::from_secs(10))).unwrap();
-        assert_eq!(cleaned, (1, 1));
-        assert_eq!((cache.get(old), cache.get(new).is_some()), (None, true));
-        assert_eq!(table::block_on(cache.clean(Duration::from_secs(10))).unwrap(), (1, 0));
+        cache.write_pending().await;
+        assert!(cache.0.pending().is_empty());
+        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (1, 1));
+        assert_eq!((cache.get(old).await, cache.get(new).await.is_some()), (None, true));
+        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn thousands_are_written_and_looked_at() {
+        let cache = open("internal:x");
+        for number in 0..1000_u32 {
+            cache.put(IpAddr::V4(number.into()), &Record::parse(b"1;0;0;0;0").unwrap());
+        }
+        cache.write_pending().await;
+        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (0, 1000));
     }
 }

@@ -88,10 +88,19 @@ impl Service for Postscreen {
         let postscreen = &self.params.postscreen;
         if let Some(cache) = &self.rules.cache {
             let interval = postscreen.postscreen_cache_cleanup_interval;
-            tokio::select! {
-                () = cache.keep_clean(interval, postscreen.postscreen_cache_retention_time) => {}
-                () = self.life.draining() => {}
-            }
+            let cleaner = async {
+                tokio::select! {
+                    () = cache.keep_clean(interval, postscreen.postscreen_cache_retention_time) => {}
+                    () = self.life.draining() => {}
+                }
+            };
+            tokio::join!(cleaner, cache.keep_written());
+        }
+    }
+
+    async fn finish(self: Arc<Self>) {
+        if let Some(cache) = &self.rules.cache {
+            cache.write_pending().await;
         }
     }
 

@@ -133,11 +133,7 @@ impl Session {
         self.conclude();
         match end {
             End::Pass => self.hand_over().await,
-            End::Drop(reply) => {
-                self.reply(reply).await;
-                info!("DISCONNECT {}", self.client());
-            }
-            End::Gone => info!("DISCONNECT {}", self.client()),
+            End::Drop(_) | End::Gone => self.leave(end).await,
         }
     }
 
@@ -147,7 +143,10 @@ impl Session {
             return Err(End::Drop(reply));
         }
         self.admit().await?;
-        let record = self.server.rules.cache.as_ref().and_then(|cache| cache.get(self.ends.client.ip()));
+        let record = match &self.server.rules.cache {
+            Some(cache) => cache.get(self.ends.client.ip()).await,
+            None => None,
+        };
         let denied = self.exam.has_failed();
         self.exam = Exam::new(record, self.server.rules.enabled, cache::now());
         if denied {
@@ -234,10 +233,10 @@ impl Session {
             Ok(way) => way,
             // A client that got a part of the greeting gets the rest, and is sent away at its first command.
             Err(Blocked) if self.teased => {
-                let _ = self.talk(Purpose::Dismiss(Reply::fixed(421, Enhanced(4, 3, 2), "No system resources"))).await;
+                let end =
+                    self.talk(Purpose::Dismiss(Reply::fixed(421, Enhanced(4, 3, 2), "No system resources"))).await;
                 self.conclude();
-                info!("DISCONNECT {}", self.client());
-                return;
+                return self.leave(end).await;
             }
             Err(Blocked) => return self.reply(BUSY).await,
         };
@@ -248,6 +247,14 @@ impl Session {
         }
         stay.wait();
         way.accepted(&service).await;
+    }
+
+    /// The session is over, and goes on nowhere else.
+    async fn leave(mut self, end: End) {
+        if let End::Drop(reply) = end {
+            self.reply(reply).await;
+        }
+        info!("DISCONNECT {}", self.client());
     }
 
     /// The last words.

@@ -23,13 +23,6 @@ const DEEP: [(Deep, Test); 3] = [
     (Deep::BareNewline, Test::BareNewline),
 ];
 
-/// Whether the client is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Open,
-    Over,
-}
-
 impl Session {
     /// What the client is led to that passed or failed so far what it did.
     pub(super) fn purpose(&mut self) -> Purpose {
@@ -54,10 +47,8 @@ impl Session {
         let mut commands = dialogue.commands();
         let mut deadline = Instant::now() + self.server.command_time();
         loop {
-            match self.follow(dialogue).await {
-                Ok(Line::Open) => {}
-                Ok(Line::Over) => return End::Gone,
-                Err(end) => return end,
+            if let Err(end) = self.follow(dialogue).await {
+                return end;
             }
             if dialogue.commands() != commands {
                 commands = dialogue.commands();
@@ -79,9 +70,8 @@ impl Session {
     }
 
     /// Does what the dialogue wants, until it waits for the client. Replies go out together.
-    async fn follow(&mut self, dialogue: &mut Dialogue) -> Result<Line, End> {
+    async fn follow(&mut self, dialogue: &mut Dialogue) -> Result<(), End> {
         let mut output = Vec::new();
-        let mut line = Line::Open;
         while let Some(event) = dialogue.next_event() {
             match event {
                 Event::Reply(reply) => self.dressed(reply).await.print(&mut output),
@@ -95,16 +85,16 @@ impl Session {
                     dialogue.judged(found.unwrap_or(false));
                 }
                 Event::StartTls => dialogue.refuse_tls(),
-                Event::HangUp => {
-                    line = Line::Over;
-                    break;
+                Event::Dismiss(reply) => {
+                    let _ = self.say(&output).await;
+                    return Err(End::Drop(reply));
                 }
             }
         }
-        if !output.is_empty() && !self.say(&output).await && line == Line::Open {
+        if !output.is_empty() && !self.say(&output).await {
             return Err(self.lost(Part::Smtp));
         }
-        Ok(line)
+        Ok(())
     }
 
     /// A reply as this client gets it: with a footer, and softened, where parameters say so.
