@@ -61,8 +61,11 @@ impl Manner {
             };
             Some(self.expansion_filter.apply(value))
         };
-        let reply = match config::expand_once(template, &names) {
-            Ok(footer) => reply.with_footer(&footer),
+        // What begins a line, or goes on in one, is no part of what is expanded.
+        let (start, lines) = template.strip_prefix("\\c").map_or(("", template), |lines| ("\\c", lines));
+        let lines: Result<Vec<String>, _> = lines.split("\\n").map(|line| config::expand_once(line, &names)).collect();
+        let reply = match lines {
+            Ok(lines) => reply.with_footer(&format!("{start}{}", lines.join("\\n"))),
             Err(failure) => {
                 warnings.borrow_mut().push(failure.to_string());
                 reply
@@ -133,7 +136,10 @@ mod tests {
             ("550-5.3.2 No|550 5.3.2 ab|".into(), vec![unknown.into()])
         );
         let truncated = "truncated macro reference: \"bad $(x\"";
-        assert_eq!(dressed(&manner("bad $(x", ALL), REFUSAL, None), ("550 5.3.2 No|".into(), vec![truncated.into()]));
+        assert_eq!(
+            dressed(&manner("\\cgood\\nbad $(x", ALL), REFUSAL, None),
+            ("550 5.3.2 No|".into(), vec![truncated.into()])
+        );
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Session {
         let manner = &self.server.dialogue.manner;
         let mapped = match reply.is_positive() || self.server.rules.footers.is_empty() {
             true => None,
-            false => self.server.rules.footers.lookup(manner.softened(reply.clone()).logged().as_bytes()).await.ok(),
+            false => self.server.rules.footers.lookup(reply.logged().as_bytes()).await.ok(),
         };
         let mapped = mapped.flatten().map(|footer| String::from_utf8_lossy(&footer).into_owned());
         let zone = &self.server.rules.zone;
