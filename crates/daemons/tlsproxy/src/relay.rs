@@ -1,7 +1,8 @@
 //! Plain text in both directions, until the caller or the client ends.
 //!
 //! The caller decides: when it closes, what it has said still goes out, encrypted, and the client learns that this was the end. When the
-//! client closes, the caller learns so and may still say something.
+//! client closes, the caller learns so and may still say something. A client that is silent is the caller's to send away, with words of its
+//! own; only where the caller does not, the limit here holds.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(crate) enum End {
     Timeout,
 }
 
-/// Passes text on to the end. `limit` is for each read from the client, and each write to it.
+/// Passes text on to the end. `limit` is what the caller leaves the client for each command: a write may take as long, a read twice that.
 pub(crate) async fn run<C, P>(client: C, caller: P, limit: Duration) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -29,7 +30,7 @@ where
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_caller, mut to_caller) = tokio::io::split(caller);
     let inward = async {
-        let end = inward(&mut from_client, &mut to_caller, limit).await;
+        let end = inward(&mut from_client, &mut to_caller, limit.saturating_mul(2)).await;
         // The caller sees the end, and closes as well.
         let _ = to_caller.shutdown().await;
         end

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::params;
+use config::{TlsLevel as Level, params};
 use ipc::tlsmgr::{Tlsmgr, ticket_keys};
 use service::Fatal;
 use table::environment::Values;
@@ -12,7 +12,7 @@ use tls::identities::Identities;
 use tls::material::{Authorities, Identity, Watch};
 use tls::names::lookup_keys;
 use tls::protocols::Protocols;
-use tls::server::{ClientCertificate, Level, Preference, Purpose, Secured, Server};
+use tls::server::{ClientCertificate, Preference, Purpose, Secured, Server};
 use tls::suites::Suites;
 use tls::summary::Summary;
 use tls::ticket::{Key, Renewal, Ring};

@@ -25,6 +25,7 @@ mod row;
 mod row_index;
 pub mod services;
 mod source;
+mod tls_level;
 pub mod value;
 
 pub use compatibility::{Level, Malformed};
@@ -40,3 +41,4 @@ pub use overrides::{Overrides, Unknown};
 pub use queue::QUEUE_DIRECTORIES;
 pub use row::{Kind, Row, Standing};
 pub use source::{CONFIG_DIRECTORY, Source, authorize_directory, config_directory, is_directory_listed};
+pub use tls_level::{TlsLevel, UnknownTlsLevel};

@@ -22,43 +22,6 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 /// A connection after the handshake.
 pub type Secured<S> = TlsStream<S>;
 
-/// How much encryption a service wants of its clients: `smtpd_tls_security_level` and its like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Offered.
-    May,
-    /// Demanded.
-    Encrypt,
-}
-
-/// A level that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid TLS level \"{0}\"")]
-pub struct UnknownLevel(String);
-
-impl Level {
-    /// The level of a parameter; `former` is what the parameters say that it took the place of. `None`: no TLS.
-    ///
-    /// # Errors
-    /// [`UnknownLevel`].
-    pub fn of(text: &str, former: Option<Self>) -> Result<Option<Self>, UnknownLevel> {
-        Ok(match text.to_ascii_lowercase().as_str() {
-            "" => former,
-            "none" => None,
-            "may" => Some(Self::May),
-            "encrypt" => Some(Self::Encrypt),
-            _ if Self::is_of_clients(text) => Some(Self::Encrypt),
-            _ => return Err(UnknownLevel(text.to_owned())),
-        })
-    }
-
-    /// Whether a word is a level that only clients have; a server encrypts then.
-    #[must_use]
-    pub fn is_of_clients(text: &str) -> bool {
-        ["verify", "secure", "fingerprint"].iter().any(|level| level.eq_ignore_ascii_case(text))
-    }
-}
-
 /// Whether clients are asked for a certificate. See `smtpd_tls_ask_ccert`; who requires one looks at what was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificate {
@@ -222,26 +185,5 @@ async fn in_time<T>(until: Instant, step: impl Future<Output = std::io::Result<T
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(Error::Handshake(error)),
         Err(_) => Err(Error::Timeout),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_those_of_servers() {
-        for (text, former, expected) in [
-            ("", None, Ok(None)),
-            ("", Some(Level::May), Ok(Some(Level::May))),
-            ("none", Some(Level::Encrypt), Ok(None)),
-            ("MAY", None, Ok(Some(Level::May))),
-            ("encrypt", Some(Level::May), Ok(Some(Level::Encrypt))),
-            ("Secure", None, Ok(Some(Level::Encrypt))),
-            ("dane", None, Err(UnknownLevel("dane".into()))),
-        ] {
-            assert_eq!(Level::of(text, former), expected, "{text}");
-        }
-        assert!(Level::is_of_clients("Verify") && !Level::is_of_clients("encrypt"));
     }
 }
