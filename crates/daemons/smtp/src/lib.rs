@@ -14,6 +14,7 @@ pub mod dane;
 pub mod dialogue;
 pub mod envelope;
 pub mod errand;
+pub mod external_policy;
 pub mod failure;
 pub mod flavor;
 pub mod generic;

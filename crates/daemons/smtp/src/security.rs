@@ -19,7 +19,7 @@ use crate::auth_cache::AuthCache;
 use crate::dane::{InsecureHost, InsecureMx, Rules};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
-use crate::tls_policy::{Defaults, Policies, Wish};
+use crate::tls_policy::{Defaults, Policies, StsHosts, Wish};
 
 impl Opening<'_> {
     pub(crate) fn policies(&self) -> Result<Policies, Fatal> {
@@ -50,6 +50,7 @@ impl Opening<'_> {
                     Wildcards::OneLabel
                 },
                 tlsa: self.tlsa_rules()?,
+                sts_hosts: if tls.smtp_tls_enforce_sts_mx_patterns { StsHosts::Enforced } else { StsHosts::Ignored },
             },
             maps,
             sites,

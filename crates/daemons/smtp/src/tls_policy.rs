@@ -13,6 +13,7 @@ use tls::protocols::Protocols;
 use tls::suites::Suites;
 
 use crate::dane::Dane;
+use crate::external_policy::External;
 use crate::peer::Peer;
 use crate::requiretls::{self, Enforcement};
 
@@ -43,6 +44,8 @@ pub struct Defaults {
     pub wildcards: Wildcards,
     /// How TLSA records count.
     pub tlsa: crate::dane::Rules,
+    /// What the hosts in a policy of MTA-STS are for.
+    pub sts_hosts: StsHosts,
 }
 
 /// A level, which DANE may raise.
@@ -82,6 +85,22 @@ impl Wish {
     }
 }
 
+/// `smtp_tls_enforce_sts_mx_patterns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StsHosts {
+    /// Mail goes only to hosts that a policy of MTA-STS names.
+    Enforced,
+    /// It goes to any whose certificate has one of the names.
+    Ignored,
+}
+
+/// A policy as a table has it.
+struct Found {
+    wish: Wish,
+    policy: Policy,
+    external: External,
+}
+
 /// The policies of a process.
 #[derive(Debug, Clone)]
 pub struct Policies {
@@ -116,14 +135,29 @@ impl Policies {
         let wish = if self.maps.is_empty() {
             self.of_site(destination).await.map_err(|()| unusable())?
         } else if let Some(text) = self.find(destination.nexthop).await.map_err(|()| unusable())? {
-            return self.read(&text, destination).ok_or_else(|| {
+            let found = self.read(&text, destination).ok_or_else(|| {
                 tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
                 unusable()
-            });
+            })?;
+            return self.authorized(found, destination).map_err(|why| Detail::new(Status::temporary(7, 5), why));
         } else {
             self.defaults.wish
         };
         Ok((wish, self.built(wish.level, destination)))
+    }
+
+    /// A policy that names the hosts of a domain holds for those, each by its name, and for no others: then why.
+    fn authorized(&self, found: Found, destination: Destination<'_>) -> Result<(Wish, Policy), String> {
+        let Found { wish, mut policy, external } = found;
+        let by_host = self.defaults.sts_hosts == StsHosts::Enforced && external.names_hosts();
+        if by_host && policy.level == Level::Secure {
+            let host = &destination.peer.name;
+            if !external.allows(host) {
+                return Err(format!("MX host {host} is not authorized by the STS policy of {}", destination.domain));
+            }
+            policy.names = vec![host.clone()];
+        }
+        Ok((wish, policy))
     }
 
     /// Whether a file behind a table has changed.
@@ -168,19 +202,22 @@ impl Policies {
     }
 
     /// `level name=value...`
-    fn read(&self, text: &str, destination: Destination<'_>) -> Option<(Wish, Policy)> {
-        let mut words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Found> {
+        let words = config::value::words(text);
+        let mut words = words.iter();
         let wish = Wish::named(words.next()?)?;
         let mut policy = self.built(wish.level, destination);
         if policy.level == Level::None {
             // Nothing is asked of what is not done.
-            return Some((wish, policy));
+            return Some(Found { wish, policy, external: External::default() });
         }
         let mut matches: Vec<String> = Vec::new();
         let mut anchors: Vec<&str> = Vec::new();
+        let mut external = External::default();
         for word in words {
-            let (name, value) = word.split_once('=')?;
-            match name {
+            let (name, value) = config::value::unbraced(word).unwrap_or(word).split_once('=')?;
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+            match name.as_str() {
                 "match" if policy.level == Level::Fingerprint => matches.extend(value.split('|').map(str::to_owned)),
                 "match" => matches.extend(value.split(':').map(str::to_owned)),
                 "protocols" => policy.protocols = Protocols::parse(value).ok()?,
@@ -189,8 +226,11 @@ impl Policies {
                 "servername" => policy.server_name = server_name(value, destination),
                 // OpenSSL's grades have no counterpart here, and connections are reused as for everyone.
                 "ciphers" | "connection_reuse" | "enable_rpk" => {}
-                _ => return None,
+                name => external.take(name, value)?,
             }
+        }
+        if !external.is_sound() {
+            return None;
         }
         policy.anchors = (!anchors.is_empty()).then(|| read_anchors(&anchors)).transpose().ok()?;
         match (policy.level, matches.is_empty()) {
@@ -199,7 +239,7 @@ impl Policies {
             (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
             (Level::None | Level::May | Level::Encrypt | Level::Dane, false) => return None,
         }
-        Some((wish, policy))
+        Some(Found { wish, policy, external })
     }
 
     /// The policy for a message whose sender does without TLS: it is used where it can be had, with anyone.
@@ -305,139 +345,4 @@ fn server_name(text: &str, destination: Destination<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use table::Environment;
-
-    use super::*;
-
-    fn policies(maps: &str) -> Policies {
-        let any = Protocols::parse(">=TLSv1").unwrap();
-        Policies {
-            defaults: Defaults {
-                wish: Wish::named("may").unwrap(),
-                protocols: any.clone(),
-                mandatory_protocols: any,
-                verify_match: vec!["hostname".into()],
-                secure_match: vec!["nexthop".into(), "dot-nexthop".into()],
-                fingerprints: vec!["AA:BB".into()],
-                digest: Algorithm::Sha256,
-                server_name: String::new(),
-                excluded: vec!["AES128".into()],
-                mandatory_excluded: vec!["CHACHA20".into()],
-                wildcards: Wildcards::AnyLabels,
-                tlsa: Default::default(),
-            },
-            maps: Maps::open("smtp_tls_policy_maps", &[maps], &Environment::default()),
-            sites: Maps::none("smtp_tls_per_site"),
-            requiretls: None,
-        }
-    }
-
-    fn policy(maps: &str, nexthop: &str, domain: &str) -> Option<Policy> {
-        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
-        table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok().map(|(_, policy)| policy)
-    }
-
-    #[test]
-    fn policies_are_found_by_next_hop() {
-        let maps = "inline:{{a.test=secure}, {.b.test=encrypt}, {[c.test]:25=none}, {bad.test=nonsense}}";
-        for (nexthop, expected) in [
-            ("a.test", Some(Level::Secure)),
-            ("x.a.test", Some(Level::May)),
-            ("x.b.test", Some(Level::Encrypt)),
-            ("y.x.b.test", Some(Level::Encrypt)),
-            ("b.test", Some(Level::May)),
-            ("[c.test]:25", Some(Level::None)),
-            ("[x.b.test]", Some(Level::May)),
-            ("bad.test", None),
-        ] {
-            assert_eq!(policy(maps, nexthop, "x").map(|policy| policy.level), expected, "{nexthop}");
-        }
-    }
-
-    #[test]
-    fn sites_are_next_hops_and_servers() {
-        let sites =
-            "inline:{a.test=MAY, [b.test]:25=MUST, b.test=none, c.test=MUST_NOPEERMATCH, d.test=MUST, e.test=ENCRYPT}";
-        let level = |general: &str, nexthop, server| {
-            let mut policies = Policies { maps: Maps::none("smtp_tls_policy_maps"), ..policies("inline:{x=may}") };
-            policies.defaults.wish = Wish::named(general).unwrap();
-            policies.sites = Maps::open("smtp_tls_per_site", &[sites], &Environment::default());
-            let peer = Peer::inet(server, IpAddr::from([127, 0, 0, 1]), 25);
-            let policy = table::block_on(policies.of(Destination { nexthop, domain: "x", peer: &peer }));
-            policy.ok().map(|(wish, policy)| {
-                assert_eq!((wish.level, wish.dane.is_some()), (policy.level, wish.name() == "dane"));
-                wish.name()
-            })
-        };
-        for (general, nexthop, server, expected) in [
-            ("none", "[b.test]:25", "x.test", Some("verify")),
-            ("none", "x.test", "y.test", Some("none")),
-            ("dane", "x.test", "y.test", Some("dane")),
-            ("none", "a.test", "x.test", Some("may")),
-            ("encrypt", "a.test", "x.test", Some("encrypt")),
-            ("encrypt", "B.test", "b.test", Some("none")),
-            ("may", "a.test", "b.test", Some("none")),
-            ("may", "c.test", "b.test", Some("encrypt")),
-            ("none", "c.test", "d.test", Some("verify")),
-            ("none", "x.test", "d.test", Some("verify")),
-            ("none", "e.test", "d.test", None),
-        ] {
-            assert_eq!(level(general, nexthop, server), expected, "{general} {nexthop} {server}");
-        }
-    }
-
-    #[test]
-    fn attributes_change_a_policy() {
-        let maps = "inline:{{a.test = secure match=nexthop:.d.test servername=hostname}, {b.test = encrypt match=x}, \
-                    {c.test = fingerprint match=11:22|33:44}, {d.test = may what=ever}, \
-                    {e.test = none match=x}}";
-        assert_eq!(policy(maps, "e.test", "e.test").unwrap().level, Level::None);
-        let found = policy(maps, "a.test", "a.test").unwrap();
-        assert_eq!((found.names, found.server_name), (vec!["a.test".to_owned(), ".d.test".into()], "mx.test".into()));
-        assert_eq!(policy(maps, "c.test", "c.test").unwrap().fingerprints, ["11:22", "33:44"]);
-        assert!(policy(maps, "b.test", "b.test").is_none() && policy(maps, "d.test", "d.test").is_none());
-        assert_eq!(policy("inline:{x=may}", "e.test", "e.test").unwrap().level, Level::May);
-    }
-
-    #[test]
-    fn who_waives_tls_has_it_where_it_can_be_had() {
-        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
-        let maps = "inline:{{a.test=secure}, {b.test=none}, {c.test=dane-only}, {d.test=dane}, {e.test=may}}";
-        let policies = policies(maps);
-        for (nexthop, expected) in
-            [("a.test", "may"), ("b.test", "none"), ("c.test", "may"), ("d.test", "may"), ("e.test", "may")]
-        {
-            let destination = Destination { nexthop, domain: nexthop, peer: &peer };
-            let found = table::block_on(policies.of(destination)).unwrap();
-            let (wish, policy) = policies.waived(found, destination);
-            assert_eq!((wish.name(), Some(policy.level)), (expected, Level::named(expected)), "{nexthop}");
-        }
-    }
-
-    #[test]
-    fn anchors_are_those_of_the_destination() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../libs/tls/src/testdata/authority.pem");
-        for (text, expected) in [
-            (format!("secure tafile={file} tafile={file}"), Some(true)),
-            (format!("verify match=a.test tafile={file}"), Some(true)),
-            ("secure".into(), Some(false)),
-            ("secure tafile=/nonexistent".into(), None),
-            (format!("encrypt tafile={file}"), None),
-        ] {
-            let found = policy(&format!("inline:{{{{a.test = {text}}}}}"), "a.test", "a.test");
-            assert_eq!(found.map(|policy| policy.anchors.is_some_and(|all| !all.is_empty())), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn ciphers_are_excluded_by_level() {
-        let maps = "inline:{{a.test = encrypt}, {b.test = may exclude=AES256:CHACHA20}}";
-        let suites = |domain| policy(maps, domain, domain).unwrap().suites;
-        assert_eq!(suites("c.test"), Suites::without(&["AES128"]));
-        assert_eq!(suites("a.test"), Suites::without(&["AES128", "CHACHA20"]));
-        assert_eq!(suites("b.test"), Suites::without(&["AES256", "CHACHA20"]));
-    }
-}
+mod tests;

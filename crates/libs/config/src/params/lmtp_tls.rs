@@ -36,7 +36,7 @@ crate::params! {
         /// As `smtp_tls_enforce_peername`, for LMTP.
         lmtp_tls_enforce_peername: Bool = "yes";
         /// As `smtp_tls_enforce_sts_mx_patterns`, for LMTP.
-        lmtp_tls_enforce_sts_mx_patterns: Bool = "yes", inert;
+        lmtp_tls_enforce_sts_mx_patterns: Bool = "yes";
         /// As `smtp_tls_exclude_ciphers`, for LMTP.
         lmtp_tls_exclude_ciphers: List = "";
         /// As `smtp_tls_fingerprint_cert_match`, for LMTP.

@@ -82,7 +82,7 @@ crate::params! {
         /// Whether servers may use a key without a certificate.
         smtp_tls_enable_rpk: Bool = "no", inert;
         /// Whether server names must be among those of an MTA-STS policy.
-        smtp_tls_enforce_sts_mx_patterns: Bool = "yes", inert;
+        smtp_tls_enforce_sts_mx_patterns: Bool = "yes";
         /// How much of a handshake is kept for the log.
         smtp_tls_trace_size_limit: Size = "102400", inert;
         /// Whether deliveries are logged with how TLS was used.

@@ -1,0 +1,121 @@
+//! What a plug-in for MTA-STS (RFC 8461) tells about the policy that it has found, as further attributes of a value of
+//! `smtp_tls_policy_maps`.
+//!
+//! A plug-in has to turn the host patterns of a policy into names for certificates, and so any listed host could stand for
+//! any other. With its own patterns the client goes only to hosts that they allow, and each has to show its own name.
+
+/// The attributes that describe a policy made elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct External {
+    kind: Option<Kind>,
+    /// Patterns of the hosts that may have the domain's mail.
+    hosts: Vec<String>,
+    /// Whether something was said besides the kind.
+    detailed: bool,
+}
+
+/// `policy_type` (RFC 8460, section 4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sts,
+    NotFound,
+}
+
+/// `policy_failure` (RFC 8460, section 4.3).
+const FAILURES: [&str; 4] =
+    ["sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid", "validation-failure"];
+
+impl External {
+    /// Takes an attribute in; `None` if it is another's, or makes no sense.
+    pub fn take(&mut self, name: &str, value: &str) -> Option<()> {
+        if name == "policy_type" {
+            self.kind = Some(match value {
+                "sts" => Kind::Sts,
+                "no-policy-found" => Kind::NotFound,
+                _ => return None,
+            });
+            return Some(());
+        }
+        self.detailed = true;
+        match name {
+            "policy_ttl" => value.parse::<u32>().ok().map(drop),
+            "policy_domain" => dns::is_hostname(value).then_some(()),
+            "policy_failure" => FAILURES.contains(&value).then_some(()),
+            "policy_string" => Some(()),
+            "mx_host_pattern" => {
+                self.hosts.push(value.to_ascii_lowercase());
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the attributes belong together: only what was made elsewhere is described.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.kind.is_some() || !self.detailed
+    }
+
+    /// Whether it says itself to which hosts the mail may go.
+    #[must_use]
+    pub fn names_hosts(&self) -> bool {
+        self.kind == Some(Kind::Sts) && !self.hosts.is_empty()
+    }
+
+    /// Whether a host is among those: by its name, or where `*.` stands for its first label.
+    #[must_use]
+    pub fn allows(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
+            Some(rest) => host.find('.').is_some_and(|dot| dot > 0 && host.get(dot..) == Some(rest)),
+            None => *pattern == host,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_allowed_by_pattern() {
+        let mut policy = External::default();
+        for (name, value) in
+            [("policy_type", "sts"), ("mx_host_pattern", "example.com"), ("mx_host_pattern", "*.Example.com")]
+        {
+            policy.take(name, value).unwrap();
+        }
+        assert!(policy.names_hosts() && policy.is_sound());
+        for (host, expected) in [
+            ("example.com", true),
+            ("mail.example.com", true),
+            ("MAIL.EXAMPLE.COM", true),
+            (".example.com", false),
+            ("foo.bar.example.com", false),
+            ("example.org", false),
+            ("com", false),
+            ("", false),
+        ] {
+            assert_eq!(policy.allows(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn attributes_have_to_make_sense() {
+        for (name, value, expected) in [
+            ("policy_type", "dane", false),
+            ("policy_ttl", "86400", true),
+            ("policy_ttl", "1d", false),
+            ("policy_domain", "example.com", true),
+            ("policy_domain", "a b", false),
+            ("policy_failure", "sts-policy-invalid", true),
+            ("policy_failure", "other", false),
+            ("policy_string", "version: STSv1", true),
+            ("policy", "x", false),
+        ] {
+            let mut policy = External::default();
+            assert_eq!(policy.take(name, value).is_some(), expected, "{name}={value}");
+            assert!(!expected || !policy.is_sound());
+        }
+    }
+}
