@@ -22,6 +22,7 @@ const JAIL: [&str; 5] = ["bin", "etc", "lib", "sbin", "usr"];
 /// What makes a start impossible.
 pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
     accounts(instance)?;
+    instance.source.check_interfaces().map_err(Fatal::new)?;
     layout::create_missing(instance)?;
     let master_cf = instance.directory.join("master.cf");
     if !master_cf.is_file() {
@@ -48,9 +49,22 @@ fn accounts(instance: &Instance) -> Result<(), Fatal> {
 
 /// What is odd; each thing is one line of the log.
 pub(crate) fn warn(instance: &Instance) {
-    for line in parameters(instance).into_iter().chain(foreign_tables(instance)).chain(files(instance)) {
+    let lines = unused(instance).into_iter().chain(parameters(instance));
+    for line in lines.chain(foreign_tables(instance)).chain(files(instance)) {
         tracing::warn!("{line}");
     }
+}
+
+/// Parameters that nothing knows, or that will go; postconf(1) tells them from those that something refers to.
+fn unused(instance: &Instance) -> Vec<String> {
+    let path = Path::new(&instance.layout.command_directory).join("postconf");
+    let asked = instance.command(&path).args(["-h", "mail_name"]).output();
+    let said = match asked {
+        Ok(asked) => String::from_utf8_lossy(&asked.stderr).into_owned(),
+        Err(error) => return vec![format!("cannot execute {}: {error}", path.display())],
+    };
+    let warnings = said.lines().filter_map(|line| line.split_once("warning: ").map(|(_, warning)| warning.to_owned()));
+    warnings.filter(|warning| !instance.source.warnings().contains(warning)).collect()
 }
 
 /// Parameters that are set and do nothing.

@@ -27,6 +27,7 @@ pub(crate) fn start(instance: &Instance, place: Where) -> Result<ExitCode, Fatal
     if is_running(instance)? {
         return Err(Fatal::new("the Postfix mail system is already running"));
     }
+    instance.source.check_interfaces().map_err(Fatal::new)?;
     let quick =
         remove(&instance.queue("quick-start")).map_err(|error| Fatal::new(format!("remove quick-start: {error}")))?;
     if quick {
@@ -96,6 +97,7 @@ pub(crate) fn drain(instance: &Instance) -> Result<ExitCode, Fatal> {
 /// `reload`.
 pub(crate) fn reload(instance: &Instance) -> Result<ExitCode, Fatal> {
     let pid = running(instance)?;
+    instance.source.check_interfaces().map_err(Fatal::new)?;
     tracing::info!("refreshing the Postfix mail system");
     layout::create_missing(instance)?;
     if instance.run("postsuper", &["active"])? != ExitCode::SUCCESS {

@@ -30,6 +30,13 @@ impl Supervisor {
             tracing::warn!("to change queue_directory, stop and start Postfix");
             new.queue_directory.clone_from(&old.queue_directory);
         }
+        let (old, new) = (&self.settings.params.identity.inet_protocols, &settings.params.identity.inet_protocols);
+        if old != new {
+            tracing::warn!("ignoring inet_protocols parameter value change");
+            tracing::warn!("old value: \"{}\", new value: \"{}\"", old.join(" "), new.join(" "));
+            tracing::warn!("to change inet_protocols, stop and start Postfix");
+            settings.addresses.clone_from(&self.settings.addresses);
+        }
         match settings.log(Way::Service) {
             Ok(log) => self.log.configure(&log),
             Err(Fatal(reason)) => tracing::warn!("{reason}"),

@@ -33,22 +33,29 @@ impl Service {
     /// Goes on with another entry of the same name and type; sockets that stay where they were stay open. Returns the
     /// processes that are to finish.
     pub(crate) fn renew(&mut self, entry: &Entry, settings: &Settings, now: Instant) -> Result<Vec<u32>, Fatal> {
-        let mut listeners = Vec::new();
-        for place in listen::places(entry, settings)? {
-            match self.take_listener(&place) {
-                Some(listener) => listeners.push(listener),
-                None => listeners.push(listen::open(place, settings)?),
-            }
+        let mut places = listen::places(entry, settings)?;
+        if entry.kind == Kind::Inet && !self.listens_at(&places) {
+            tracing::warn!("service {}: ignoring inet_interfaces change", entry.name);
+            tracing::warn!("to change inet_interfaces, stop and start Postfix");
+            places = self.places().cloned().collect();
         }
-        self.listeners = listeners;
+        let missing = places.iter().filter(|place| !self.places().any(|open| open == *place));
+        let opened: Vec<_> = missing.map(|place| listen::open(place.clone(), settings)).collect::<Result<_, _>>()?;
+        self.listeners.retain(|listener| places.contains(&listener.place));
+        self.listeners.extend(opened);
+        self.listeners.sort_by_key(|listener| places.iter().position(|place| *place == listener.place));
         self.entry = entry.clone();
         self.next_wakeup = first_wakeup(entry, now);
         Ok(self.pool.renew(settings.shares(entry), settings.throttle_time()))
     }
 
-    fn take_listener(&mut self, place: &Place) -> Option<Listener> {
-        let at = self.listeners.iter().position(|listener| listener.place == *place)?;
-        Some(self.listeners.swap_remove(at))
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.listeners.iter().map(|listener| &listener.place)
+    }
+
+    fn listens_at(&self, places: &[Place]) -> bool {
+        places.iter().all(|place| self.places().any(|open| open == place))
+            && self.places().all(|open| places.contains(open))
     }
 
     /// Whether this is the service of that entry.

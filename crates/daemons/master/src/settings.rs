@@ -43,6 +43,7 @@ impl Settings {
     pub(crate) fn read(directory: &Path) -> Result<Self, Fatal> {
         let source = Source::load(directory)?.for_process("master");
         source.check()?;
+        source.check_interfaces().map_err(Fatal::new)?;
         let params: Params = source.get()?;
         let is_old = source.expand("${{$compatibility_level} <level {1} ? {yes} : {no}}");
         let defaults = Defaults {

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use service::{Client, Fatal, Life, LifeSpan, Outside, Service, Stream, solo};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -292,11 +293,12 @@ fn on_one_processor(work: impl FnOnce()) {
 type Test = (&'static str, fn());
 
 fn tests() -> ExitCode {
-    let table: [Test; 13] = [
+    let table: [Test; 14] = [
         ("accounts with too many rights stop the start", accounts),
         ("shares add up and processes come as needed", shares),
         ("one client at a time", solo_service),
         ("reload replaces processes and drops no client", reload),
+        ("addresses stay as they are until the next start", reload_of_addresses),
         ("bad start is throttled", throttle),
         ("timer and trigger wake a service", wakeups),
         ("what has changed is opened anew", changed),
@@ -383,6 +385,27 @@ fn reload() {
     instance.write_services(services);
     instance.signal("-HUP");
     wait("the end of a service", || UnixStream::connect(instance.path("spool/private/more")).is_err().then_some(()));
+}
+
+fn reload_of_addresses() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut instance = Instance::new(&format!("{port} inet n - n - 10 echo\n"));
+    instance.write_main("first", "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n");
+    instance.start();
+    for (names, said) in [
+        ("loopback-only, 127.0.0.1", "reload: config variable inet_interfaces: host not found: loopback-only; the old"),
+        ("192.0.2.1", "reload: parameter inet_interfaces: no local interface found for 192.0.2.1; the old"),
+        ("all", &format!("service {port}: ignoring inet_interfaces change")),
+    ] {
+        instance.write_main("second", &format!("inet_interfaces = {names}\ninet_protocols = ipv4\n"));
+        instance.signal("-HUP");
+        instance.wait_log(said);
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+    }
+    instance.write_main("third", "inet_interfaces = all\ninet_protocols = all\n");
+    instance.signal("-HUP");
+    instance.wait_log("to change inet_protocols, stop and start Postfix");
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
 }
 
 fn throttle() {

@@ -63,17 +63,41 @@ pub(crate) fn chosen(all: &[Interface], inet_interfaces: &str) -> Vec<Interface>
     chosen
 }
 
-fn named(all: &[Interface], word: &str) -> Vec<Interface> {
+/// What is wrong with a list of `inet_interfaces`, whose words stand for addresses of this host.
+pub(crate) fn stray(all: &[Interface], protocols: &str, inet_interfaces: &str) -> Option<String> {
+    let names = inet_interfaces.trim();
+    if matches!(names, "all" | "loopback-only") || all.is_empty() {
+        return None;
+    }
+    let spoken = wildcards(protocols);
+    for word in names.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty()) {
+        let usable = |address: &IpAddr| spoken.iter().any(|one| one.is_ipv4() == address.is_ipv4());
+        let addresses: Vec<IpAddr> = resolved(word).into_iter().filter(usable).collect();
+        if addresses.is_empty() {
+            return Some(format!("config variable inet_interfaces: host not found: {word}"));
+        }
+        if let Some(foreign) = addresses.iter().find(|address| !all.iter().any(|one| one.address == **address)) {
+            return Some(format!("parameter inet_interfaces: no local interface found for {foreign}"));
+        }
+    }
+    None
+}
+
+/// The addresses of a name, or the one that it is.
+fn resolved(word: &str) -> Vec<IpAddr> {
     let bare = word.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<IpAddr> = match bare.parse() {
+    match bare.parse() {
         Ok(address) => vec![address],
         Err(_) => match (bare, 0).to_socket_addrs() {
             Ok(found) => found.map(|address| address.ip()).collect(),
             Err(_) => Vec::new(),
         },
-    };
+    }
+}
+
+fn named(all: &[Interface], word: &str) -> Vec<Interface> {
     let known = |address: IpAddr| all.iter().find(|one| one.address == address).copied();
-    addresses
+    resolved(word)
         .into_iter()
         .map(|address| known(address).unwrap_or(Interface { address, prefix: full_length(address) }))
         .collect()
@@ -95,4 +119,31 @@ fn ones(mask: IpAddr) -> u32 {
 
 fn full_length(address: IpAddr) -> u32 {
     if address.is_ipv4() { 32 } else { 128 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_addresses_of_this_host() {
+        let interface = |address: &str| Interface { address: address.parse().unwrap(), prefix: 8 };
+        let all = [interface("127.0.0.1"), interface("192.0.2.7"), interface("::1")];
+        let foreign = |address| Some(format!("parameter inet_interfaces: no local interface found for {address}"));
+        let unknown = |name| Some(format!("config variable inet_interfaces: host not found: {name}"));
+        for (names, protocols, expected) in [
+            ("all", "ipv4", None),
+            ("loopback-only", "ipv4", None),
+            ("", "ipv4", None),
+            ("127.0.0.1, [192.0.2.7]", "ipv4", None),
+            ("127.0.0.1 [::1]", "all", None),
+            ("127.0.0.1 [::1]", "ipv4", unknown("[::1]")),
+            ("127.0.0.1,192.0.2.8", "ipv4, ipv6", foreign("192.0.2.8")),
+            ("ALL", "ipv4", unknown("ALL")),
+            ("127.0.0.1:25", "ipv4", unknown("127.0.0.1:25")),
+        ] {
+            assert_eq!(stray(&all, protocols, names), expected, "{names}");
+        }
+        assert_eq!(stray(&[], "ipv4", "192.0.2.8"), None);
+    }
 }

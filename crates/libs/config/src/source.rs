@@ -304,6 +304,16 @@ impl Source {
         host::chosen(&interfaces, &names).iter().map(|one| one.address).collect()
     }
 
+    /// Checks that `inet_interfaces` names addresses of this host; names among them are looked up.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check_interfaces(&self) -> Result<(), String> {
+        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
+        let (names, protocols) = (value("inet_interfaces"), value("inet_protocols"));
+        host::stray(&host::interfaces(&protocols), &protocols, &names).map_or(Ok(()), Err)
+    }
+
     /// The addresses at which mail reaches this host: those of `inet_interfaces` and of `proxy_interfaces`.
     #[must_use]
     pub fn own_addresses(&self) -> Vec<std::net::IpAddr> {
