@@ -20,10 +20,12 @@ const REPORT: u32 = 1 << 10;
 
 /// Submits what is on standard input.
 pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path) -> Result<(), Fatal> {
-    let user = User::by_uid(privsep::real_uid())?;
+    let uid = privsep::real_uid();
+    let user = User::by_uid(uid)?;
     let reading = reading(options, params)?;
-    let sender = sender(options, user.as_ref());
-    let who = format!("{}({})", String::from_utf8_lossy(&sender), privsep::real_uid());
+    let nobody = || Fatal::new(format!("no login name found for user ID {uid}"));
+    let sender = sender(options, user.as_ref()).ok_or_else(nobody)?;
+    let who = format!("{}({uid})", String::from_utf8_lossy(&sender));
     let fatal = |text: &str| Fatal::new(format!("{who}: {text}"));
     if let Some(given) = options.sender.as_ref().filter(|given| addresses(given.as_bytes()).len() > 1) {
         tracing::warn!("-f option specified malformed sender: {given}");
@@ -58,11 +60,11 @@ fn ways(params: &Params, config: &Path) -> Ways {
     }
 }
 
-/// The envelope sender in internal form.
-fn sender(options: &Options, user: Option<&User>) -> Vec<u8> {
+/// The envelope sender in internal form; a user without an account has to name one.
+fn sender(options: &Options, user: Option<&User>) -> Option<Vec<u8>> {
     match &options.sender {
-        Some(given) => addresses(given.as_bytes()).into_iter().next().unwrap_or_default(),
-        None => user.map_or_else(|| b"unknown".to_vec(), |user| user.name.clone().into_bytes()),
+        Some(given) => Some(addresses(given.as_bytes()).into_iter().next().unwrap_or_default()),
+        None => user.map(|user| user.name.clone().into_bytes()),
     }
 }
 
@@ -185,7 +187,7 @@ fn reading(options: &Options, params: &Params) -> Result<Reading, Fatal> {
 /// The message of `-bv`.
 fn probe(options: &Options, given: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let user = User::by_uid(privsep::real_uid()).ok().flatten();
-    let sender = sender(options, user.as_ref());
+    let sender = sender(options, user.as_ref()).unwrap_or_default();
     let from = address::quote::quote(&sender);
     let to: Vec<_> = given.iter().map(|recipient| address::quote::quote(recipient)).collect();
     vec![[b"From: ", &from[..]].concat(), b"Subject: probe".to_vec(), [b"To: ", &to.join(&b", "[..])[..]].concat()]
@@ -197,7 +199,7 @@ pub(crate) fn announce(options: &Options, out: &mut impl Write) -> io::Result<()
         return Ok(());
     }
     let user = User::by_uid(privsep::real_uid()).ok().flatten();
-    let sender = sender(options, user.as_ref());
+    let sender = sender(options, user.as_ref()).unwrap_or_default();
     let shown = String::from_utf8_lossy(&address::quote::quote(&sender)).into_owned();
     writeln!(out, "Mail Delivery Status Report will be mailed to <{shown}>.")
 }
@@ -213,6 +215,17 @@ mod tests {
             assert_eq!(recipients(argument.as_bytes()), [Vec::<u8>::new()], "{argument}");
         }
         assert_eq!(recipients(b"a@b, c"), [b"a@b".to_vec(), b"c".to_vec()]);
+    }
+
+    #[test]
+    fn who_has_no_account_has_to_name_a_sender() {
+        let of = |arguments: &[&str]| {
+            let words: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+            sender(&crate::options::parse("sendmail", &words).unwrap(), None)
+        };
+        assert_eq!(of(&["you"]), None);
+        assert_eq!(of(&["-f", "me@x", "you"]), Some(b"me@x".to_vec()));
+        assert_eq!(of(&["-f", "", "you"]), Some(Vec::new()));
     }
 
     #[test]
