@@ -130,8 +130,11 @@ impl Bounce {
                 return false;
             }
         };
-        // Without a log there is a failure to tell of, but no delay and no success.
-        if entries.is_none() && about.kind != Kind::Failure {
+        // Without a log there is a failure to tell of, but no delay and no success. An empty one tells that nothing has failed.
+        if entries.as_ref().map_or(about.kind != Kind::Failure, Vec::is_empty) {
+            if entries.is_some() {
+                self.forget(&id).await;
+            }
             return true;
         }
         let is_warning = about.kind == Kind::Delay;
@@ -161,11 +164,22 @@ fn logged(entry: log::Entry) -> log::Entry {
     with_addresses(entry, |internal| address::quote::quote(&internal).into_owned())
 }
 
+/// An entry that has a status, which a damaged log may have lost.
+fn with_status(entry: log::Entry, queue: QueueName) -> log::Entry {
+    if !entry.status.is_empty() {
+        return entry;
+    }
+    let known = [(QueueName::Defer, "4.0.0"), (QueueName::Trace, "2.0.0")];
+    let status = known.iter().find(|(log, _)| *log == queue).map_or("5.0.0", |(_, status)| status);
+    log::Entry { status: status.to_owned(), ..entry }
+}
+
 fn read_log(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<Option<Vec<log::Entry>>, queue_file::Error> {
     match log::read(spool, queue, id) {
         Ok(entries) => {
             let internal = |entry| with_addresses(entry, |external| address::quote::unquote(&external));
-            entries.map(|entry| entry.map(internal)).collect::<Result<_, _>>().map(Some)
+            let whole = |entry| with_status(internal(entry), queue);
+            entries.map(|entry| entry.map(whole)).collect::<Result<_, _>>().map(Some)
         }
         Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error),
@@ -182,10 +196,26 @@ mod tests {
         std::fs::create_dir(directory.path().join("defer")).unwrap();
         let spool = Spool::new(directory.path(), Layout::default());
         let id = QueueId::parse("3CCE398E1B0").unwrap();
-        let entry = log::Entry { recipient: b"c d@example.org".into(), reason: "why".into(), ..log::Entry::default() };
+        let entry = log::Entry {
+            recipient: b"c d@example.org".into(),
+            reason: "why".into(),
+            status: "4.1.1".into(),
+            ..log::Entry::default()
+        };
         log::append(&spool, QueueName::Defer, &id, &logged(entry.clone())).unwrap();
         let text = std::fs::read_to_string(spool.path(QueueName::Defer, &id)).unwrap();
         assert!(text.starts_with("\n<\"c d\"@example.org>: why\nrecipient=\"c d\"@example.org\n"), "{text}");
         assert_eq!(read_log(&spool, QueueName::Defer, &id).unwrap(), Some(vec![entry]));
+    }
+
+    #[test]
+    fn what_a_log_lost_of_a_status_is_the_usual_one() {
+        for (queue, expected) in
+            [(QueueName::Bounce, "5.0.0"), (QueueName::Defer, "4.0.0"), (QueueName::Trace, "2.0.0")]
+        {
+            assert_eq!(with_status(log::Entry::default(), queue).status, expected);
+            let entry = log::Entry { status: "5.1.1".into(), ..log::Entry::default() };
+            assert_eq!(with_status(entry.clone(), queue), entry);
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::spool::{open_quietly, with_directories};
 use crate::{Error, QueueId, QueueName, Spool};
+use nix::fcntl::OFlag;
 use std::borrow::BorrowMut;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
@@ -15,6 +16,9 @@ use std::os::unix::fs::OpenOptionsExt;
 const READ: usize = 8 * 1024;
 /// Longer lines are cut when they are read.
 const LINE_LIMIT: usize = 64 * 1024;
+/// What stands for what a damaged log no longer tells.
+const NO_RECIPIENT: &[u8] = b"(recipient address unavailable)";
+const NO_REASON: &str = "(description unavailable)";
 
 /// What a log says of one recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,12 +105,19 @@ impl Entry {
 
     /// Takes the line for people, all that old releases wrote, for what no attribute has told.
     fn complete(&mut self, line: &[u8]) {
-        let Some(middle) = line.windows(3).position(|part| part == b">: ") else { return };
+        if let Some(middle) = line.windows(3).position(|part| part == b">: ") {
+            if self.recipient.is_empty() {
+                self.recipient = line.get(1..middle).unwrap_or_default().to_vec();
+            }
+            if self.reason.is_empty() {
+                self.reason = String::from_utf8_lossy(line.get(middle + 3..).unwrap_or_default()).into_owned();
+            }
+        }
         if self.recipient.is_empty() {
-            self.recipient = line.get(1..middle).unwrap_or_default().to_vec();
+            self.recipient = NO_RECIPIENT.to_vec();
         }
         if self.reason.is_empty() {
-            self.reason = String::from_utf8_lossy(line.get(middle + 3..).unwrap_or_default()).into_owned();
+            NO_REASON.clone_into(&mut self.reason);
         }
     }
 }
@@ -127,7 +138,7 @@ fn put_clean(out: &mut Vec<u8>, value: &[u8]) {
 pub fn append(spool: &Spool, queue: QueueName, id: &QueueId, entry: &Entry) -> Result<(), Error> {
     let path = spool.path(queue, id);
     let mut open = OpenOptions::new();
-    open.append(true).create(true).mode(0o600);
+    open.append(true).create(true).mode(0o600).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
     let mut file = with_directories(&path, || open.open(&path)).map_err(|e| Error::system("open log", &path, e))?;
     file.lock().map_err(|e| Error::system("lock", &path, e))?;
     let before = file.metadata().map_err(|e| Error::system("fstat", &path, e))?.len();
@@ -195,19 +206,21 @@ impl<B: BorrowMut<Vec<u8>>> Read for Log<B> {
     }
 }
 
-/// The entries of a log, in order. Total: what is not understood is passed over.
+/// The entries of a log, in order. Total: what is not understood is passed over. An error is the last item.
 #[derive(Debug)]
 pub struct Entries<R> {
     lines: Lines<R>,
     /// The last line for people.
     people: Vec<u8>,
     is_wanted: fn(&[u8]) -> bool,
+    /// What cannot be read is not read again.
+    failed: bool,
 }
 
 impl<R: BufRead> Entries<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
-        Self { lines: Lines { input, broken: Vec::new() }, people: Vec::new(), is_wanted: |_| true }
+        Self { lines: Lines { input, broken: Vec::new() }, people: Vec::new(), is_wanted: |_| true, failed: false }
     }
 
     /// Takes only some of the attributes.
@@ -291,7 +304,12 @@ impl<R: BufRead> Iterator for Entries<R> {
     type Item = Result<Entry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.entry().map_err(Error::from).transpose()
+        if self.failed {
+            return None;
+        }
+        let entry = self.entry();
+        self.failed = entry.is_err();
+        entry.map_err(Error::from).transpose()
     }
 }
 
@@ -331,6 +349,46 @@ mod tests {
         let found: Vec<_> = Entries::new(&b"\n<a@b>: no such user\n\n<c@d>: later\n"[..]).map(Result::unwrap).collect();
         let found: Vec<_> = found.iter().map(|e| (&e.recipient[..], &e.reason[..])).collect();
         assert_eq!(found, [(&b"a@b"[..], "no such user"), (b"c@d", "later")]);
+    }
+
+    #[test]
+    fn what_a_damaged_log_no_longer_tells_is_named() {
+        let text = b"\xff rubbish\n=x\nstatus=5.1.1\n\nrecipient=a@b\n\n<c@d>: later\nrec";
+        let found: Vec<_> = Entries::new(&text[..]).map(Result::unwrap).collect();
+        let found: Vec<_> = found.iter().map(|e| (&e.recipient[..], &e.reason[..], &e.status[..])).collect();
+        let expected = [(NO_RECIPIENT, NO_REASON, "5.1.1"), (b"a@b", NO_REASON, ""), (b"c@d", "later", "")];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_ends() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+        }
+        let entries = Entries::new(io::BufReader::new(Broken));
+        assert_eq!(entries.take(9).map(|entry| entry.is_err()).collect::<Vec<_>>(), [true]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path(), crate::Layout::default());
+        std::fs::create_dir(folder.path().join("bounce")).unwrap();
+        let [folder, pipe, link] = [1, 3, 5].map(|number| QueueId::short(number, number.into()));
+        let path = |id| spool.path(QueueName::Bounce, id);
+        std::fs::create_dir(path(&folder)).unwrap();
+        nix::unistd::mkfifo(&path(&pipe), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", path(&link)).unwrap();
+        let read = |id| Ok::<_, Error>(read(&spool, QueueName::Bounce, id)?.collect::<Result<Vec<_>, _>>()?.len());
+        assert!(read(&folder).is_err_and(|error| !error.is_gone()));
+        assert_eq!(read(&pipe).ok(), Some(0));
+        assert!(read(&link).is_err_and(|error| !error.is_gone()));
+        for id in [folder, pipe, link] {
+            assert!(append(&spool, QueueName::Bounce, &id, &Entry::default()).is_err());
+        }
     }
 
     #[test]

@@ -213,11 +213,12 @@ impl Spool {
 }
 
 /// Opens a file whose reading is not noted in its inode. The time of a deferred file is that of its next attempt, so that each
-/// reading would be.
+/// reading would be. Links are not followed, and nobody waits for the other end of a pipe: no such thing is a queue file.
 pub(crate) fn open_quietly(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    match options.custom_flags(OFlag::O_NOATIME.bits()).open(path) {
+    let plain = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    match options.custom_flags((plain | OFlag::O_NOATIME).bits()).open(path) {
         // That is for the owner.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.custom_flags(0).open(path),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.custom_flags(plain.bits()).open(path),
         result => result,
     }
 }
