@@ -211,6 +211,26 @@ fn a_reload_keeps_an_open_session() -> Result<()> {
 }
 
 #[test]
+fn what_waits_is_found_after_a_reload_with_other_directories() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "moved")?;
+    mail.wait_log(&[&id, "status=deferred"], 1)?;
+    let main = mail.root.join("etc/main.cf");
+    let text = std::fs::read_to_string(&main)?;
+    std::fs::write(&main, text + "hash_queue_names = deferred defer\nhash_queue_depth = 3\n")?;
+    assert!(mail.run("postfix", ["reload"], "")?.status.success());
+    let is_read = || mail.run("postcat", ["-q", &id], "").is_ok_and(|output| output.status.success());
+    mail.wait("the file in its place", is_read)?;
+    let listed = mail.run("mailq", [""; 0], "")?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    assert!(listed.contains(&id), "{listed}");
+    mail.wait_log(&["master[", "reload"], 1)?;
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait_log(&[&id, "status=deferred"], 2).map(|_| ())
+}
+
+#[test]
 fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
     let port = testkit::port::free_port()?;
     let mut mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;

@@ -104,6 +104,8 @@ pub(crate) fn reload(instance: &Instance) -> Result<ExitCode, Fatal> {
         return Ok(ExitCode::FAILURE);
     }
     privsep::kill(pid, Signal::SIGHUP)?;
+    // What waits goes where `hash_queue_names` and `hash_queue_depth` now want it; that may take a while.
+    instance.run_apart("postsuper", &[])?;
     Ok(ExitCode::SUCCESS)
 }
 

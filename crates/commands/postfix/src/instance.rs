@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 /// A mail system.
 #[derive(Debug)]
@@ -143,6 +143,15 @@ impl Instance {
     pub(crate) fn run(&self, name: &str, words: &[&str]) -> Result<ExitCode, Fatal> {
         let path = Path::new(&self.layout.command_directory).join(name);
         finish(self.command(&path).args(words), &path.to_string_lossy())
+    }
+
+    /// Starts a command of the mail system, whose log is all that is heard of it.
+    pub(crate) fn run_apart(&self, name: &str, words: &[&str]) -> Result<(), Fatal> {
+        let path = Path::new(&self.layout.command_directory).join(name);
+        let mut command = self.command(&path);
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let started = command.spawn().map(|_| ());
+        started.map_err(|error| Fatal::new(format!("cannot execute {}: {error}", path.display())))
     }
 
     /// Runs a daemon to its end, or to its own idea of one.
