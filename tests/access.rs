@@ -262,3 +262,24 @@ fn a_login_by_xclient_counts_only_where_clients_may_log_in() -> Result<()> {
     client.say("RCPT TO:<x@other.test>", 554)?;
     Ok(())
 }
+
+#[test]
+fn addresses_are_verified_whatever_their_cache() -> Result<()> {
+    for (map, told) in [
+        ("proxy:lmdb:$data_directory/verify_cache", None),
+        ("lmdb:/nonexistent/verify_cache", Some("results are kept in memory only")),
+    ] {
+        let mail = Setup::new()
+            .main("address_verify_map", map)
+            .main("smtpd_recipient_restrictions", "reject_unverified_recipient, permit_mynetworks, reject")
+            .start()?;
+        let mut client = Client::connect(mail.port)?;
+        client.say("EHLO client.example", 250)?;
+        client.say("MAIL FROM:<a@example.net>", 250)?;
+        client.say(&format!("RCPT TO:<{}@mail.example.test>", mail.user), 250)?;
+        if let Some(words) = told {
+            mail.wait_log(&["verify[", "error: address_verify_map", words], 1)?;
+        }
+    }
+    Ok(())
+}

@@ -14,7 +14,7 @@ use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use table::Environment;
 
 use approved::Approved;
-use tables::{Step, Tables};
+use tables::{Missing, Step, Tables};
 
 config::bundle! {
     /// All that this daemon may know.
@@ -62,7 +62,14 @@ impl Service for Proxymap {
             (Role::Read, &params.approved.proxy_read_maps)
         };
         let approved = Approved::read(maps);
-        Ok(Self { role, approved, tables: Tables::new(environment), ipc_timeout: params.ipc.ipc_timeout, life })
+        let missing = if role == Role::Write { Missing::Made } else { Missing::Told };
+        Ok(Self {
+            role,
+            approved,
+            tables: Tables::new(environment, missing),
+            ipc_timeout: params.ipc.ipc_timeout,
+            life,
+        })
     }
 
     async fn serve(self: Arc<Self>, client: Client) {

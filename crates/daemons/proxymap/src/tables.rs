@@ -18,8 +18,18 @@ type Written = Arc<Mutex<Cursor>>;
 /// Open tables.
 pub(crate) struct Tables {
     environment: Environment,
+    missing: Missing,
     read: Mutex<HashMap<Name, Arc<dyn Table>>>,
     written: Mutex<HashMap<Name, Written>>,
+}
+
+/// What is done about a table that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Nothing.
+    Told,
+    /// It begins empty, as caches do.
+    Made,
 }
 
 /// A table that is changed, and the entry that was listed last.
@@ -52,8 +62,8 @@ impl Step {
 }
 
 impl Tables {
-    pub(crate) fn new(environment: Environment) -> Self {
-        Self { environment, read: Mutex::default(), written: Mutex::default() }
+    pub(crate) fn new(environment: Environment, missing: Missing) -> Self {
+        Self { environment, missing, read: Mutex::default(), written: Mutex::default() }
     }
 
     /// Whether the table can be opened.
@@ -100,10 +110,23 @@ impl Tables {
         if let Some(table) = known.filter(|table| !table.changed()) {
             return Ok(table);
         }
-        let (spec, environment) = (name.0.clone(), self.environment(name));
-        let table: Arc<dyn Table> = service::disk(move || table::open(&spec, &environment)).await?.into();
+        let open = || {
+            let (spec, environment) = (name.0.clone(), self.environment(name));
+            service::disk(move || table::open(&spec, &environment))
+        };
+        let table: Arc<dyn Table> = match open().await {
+            Err(error) if self.missing == Missing::Told || self.make(name).await.is_err() => return Err(error),
+            Err(_) => open().await?.into(),
+            Ok(table) => table.into(),
+        };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&table));
         Ok(table)
+    }
+
+    /// Makes an empty table where there is none; others stay as they are.
+    async fn make(&self, name: &Name) -> Result<(), Error> {
+        let cursor = self.writer(name).await?;
+        service::disk(move || cursor.lock().unwrap_or_else(PoisonError::into_inner).store.save()).await
     }
 
     async fn writer(&self, name: &Name) -> Result<Written, Error> {

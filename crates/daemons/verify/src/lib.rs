@@ -17,6 +17,7 @@ use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use table::Class;
 use table::store::{self, Purpose, Store};
 
 /// How long a probe may take.
@@ -64,7 +65,14 @@ impl Service for Verify {
     fn open(params: &Params, outside: &Outside) -> Result<Option<Box<dyn Store>>, Fatal> {
         let Some(spec) = params.verify.address_verify_map.first() else { return Ok(None) };
         let environment = table::Environment::of(&outside.source);
-        Ok(Some(store::open(spec, Purpose::Update, &environment)?))
+        match store::open(spec, Purpose::Update, &environment) {
+            // Clients would wait for an answer as long as the disk stays as it is.
+            Err(error) if error.class == Class::Temporary => {
+                tracing::error!("address_verify_map: {error}; results are kept in memory only");
+                Ok(None)
+            }
+            opened => Ok(Some(opened?)),
+        }
     }
 
     fn start(params: Params, store: Option<Box<dyn Store>>, life: Life) -> Result<Self, Fatal> {
