@@ -199,6 +199,19 @@ fn members_of_a_list_with_an_owner_are_its_recipients() -> Result<()> {
 }
 
 #[test]
+fn a_report_calls_mail_relayed_that_an_alias_sends_on() -> Result<()> {
+    let hop = NextHop::open()?;
+    let relay = format!("[127.0.0.1]:{}", hop.port);
+    let mail = instance(Setup::new().main("relayhost", relay), "alias b@remote.example\n", &[])?;
+    let sent = mail.run("sendmail", ["-v", "-f", &mail.user, "alias"], TEXT)?;
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    let report = || mail.mailbox(&mail.user);
+    mail.wait("the report", || report().contains("delivery via local: forwarded as"))?;
+    assert!(report().contains("\nAction: relayed\nStatus: 2.0.0\n"), "{}", report());
+    Ok(())
+}
+
+#[test]
 fn copies_show_the_address_as_it_is_written() -> Result<()> {
     let mail = instance(Setup::new(), "", &[])?;
     let recipient = format!("{}+Ext", mail.user);

@@ -74,7 +74,10 @@ impl Errand<'_, '_> {
             let notify = forward.recipients.first().map_or(recipient.notify, |member| member.notify);
             let recipient = &Recipient { notify, ..recipient.clone() };
             let outcome = match self.send(&forward) {
-                Ok(queue_id) => Outcome::Sent(Detail::new(Status::SENT, format!("forwarded as {queue_id}"))),
+                Ok(queue_id) => {
+                    let detail = Detail::new(Status::SENT, format!("forwarded as {queue_id}"));
+                    Outcome::Sent(detail.with_action("relayed"))
+                }
                 Err(reason) => {
                     warn!("{}: cannot forward: {reason}", self.request().queue_id);
                     Outcome::Deferred(Detail::new(Status::temporary(3, 0), "unable to forward message"))
