@@ -22,6 +22,22 @@ fn place(bytes: &[u8], at: usize) -> Result<usize, Damaged> {
     usize::try_from(number(bytes, at)?).map_err(|_| Damaged)
 }
 
+/// Whether all tables lie in the file: they are written last, so that what was cut off is missed.
+///
+/// # Errors
+///
+/// When a part is missing.
+pub fn check(bytes: &[u8]) -> Result<(), Damaged> {
+    for entry in (0..HEADER).step_by(8) {
+        let (table, slots) = (place(bytes, entry)?, place(bytes, entry + 4)?);
+        let end = slots.checked_mul(8).and_then(|length| length.checked_add(table)).ok_or(Damaged)?;
+        if end > bytes.len() {
+            return Err(Damaged);
+        }
+    }
+    Ok(())
+}
+
 /// The first value of a key in the bytes of a cdb.
 ///
 /// # Errors
@@ -212,6 +228,8 @@ mod tests {
                 prop_assert_eq!(find(&bytes, key.as_bytes()), Ok(Some(first.as_bytes())));
             }
             prop_assert_eq!(find(&bytes, b"none"), Ok(None));
+            prop_assert_eq!(check(&bytes), Ok(()));
+            prop_assert!(check(&bytes[..bytes.len() - 1]).is_err());
             let listed: Vec<_> = records(&bytes).map(|record| record.unwrap()).collect();
             let expected: Vec<_> = entries.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
             prop_assert_eq!(listed, expected);
@@ -222,7 +240,7 @@ mod tests {
             if let Some(header) = bytes.first_chunk_mut() {
                 *header = at.to_le_bytes();
             }
-            let _ = find(&bytes, b"key");
+            let _ = (check(&bytes), find(&bytes, b"key"));
             let _ = records(&bytes).count();
         }
     }

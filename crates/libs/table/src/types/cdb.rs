@@ -27,6 +27,8 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     let spec = format!("cdb:{name}");
     let path = format!("{name}.cdb");
     let (bytes, file) = map(&path).map_err(|error| Error::file(&spec, "open database", &path, &error))?;
+    // A key in what is missing would seem to be none.
+    cdb::check(&bytes).map_err(|cdb::Damaged| Error::temporary(&spec, DAMAGED))?;
     warn_if_older(&path, name);
     Ok(Box::new(Cdb { spec, bytes, seen: Seen::at_first(environment.terminator), file }))
 }

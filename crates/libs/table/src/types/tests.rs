@@ -97,6 +97,19 @@ fn stored_tables_keep_what_they_are_given() {
     }
 }
 
+#[test]
+fn a_table_that_was_cut_off_does_not_lack_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = format!("cdb:{}/cut", directory.path().display());
+    create(&spec, &[("a", "1")]);
+    let path = directory.path().join("cut.cdb");
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(crate::open(&spec, &Environment::default()).is_err(), "{length}");
+    }
+}
+
 trait ConcatPairs {
     fn concat_pairs(&self) -> String;
 }
