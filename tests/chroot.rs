@@ -9,7 +9,7 @@ use testkit::client::{Client, NextHop};
 use testkit::instance::{Rights, Setup};
 
 /// Services that a distribution runs chrooted, with the fifth column `y`.
-const CHROOTED: [&str; 18] = [
+const CHROOTED: [&str; 19] = [
     "pickup    unix  n - y 60    1 pickup",
     "cleanup   unix  n - y -     0 cleanup",
     "tlsmgr    unix  - - y 1000? 1 tlsmgr",
@@ -27,6 +27,7 @@ const CHROOTED: [&str; 18] = [
     "discard   unix  - - y -     - discard",
     "lmtp      unix  - - y -     - lmtp",
     "anvil     unix  - - y -     1 anvil",
+    "dnsblog   unix  - - y -     0 dnsblog",
     "scache    unix  - - y -     1 scache",
 ];
 

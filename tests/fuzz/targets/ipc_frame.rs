@@ -29,7 +29,11 @@ fuzz_target!(|bytes: &[u8]| {
     all::<ipc::cleanup::Reply>(bytes);
     all::<ipc::deliver::Request>(bytes);
     all::<ipc::deliver::Reply>(bytes);
+    all::<ipc::dnsblog::Request>(bytes);
+    all::<ipc::dnsblog::Reply>(bytes);
     all::<ipc::flush::Request>(bytes);
+    all::<ipc::pass::Passed>(bytes);
+    let _ = ipc::pass::Passed::decode(bytes);
     all::<ipc::proxymap::Request>(bytes);
     all::<ipc::proxymap::Reply>(bytes);
     all::<ipc::qmgr::Request>(bytes);

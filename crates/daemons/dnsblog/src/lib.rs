@@ -57,26 +57,31 @@ impl Service for Dnsblog {
 }
 
 impl Dnsblog {
-    async fn ask(&self, Request { domain, address }: Request) -> Reply {
-        let query = query(&domain, address);
-        let reply = match self.resolver.lookup(&query, Kind::A).await {
-            Ok(found) => {
-                let answer: Vec<_> = found.addresses().filter_map(ipv4).collect();
-                for listed in &answer {
-                    tracing::info!("addr {address} listed by domain {domain} as {listed}");
-                }
-                Reply { answer, ttl: found.records.iter().map(|record| record.ttl).min() }
-            }
-            Err(error) if error.is_not_found() => Reply { answer: Vec::new(), ttl: error.negative_ttl },
-            Err(error) => {
-                tracing::warn!("dnsblog_query: lookup error for DNS query {query}: {error}");
-                Reply::default()
-            }
-        };
+    async fn ask(&self, request: Request) -> Reply {
+        let reply = look_up(&self.resolver, &request).await;
         if !self.reply_delay.is_zero() {
             tokio::time::sleep(self.reply_delay).await;
         }
         reply
+    }
+}
+
+/// What a list says of an address; it is logged.
+async fn look_up(resolver: &Resolver, Request { domain, address }: &Request) -> Reply {
+    let query = query(domain, *address);
+    match resolver.lookup(&query, Kind::A).await {
+        Ok(found) => {
+            let answer: Vec<_> = found.addresses().filter_map(ipv4).collect();
+            for listed in &answer {
+                tracing::info!("addr {address} listed by domain {domain} as {listed}");
+            }
+            Reply { answer, ttl: found.records.iter().map(|record| record.ttl).min() }
+        }
+        Err(error) if error.is_not_found() => Reply { answer: Vec::new(), ttl: error.negative_ttl },
+        Err(error) => {
+            tracing::warn!("dnsblog_query: lookup error for DNS query {query}: {error}");
+            Reply::default()
+        }
     }
 }
 
@@ -97,6 +102,24 @@ fn ipv4(address: IpAddr) -> Option<std::net::Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dns::{Hosts, ResolvConf};
+    use testkit::name_server::NameServer;
+
+    #[tokio::test]
+    async fn lists_answer_or_do_not() {
+        let records = [
+            ("1.2.0.192.list.test", "A", "127.0.0.2"),
+            ("1.2.0.192.list.test", "A", "127.0.0.4"),
+            ("2.2.0.192.list.test", "RCODE", "2"),
+        ];
+        let server = NameServer::open(&records).unwrap();
+        let conf = ResolvConf { servers: vec![server.address], ..ResolvConf::default() };
+        let resolver = Resolver::new(conf, Hosts::parse(""));
+        for (address, count) in [("192.0.2.1", 2), ("192.0.2.2", 0), ("192.0.2.3", 0)] {
+            let request = Request { domain: "list.test".into(), address: address.parse().unwrap() };
+            assert_eq!(look_up(&resolver, &request).await.answer.len(), count, "{address}");
+        }
+    }
 
     #[test]
     fn addresses_are_asked_for_backwards() {

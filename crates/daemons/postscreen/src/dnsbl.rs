@@ -165,6 +165,9 @@ impl Lists {
             Err(ipc::Error::Timeout) => {
                 warn!("dnsblog reply timeout {}s for {}", self.timeout.as_secs(), list.domain);
             }
+            Err(ipc::Error::Connect { service, source }) => {
+                warn!("psc_dnsbl_request: connect to {service} service: {}", table::system_text(&source));
+            }
             Err(problem) => warn!("psc_dnsbl_request: {problem}"),
         }
     }

@@ -1,5 +1,6 @@
 //! What is opened before the jail, and what the parameters say, parsed once.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use config::master_cf::{Defaults, Kind, MasterCf};
@@ -50,6 +51,8 @@ pub(crate) struct Rules {
     pub(crate) footers: Maps,
     /// Of times in footers.
     pub(crate) zone: jiff::tz::TimeZone,
+    /// The log has words of old releases, which is to be told once.
+    pub(crate) says_old_words: AtomicBool,
     /// Whether there is a proxy before us.
     pub(crate) proxied: bool,
 }
@@ -75,6 +78,7 @@ impl Opened {
         let lists = dnsbl::lists(&postscreen.postscreen_dnsbl_sites)?;
         let stressed = outside.source.clone().stress(true).get::<Params>();
         let mut rules = rules(params, &environment, &lists)?;
+        rules.says_old_words = AtomicBool::new(outside.source.set("respectful_logging").is_none());
         if let Ok(stressed) = stressed {
             rules.stressed_wait = stressed.postscreen.postscreen_greet_wait;
             rules.stressed_command = stressed.postscreen.postscreen_command_time_limit;
@@ -123,6 +127,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
         forbidden_commands: list("postscreen_forbidden_commands", &postscreen.postscreen_forbidden_commands),
         footers: maps("postscreen_reject_footer_maps", &postscreen.postscreen_reject_footer_maps),
         zone: jiff::tz::TimeZone::system(),
+        says_old_words: AtomicBool::new(false),
         proxied,
     })
 }

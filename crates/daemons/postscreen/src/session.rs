@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ipc::pass::Passed;
@@ -285,8 +286,14 @@ impl Session {
         Seconds { micros, resolution }
     }
 
+    /// Which words the log has for lists.
     fn is_respectful(&self) -> bool {
-        self.server.params.identity.respectful_logging
+        let is_respectful = self.server.params.identity.respectful_logging;
+        if !is_respectful && self.server.rules.says_old_words.swap(false, Ordering::Relaxed) {
+            let client = self.client();
+            info!("using backwards-compatible default setting respectful_logging=no for client {client}");
+        }
+        is_respectful
     }
 }
 

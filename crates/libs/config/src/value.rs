@@ -253,7 +253,8 @@ fn seconds(text: &str, default: &dyn Fn() -> String) -> Option<u32> {
     let number: u32 = number.parse().ok()?;
     let unit = match unit {
         "" => default().chars().find(char::is_ascii_alphabetic).unwrap_or('s'),
-        _ => unit.parse().ok()?,
+        // What follows is not looked at: `${name}h` holds where the name is `2h`.
+        _ => unit.chars().next()?,
     };
     let scale = match unit {
         's' => 1,
@@ -269,6 +270,15 @@ fn seconds(text: &str, default: &dyn Fn() -> String) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_follows_the_unit_of_a_time_does_not_count() {
+        for (text, expected) in
+            [("1dx", Some(86400)), ("2hh", Some(7200)), ("1d x", Some(86400)), ("1 h", None), ("1x", None), ("x", None)]
+        {
+            assert_eq!(duration(text), expected.map(time::Duration::from_secs), "{text}");
+        }
+    }
 
     #[test]
     fn backslashes_are_those_of_c() {
