@@ -27,22 +27,23 @@ pub(crate) async fn serve(service: &Tlsproxy, mut caller: UnixStream) {
         Err(error) => return warn!("internal connection: {error}"),
     };
     info!("CONNECT from {}", request.client);
-    if converse(service, caller, &request).await.is_none() {
+    if converse(service, &mut caller, &request).await.is_none() {
         info!("TLS handshake failed for service={} peer={}", request.service, request.client);
     }
     info!("DISCONNECT {}", request.client);
+    ipc::tlsproxy::end(caller);
 }
 
 /// `None`: there was no handshake, or none that succeeded.
-async fn converse(service: &Tlsproxy, mut caller: UnixStream, request: &Request) -> Option<()> {
+async fn converse(service: &Tlsproxy, caller: &mut UnixStream, request: &Request) -> Option<()> {
     let deadline = service.ipc_timeout;
     let Some(server) = service.setup.server() else {
-        let _ = ipc::tlsproxy::answer(&mut caller, Reply::Unavailable, deadline).await;
+        let _ = ipc::tlsproxy::answer(caller, Reply::Unavailable, deadline).await;
         return None;
     };
-    let told = ipc::tlsproxy::answer(&mut caller, Reply::Ready, deadline).await;
+    let told = ipc::tlsproxy::answer(caller, Reply::Ready, deadline).await;
     told.inspect_err(|error| warn!("internal connection: {error}")).ok()?;
-    let client = match timeout(FIRST_WORD, take_client(&caller)).await {
+    let client = match timeout(FIRST_WORD, take_client(caller)).await {
         Ok(Ok(client)) => client,
         // The caller has changed its mind, or its client has left.
         Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => return None,
@@ -56,7 +57,7 @@ async fn converse(service: &Tlsproxy, mut caller: UnixStream, request: &Request)
         }
     };
     let client = secure(service, server, client, request).await?;
-    if ipc::tlsproxy::answer(&mut caller, Reply::Secured, deadline).await.is_err() {
+    if ipc::tlsproxy::answer(caller, Reply::Secured, deadline).await.is_err() {
         // The caller did not wait.
         return Some(());
     }

@@ -144,8 +144,20 @@ pub async fn answer(stream: &mut UnixStream, reply: Reply, deadline: Duration) -
     write(stream, &bytes, deadline).await
 }
 
+/// Ends a connection: the service's side. The caller hears of it only when all is in the log.
+pub fn end(stream: UnixStream) {
+    log_first();
+    drop(stream);
+}
+
 async fn write(stream: &mut UnixStream, bytes: &[u8], deadline: Duration) -> Result<(), Error> {
+    log_first();
     in_time(deadline, async { Ok(stream.write_all(bytes).await?) }).await
+}
+
+/// What was logged before comes first (maillog's barrier), since the peer may log what it does now.
+fn log_first() {
+    tracing::info!(target: "maillog::barrier", "");
 }
 
 /// Reads one message, and not a byte more: what follows may be no frame.
