@@ -28,6 +28,7 @@ config::bundle! {
         identity: config::params::Identity,
         queue: config::params::Queue,
         postscreen: config::params::Postscreen,
+        tls: config::params::PostscreenTls,
         smtpd: config::params::Smtpd,
         ipc: config::params::Ipc,
     }

@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use config::master_cf::{Defaults, Kind, MasterCf};
-use config::{ExpansionFilter, Source};
+use config::{ExpansionFilter, Source, TlsLevel};
 use service::{Fatal, Outside};
 use table::{Environment, Maps, Parents, PatternList};
+use tracing::warn;
 
 use crate::Params;
 use crate::access::AccessList;
@@ -135,7 +136,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
 /// What all dialogues have in common.
 fn dialogue(params: &Params, source: &Source) -> Result<Settings, Fatal> {
     let postscreen = &params.postscreen;
-    let tls = Tls::None;
+    let tls = tls(params)?;
     Ok(Settings {
         banner: params.smtpd.smtpd_banner.clone(),
         message_size_limit: params.queue.message_size_limit,
@@ -167,6 +168,24 @@ fn referred<'v>(value: &'v str, source: &'v Source) -> &'v str {
         inner.or_else(|| name.strip_prefix('(').and_then(|name| name.strip_suffix(')'))).unwrap_or(name)
     });
     name.filter(|name| name.starts_with("smtpd_")).and_then(|name| source.raw(name)).unwrap_or(value)
+}
+
+/// `postscreen_tls_security_level`, or what it took the place of.
+fn tls(params: &Params) -> Result<Tls, Fatal> {
+    let text = &params.tls.postscreen_tls_security_level;
+    if TlsLevel::is_of_clients(text) {
+        warn!("postscreen_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
+    }
+    let former = match (params.postscreen.postscreen_enforce_tls, params.postscreen.postscreen_use_tls) {
+        (true, _) => Some(TlsLevel::Encrypt),
+        (false, true) => Some(TlsLevel::May),
+        (false, false) => None,
+    };
+    Ok(match TlsLevel::of(text, former)? {
+        None => Tls::None,
+        Some(TlsLevel::May) => Tls::May,
+        Some(TlsLevel::Encrypt) => Tls::Encrypt,
+    })
 }
 
 fn enabled(params: &Params, lists: &[List]) -> Tests {

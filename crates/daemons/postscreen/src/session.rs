@@ -23,7 +23,9 @@ use crate::exam::{Acquaintance, Exam};
 use crate::hall::{Mood, Place};
 use crate::hand_over::{Blocked, Way};
 use crate::proxy::Ends;
+use crate::session::carrier::Carrier;
 
+mod carrier;
 mod early;
 pub(crate) mod talk;
 
@@ -36,7 +38,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// A client.
 pub(crate) struct Session {
     server: Arc<Postscreen>,
-    stream: TcpStream,
+    stream: Carrier,
     ends: Ends,
     exam: Exam,
     began: Instant,
@@ -107,6 +109,7 @@ pub(crate) async fn serve(server: Arc<Postscreen>, mut stream: TcpStream) {
     info!("CONNECT from {} to {}", Shown(ends.client), Shown(ends.server));
     let (stay, connections) = Stay::begin(Arc::clone(&server), ends.client.ip());
     let exam = Exam::new(None, server.rules.enabled, cache::now());
+    let stream = Carrier::Client(stream);
     let session = Session {
         server,
         stream,
@@ -242,6 +245,8 @@ impl Session {
             Err(Blocked) => return self.reply(BUSY).await,
         };
         let Self { server: _server, stream, ends, mut stay, .. } = self;
+        // Who speaks TLS with us has been told to come again.
+        let Some(stream) = stream.into_client() else { return };
         let passed = Passed { client: ends.client, server: ends.server, input: Vec::new() };
         if let Err(error) = way.send(stream, &passed).await {
             return warn!("cannot pass connection to service private/{service}: {}", table::system_text(&error));

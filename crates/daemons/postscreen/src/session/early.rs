@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use smtp_proto::{Enhanced, Reply, escaped};
-use tokio::io::Interest;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
@@ -76,7 +75,7 @@ impl Session {
     /// Whether the client said something. What it said stays where it is.
     fn heard(&mut self) -> Result<bool, End> {
         let mut buffer = vec![0; HEARD];
-        let count = match self.stream.try_io(Interest::READABLE, || privsep::peek(&self.stream, &mut buffer)) {
+        let count = match self.stream.peek(&mut buffer) {
             Ok(count) if count > 0 => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Ok(_) | Err(_) => return Err(self.lost(Part::Early)),

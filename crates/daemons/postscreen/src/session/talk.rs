@@ -4,11 +4,13 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipc::tlsproxy::Offer;
 use smtp_proto::Reply;
 use smtp_proto::ehlo::Keywords;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
+use super::carrier::Encryption;
 use super::{End, Part, Session};
 use crate::cache;
 use crate::dialogue::{Client, Dialogue, Event, Greeting, PerTest, Purpose, Test as Deep, Verdict};
@@ -47,12 +49,21 @@ impl Session {
         let mut commands = dialogue.commands();
         let mut deadline = Instant::now() + self.server.command_time();
         loop {
-            if let Err(end) = self.follow(dialogue).await {
-                return end;
-            }
+            let offer = match self.follow(dialogue).await {
+                Ok(offer) => offer,
+                Err(end) => return end,
+            };
             if dialogue.commands() != commands {
                 commands = dialogue.commands();
                 deadline = Instant::now() + self.server.command_time();
+            }
+            if let Some(offer) = offer {
+                match timeout_at(deadline, self.encrypt(offer)).await {
+                    Err(_) => dialogue.time_out(),
+                    Ok(Encryption::Failed) => return self.lost(Part::Smtp),
+                    Ok(Encryption::Begun) => {}
+                }
+                continue;
             }
             match timeout_at(deadline, self.stream.readable()).await {
                 Err(_) => dialogue.time_out(),
@@ -69,9 +80,10 @@ impl Session {
         }
     }
 
-    /// Does what the dialogue wants, until it waits for the client. Replies go out together.
-    async fn follow(&mut self, dialogue: &mut Dialogue) -> Result<(), End> {
-        let mut output = Vec::new();
+    /// Does what the dialogue wants, until it waits for the client. Replies go out together. Where there is an offer of TLS, the
+    /// client has been told to begin.
+    async fn follow(&mut self, dialogue: &mut Dialogue) -> Result<Option<Offer>, End> {
+        let (mut output, mut offer) = (Vec::new(), None);
         while let Some(event) = dialogue.next_event() {
             match event {
                 Event::Reply(reply) => self.dressed(reply).await.print(&mut output),
@@ -84,7 +96,13 @@ impl Session {
                     let found = self.server.rules.forbidden_commands.matches_string(&word).await;
                     dialogue.judged(found.unwrap_or(false));
                 }
-                Event::StartTls => dialogue.refuse_tls(),
+                Event::StartTls => {
+                    offer = self.offer(self.server.command_time()).await;
+                    match offer {
+                        Some(_) => dialogue.start_tls(),
+                        None => dialogue.refuse_tls(),
+                    }
+                }
                 Event::Dismiss(reply) => {
                     let _ = self.say(&output).await;
                     return Err(End::Drop(reply));
@@ -94,7 +112,7 @@ impl Session {
         if !output.is_empty() && !self.say(&output).await {
             return Err(self.lost(Part::Smtp));
         }
-        Ok(())
+        Ok(offer)
     }
 
     /// A reply as this client gets it: with a footer, and softened, where parameters say so.

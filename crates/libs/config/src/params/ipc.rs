@@ -42,7 +42,7 @@ crate::params! {
         /// The service that keeps TLS sessions and keys.
         tlsmgr_service_name: Text = "tlsmgr" in 1..;
         /// The service that speaks TLS for others.
-        tlsproxy_service_name: Text = "tlsproxy" in 1.., inert;
+        tlsproxy_service_name: Text = "tlsproxy" in 1..;
         /// The service that keeps logs of successful deliveries.
         trace_service_name: Text = "trace" in 1..;
         /// The service that keeps connections for later.

@@ -96,9 +96,9 @@ crate::params! {
         /// How long postscreen(8) may be stuck before it is ended.
         postscreen_watchdog_timeout: Duration = "10s" in 10..;
         /// As smtpd_enforce_tls, for postscreen(8).
-        postscreen_enforce_tls: Bool = "$smtpd_enforce_tls", inert;
+        postscreen_enforce_tls: Bool = "$smtpd_enforce_tls";
         /// As smtpd_use_tls, for postscreen(8).
-        postscreen_use_tls: Bool = "$smtpd_use_tls", inert;
+        postscreen_use_tls: Bool = "$smtpd_use_tls";
         /// The service that asks block lists.
         dnsblog_service_name: Text = "dnsblog" in 1..;
     }
@@ -113,7 +113,7 @@ crate::params! {
 }
 
 crate::params! {
-    /// postscreen(8): TLS. The fields that it uses are those of `SmtpdTls`.
+    /// postscreen(8): TLS. All but the level is up to tlsproxy(8), which has parameters of its own.
     PostscreenTls {
         /// As `smtpd_tls_CAfile`, for postscreen(8).
         postscreen_tls_CAfile: Text = "$smtpd_tls_CAfile", inert;
@@ -168,7 +168,7 @@ crate::params! {
         /// As `smtpd_tls_req_ccert`, for postscreen(8).
         postscreen_tls_req_ccert: Bool = "$smtpd_tls_req_ccert", inert;
         /// As `smtpd_tls_security_level`, for postscreen(8).
-        postscreen_tls_security_level: Text = "$smtpd_tls_security_level", inert;
+        postscreen_tls_security_level: Text = "$smtpd_tls_security_level";
         /// As `smtpd_tls_trace_size_limit`, for postscreen(8).
         postscreen_tls_trace_size_limit: Size = "$smtpd_tls_trace_size_limit", inert;
     }
