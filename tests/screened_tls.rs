@@ -1,0 +1,100 @@
+//! TLS with clients that `smtpd` has not seen: `postscreen` talks, `tlsproxy` has the keys.
+
+use anyhow::Result;
+use std::fs;
+use std::path::Path;
+use testkit::client::Client;
+use testkit::instance::{Instance, Setup};
+
+/// An instance with a screened port that offers TLS, and its certificate.
+fn screened(level: &str) -> Result<(Instance, u16)> {
+    let port = testkit::port::free_port()?;
+    let mail = Setup::new()
+        .main("postscreen_greet_wait", "1s")
+        .main("postscreen_access_list", "")
+        .main("postscreen_bare_newline_enable", "yes")
+        .main("postscreen_tls_security_level", level)
+        .main("smtpd_tls_security_level", "may")
+        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
+        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
+        .main("smtpd_tls_loglevel", "1")
+        .master(&format!("127.0.0.1:{port} inet n - n - 1 postscreen"))
+        .master("smtpd pass - - n - - smtpd")
+        .master("dnsblog unix - - n - 0 dnsblog")
+        .master("tlsproxy unix - - n - 0 tlsproxy")
+        .create()?;
+    Ok((mail, port))
+}
+
+fn certify(mail: &Instance) -> Result<()> {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/libs/tls/src/testdata");
+    for file in ["cert.pem", "key.pem"] {
+        // As a file of its own, in the place of the one before.
+        let place = mail.root.join("etc").join(file);
+        let new = place.with_extension("new");
+        fs::copy(samples.join(file), &new)?;
+        fs::rename(new, place)?;
+    }
+    Ok(())
+}
+
+/// What a client of TLS says of the server.
+fn shaken(mail: &Instance, port: u16) -> Result<String> {
+    let output = mail.run("posttls-finger", ["-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
+    Ok([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
+}
+
+#[test]
+fn a_screened_client_speaks_tls_with_tlsproxy() -> Result<()> {
+    let (mut mail, port) = screened("may")?;
+    certify(&mail)?;
+    mail.start()?;
+    let report = shaken(&mail, port)?;
+    assert!(report.contains("TLS connection established to 127.0.0.1"), "{report}");
+    mail.wait_log(&["tlsproxy", "CONNECT from [127.0.0.1]"], 1)?;
+    mail.wait_log(&["tlsproxy", "Anonymous TLS connection established from [127.0.0.1]", "TLSv1.3 with cipher"], 1)?;
+    mail.wait_log(&["tlsproxy", "DISCONNECT [127.0.0.1]"], 1)?;
+    // The next client gets a certificate that has come meanwhile, from another process.
+    let tlsproxies = |mail: &Instance| -> Vec<u32> {
+        mail.processes().into_iter().filter(|(_, name)| name.contains("tlsproxy")).map(|(pid, _)| pid).collect()
+    };
+    let before = tlsproxies(&mail);
+    certify(&mail)?;
+    assert!(shaken(&mail, port)?.contains("TLS connection established to 127.0.0.1"));
+    let after = tlsproxies(&mail);
+    assert!(after.iter().any(|pid| !before.contains(pid)), "{before:?} {after:?}");
+    Ok(())
+}
+
+#[test]
+fn tls_is_demanded_and_what_comes_behind_starttls_is_not_heard() -> Result<()> {
+    let (mut mail, port) = screened("encrypt")?;
+    certify(&mail)?;
+    mail.start()?;
+    let mut client = Client::connect(port)?;
+    client.say("EHLO client.example", 250)?;
+    let refused = client.say("MAIL FROM:<a@a.example>", 530)?;
+    assert!(refused.text().contains("5.7.0 Must issue a STARTTLS command first"), "{}", refused.text());
+    // What comes in clear behind it is thrown away, and no handshake follows.
+    client.send(b"STARTTLS\r\nMAIL FROM:<b@b.example>\r\n")?;
+    client.expect(220)?;
+    client.send(b"RCPT TO:<c@c.example>\r\n")?;
+    mail.wait_log(&["tlsproxy", "TLS handshake failed for service=smtpd peer=[127.0.0.1]"], 1)?;
+    mail.wait_log(&["postscreen", "HANGUP after", "in tests after SMTP handshake"], 1)?;
+    assert!(!mail.log().contains("b.example") && !mail.log().contains("c.example"));
+    Ok(())
+}
+
+#[test]
+fn without_a_certificate_clients_hear_so_and_stay() -> Result<()> {
+    let (mut mail, port) = screened("may")?;
+    mail.start()?;
+    let mut client = Client::connect(port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("STARTTLS", 454)?;
+    client.say("NOOP", 250)?;
+    client.say("QUIT", 221)?;
+    mail.wait_log(&["tlsproxy", "disabling TLS support"], 1)?;
+    mail.wait_log(&["postscreen", "problem receiving status from private/tlsproxy service"], 1)?;
+    Ok(())
+}
