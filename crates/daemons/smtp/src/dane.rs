@@ -11,6 +11,7 @@ use tls::dane::{self, Association, Digest};
 use tracing::warn;
 
 use crate::peer::Peer;
+use crate::tls_policy::Destination;
 
 /// What is done where there is no TLSA record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +55,20 @@ pub enum InsecureHost {
     Asked,
 }
 
+/// Whether the resolver is asked for validated answers. See `smtp_dns_support_level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validation {
+    /// It is, and is believed.
+    Believed,
+    /// There is no DANE.
+    Disabled,
+}
+
 /// How TLSA records count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// Whether they count at all.
+    pub validation: Validation,
     /// `tls_dane_digests`.
     pub digests: Vec<Digest>,
     /// Behind MX records that are not signed.
@@ -67,7 +79,12 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { digests: Digest::ALL.to_vec(), insecure_mx: InsecureMx::Dane, insecure_host: InsecureHost::Passed }
+        Self {
+            validation: Validation::Believed,
+            digests: Digest::ALL.to_vec(),
+            insecure_mx: InsecureMx::Dane,
+            insecure_host: InsecureHost::Passed,
+        }
     }
 }
 
@@ -78,12 +95,11 @@ impl Default for Rules {
 pub async fn policy(
     resolver: &Resolver,
     wanted: (Dane, &Rules),
-    domain: &str,
-    peer: &Peer,
+    destination: Destination<'_>,
     policy: Policy,
 ) -> Result<Policy, Detail> {
-    announced(resolver, wanted, domain, peer, policy).await.map_err(|reason| {
-        warn!("TLS policy lookup for {domain}/{}: {reason}", peer.name);
+    announced(resolver, wanted, destination, policy).await.map_err(|reason| {
+        warn!("TLS policy lookup for {}/{}: {reason}", destination.nexthop, destination.peer.name);
         Detail::new(Status::temporary(7, 5), reason)
     })
 }
@@ -91,10 +107,18 @@ pub async fn policy(
 async fn announced(
     resolver: &Resolver,
     (dane, rules): (Dane, &Rules),
-    domain: &str,
-    peer: &Peer,
+    destination: Destination<'_>,
     policy: Policy,
 ) -> Result<Policy, String> {
+    let Destination { nexthop, domain, peer } = destination;
+    if rules.validation == Validation::Disabled {
+        let level = if dane == Dane::Only { "dane-only" } else { "dane" };
+        warn!("{nexthop}: {level} configured with dnssec lookups disabled");
+        return match dane {
+            Dane::Opportunistic => Ok(Policy { level: Level::May, ..policy }),
+            Dane::Only => Err("client TLS configuration problem".to_owned()),
+        };
+    }
     let is_signed_mx = is_signed_mx(resolver, domain, peer).await;
     if dane == Dane::Only && !is_signed_mx {
         return Err("non DNSSEC destination".to_owned());

@@ -16,7 +16,7 @@ use tls::protocols::Protocols;
 
 use crate::auth::{Auth, Dependence, Refusal};
 use crate::auth_cache::AuthCache;
-use crate::dane::{InsecureHost, InsecureMx, Rules};
+use crate::dane::{InsecureHost, InsecureMx, Rules, Validation};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
 use crate::tls_policy::{Defaults, Policies, StsHosts, Wish};
@@ -145,7 +145,8 @@ impl Opening<'_> {
         })?;
         let insecure_host =
             if tls.smtp_tls_force_insecure_host_tlsa_lookup { InsecureHost::Asked } else { InsecureHost::Passed };
-        Ok(Rules { digests: known, insecure_mx, insecure_host })
+        let validation = if self.has_dnssec() { Validation::Believed } else { Validation::Disabled };
+        Ok(Rules { validation, digests: known, insecure_mx, insecure_host })
     }
 
     /// Log analysers of older releases do not know the field.

@@ -155,6 +155,12 @@ impl Opening<'_> {
         !self.is_on("disable_dns_lookups") && self.params.smtp.smtp_dns_support_level != "disabled"
     }
 
+    /// Whether what the name server has validated may be believed.
+    pub(crate) fn has_dnssec(&self) -> bool {
+        let asks_dns = !matches!(self.lookup(), Lookup::Native);
+        asks_dns && self.params.smtp.smtp_dns_support_level.eq_ignore_ascii_case("dnssec")
+    }
+
     fn is_on(&self, parameter: &str) -> bool {
         let value = self.outside.source.expanded(parameter).ok().flatten();
         value.is_some_and(|value| value.eq_ignore_ascii_case("yes"))

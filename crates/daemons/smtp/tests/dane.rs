@@ -1,8 +1,9 @@
 //! What TLSA records make of a policy, asked of a name server that says what is signed.
 
 use dns::{Hosts, ResolvConf, Resolver};
-use smtp::dane::{Dane, Rules, policy};
+use smtp::dane::{Dane, Rules, Validation, policy};
 use smtp::peer::Peer;
+use smtp::tls_policy::Destination;
 use testkit::name_server::NameServer;
 use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
@@ -58,6 +59,10 @@ fn resolver() -> Option<Resolver> {
 }
 
 async fn outcome(resolver: &Resolver, dane: Dane, server: &str) -> Outcome {
+    outcome_by(resolver, (dane, &Rules::default()), server).await
+}
+
+async fn outcome_by(resolver: &Resolver, wanted: (Dane, &Rules), server: &str) -> Outcome {
     let plain = Policy {
         level: Level::May,
         protocols: Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?,
@@ -71,7 +76,9 @@ async fn outcome(resolver: &Resolver, dane: Dane, server: &str) -> Outcome {
         anchors: None,
     };
     let peer = Peer::inet(format!("mx.{server}.test"), [127, 0, 0, 1].into(), 25);
-    let found = policy(resolver, (dane, &Rules::default()), &format!("{server}.test"), &peer, plain).await;
+    let domain = format!("{server}.test");
+    let destination = Destination { nexthop: &domain, domain: &domain, peer: &peer };
+    let found = policy(resolver, wanted, destination, plain).await;
     let found = found.map_err(|detail| detail.reason)?;
     assert!(found.level != Level::Dane || found.names.first() == Some(&found.server_name));
     Ok((found.level, found.associations.iter().map(|record| record.usage).collect(), found.names))
@@ -98,5 +105,17 @@ async fn records_decide_where_they_can() {
     ] {
         assert_eq!(outcome(&resolver, Dane::Opportunistic, server).await, opportunistic, "{server}");
         assert_eq!(outcome(&resolver, Dane::Only, server).await, only.unwrap_or(opportunistic), "{server} only");
+    }
+}
+
+#[tokio::test]
+async fn without_validation_there_is_no_dane() {
+    let resolver = resolver().unwrap();
+    let rules = Rules { validation: Validation::Disabled, ..Rules::default() };
+    for server in ["both", "broken", "none"] {
+        let plain = Ok((Level::May, Vec::new(), Vec::new()));
+        assert_eq!(outcome_by(&resolver, (Dane::Opportunistic, &rules), server).await, plain);
+        let waits = Err("client TLS configuration problem".to_owned());
+        assert_eq!(outcome_by(&resolver, (Dane::Only, &rules), server).await, waits);
     }
 }

@@ -99,9 +99,8 @@ impl Errand<'_> {
             (wish, policy) = policies.waived((wish, policy), destination);
         }
         if let Some(dane) = wish.dane {
-            let Destination { domain, peer, .. } = destination;
             let rules = &policies.defaults.tlsa;
-            policy = dane::policy(&self.carrier.router.resolver, (dane, rules), domain, peer, policy).await?;
+            policy = dane::policy(&self.carrier.router.resolver, (dane, rules), destination, policy).await?;
         }
         Ok((wish, policies.raised(policy, self.enforcement, destination)))
     }

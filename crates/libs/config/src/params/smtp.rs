@@ -77,7 +77,7 @@ crate::params! {
         smtp_dns_reply_filter: TableList = "";
         /// Options of the resolver.
         smtp_dns_resolver_options: List = "", inert;
-        /// Whether the name service is asked, and with DNSSEC.
+        /// Whether the name service is asked, and with `dnssec` whether its validated answers are believed, which DANE needs.
         smtp_dns_support_level: Text = "";
         /// How host names are looked up.
         smtp_host_lookup: List = "dns" in 1..;
