@@ -231,6 +231,29 @@ fn what_waits_is_found_after_a_reload_with_other_directories() -> Result<()> {
 }
 
 #[test]
+fn a_message_whose_logs_cannot_be_read_waits_and_is_listed() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "waits")?;
+    mail.wait_log(&[&id, "status=deferred"], 1)?;
+    let defer = mail.root.join("spool/defer");
+    let log = [defer.join(&id), defer.join(&id[..1]).join(&id)].into_iter().find(|path| path.exists());
+    let log = log.ok_or_else(|| anyhow::anyhow!("no defer log"))?;
+    std::fs::rename(&log, log.with_extension("away"))?;
+    std::fs::create_dir(&log)?;
+    let listed = mail.run("mailq", [""; 0], "")?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    assert!(listed.contains(&id) && listed.contains("a@one.example"), "{listed}");
+    std::fs::remove_dir(&log)?;
+    std::fs::create_dir(mail.root.join("spool/bounce").join(&id))?;
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait_log(&[&id, "status=deferred (bounce failed)"], 1)?;
+    mail.wait("the message to be deferred", || {
+        mail.run("mailq", [""; 0], "").is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&id))
+    })
+}
+
+#[test]
 fn nothing_is_left_after_stop_and_a_start_finds_the_queue() -> Result<()> {
     let port = testkit::port::free_port()?;
     let mut mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;

@@ -97,6 +97,7 @@ impl Office {
     pub(crate) async fn settle(&self, active: &Active, logs: Logs) -> Fate {
         let mut remains = active.remains;
         if logs.bounce && !done(&self.bounce, self.failure(active)).await {
+            info!("{}: status=deferred (bounce failed)", active.id);
             remains = true;
         }
         let reported = logs.trace && done(&self.trace, Request::Trace(active.notice())).await;
