@@ -30,6 +30,9 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
     if let Some(given) = options.sender.as_ref().filter(|given| addresses(given.as_bytes()).len() > 1) {
         tracing::warn!("-f option specified malformed sender: {given}");
     }
+    if options.verp.is_some() && sender.is_empty() {
+        return Err(fatal("-V option requires non-null sender address"));
+    }
     let given: Vec<Vec<u8>> = options.recipients.iter().flat_map(|text| recipients(text.as_bytes())).collect();
     if given.is_empty() && options.extract == Extract::Nothing {
         return Err(fatal("Recipient addresses must be specified on the command line or via the -t option"));
@@ -226,6 +229,15 @@ mod tests {
         assert_eq!(of(&["you"]), None);
         assert_eq!(of(&["-f", "me@x", "you"]), Some(b"me@x".to_vec()));
         assert_eq!(of(&["-f", "", "you"]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn nobody_has_no_address_for_each_recipient() {
+        let words = ["-XV", "-f", "<>", "you@x.test"].map(str::to_owned);
+        let options = crate::options::parse("sendmail", &words).unwrap();
+        let params: Params = Source::parse(Path::new("/etc/postfix"), "").unwrap().get().unwrap();
+        let error = submit(&options, &params, Path::new("/etc/postfix")).unwrap_err().to_string();
+        assert!(error.ends_with("): -V option requires non-null sender address") && error.starts_with('('), "{error}");
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl LogFile {
     pub fn allowed(path: &str, permissions: &str, prefixes: &[String]) -> Option<Self> {
         let is_plain = Path::new(path).components().all(|part| !matches!(part, Component::ParentDir));
         let is_below = prefixes.iter().any(|prefix| Path::new(path).starts_with(prefix));
-        let mode = u32::from_str_radix(permissions, 8).unwrap_or(0o600);
+        // Nobody but its owner ever writes the log.
+        let mode = u32::from_str_radix(permissions, 8).ok().filter(|mode| matches!(mode, 0o600 | 0o640 | 0o644));
+        let mode = mode.unwrap_or(0o600);
         (path.starts_with('/') && is_plain && is_below).then(|| Self { path: path.into(), mode })
     }
 }
@@ -164,6 +166,10 @@ mod tests {
         ];
         for (path, allowed) in table {
             assert_eq!(LogFile::allowed(path, "0644", &prefixes).is_some(), allowed, "{path}");
+        }
+        for (permissions, mode) in [("0640", 0o640), ("644", 0o644), ("0666", 0o600), ("0755", 0o600), ("x", 0o600)] {
+            let file = LogFile::allowed("/var/log/maillog", permissions, &prefixes);
+            assert_eq!(file.map(|file| file.mode), Some(mode), "{permissions}");
         }
     }
 }
