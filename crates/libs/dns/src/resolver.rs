@@ -192,14 +192,21 @@ impl Resolver {
             return Err(failed(Failure::BadName));
         }
         let mut asked = name.to_owned();
+        // A chain is validated where each of its links is.
+        let mut is_signed = true;
         for _ in 0..MOST_ALIASES {
             let query = wire::query(&asked, kind).ok_or_else(|| failed(Failure::BadName))?;
             let reply = self.ask(&query).await.map_err(failed)?;
             match wire::records(&reply, name, kind)? {
-                Said::Answer(answer) => return Ok(answer),
+                Said::Answer(answer) => return Ok(Answer { authentic: answer.authentic && is_signed, ..answer }),
                 // The server has nothing at the end of the chain that it gave.
-                Said::Alias(target) if target.eq_ignore_ascii_case(&asked) => return Err(failed(Failure::NoData)),
-                Said::Alias(target) => asked = target,
+                Said::Alias { target, .. } if target.eq_ignore_ascii_case(&asked) => {
+                    return Err(failed(Failure::NoData));
+                }
+                Said::Alias { target, authentic } => {
+                    asked = target;
+                    is_signed &= authentic;
+                }
             }
         }
         Err(failed(Failure::Loop))

@@ -57,7 +57,7 @@ pub fn read_reply(name: &str, kind: Kind, bytes: &[u8]) -> Result<Answer, Error>
     let Some(Ok(reply)) = reply_to(&query, bytes) else { return Err(failed(Failure::Garbled)) };
     match records(&reply, name, kind)? {
         Said::Answer(answer) => Ok(answer),
-        Said::Alias(_) => Err(failed(Failure::NoData)),
+        Said::Alias { .. } => Err(failed(Failure::NoData)),
     }
 }
 
@@ -71,7 +71,12 @@ pub(crate) enum Said {
     /// Records.
     Answer(Answer),
     /// Only an alias; its target must be asked for.
-    Alias(String),
+    Alias {
+        /// What it stands for.
+        target: String,
+        /// Whether it was validated.
+        authentic: bool,
+    },
 }
 
 /// Reads the records of a type out of a reply.
@@ -112,7 +117,7 @@ pub(crate) fn records(reply: &Message, name: &str, kind: Kind) -> Result<Said, E
         return Ok(Said::Answer(Answer { name: text(&owner), records: found, authentic }));
     }
     if question.name != owner && refused == Failure::NoData {
-        return Ok(Said::Alias(text(&owner)));
+        return Ok(Said::Alias { target: text(&owner), authentic: reply.metadata.authentic_data });
     }
     Err(Error { negative_ttl: negative_ttl(reply), ..failed(refused) })
 }
@@ -268,7 +273,7 @@ mod tests {
     #[test]
     fn an_alias_alone_asks_for_its_target() {
         let said = answer(Kind::A, &[("x.test.", RData::CNAME(CNAME(name("y.test."))))]);
-        assert!(matches!(said, Ok(Said::Alias(target)) if target == "y.test"));
+        assert!(matches!(said, Ok(Said::Alias { target, authentic: true }) if target == "y.test"));
     }
 
     #[test]

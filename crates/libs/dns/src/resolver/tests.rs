@@ -19,6 +19,10 @@ fn answer(bytes: &[u8], carrier: &str) -> Vec<u8> {
     match name.to_ascii().as_str() {
         "good.test." => add(&mut message, RData::A(A::new(127, 0, 0, 7))),
         "alias.test." => add(&mut message, RData::CNAME(CNAME(Name::from_ascii("good.test.").unwrap()))),
+        "unsigned.test." => {
+            message.metadata.authentic_data = false;
+            add(&mut message, RData::CNAME(CNAME(Name::from_ascii("good.test.").unwrap())));
+        }
         "long.test." if carrier == "udp" => message.metadata.truncation = true,
         "long.test." => (0..120).for_each(|n| add(&mut message, RData::A(A::new(127, 0, 1, n)))),
         "broken.test." => message.metadata.response_code = ResponseCode::ServFail,
@@ -78,6 +82,14 @@ async fn answers_failures_and_fallback() {
     ] {
         let looked = resolver.lookup(name, Kind::A).await;
         assert_eq!(looked.map(|answer| answer.records.len()).map_err(|error| error.failure), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_validated_where_its_aliases_are() {
+    let resolver = resolver().await;
+    for (name, expected) in [("good.test", true), ("alias.test", true), ("unsigned.test", false)] {
+        assert_eq!(resolver.lookup(name, Kind::A).await.unwrap().authentic, expected, "{name}");
     }
 }
 
