@@ -158,6 +158,14 @@ mod tests {
         let (one, (both, other)) = tokio::join!(one, PACE.run_side_by_side(until_both));
         assert!(one != here && other != here);
         assert!(both.is_ok(), "one waits for the end of the other");
+    }
+
+    #[tokio::test]
+    async fn work_that_is_given_up_does_not_count() {
+        // Any work is quick enough for this one.
+        static PACE: Pace = Pace::new(3_600_000_000);
+        let here = std::thread::current().id();
+        let run = || PACE.run_side_by_side(|| std::thread::current().id());
         let given_up = async {
             tokio::select! { biased; _ = run() => panic!("it waits for the others"), () = async {} => () }
         };
