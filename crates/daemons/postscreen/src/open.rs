@@ -163,11 +163,7 @@ fn dialogue(params: &Params, source: &Source) -> Result<Settings, Fatal> {
 
 /// The value of a parameter that is not expanded: that of another where it only names it, as by default.
 fn referred<'v>(value: &'v str, source: &'v Source) -> &'v str {
-    let name = value.strip_prefix('$').map(|name| {
-        let inner = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-        inner.or_else(|| name.strip_prefix('(').and_then(|name| name.strip_suffix(')'))).unwrap_or(name)
-    });
-    name.filter(|name| name.starts_with("smtpd_")).and_then(|name| source.raw(name)).unwrap_or(value)
+    value.strip_prefix('$').and_then(|name| source.raw(name)).unwrap_or(value)
 }
 
 /// `postscreen_tls_security_level`, or what it took the place of.
@@ -218,11 +214,13 @@ mod tests {
 
     #[test]
     fn footers_are_those_of_smtpd_by_default() {
-        let text = "smtpd_reject_footer = see $client_address\n";
+        let text = "myhostname = mail.test\nsmtpd_reject_footer = see $client_address\n";
         let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
         for (value, expected) in [
             ("$smtpd_reject_footer", "see $client_address"),
-            ("${smtpd_reject_footer}", "see $client_address"),
+            ("${smtpd_reject_footer}", "${smtpd_reject_footer}"),
+            ("$myhostname", "mail.test"),
+            ("a $myhostname", "a $myhostname"),
             ("$client_address", "$client_address"),
             ("", ""),
         ] {
