@@ -133,6 +133,77 @@ fn a_client_comes_again_after_deep_tests() -> Result<()> {
 }
 
 #[test]
+fn what_a_client_says_is_tested_to_the_end() -> Result<()> {
+    let enforced = |setup: Setup| {
+        ["pipelining", "non_smtp_command", "bare_newline"].into_iter().fold(setup, |setup, test| {
+            setup
+                .main(&format!("postscreen_{test}_enable"), "yes")
+                .main(&format!("postscreen_{test}_action"), "enforce")
+        })
+    };
+    let (mail, port) = screened(|setup| enforced(setup).main("postscreen_greet_banner", ""))?;
+    let mut client = Client::connect(port)?;
+    client.send(b"HELO client.example\n")?;
+    client.expect(250)?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    client.say("RCPT TO:<b@mail.example.test>", 550)?;
+    client.say("QUIT", 221)?;
+    mail.wait_log(&["BARE NEWLINE from [127.0.0.1]", "after HELO client.example"], 1)?;
+    let mut client = Client::connect(port)?;
+    client.say("HELO client.example", 250)?;
+    client.say("Subject: x", 502)?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    client.say("RCPT TO:<b@mail.example.test>", 550)?;
+    client.send(b"RSET\r\nDATA\r\n")?;
+    client.expect(250)?;
+    client.expect(503)?;
+    mail.wait_log(&["NON-SMTP COMMAND from [127.0.0.1]", "after HELO: Subject: x"], 1)?;
+    mail.wait_log(&["COMMAND PIPELINING from [127.0.0.1]", "after RSET: DATA\\r\\n"], 1)?;
+    mail.wait_log(&["DATA without valid RCPT from [127.0.0.1]"], 1)?;
+    assert!(!mail.log().contains("PASS "), "nobody passed");
+    Ok(())
+}
+
+#[test]
+fn what_is_ignored_lets_a_client_come_again() -> Result<()> {
+    let (mail, port) = screened(|setup| {
+        setup
+            .main("postscreen_greet_banner", "")
+            .main("postscreen_pipelining_enable", "yes")
+            .main("postscreen_pipelining_action", "ignore")
+    })?;
+    let mut client = Client::connect(port)?;
+    client.send(b"HELO client.example\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@mail.example.test>\r\nQUIT\r\n")?;
+    for code in [250, 250, 450, 221] {
+        client.expect(code)?;
+    }
+    mail.wait_log(&["COMMAND PIPELINING from [127.0.0.1]", "after HELO: MAIL FROM:"], 1)?;
+    mail.wait_log(&["PASS NEW [127.0.0.1]"], 1)?;
+    let mut client = Client::connect(port)?;
+    client.deliver("a@example.net", &["postmaster@mail.example.test"], "Subject: x\r\n\r\nx\r\n")?;
+    mail.wait_log(&["PASS OLD [127.0.0.1]"], 1)?;
+    Ok(())
+}
+
+#[test]
+fn a_client_at_an_address_without_passes_is_tested_and_comes_again() -> Result<()> {
+    let (mail, port) = screened(|setup| {
+        setup.main("postscreen_greet_banner", "").main("postscreen_allowlist_interfaces", "!127.0.0.1, static:all")
+    })?;
+    let mut client = Client::connect(port)?;
+    client.send(b"NOOP\n")?;
+    client.expect(250)?;
+    client.say("MAIL FROM:<a@example.net>", 250)?;
+    client.say("RCPT TO:<b@mail.example.test>", 450)?;
+    client.say("QUIT", 221)?;
+    mail.wait_log(&["VETO [127.0.0.1]"], 1)?;
+    mail.wait_log(&["BARE NEWLINE from [127.0.0.1]"], 1)?;
+    mail.wait_log(&["DISCONNECT [127.0.0.1]"], 1)?;
+    assert!(!mail.log().contains("PASS "), "it passed nothing");
+    Ok(())
+}
+
+#[test]
 fn a_process_limit_other_than_one_is_refused() -> Result<()> {
     for limit in ["-", "0", "2"] {
         let port = testkit::port::free_port()?;

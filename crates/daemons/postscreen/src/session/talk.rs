@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::carrier::Encryption;
 use super::{End, Part, Session};
 use crate::cache;
-use crate::dialogue::{Client, Dialogue, Event, Greeting, PerTest, Purpose, Test as Deep, Verdict};
+use crate::dialogue::{COME_AGAIN, Client, Dialogue, Event, Greeting, PerTest, Purpose, Test as Deep, Verdict};
 use crate::exam::Test;
 
 /// As much as is read at once.
@@ -28,14 +28,15 @@ const DEEP: [(Deep, Test); 3] = [
 impl Session {
     /// What the client is led to that passed or failed so far what it did.
     pub(super) fn purpose(&mut self) -> Purpose {
-        match self.refusal.take() {
-            Some(refusal) => Purpose::Refuse(refusal),
-            None => Purpose::Test(PerTest(DEEP.map(|(_, test)| self.exam.is_due(test)))),
+        if self.exam.has_failed() {
+            return Purpose::Refuse(self.refusal.take().unwrap_or(COME_AGAIN));
         }
+        Purpose::Test(PerTest(DEEP.map(|(_, test)| self.exam.is_due(test))))
     }
 
     /// Talks to the end.
     pub(super) async fn talk(&mut self, purpose: Purpose) -> End {
+        self.began = std::time::Instant::now();
         // A client that spoke before its turn has its answers out of step with another greeting.
         let greeting = if self.exam.failed(Test::Pregreet) { Greeting::Omit } else { Greeting::Say };
         let client = self.as_client().await;
