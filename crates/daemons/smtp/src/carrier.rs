@@ -108,6 +108,7 @@ impl Carrier {
             || self.router.filter.changed()
             || self.dialect.hidden_by_address.changed()
             || self.dialect.reply_filter.changed()
+            || self.dialect.debug_peers.changed()
             || self.treatment.changed()
             || self.kept_destinations.changed()
             || self.policies.changed()

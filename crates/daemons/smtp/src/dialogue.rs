@@ -8,8 +8,8 @@ use std::time::Duration;
 use smtp_proto::conn::Pace;
 use smtp_proto::ehlo::Keywords;
 use smtp_proto::reply::{Answer, Assembler, Line};
-use smtp_proto::{Conn, conn};
-use table::Maps;
+use smtp_proto::{Conn, conn, printable};
+use table::{Maps, PatternList};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -73,6 +73,8 @@ pub struct Dialect {
     pub reply_filter: Maps,
     /// `smtp_pix_workarounds`.
     pub pix: Pix,
+    /// `debug_peer_list`: the log shows what is said with these servers.
+    pub debug_peers: PatternList,
     /// Who hears of servers that break the protocol; `None` if nobody.
     pub complaints: Option<Arc<Complaints>>,
 }
@@ -94,6 +96,15 @@ pub struct Dialogue {
     case: Option<Box<Case>>,
     /// Whether the server takes the rest of a message.
     intake: Intake,
+    /// Whether the log shows what is said.
+    watch: Watch,
+}
+
+/// `debug_peer_list`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Off,
+    On,
 }
 
 /// Whether content gets through to the server.
@@ -120,7 +131,16 @@ impl Dialogue {
         let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
         let case = dialect.complaints.as_ref().map(|complaints| Box::new(Case::new(Arc::clone(complaints))));
         let (ahead, intake) = (Ahead::InTurn, Intake::Open);
-        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake }
+        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake, watch: Watch::Off }
+    }
+
+    /// With the log showing what is said, or not.
+    pub(crate) fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
+    }
+
+    pub(crate) const fn watch(&self) -> Watch {
+        self.watch
     }
 
     /// Mail of this sender is at hand.
@@ -205,6 +225,10 @@ impl Dialogue {
         if let Some(case) = &mut self.case {
             case.transcript.said(public);
         }
+        if self.watch == Watch::On {
+            let shown = if public.is_empty() { "[data not shown]".into() } else { printable(public) };
+            info!("> {}: {shown}", self.relay);
+        }
         self.conn.command(line);
     }
 
@@ -215,6 +239,10 @@ impl Dialogue {
         let answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
         if let Some(case) = &mut self.case {
             answer.text.split(|byte| *byte == b'\n').for_each(|line| case.transcript.heard(line));
+        }
+        if self.watch == Watch::On {
+            let lines = answer.text.split(|byte| *byte == b'\n');
+            lines.for_each(|line| info!("< {}: {}", self.relay, printable(line)));
         }
         self.note_junk(&answer);
         if self.dialect.reply_filter.is_empty() {

@@ -169,7 +169,7 @@ impl Tls {
         policy: &Policy,
         enforcement: Enforcement,
     ) -> Result<(Dialogue, Summary), Shortfall> {
-        let relay = dialogue.relay().to_owned();
+        let (relay, watch) = (dialogue.relay().to_owned(), dialogue.watch());
         let failed = |words: String| {
             if policy.level == Level::May {
                 return Shortfall::PlainWillDo(words);
@@ -191,7 +191,7 @@ impl Tls {
         if self.loglevel >= 1 {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
-        let dialogue = Dialogue::new(Box::new(stream), peer, dialect);
+        let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch);
         if let Some(failure) = requiretls::distrusted(dialogue.peer(), summary.trust, enforcement) {
             dialogue.quit(Farewell::Skip).await;
             return Err(Shortfall::Unsafe(failure));

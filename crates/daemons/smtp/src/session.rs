@@ -12,7 +12,7 @@ use tls::summary::Trust;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, unreachable};
+use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, Watch, unreachable};
 use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
@@ -97,7 +97,12 @@ impl Connected {
     /// Connects to a server.
     pub async fn open(peer: &Peer, dialect: &Arc<Dialect>, source: &Source) -> Result<Self, Failure> {
         match stream::connect(&peer.endpoint, source, dialect.timeouts.connect).await {
-            Ok(stream) => Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)))),
+            Ok(stream) => {
+                let address = peer.address().map_or_else(String::new, |address| address.to_string());
+                let listed = dialect.debug_peers.matches_client(peer.name.as_bytes(), &address).await;
+                let watch = if matches!(listed, Ok(true)) { Watch::On } else { Watch::Off };
+                Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)).watched(watch)))
+            }
             Err(error) => Err(unreachable(peer, &stream::describe(&error))),
         }
     }

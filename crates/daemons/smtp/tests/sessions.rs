@@ -71,6 +71,7 @@ fn dialect(flavor: Flavor) -> Arc<Dialect> {
             delay: Duration::ZERO,
             threshold: Duration::ZERO,
         },
+        debug_peers: PatternList::open("debug_peer_list", &[] as &[&str], Parents::Dotted, &Environment::default()),
         complaints: None,
     })
 }

@@ -29,6 +29,7 @@ pub struct Opened {
 pub(crate) struct Tables {
     pub(crate) address_find: AddressFind,
     pub(crate) mynetworks: PatternList,
+    pub(crate) debug_peers: PatternList,
     pub(crate) permit_mx_backup_networks: PatternList,
     pub(crate) xclient_hosts: PatternList,
     pub(crate) xforward_hosts: PatternList,
@@ -144,6 +145,7 @@ impl Tables {
                 local: LocalDomains::new(mydestination, settings.own_addresses.clone()),
             },
             mynetworks: list("mynetworks", &identity.mynetworks),
+            debug_peers: list("debug_peer_list", &identity.debug_peer_list),
             permit_mx_backup_networks: list("permit_mx_backup_networks", &access.permit_mx_backup_networks),
             xclient_hosts: list("smtpd_authorized_xclient_hosts", &smtpd.smtpd_authorized_xclient_hosts),
             xforward_hosts: list("smtpd_authorized_xforward_hosts", &smtpd.smtpd_authorized_xforward_hosts),
@@ -188,6 +190,7 @@ impl Tables {
     pub(crate) fn changed(&self) -> bool {
         let lists = [
             &self.mynetworks,
+            &self.debug_peers,
             &self.permit_mx_backup_networks,
             &self.xclient_hosts,
             &self.xforward_hosts,

@@ -48,8 +48,12 @@ impl Session {
             }
         }
         let peer = Box::pin(Peer::of(ends, &server)).await;
+        let watched = peer.is_listed(&server.tables.debug_peers).await;
         let mut session = Session::new(server, conn, peer);
         session.entrance = entrance;
+        if watched {
+            session.history.watch(&session.peer.namaddr);
+        }
         Some(session)
     }
 

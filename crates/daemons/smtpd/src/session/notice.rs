@@ -2,8 +2,8 @@
 
 use ipc::post::Notice;
 use queue_file::{Time, record};
-use smtp_proto::{Reply, Transcript};
-use tracing::warn;
+use smtp_proto::{Reply, Transcript, printable};
+use tracing::{info, warn};
 
 use super::{End, Session};
 use crate::access::Fault;
@@ -11,7 +11,11 @@ use crate::settings::Settings;
 
 /// What was said, as far as it may be needed.
 #[derive(Debug, Default)]
-pub(crate) struct History(Option<Transcript>);
+pub(crate) struct History {
+    transcript: Option<Transcript>,
+    /// The client, where the log shows what is said (`debug_peer_list`).
+    watched: Option<String>,
+}
 
 impl History {
     /// Kept only where some class of trouble of sessions is to be told.
@@ -19,19 +23,45 @@ impl History {
         let wanted = ["policy", "protocol", "bounce", "software", "resource", "data"]
             .iter()
             .any(|class| settings.notifies(class));
-        History(wanted.then(Transcript::default))
+        History { transcript: wanted.then(Transcript::default), watched: None }
+    }
+
+    /// From now on the log shows what is said.
+    pub(super) fn watch(&mut self, client: &str) {
+        self.watched = Some(client.to_owned());
     }
 
     pub(crate) fn heard(&mut self, line: &[u8]) {
-        if let Some(transcript) = &mut self.0 {
+        if let Some(client) = &self.watched {
+            info!("< {client}: {}", printable(public(line)));
+        }
+        if let Some(transcript) = &mut self.transcript {
             transcript.heard(line);
         }
     }
 
     pub(crate) fn said(&mut self, reply: &Reply) {
-        if let Some(transcript) = &mut self.0 {
+        if let Some(client) = &self.watched {
+            let mut text = Vec::new();
+            reply.print_between(b"", b"\n", &mut text);
+            text.split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .for_each(|line| info!("> {client}: {}", printable(line)));
+        }
+        if let Some(transcript) = &mut self.transcript {
             transcript.replied(reply);
         }
+    }
+}
+
+/// A command without the secrets that may come with it.
+fn public(line: &[u8]) -> &[u8] {
+    let mut words = line.split(|byte| *byte == b' ');
+    match (words.next(), words.next()) {
+        (Some(verb), Some(mechanism)) if verb.eq_ignore_ascii_case(b"AUTH") => {
+            line.get(..verb.len() + 1 + mechanism.len()).unwrap_or(verb)
+        }
+        _ => line,
     }
 }
 
@@ -51,10 +81,10 @@ impl Session {
     /// A new transaction begins: a transcript of more lines than this is not carried on. If it has trouble that postmaster is to
     /// know, it is sent now.
     pub(crate) async fn flush_history(&mut self, threshold: i64) {
-        if self.history.0.as_ref().is_some_and(|transcript| transcript.len() > threshold) {
+        if self.history.transcript.as_ref().is_some_and(|transcript| transcript.len() > threshold) {
             self.notify(End::Quit).await;
             self.faults.clear();
-            self.history = History::new(&self.server.settings);
+            self.history.transcript = History::new(&self.server.settings).transcript;
         }
     }
 
@@ -69,7 +99,7 @@ impl Session {
         let notice = Notice {
             subject: format!("SMTP server: errors from {}", self.peer.namaddr),
             cause: String::new(),
-            transcript: self.history.0.take().unwrap_or_default().text().into_owned(),
+            transcript: self.history.transcript.take().unwrap_or_default().text().into_owned(),
             end: format!("{aborted}\n"),
         };
         let now = jiff::Zoned::now().with_time_zone(settings.timezone.clone());
@@ -78,6 +108,25 @@ impl Session {
         let told = postmaster.tell(&notice, &date, envelope.into());
         if let Err(error) = Box::pin(told).await {
             warn!("postmaster notify: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (line, shown) in [
+            ("AUTH PLAIN AGpvZQBzZWNyZXQ=", "AUTH PLAIN"),
+            ("auth login am9l", "auth login"),
+            ("AUTH PLAIN", "AUTH PLAIN"),
+            ("AUTH", "AUTH"),
+            ("MAIL FROM:<a@b> SIZE=1", "MAIL FROM:<a@b> SIZE=1"),
+            ("", ""),
+        ] {
+            assert_eq!(public(line.as_bytes()), shown.as_bytes());
         }
     }
 }

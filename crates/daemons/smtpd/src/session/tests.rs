@@ -10,6 +10,21 @@ fn a_client_that_says_nothing_is_counted_so() {
 }
 
 #[test]
+fn what_is_said_with_a_peer_of_debug_peer_list_is_logged() {
+    let heard = session("debug_peer_list = 127.0.0.0/8\nhelpful_warnings = no\n", &["EHLO c.test", "NOOP", "QUIT"]);
+    for line in [
+        "> localhost[127.0.0.1]: 220 mx.test ESMTP Postern",
+        "< localhost[127.0.0.1]: EHLO c.test",
+        "> localhost[127.0.0.1]: 250-mx.test",
+        "> localhost[127.0.0.1]: 250-PIPELINING",
+        "< localhost[127.0.0.1]: QUIT",
+        "> localhost[127.0.0.1]: 221 2.0.0 Bye",
+    ] {
+        heard.assert_logged(line);
+    }
+}
+
+#[test]
 fn a_client_that_is_refused_when_it_comes_can_only_leave() {
     let heard = session(
         "smtpd_delay_reject = no\nsmtpd_client_restrictions = reject\n",

@@ -82,8 +82,8 @@ crate::params! {
         info_log_address_format: Text = "external" in 1.., inert;
         /// Set by master(8) while a service is overloaded.
         stress: Text = "";
-        /// The peers whose sessions are logged in detail.
-        debug_peer_list: List = "", inert;
+        /// The peers whose commands and replies are logged.
+        debug_peer_list: List = "";
         /// How much more is logged about those peers.
         debug_peer_level: Int = "2" in 1.., inert;
         /// The command that runs beside a daemon started with -D.
