@@ -191,19 +191,7 @@ fn audience(params: &Params) -> Audience {
 
 fn handling(params: &Params) -> Result<Handling, Fatal> {
     let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    let origin = Origin::Pickup;
-    Ok(Handling {
-        origin,
-        checks: (!overrides.no_checks()).into(),
-        mapping: (!overrides.no_mappings()).into(),
-        bcc: (!overrides.no_mappings()).into(),
-        milters: (!overrides.no_milters()).into(),
-        bounce: Switch::On,
-        hold: Switch::Off,
-        smtputf8: Switch::Off,
-        requiretls: Switch::Off,
-        autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
-    })
+    Ok(Handling { bounce: Switch::On, ..service::handling(Origin::Pickup, overrides, &params.identity) })
 }
 
 fn list(spool: &Spool) -> Vec<QueueId> {

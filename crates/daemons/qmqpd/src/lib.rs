@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::{Overrides, params};
-use ipc::cleanup::{Handling, Lines, Origin, Switch};
+use ipc::cleanup::{Handling, Lines, Origin};
 use jiff::tz::TimeZone;
 use service::{Client, Fatal, Life, Outside, Service};
 use table::{Environment, Parents, PatternList};
@@ -101,17 +101,5 @@ impl Qmqpd {
 
 fn handling(params: &Params) -> Result<Handling, Fatal> {
     let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    let origin = Origin::Qmqpd;
-    Ok(Handling {
-        origin,
-        checks: (!overrides.no_checks()).into(),
-        mapping: (!overrides.no_mappings()).into(),
-        bcc: (!overrides.no_mappings()).into(),
-        milters: (!overrides.no_milters()).into(),
-        bounce: Switch::Off,
-        hold: Switch::Off,
-        requiretls: Switch::Off,
-        smtputf8: Switch::Off,
-        autodetect: origin.is_among(&params.identity.smtputf8_autodetect_classes).into(),
-    })
+    Ok(service::handling(Origin::Qmqpd, overrides, &params.identity))
 }

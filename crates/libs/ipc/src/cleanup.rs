@@ -88,22 +88,34 @@ pub struct Handling {
 }
 
 impl Handling {
+    /// As mail from strangers is handled: all that there is applies, and nothing was asked for.
+    #[must_use]
+    pub const fn usual(origin: Origin) -> Self {
+        Self {
+            origin,
+            checks: Switch::On,
+            mapping: Switch::On,
+            bcc: Switch::On,
+            milters: Switch::On,
+            bounce: Switch::Off,
+            hold: Switch::Off,
+            smtputf8: Switch::Off,
+            requiretls: Switch::Off,
+            autodetect: Switch::Off,
+        }
+    }
+
     /// As mail that the mail system itself hands in is handled: addresses are mapped, and what is filtered
     /// (`internal_mail_filter_classes`) or looked through for UTF-8 (`smtputf8_autodetect_classes`) is told by the classes.
     #[must_use]
     pub fn internal(origin: Origin, filtered: &[String], autodetected: &[String]) -> Self {
         let filtered = origin.is_among(filtered).into();
         Self {
-            origin,
             checks: filtered,
-            mapping: Switch::On,
             bcc: Switch::Off,
             milters: filtered,
-            bounce: Switch::Off,
-            hold: Switch::Off,
-            smtputf8: Switch::Off,
-            requiretls: Switch::Off,
             autodetect: origin.is_among(autodetected).into(),
+            ..Self::usual(origin)
         }
     }
 }

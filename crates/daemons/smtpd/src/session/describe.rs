@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ipc::cleanup::Handling;
 use queue_file::record::{self, Type};
 
 use super::Session;
@@ -55,14 +56,13 @@ impl Session {
     /// What cleanup is to leave out, or do besides.
     fn instruct(&self, delivery: &mut Delivery, envelope: &Envelope) {
         let overrides = self.server.settings.overrides;
-        let handling = &mut delivery.handling;
-        handling.checks = (!overrides.no_checks()).into();
-        handling.mapping = (!overrides.no_mappings()).into();
-        handling.bcc = (!overrides.no_mappings()).into();
-        handling.milters = (!overrides.no_milters()).into();
-        handling.smtputf8 = envelope.sender.smtputf8.into();
-        handling.requiretls = envelope.sender.requiretls.into();
-        handling.autodetect = handling.origin.is_among(&self.server.params.identity.smtputf8_autodetect_classes).into();
+        let before = delivery.handling;
+        delivery.handling = Handling {
+            hold: before.hold,
+            smtputf8: envelope.sender.smtputf8.into(),
+            requiretls: envelope.sender.requiretls.into(),
+            ..service::handling(before.origin, overrides, &self.server.params.identity)
+        };
     }
 
     /// The session, as it is logged and as it was.

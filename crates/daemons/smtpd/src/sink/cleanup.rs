@@ -43,7 +43,7 @@ impl Pool {
             line,
             id,
             records: Vec::with_capacity(USUAL),
-            handling: HANDLING,
+            handling: Handling::usual(Origin::Smtpd),
             state: State::Envelope,
             late: Late::default(),
         })
@@ -63,20 +63,6 @@ impl Pool {
         }
     }
 }
-
-/// As mail from strangers is handled.
-const HANDLING: Handling = Handling {
-    origin: Origin::Smtpd,
-    checks: Switch::On,
-    mapping: Switch::On,
-    bcc: Switch::On,
-    milters: Switch::On,
-    bounce: Switch::Off,
-    hold: Switch::Off,
-    smtputf8: Switch::Off,
-    requiretls: Switch::Off,
-    autodetect: Switch::Off,
-};
 
 /// A message on its way to cleanup.
 #[derive(Debug)]
