@@ -7,13 +7,12 @@ use config::master_cf::{Defaults, Kind, MasterCf};
 use config::{ExpansionFilter, Source, TlsLevel};
 use service::{Fatal, Outside};
 use table::{Environment, Maps, Parents, PatternList};
-use tracing::warn;
 
 use crate::Params;
 use crate::access::AccessList;
 use crate::action::Action;
 use crate::cache::Cache;
-use crate::dialogue::{Manner, PerTest, Settings, Tls};
+use crate::dialogue::{Manner, PerTest, Settings};
 use crate::dnsbl::{self, List};
 use crate::exam::{Test, Tests};
 use crate::session::talk::keywords;
@@ -167,21 +166,10 @@ fn referred<'v>(value: &'v str, source: &'v Source) -> &'v str {
 }
 
 /// `postscreen_tls_security_level`, or what it took the place of.
-fn tls(params: &Params) -> Result<Tls, Fatal> {
-    let text = &params.tls.postscreen_tls_security_level;
-    if TlsLevel::is_of_clients(text) {
-        warn!("postscreen_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
-    }
-    let former = match (params.postscreen.postscreen_enforce_tls, params.postscreen.postscreen_use_tls) {
-        (true, _) => Some(TlsLevel::Encrypt),
-        (false, true) => Some(TlsLevel::May),
-        (false, false) => None,
-    };
-    Ok(match TlsLevel::of(text, former)? {
-        None => Tls::None,
-        Some(TlsLevel::May) => Tls::May,
-        Some(TlsLevel::Encrypt) => Tls::Encrypt,
-    })
+fn tls(params: &Params) -> Result<Option<TlsLevel>, Fatal> {
+    let (text, former) = (&params.tls.postscreen_tls_security_level, &params.postscreen);
+    let (enforces, uses) = (former.postscreen_enforce_tls, former.postscreen_use_tls);
+    service::tls_level("postscreen_tls_security_level", text, enforces, uses)
 }
 
 fn enabled(params: &Params, lists: &[List]) -> Tests {

@@ -122,16 +122,9 @@ impl Setup {
 
 /// `None`: no TLS here.
 fn level(params: &Params) -> Result<Option<Level>, Fatal> {
-    let text = &params.tls.tlsproxy_tls_security_level;
-    if Level::is_of_clients(text) {
-        warn!("tlsproxy_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
-    }
-    let former = match (params.tlsproxy.tlsproxy_enforce_tls, params.tlsproxy.tlsproxy_use_tls) {
-        (true, _) => Some(Level::Encrypt),
-        (false, true) => Some(Level::May),
-        (false, false) => None,
-    };
-    let level = Level::of(text, former)?;
+    let (text, former) = (&params.tls.tlsproxy_tls_security_level, &params.tlsproxy);
+    let (enforces, uses) = (former.tlsproxy_enforce_tls, former.tlsproxy_use_tls);
+    let level = service::tls_level("tlsproxy_tls_security_level", text, enforces, uses)?;
     if level.is_none() {
         warn!("TLS server role is disabled with tlsproxy_tls_security_level or tlsproxy_use_tls");
     }

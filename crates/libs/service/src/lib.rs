@@ -18,6 +18,7 @@ mod slots;
 pub mod solo;
 mod standalone;
 mod status;
+mod tls_level;
 mod turns;
 mod waker;
 mod watchdog;
@@ -29,6 +30,7 @@ pub use handling::handling;
 pub use life::Life;
 pub use postmaster::postmaster;
 pub use slots::{Slot, Work};
+pub use tls_level::tls_level;
 
 use config::{Group, Source};
 use std::process::ExitCode;

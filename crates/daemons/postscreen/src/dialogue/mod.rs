@@ -27,7 +27,7 @@ use deep::{Course, Tests};
 pub use deep::{PerTest, Test, Verdict};
 use line::Lines;
 pub use manner::{Dressed, Manner};
-pub use settings::{Settings, Tls};
+pub use settings::Settings;
 use step::Stage;
 
 /// Said to clients that failed nothing: they come again, and are then let in.

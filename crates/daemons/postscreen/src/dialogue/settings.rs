@@ -1,21 +1,11 @@
 //! What the parameters say about the dialogue, parsed once.
 
+use config::TlsLevel;
 use smtp_proto::Reply;
 use smtp_proto::ehlo::{Keyword, Keywords};
 
 use super::{Manner, PerTest};
 use crate::action::Action;
-
-/// Whether clients may, or must, use TLS (`postscreen_tls_security_level`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    /// It is not offered.
-    None,
-    /// It is offered.
-    May,
-    /// Nothing that matters goes without it.
-    Encrypt,
-}
 
 /// What all dialogues of a process have in common.
 #[derive(Debug)]
@@ -28,8 +18,8 @@ pub struct Settings {
     pub offered: Keywords,
     /// `postscreen_discard_ehlo_keywords`.
     pub hidden: Keywords,
-    /// Whether TLS is there.
-    pub tls: Tls,
+    /// Whether clients may, or must, use TLS (`postscreen_tls_security_level`); `None`: it is not offered.
+    pub tls: Option<TlsLevel>,
     /// `postscreen_helo_required`.
     pub helo_required: bool,
     /// `postscreen_disable_vrfy_command`.
@@ -47,14 +37,13 @@ pub struct Settings {
 impl Settings {
     /// What is offered where nothing is hidden, by `disable_vrfy_command`, `smtputf8_enable` and TLS.
     #[must_use]
-    pub fn offer(disable_vrfy_command: bool, smtputf8_enable: bool, tls: Tls) -> Keywords {
+    pub fn offer(disable_vrfy_command: bool, smtputf8_enable: bool, tls: Option<TlsLevel>) -> Keywords {
         use Keyword::{Chunking, Dsn, EightBitMime, EnhancedStatusCodes, Etrn, Size, SmtpUtf8, Starttls, Vrfy};
         let mut offer = Keywords::NONE;
         for keyword in [Size, Vrfy, Etrn, Starttls, EnhancedStatusCodes, EightBitMime, Dsn, SmtpUtf8, Chunking] {
             offer.insert(keyword);
         }
-        for (keyword, hides) in
-            [(Vrfy, disable_vrfy_command), (SmtpUtf8, !smtputf8_enable), (Starttls, tls == Tls::None)]
+        for (keyword, hides) in [(Vrfy, disable_vrfy_command), (SmtpUtf8, !smtputf8_enable), (Starttls, tls.is_none())]
         {
             if hides {
                 offer.remove(keyword);

@@ -1,5 +1,6 @@
 //! Whole dialogues, with the replies and log lines that Postfix has for them.
 
+use config::TlsLevel;
 use proptest::prelude::*;
 
 use super::*;
@@ -12,9 +13,9 @@ fn settings(action: Action) -> Settings {
     Settings {
         banner: "mail.test ESMTP".into(),
         message_size_limit: 1000,
-        offered: Settings::offer(false, true, Tls::None),
+        offered: Settings::offer(false, true, None),
         hidden: Keywords::NONE,
-        tls: Tls::None,
+        tls: None,
         helo_required: false,
         disable_vrfy_command: false,
         command_count_limit: 20,
@@ -429,8 +430,8 @@ fn soft_bounce_shows_in_the_log() {
 #[test]
 fn tls_comes_before_what_matters() {
     let tls = || Settings {
-        tls: Tls::Encrypt,
-        offered: Settings::offer(false, false, Tls::Encrypt),
+        tls: Some(TlsLevel::Encrypt),
+        offered: Settings::offer(false, false, Some(TlsLevel::Encrypt)),
         hidden: Keywords::parse("size dsn etrn 8bitmime chunking enhancedstatuscodes", |_| ()),
         ..settings(Action::Enforce)
     };
@@ -498,7 +499,7 @@ proptest! {
     fn pieces_of_any_size_give_the_same_events(input in input(), pieces in proptest::collection::vec(1..40_usize, 1..9)) {
         // What counts as pipelining is all that goes by pieces.
         let due = PerTest([false, true, true]);
-        let tls = || Settings { tls: Tls::May, ..settings(Action::Enforce) };
+        let tls = || Settings { tls: Some(TlsLevel::May), ..settings(Action::Enforce) };
         let whole = all_events(&mut dialogue(tls(), Purpose::Test(due)), &input, &[input.len().max(1)]);
         let pieced = all_events(&mut dialogue(tls(), Purpose::Test(due)), &input, &pieces);
         prop_assert_eq!(&whole, &pieced);

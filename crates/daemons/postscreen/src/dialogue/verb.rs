@@ -3,10 +3,10 @@
 //! Syntax is looked at no closer than is needed to tell the log who wrote to whom: nothing is accepted anyway.
 
 use address::quote::quote;
+use config::TlsLevel;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, Verb, printable};
 
-use super::settings::Tls;
 use super::step::{Command, Stage};
 use super::{Dialogue, Event, path};
 
@@ -57,7 +57,7 @@ impl Dialogue {
             Verb::Helo | Verb::Ehlo | Verb::Starttls | Verb::Noop | Verb::Quit => false,
             Verb::Xclient | Verb::Xforward | Verb::Auth | Verb::Help | Verb::Unknown => false,
         };
-        is_held_back && self.settings.tls == Tls::Encrypt && !self.session.encrypted
+        is_held_back && self.settings.tls == Some(TlsLevel::Encrypt) && !self.session.encrypted
     }
 
     fn helo(&mut self, arguments: &[u8]) -> Reply {
@@ -96,7 +96,7 @@ impl Dialogue {
         if self.session.encrypted {
             return Some(Reply::fixed(554, Enhanced(5, 5, 1), "Error: TLS already active"));
         }
-        let is_offered = self.settings.tls != Tls::None && !self.session.hidden.has(Keyword::Starttls);
+        let is_offered = self.settings.tls.is_some() && !self.session.hidden.has(Keyword::Starttls);
         (!is_offered).then_some(NOT_IMPLEMENTED)
     }
 

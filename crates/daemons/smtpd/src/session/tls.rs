@@ -55,16 +55,8 @@ enum Log {
 
 /// `None`: no TLS here.
 fn level(tls: &config::params::SmtpdTls) -> Result<Option<Level>, Fatal> {
-    let text = &tls.smtpd_tls_security_level;
-    if Level::is_of_clients(text) {
-        warn!("smtpd_tls_security_level: unsupported TLS level \"{text}\", using \"encrypt\"");
-    }
-    let former = match (tls.smtpd_enforce_tls, tls.smtpd_use_tls || tls.smtpd_tls_wrappermode) {
-        (true, _) => Some(Level::Encrypt),
-        (false, true) => Some(Level::May),
-        (false, false) => None,
-    };
-    Ok(Level::of(text, former)?)
+    let uses = tls.smtpd_use_tls || tls.smtpd_tls_wrappermode;
+    service::tls_level("smtpd_tls_security_level", &tls.smtpd_tls_security_level, tls.smtpd_enforce_tls, uses)
 }
 
 /// What is expected of clients in the way of certificates.
