@@ -14,7 +14,6 @@ use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
 use tls::names::Wildcards;
 use tls::protocols::Protocols;
-use tls::suites::Suites;
 
 /// The options.
 pub(crate) const LETTERS: &str = "a:A:cCd:fF:g:h:H:k:K:l:L:m:M:o:p:P:r:s:St:T:vwX";
@@ -238,20 +237,16 @@ fn policy(options: &Options, params: &Params, matches: &[String], target: &Targe
         Target::Inet { .. } | Target::Unix(_) => matches.to_vec(),
     };
     Ok(Policy {
-        level,
-        protocols: Protocols::parse(&protocols)?,
         names,
         fingerprints: matches.to_vec(),
         digest,
-        associations: Vec::new(),
         server_name: options.value('s').unwrap_or_default().to_owned(),
-        suites: Suites::default(),
         wildcards: if params.crypto.tls_wildcard_matches_multiple_labels {
             Wildcards::AnyLabels
         } else {
             Wildcards::OneLabel
         },
-        anchors: None,
+        ..Policy::new(level, Protocols::parse(&protocols)?)
     })
 }
 

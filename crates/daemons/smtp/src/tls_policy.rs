@@ -272,16 +272,13 @@ impl Policies {
             }
         };
         Policy {
-            level,
-            protocols: protocols.clone(),
             suites: Suites::without(&[defaults.excluded.as_slice(), excluded].concat()),
             wildcards: defaults.wildcards,
             names: names(patterns, destination),
             fingerprints: defaults.fingerprints.clone(),
             digest: defaults.digest,
-            associations: Vec::new(),
             server_name: server_name(&defaults.server_name, destination),
-            anchors: None,
+            ..Policy::new(level, protocols.clone())
         }
     }
 }

@@ -6,10 +6,7 @@ use smtp::peer::Peer;
 use smtp::tls_policy::Destination;
 use testkit::name_server::NameServer;
 use tls::client::{Level, Policy};
-use tls::fingerprint::Algorithm;
-use tls::names::Wildcards;
 use tls::protocols::Protocols;
-use tls::suites::Suites;
 
 /// What becomes of a policy: its level, usages of the records that count, names; or why the mail waits.
 type Outcome = Result<(Level, Vec<u8>, Vec<String>), String>;
@@ -63,18 +60,7 @@ async fn outcome(resolver: &Resolver, dane: Dane, server: &str) -> Outcome {
 }
 
 async fn outcome_by(resolver: &Resolver, wanted: (Dane, &Rules), server: &str) -> Outcome {
-    let plain = Policy {
-        level: Level::May,
-        protocols: Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?,
-        names: Vec::new(),
-        fingerprints: Vec::new(),
-        digest: Algorithm::Sha256,
-        associations: Vec::new(),
-        server_name: String::new(),
-        suites: Suites::default(),
-        wildcards: Wildcards::OneLabel,
-        anchors: None,
-    };
+    let plain = Policy::new(Level::May, Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?);
     let peer = Peer::inet(format!("mx.{server}.test"), [127, 0, 0, 1].into(), 25);
     let domain = format!("{server}.test");
     let destination = Destination { nexthop: &domain, domain: &domain, peer: &peer };

@@ -21,11 +21,8 @@ use smtp_proto::ehlo::Keywords;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
-use tls::fingerprint::Algorithm;
 use tls::material::Authorities;
-use tls::names::Wildcards;
 use tls::protocols::Protocols;
-use tls::suites::Suites;
 
 struct Text(&'static [u8]);
 
@@ -339,18 +336,7 @@ async fn established(
 ) -> Result<Ready, String> {
     let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
     let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
-    let policy = Policy {
-        level,
-        protocols: Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?,
-        names: Vec::new(),
-        fingerprints: Vec::new(),
-        digest: Algorithm::Sha256,
-        associations: Vec::new(),
-        server_name: String::new(),
-        suites: Suites::default(),
-        wildcards: Wildcards::OneLabel,
-        anchors: None,
-    };
+    let policy = Policy::new(level, Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?);
     let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", enforcement };
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {

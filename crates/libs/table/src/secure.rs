@@ -6,12 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use tls::client::{Client, Level, Policy};
-use tls::fingerprint::Algorithm;
 use tls::identities::Identities;
 use tls::material::{Authorities, Identity};
-use tls::names::Wildcards;
 use tls::protocols::Protocols;
-use tls::suites::Suites;
 use tls::summary::Trust;
 use tokio::io::BufReader;
 
@@ -87,17 +84,11 @@ impl Tls {
             return Err(io::Error::new(ErrorKind::InvalidData, "data before the TLS handshake"));
         }
         let is_name = host.parse::<IpAddr>().is_err();
+        let level = if self.check == Check::Nothing { Level::Encrypt } else { Level::Verify };
         let policy = Policy {
-            level: if self.check == Check::Nothing { Level::Encrypt } else { Level::Verify },
-            protocols: Protocols::parse(">=TLSv1.2").map_err(io::Error::other)?,
             names: vec![host.to_owned()],
-            fingerprints: Vec::new(),
-            digest: Algorithm::Sha256,
-            associations: Vec::new(),
             server_name: if is_name { host.to_owned() } else { String::new() },
-            suites: Suites::default(),
-            wildcards: Wildcards::OneLabel,
-            anchors: None,
+            ..Policy::new(level, Protocols::parse(">=TLSv1.2").map_err(io::Error::other)?)
         };
         let (stream, summary) = self
             .client

@@ -81,6 +81,26 @@ pub struct Policy {
     pub anchors: Option<Authorities>,
 }
 
+impl Policy {
+    /// A level with its protocol versions, and nothing said of the rest: no names, digests or records to compare, no SNI, all
+    /// suites, and `*` for one label.
+    #[must_use]
+    pub fn new(level: Level, protocols: Protocols) -> Self {
+        Self {
+            level,
+            protocols,
+            names: Vec::new(),
+            fingerprints: Vec::new(),
+            digest: Algorithm::Sha256,
+            associations: Vec::new(),
+            server_name: String::new(),
+            suites: Suites::default(),
+            wildcards: Wildcards::OneLabel,
+            anchors: None,
+        }
+    }
+}
+
 /// Whether sessions are resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
@@ -243,16 +263,9 @@ mod tests {
 
     fn policy(level: Level, names: &[&str], fingerprints: &[&str]) -> Policy {
         Policy {
-            level,
-            protocols: Protocols::parse(">=TLSv1.2").unwrap(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             fingerprints: fingerprints.iter().map(|digest| (*digest).to_owned()).collect(),
-            digest: Algorithm::Sha256,
-            associations: Vec::new(),
-            server_name: String::new(),
-            suites: Suites::default(),
-            wildcards: Wildcards::OneLabel,
-            anchors: None,
+            ..Policy::new(level, Protocols::parse(">=TLSv1.2").unwrap())
         }
     }
 

@@ -56,18 +56,7 @@ async fn begin(service: Tlsproxy, time_limit: Duration) -> (ipc::tlsproxy::Hands
 }
 
 fn policy() -> Policy {
-    Policy {
-        level: Level::Encrypt,
-        protocols: tls::protocols::Protocols::parse(">=TLSv1.2").unwrap(),
-        names: Vec::new(),
-        fingerprints: Vec::new(),
-        digest: tls::fingerprint::Algorithm::Sha256,
-        associations: Vec::new(),
-        server_name: String::new(),
-        suites: tls::suites::Suites::default(),
-        wildcards: tls::names::Wildcards::OneLabel,
-        anchors: None,
-    }
+    Policy::new(Level::Encrypt, tls::protocols::Protocols::parse(">=TLSv1.2").unwrap())
 }
 
 #[tokio::test]
