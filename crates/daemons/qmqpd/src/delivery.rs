@@ -1,7 +1,7 @@
 //! A message on its way to cleanup: an id at once, the rest when all of it has come.
 
 use ipc::Channel;
-use ipc::cleanup::{Cause, ENVELOPE, Line, Reply, Request, Verdict, mend_beginning};
+use ipc::cleanup::{Cause, ENVELOPE, Line, Reply, Request, Verdict, beginning_of, mend_beginning};
 use jiff::{Timestamp, Zoned};
 use queue_file::record::{self, Type};
 use smtp_proto::printable;
@@ -117,7 +117,7 @@ impl<'s> Delivery<'s> {
     async fn commit(&mut self, peer: &Peer, content: &[u8]) -> Result<Reply, ipc::Error> {
         self.send_records()?;
         let mut beginning = self.received(peer).into_bytes();
-        let (lines, rest) = content.split_at(first_lines(content));
+        let (lines, rest) = content.split_at(beginning_of(content));
         let at = beginning.len();
         beginning.extend_from_slice(lines);
         mend_beginning(&mut beginning, at);
@@ -212,19 +212,6 @@ fn envelope_form(address: &[u8]) -> Vec<u8> {
     form
 }
 
-/// How much of the content has to be looked at before it goes behind our own header: the lines of an mbox, and the next byte.
-fn first_lines(content: &[u8]) -> usize {
-    let mut end = 0;
-    for line in content.split_inclusive(|byte| *byte == b'\n') {
-        let quotes = line.iter().take_while(|byte| **byte == b'>').count();
-        if !line.get(quotes..).is_some_and(|line| line.starts_with(b"From ")) {
-            return (end + 1).min(content.len());
-        }
-        end += line.len();
-    }
-    end
-}
-
 pub(crate) fn write_error() -> Answer {
     Answer::Retry("Error: queue file write error".to_owned())
 }
@@ -279,15 +266,6 @@ mod tests {
             [("a@b", "a@b"), ("a\nb@c\r\n", "a b@c"), ("a b\t", "a b "), ("a\0b@c", "a"), ("\0", ""), ("", "")]
         {
             assert_eq!(envelope_form(address.as_bytes()), expected.as_bytes(), "{address:?}");
-        }
-    }
-
-    #[test]
-    fn only_the_beginning_is_looked_at() {
-        for (content, expected) in
-            [("From a\n>From b\nSubject: x\n", 16), ("Subject: x\n", 1), (" x", 1), ("", 0), ("From a", 6), ("\n", 1)]
-        {
-            assert_eq!(first_lines(content.as_bytes()), expected, "{content:?}");
         }
     }
 }

@@ -18,7 +18,7 @@
 mod beginning;
 mod lines;
 
-pub use beginning::mend_beginning;
+pub use beginning::{beginning_of, mend_beginning};
 pub use lines::{Line, Lines};
 
 use bytes::Bytes;

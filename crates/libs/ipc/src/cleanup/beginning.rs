@@ -14,6 +14,14 @@ pub fn mend_beginning(text: &mut Vec<u8>, mut at: usize) {
     }
 }
 
+/// How much of the content [`mend_beginning`] has to see: the separator lines, and the next byte.
+#[must_use]
+pub fn beginning_of(content: &[u8]) -> usize {
+    let lines = content.split_inclusive(|byte| *byte == b'\n').take_while(|line| is_separator(line));
+    let end: usize = lines.map(<[u8]>::len).sum();
+    (end + 1).min(content.len())
+}
+
 /// `From `, quoted or not.
 fn is_separator(text: &[u8]) -> bool {
     let quotes = text.iter().take_while(|byte| **byte == b'>').count();
@@ -37,6 +45,15 @@ mod tests {
             let mut text = format!("Received: y\n{given}").into_bytes();
             mend_beginning(&mut text, 12);
             assert_eq!(String::from_utf8(text).unwrap(), format!("Received: y\n{expected}"), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_beginning_is_looked_at() {
+        for (content, expected) in
+            [("From a\n>From b\nSubject: x\n", 16), ("Subject: x\n", 1), (" x", 1), ("", 0), ("From a", 6), ("\n", 1)]
+        {
+            assert_eq!(beginning_of(content.as_bytes()), expected, "{content:?}");
         }
     }
 }
