@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Libraries whose parameters a program has when it uses them.
 const SHARED: [&str; 2] = ["delivery", "dns"];
+/// Functions of the library `service`, each in a file of its name, whose parameters a daemon has when it calls them.
+const CALLED: [&str; 1] = ["postmaster"];
 
 /// The longest default that stands beside a name.
 const SHORT: usize = 40;
@@ -39,12 +41,16 @@ pub(super) fn all() -> String {
 
 /// The parameters of a program, and where to read on.
 pub(super) fn of_program(folder: &Path, is_service: bool) -> Result<String> {
-    let mut words = BTreeSet::new();
-    gather(&folder.join("src"), &mut words)?;
+    let program = code(&folder.join("src"), &[])?;
+    let mut words = words(&program);
     let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
     let libraries = crate::project().join("crates/libs");
     for library in SHARED.iter().filter(|library| manifest.contains(&format!("\n{library}.workspace"))) {
-        gather(&libraries.join(library).join("src"), &mut words)?;
+        words.extend(self::words(&code(&libraries.join(library).join("src"), &[])?));
+    }
+    for function in CALLED.iter().filter(|function| program.contains(&format!("service::{function}("))) {
+        let text = fs::read_to_string(libraries.join(format!("service/src/{function}.rs")))?;
+        words.extend(self::words(&bare(&text)));
     }
     let mut text = String::new();
     let own = named(&words);
@@ -59,9 +65,8 @@ pub(super) fn of_program(folder: &Path, is_service: bool) -> Result<String> {
         own.iter().for_each(|row| text.push_str(&entry(row)));
     }
     if is_service {
-        let mut words = BTreeSet::new();
-        gather(&libraries.join("service/src"), &mut words)?;
-        let shared: Vec<&str> = named(&words).iter().map(|row| row.name).collect();
+        let every = code(&libraries.join("service/src"), &CALLED)?;
+        let shared: Vec<&str> = named(&self::words(&every)).iter().map(|row| row.name).collect();
         text.push_str(&format!("\nEvery daemon also reads: {}.\n", shared.join(", ")));
         text.push_str("\n# See also\n\nmaster(5), postconf(5), master(8), postconf(1), postlogd(8)\n");
     } else {
@@ -80,21 +85,33 @@ fn named(words: &BTreeSet<String>) -> Vec<Row> {
     rows
 }
 
-/// The words of the code below a folder, tests and comments apart.
-fn gather(folder: &Path, words: &mut BTreeSet<String>) -> Result<()> {
+/// The code below a folder, tests and comments apart, without the files of these names.
+fn code(folder: &Path, without: &[&str]) -> Result<String> {
+    let mut all = String::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        let is_left_out = path.file_stem().is_some_and(|stem| without.iter().any(|name| stem == *name));
         if path.is_dir() {
-            gather(&path, words)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-            let text = fs::read_to_string(&path)?;
-            let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
-            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-                words.extend(line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
-            }
+            all.push_str(&code(&path, without)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("tests.rs")
+            && !is_left_out
+        {
+            all.push_str(&bare(&fs::read_to_string(&path)?));
         }
     }
-    Ok(())
+    Ok(all)
+}
+
+/// The code of a file, tests and comments apart.
+fn bare(text: &str) -> String {
+    let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The words of code.
+fn words(code: &str) -> BTreeSet<String> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
 }
 
 /// A parameter as an item of a list.

@@ -191,7 +191,10 @@ fn audience(params: &Params) -> Audience {
 
 fn handling(params: &Params) -> Result<Handling, Fatal> {
     let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    Ok(Handling { bounce: Switch::On, ..service::handling(Origin::Pickup, overrides, &params.identity) })
+    Ok(Handling {
+        bounce: Switch::On,
+        ..service::handling(Origin::Pickup, overrides, &params.identity.smtputf8_autodetect_classes)
+    })
 }
 
 fn list(spool: &Spool) -> Vec<QueueId> {

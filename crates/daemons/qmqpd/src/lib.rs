@@ -101,5 +101,5 @@ impl Qmqpd {
 
 fn handling(params: &Params) -> Result<Handling, Fatal> {
     let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    Ok(service::handling(Origin::Qmqpd, overrides, &params.identity))
+    Ok(service::handling(Origin::Qmqpd, overrides, &params.identity.smtputf8_autodetect_classes))
 }

@@ -61,7 +61,7 @@ impl Session {
             hold: before.hold,
             smtputf8: envelope.sender.smtputf8.into(),
             requiretls: envelope.sender.requiretls.into(),
-            ..service::handling(before.origin, overrides, &self.server.params.identity)
+            ..service::handling(before.origin, overrides, &self.server.params.identity.smtputf8_autodetect_classes)
         };
     }
 
