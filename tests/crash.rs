@@ -2,8 +2,7 @@
 //! while mail flows.
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Mutex;
@@ -114,10 +113,7 @@ fn kill_in_turn(mail: &Instance, over: &AtomicBool) -> Result<()> {
     while !over.load(Ordering::Relaxed) {
         let name = DAEMONS.get(turn % DAEMONS.len()).copied().unwrap_or("smtpd");
         turn += 1;
-        let victims: Vec<_> = mail.processes().into_iter().filter(|(_, line)| runs(line, name)).collect();
-        for (pid, _) in victims {
-            signal(pid, Signal::SIGKILL)?;
-        }
+        mail.signal(name, Signal::SIGKILL)?;
         // The moment of the next kill is as good as random.
         std::thread::park_timeout(Duration::from_millis(150 + (turn as u64 * 37) % 200));
     }
@@ -125,22 +121,8 @@ fn kill_in_turn(mail: &Instance, over: &AtomicBool) -> Result<()> {
 }
 
 fn kill_all(mail: &Instance) -> Result<()> {
-    for (pid, _) in mail.processes() {
-        signal(pid, Signal::SIGKILL)?;
-    }
+    mail.signal_all(Signal::SIGKILL)?;
     mail.wait("end of all processes", || mail.processes().is_empty())
-}
-
-fn runs(line: &str, name: &str) -> bool {
-    line.split_whitespace().next().is_some_and(|program| program.rsplit('/').next() == Some(name))
-}
-
-fn signal(pid: u32, signal: Signal) -> Result<()> {
-    let pid = i32::try_from(pid)?;
-    match kill(Pid::from_raw(pid), signal) {
-        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Waits until all have arrived or nothing moves any more; counts each message's arrivals.

@@ -22,7 +22,7 @@ fn mail_that_a_killed_cleanup_did_not_tell_of_is_found() -> Result<()> {
         fs::File::open(&file)?.set_modified(SystemTime::now())?;
         fs::rename(&file, mail.root.join("spool/incoming").join(file.file_name().unwrap_or_default()))?;
     }
-    stop(&mail, "cleanup")?;
+    mail.signal("cleanup", Signal::SIGKILL)?;
     mail.wait_log(&["qmgr", "queue active"], 2)?;
     mail.wait("deferred message", || deferred().len() == 1)?;
     mail.stop()
@@ -47,7 +47,7 @@ fn a_delay_that_a_killed_agent_noted_goes_with_the_message() -> Result<()> {
     send(&mail, &["list@mail.example.test"])?;
     mail.wait("command", || at("pid").exists())?;
     assert_eq!(files(&mail, "defer").len(), 1, "{}", mail.log());
-    stop(&mail, "local")?;
+    mail.signal("local", Signal::SIGKILL)?;
     signal(fs::read_to_string(at("pid"))?.trim().parse()?)?;
     mail.wait_log(&["qmgr", "removed"], 1)?;
     assert!(fs::read_to_string(at("box"))?.contains("Subject: x"));
@@ -61,7 +61,7 @@ fn an_active_queue_that_cannot_be_read_is_tried_again_after_a_pause() -> Result<
     let (active, away) = (mail.root.join("spool/active"), mail.root.join("spool/away"));
     fs::rename(&active, &away)?;
     fs::write(&active, "no directory")?;
-    stop(&mail, "qmgr")?;
+    mail.signal("qmgr", Signal::SIGKILL)?;
     send(&mail, &[&format!("{}@mail.example.test", mail.user)])?;
     mail.wait_log(&["qmgr", "take over queue active"], 1)?;
     let tries = mail.log().matches("take over queue active").count();
@@ -86,15 +86,6 @@ fn files(mail: &Instance, queue: &str) -> Vec<PathBuf> {
         list(mail.root.join("spool").join(queue)).partition(|path| path.is_dir());
     files.extend(folders.into_iter().flat_map(list));
     files
-}
-
-fn stop(mail: &Instance, name: &str) -> Result<()> {
-    for (pid, line) in mail.processes() {
-        if line.split_whitespace().next().is_some_and(|program| program.rsplit('/').next() == Some(name)) {
-            signal(pid)?;
-        }
-    }
-    Ok(())
 }
 
 fn signal(pid: u32) -> Result<()> {

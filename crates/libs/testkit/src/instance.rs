@@ -8,7 +8,9 @@ mod setup;
 pub use setup::{Rights, Setup};
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::{Gid, Uid, User};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Gid, Pid, Uid, User};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -171,6 +173,34 @@ impl Instance {
             .iter()
             .map(|name| count_files(&self.root.join("spool").join(name)))
             .sum()
+    }
+
+    /// Sends a signal to all processes of this instance that run a program. One that has just ended needs none.
+    ///
+    /// # Errors
+    /// What kill(2) says.
+    pub fn signal(&self, program: &str, signal: Signal) -> Result<()> {
+        let runs =
+            |line: &str| line.split_whitespace().next().is_some_and(|path| path.rsplit('/').next() == Some(program));
+        self.signal_those(runs, signal)
+    }
+
+    /// Sends a signal to all processes of this instance.
+    ///
+    /// # Errors
+    /// What kill(2) says.
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        self.signal_those(|_| true, signal)
+    }
+
+    fn signal_those(&self, are_meant: impl Fn(&str) -> bool, signal: Signal) -> Result<()> {
+        for (pid, _) in self.processes().into_iter().filter(|(_, line)| are_meant(line)) {
+            match kill(Pid::from_raw(i32::try_from(pid)?), signal) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The processes of this instance: those that run its programs with its configuration.
