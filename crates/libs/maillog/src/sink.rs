@@ -17,7 +17,7 @@ const MOST: usize = 8 * 1024 * 1024;
 const BATCH: usize = 16 * 1024;
 /// Lines that go to postlogd in one datagram.
 const TOGETHER: usize = 32 * 1024;
-/// How long a program that may wait does so for one line.
+/// How long a program that may wait does so for one line, and any program for its last lines.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// The system's log socket.
@@ -140,6 +140,14 @@ impl Sink {
         }
     }
 
+    /// Writes what waits, before the program ends: a reader that is slow is waited for.
+    pub(crate) fn finish(&mut self) {
+        if self.is_pending() {
+            self.outlet.be_patient();
+        }
+        self.flush();
+    }
+
     /// Whether lines wait.
     pub(crate) fn is_pending(&self) -> bool {
         !self.waiting.is_empty()
@@ -210,6 +218,13 @@ impl Waiting {
 }
 
 impl Outlet {
+    fn be_patient(&self) {
+        if let Self::Postlog(socket) | Self::Syslog { socket: Some(socket), .. } = self {
+            // Where that is refused, lines that find no room are lost with the program.
+            let _ = patient(socket);
+        }
+    }
+
     /// `Err` means: later.
     fn send(&mut self, bytes: &[u8], pace: Pace) -> Result<(), ()> {
         match self {
@@ -251,11 +266,16 @@ fn connect(path: &Path, pace: Pace) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
     if pace == Pace::Wait {
-        socket.set_write_timeout(Some(WAIT))?;
+        patient(&socket)?;
     } else {
         socket.set_nonblocking(true)?;
     }
     Ok(socket)
+}
+
+fn patient(socket: &UnixDatagram) -> io::Result<()> {
+    socket.set_nonblocking(false)?;
+    socket.set_write_timeout(Some(WAIT))
 }
 
 fn open(file: &LogFile) -> io::Result<File> {

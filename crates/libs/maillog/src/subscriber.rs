@@ -143,10 +143,14 @@ impl Log {
     pub fn flush(&self) {
         let mut state = self.lock();
         state.sink.flush();
-        let dropped = state.sink.take_dropped();
-        if dropped > 0 {
-            state.write(Severity::Warning, &format!("{dropped} log lines were lost, because the log was not read"));
-        }
+        state.tell_dropped();
+    }
+
+    /// Writes lines that had to wait before the program ends: a reader that is slow is waited for, some seconds.
+    pub fn finish(&self) {
+        let mut state = self.lock();
+        state.sink.finish();
+        state.tell_dropped();
     }
 
     /// Whether lines wait for [`Self::flush`].
@@ -167,6 +171,13 @@ impl Log {
 }
 
 impl State {
+    fn tell_dropped(&mut self) {
+        let dropped = self.sink.take_dropped();
+        if dropped > 0 {
+            self.write(Severity::Warning, &format!("{dropped} log lines were lost, because the log was not read"));
+        }
+    }
+
     fn rename(&mut self, tag: String) {
         self.label = format!("{tag}[{}]: ", std::process::id());
         self.tag = tag;

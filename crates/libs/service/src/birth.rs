@@ -55,7 +55,7 @@ pub(crate) fn deliver(live: impl FnOnce(Birth) -> Result<(), Fatal>, patience: P
     if let Err(fatal) = &ended {
         maillog::fatal!("{fatal}");
     }
-    log.flush();
+    log.finish();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -67,6 +67,34 @@ fn nothing_waits_for_a_log_that_is_not_read() {
 }
 
 #[test]
+fn last_lines_wait_for_a_log_that_is_read_slowly() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("postlog");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let log = Log::new("smtpd", Echo::Off, Patience::Buffer, Verbosity::Normal);
+    log.configure(&settings(Place::Postlog { socket: path, fallback: None }));
+    let text = "x".repeat(10_000);
+    tracing::subscriber::with_default(log.subscriber(), || {
+        while !log.is_pending() {
+            info!("{text}");
+        }
+        info!("last");
+    });
+    let reader = std::thread::spawn(move || {
+        let mut line = vec![0; 64 * 1024];
+        loop {
+            let length = socket.recv(&mut line).unwrap();
+            if line[..length].ends_with(b": last\n") {
+                return;
+            }
+        }
+    });
+    log.finish();
+    assert!(!log.is_pending());
+    reader.join().unwrap();
+}
+
+#[test]
 fn file_is_the_fallback_of_those_who_may_write_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("maillog");
