@@ -12,6 +12,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::sync::{Mutex, PoisonError};
 
+/// Room for lines that is kept, in bytes; what a burst needed beyond it is given back.
+const USUAL: usize = 256 * 1024;
+
 /// The daemon.
 #[derive(Debug)]
 pub struct Postlogd {
@@ -69,6 +72,7 @@ impl Service for Postlogd {
             // There is nowhere to say that the log cannot be written.
             let _ = out.write(&lines);
             lines.clear();
+            lines.shrink_to(USUAL);
         }
     }
 }

@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -38,15 +38,17 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// Between two looks for datagrams. It is shorter than the system's queue takes to fill up in ordinary times; after that
 /// senders wait, and put more into each.
 const DATAGRAM_PAUSE: Duration = Duration::from_millis(2);
-/// Connections, or datagrams, taken before others get their turn.
+/// Connections taken before others get their turn.
 const IN_A_ROW: usize = 16;
+/// Datagrams whose lines are written together, at most: each may have 32 KiB of them.
+const DATAGRAMS_IN_A_ROW: usize = 64;
 /// How long one process leaves new clients to another that is about to be born, once it has many: those of a burst would
 /// else all be its own, for as long as they stay.
 const BIRTH: Duration = Duration::from_millis(30);
 /// How long to wait when the system has no descriptors left.
 pub(crate) const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often lines that the log did not take are tried again.
-const LOG_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOG_AGAIN: Duration = Duration::from_millis(20);
 /// The most that may come along with a passed connection.
 const PREAMBLE: usize = 256 * 1024;
 
@@ -352,20 +354,36 @@ impl<S: Service> Daemon<S> {
         // Watched only while datagrams are wanted: the process sleeps through a burst, which else would wake it with each.
         while let Ok(watched) = watch(socket.as_fd()) {
             let Ok(mut ready) = watched.readable().await else { return };
-            for _ in 0..IN_A_ROW {
-                match ready.try_io(|socket| privsep::read(socket.get_ref(), &mut buffer)) {
-                    Ok(Ok(count)) => self.service.datagram(buffer.get(..count).unwrap_or_default()),
-                    Ok(Err(error)) => pause_after(&error).await,
-                    Err(_) => break,
-                }
+            // Whoever waits for room in the queue has it as soon as it is empty.
+            while self.take_datagrams(&mut ready, &mut buffer).await {
+                tokio::task::yield_now().await;
             }
             drop(watched);
-            self.service.datagrams_end();
             // A reader of datagrams is idle only when none came for a while.
             self.life.touch();
             // They come in bursts, one from each daemon that a message passes: a moment later several are at hand.
             sleep(DATAGRAM_PAUSE).await;
         }
+    }
+
+    /// Takes what is at hand, up to a number; whether there may be more.
+    async fn take_datagrams(&self, ready: &mut AsyncFdReadyGuard<'_, BorrowedFd<'_>>, buffer: &mut [u8]) -> bool {
+        let mut left = DATAGRAMS_IN_A_ROW;
+        while left > 0 {
+            match ready.try_io(|socket| privsep::read(socket.get_ref(), buffer)) {
+                Ok(Ok(count)) => {
+                    self.service.datagram(buffer.get(..count).unwrap_or_default());
+                    left -= 1;
+                }
+                Ok(Err(error)) => {
+                    pause_after(&error).await;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.service.datagrams_end();
+        left == 0
     }
 
     /// Takes the datagrams that came before the end; there may be no successor.
