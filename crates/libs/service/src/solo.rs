@@ -1,7 +1,7 @@
 //! Daemons that serve one client at a time, single-threaded and blocking, so that the process has one identity at a
 //! time: `local`, `virtual`, `pipe`, `spawn`.
 
-use crate::accept::{EXHAUSTED, is_shortage};
+use crate::accept::{EXHAUSTED, LOG_AGAIN, is_shortage};
 use crate::birth::{self, Birth};
 use crate::watchdog::Watchdog;
 use crate::{Fatal, Kind, Operands, Outside};
@@ -70,12 +70,13 @@ pub struct Life {
     ending: RefCell<bool>,
     watchdog: Watchdog,
     rest: RefCell<Rest>,
+    log: maillog::Log,
 }
 
 /// Lives the whole life of a daemon. Its `main` is this call.
 #[must_use]
 pub fn run<S: Solo>() -> ExitCode {
-    birth::deliver(live::<S>, maillog::Patience::Wait)
+    birth::deliver(live::<S>, maillog::Patience::Buffer)
 }
 
 fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
@@ -96,6 +97,7 @@ fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
         ending: RefCell::new(false),
         watchdog: Watchdog::new(birth.params.daemon.daemon_timeout),
         rest: RefCell::default(),
+        log: birth.outside.log.clone(),
     };
     let kind = birth.outside.kind;
     let mut service = S::start(params, birth.outside, &life)?;
@@ -199,8 +201,17 @@ impl Life {
         }
     }
 
-    /// Gives back memory while nothing happens.
+    /// Writes lines that the log did not take at once, and gives back memory, while nothing happens.
     fn wait_readable(&self, watched: &[BorrowedFd<'_>], deadline: Instant) -> io::Result<Vec<usize>> {
+        self.log.flush();
+        while self.log.is_pending() {
+            let again = deadline.min(Instant::now() + LOG_AGAIN);
+            let ready = privsep::wait_readable(watched, Some(again))?;
+            if !ready.is_empty() || again == deadline {
+                return Ok(ready);
+            }
+            self.log.flush();
+        }
         let rest_at = Instant::now() + self.rest.borrow().pause();
         if rest_at < deadline {
             let ready = privsep::wait_readable(watched, Some(rest_at))?;
@@ -229,6 +240,7 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maillog::{Echo, Patience, Verbosity};
     use std::cell::Cell;
     use std::io::Write;
 
@@ -242,6 +254,7 @@ mod tests {
             ending: RefCell::new(false),
             watchdog: Watchdog::new(Duration::from_secs(100)),
             rest: RefCell::default(),
+            log: maillog::init("local", Echo::Off, Patience::Buffer, Verbosity::Normal),
         };
         // It has something to read, and takes no clients.
         let (waiting, mut other) = UnixStream::pair().unwrap();
