@@ -70,6 +70,6 @@ pub fn run() -> ExitCode {
         maillog::fatal!("{reason}");
         ExitCode::FAILURE
     });
-    log.flush();
+    log.finish();
     code
 }
