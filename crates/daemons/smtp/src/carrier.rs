@@ -16,6 +16,7 @@ use crate::route::Router;
 use crate::secure::Tls;
 use crate::stream::Source;
 use crate::tls_policy::Policies;
+use crate::tls_report::Reporter;
 use config::services::Services;
 
 /// Limits and exceptions on the way from a next hop to its servers.
@@ -88,6 +89,8 @@ pub struct Carrier {
     pub policies: Policies,
     /// How it is had.
     pub tls: Tls,
+    /// Who hears what came of it (`smtp_tlsrpt_enable`); `None` if nobody.
+    pub reporter: Option<Reporter>,
     /// Passwords; `None` if there are none.
     pub auth: Option<Auth>,
     /// How connections are kept.

@@ -169,7 +169,8 @@ impl Found {
                 warn!("{}: all TLSA records unusable{instead}", peer.relay());
             }
             if dane == Dane::Opportunistic {
-                return Ok(Policy { level: Level::Encrypt, ..policy });
+                // They count for nothing but reports.
+                return Ok(Policy { level: Level::Encrypt, associations: supported, ..policy });
             }
         }
         let names = vec![self.base.clone(), domain.to_owned()];

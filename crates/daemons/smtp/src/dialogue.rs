@@ -2,6 +2,7 @@
 //!
 //! Commands are collected and go out together when a reply is waited for. Every wait has the limit of its stage.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub struct Dialogue {
     intake: Intake,
     /// Whether the log shows what is said.
     watch: Watch,
+    /// Our own address.
+    local: Option<IpAddr>,
 }
 
 /// `debug_peer_list`
@@ -131,7 +134,18 @@ impl Dialogue {
         let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
         let case = dialect.complaints.as_ref().map(|complaints| Box::new(Case::new(Arc::clone(complaints))));
         let (ahead, intake) = (Ahead::InTurn, Intake::Open);
-        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake, watch: Watch::Off }
+        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake, watch: Watch::Off, local: None }
+    }
+
+    /// From an address of ours.
+    pub(crate) fn bound(self, local: Option<IpAddr>) -> Self {
+        Self { local, ..self }
+    }
+
+    /// Our own address, where it is known.
+    #[must_use]
+    pub fn local(&self) -> Option<IpAddr> {
+        self.local
     }
 
     /// With the log showing what is said, or not.

@@ -4,34 +4,40 @@
 //! A plug-in has to turn the host patterns of a policy into names for certificates, and so any listed host could stand for
 //! any other. With its own patterns the client goes only to hosts that they allow, and each has to show its own name.
 
+use crate::tls_report::Cause;
+
 /// The attributes that describe a policy made elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct External {
-    kind: Option<Kind>,
+    found: Option<Found>,
+    /// The domain that has the policy.
+    domain: Option<String>,
+    /// The policy's own lines.
+    strings: Vec<String>,
     /// Patterns of the hosts that may have the domain's mail.
     hosts: Vec<String>,
+    /// Why the policy cannot be met, whatever a server shows.
+    failure: Option<Cause>,
     /// Whether something was said besides the kind.
     detailed: bool,
 }
 
 /// `policy_type` (RFC 8460, section 4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Found {
+    /// A policy of MTA-STS.
     Sts,
-    NotFound,
+    /// None.
+    Nothing,
 }
-
-/// `policy_failure` (RFC 8460, section 4.3).
-const FAILURES: [&str; 4] =
-    ["sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid", "validation-failure"];
 
 impl External {
     /// Takes an attribute in; `None` if it is another's, or makes no sense.
     pub fn take(&mut self, name: &str, value: &str) -> Option<()> {
         if name == "policy_type" {
-            self.kind = Some(match value {
-                "sts" => Kind::Sts,
-                "no-policy-found" => Kind::NotFound,
+            self.found = Some(match value {
+                "sts" => Found::Sts,
+                "no-policy-found" => Found::Nothing,
                 _ => return None,
             });
             return Some(());
@@ -39,11 +45,20 @@ impl External {
         self.detailed = true;
         match name {
             "policy_ttl" => value.parse::<u32>().ok().map(drop),
-            "policy_domain" => dns::is_hostname(value).then_some(()),
-            "policy_failure" => FAILURES.contains(&value).then_some(()),
-            "policy_string" => Some(()),
+            "policy_domain" => {
+                self.domain = Some(value.to_owned());
+                dns::is_hostname(value).then_some(())
+            }
+            "policy_failure" => {
+                self.failure = Cause::of_policy(value);
+                self.failure.map(drop)
+            }
+            "policy_string" => {
+                self.strings.push(value.to_owned());
+                Some(())
+            }
             "mx_host_pattern" => {
-                self.hosts.push(value.to_ascii_lowercase());
+                self.hosts.push(value.to_owned());
                 Some(())
             }
             _ => None,
@@ -53,22 +68,42 @@ impl External {
     /// Whether the attributes belong together: only what was made elsewhere is described.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.kind.is_some() || !self.detailed
+        self.found.is_some() || !self.detailed
+    }
+
+    /// What was found.
+    #[must_use]
+    pub const fn found(&self) -> Option<Found> {
+        self.found
+    }
+
+    /// Why no server can meet the policy (`policy_failure`).
+    #[must_use]
+    pub const fn failure(&self) -> Option<Cause> {
+        self.failure
+    }
+
+    /// The policy as reports show it: its domain, its lines, its patterns of hosts.
+    #[must_use]
+    pub fn described(&self) -> (Option<String>, Vec<String>, Vec<String>) {
+        (self.domain.clone(), self.strings.clone(), self.hosts.clone())
     }
 
     /// Whether it says itself to which hosts the mail may go.
     #[must_use]
     pub fn names_hosts(&self) -> bool {
-        self.kind == Some(Kind::Sts) && !self.hosts.is_empty()
+        self.found == Some(Found::Sts) && !self.hosts.is_empty()
     }
 
     /// Whether a host is among those: by its name, or where `*.` stands for its first label.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {
-        let host = host.to_ascii_lowercase();
         self.hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
-            Some(rest) => host.find('.').is_some_and(|dot| dot > 0 && host.get(dot..) == Some(rest)),
-            None => *pattern == host,
+            Some(rest) => {
+                let parent = host.find('.').filter(|dot| *dot > 0).and_then(|dot| host.get(dot..));
+                parent.is_some_and(|parent| parent.eq_ignore_ascii_case(rest))
+            }
+            None => pattern.eq_ignore_ascii_case(host),
         })
     }
 }

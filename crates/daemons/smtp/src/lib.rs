@@ -32,6 +32,7 @@ pub mod settings;
 pub mod stage;
 pub mod stream;
 pub mod tls_policy;
+pub mod tls_report;
 pub mod transaction;
 pub mod wire_form;
 

@@ -15,6 +15,7 @@ use crate::failure::{Failure, logged, said};
 use crate::requiretls::{self, Enforcement};
 use crate::session::{Connected, Greeted, Mirror, Ready};
 use crate::stage::Stage;
+use crate::tls_report::{self, Case, Cause, Connection};
 
 /// `smtp_tls_wrappermode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +94,31 @@ pub struct Greeting<'a> {
     pub mirror: Mirror,
     /// The next hop of the delivery.
     pub nexthop: &'a str,
+    /// What is asked of TLS besides the policy.
+    pub terms: Terms<'a>,
+}
+
+/// What is asked of TLS besides the policy, and who hears what comes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
     /// How strictly the sender's request for TLS is kept.
     pub enforcement: Enforcement,
+    /// Why no certificate will do, where one must (`policy_failure`).
+    pub forced: Option<Cause>,
+    /// Who hears what came of it.
+    pub report: Option<&'a Case<'a>>,
+}
+
+impl Terms<'_> {
+    fn failed(&self, dialogue: &Dialogue, hello: &[u8], cause: Cause) {
+        if let Some(case) = self.report {
+            case.failed(connection(dialogue, hello), cause);
+        }
+    }
+}
+
+fn connection<'a>(dialogue: &'a Dialogue, hello: &'a [u8]) -> Connection<'a> {
+    Connection { peer: dialogue.peer(), local: dialogue.local(), hello }
 }
 
 impl Tls {
@@ -107,12 +131,12 @@ impl Tls {
     ) -> Result<Ready, Shortfall> {
         if self.start == Start::FirstByte && policy.level != Level::None {
             self.engine()?;
-            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, greeting.enforcement).await?;
+            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, (greeting.terms, &[])).await?;
             let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
-            return promised(Ready { trust: Some(summary.trust), ..ready }, greeting.enforcement).await;
+            return promised(Ready { trust: Some(summary.trust), ..ready }, greeting.terms.enforcement).await;
         }
         let ready = connected.greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
-        promised(self.upgrade(ready, policy, greeting).await?, greeting.enforcement).await
+        promised(self.upgrade(ready, policy, greeting).await?, greeting.terms.enforcement).await
     }
 
     async fn upgrade(&self, mut ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
@@ -124,7 +148,8 @@ impl Tls {
             (Level::None, _) | (Level::May, false) => {}
             (_, false) => {
                 let reason = format!("TLS is required, but was not offered by host {}", ready.peer());
-                let refusal = requiretls::plain(ready.peer(), None, greeting.enforcement);
+                let refusal = requiretls::plain(ready.peer(), None, greeting.terms.enforcement);
+                greeting.terms.failed(&ready.dialogue, &ready.hello, Cause::NotSupported);
                 ready.dialogue.quit(Farewell::Skip).await;
                 let failure = || Failure::site(Detail::new(Status::temporary(7, 4), reason)).into();
                 return Err(refusal.map_or_else(failure, Shortfall::Unsafe));
@@ -137,11 +162,12 @@ impl Tls {
                 if answer.class() == 2 {
                     return self.go_on_secured(ready, policy, greeting).await;
                 }
+                greeting.terms.failed(&ready.dialogue, &ready.hello, Cause::NotSupported);
                 if policy.level != Level::May {
                     let (peer, said_so) = (ready.peer(), logged(&answer));
                     let reason = format!("TLS is required, but host {peer} refused to start TLS: {said_so}");
                     let failure = Failure::site(said(peer, &answer, reason)).softened();
-                    let refusal = requiretls::plain(peer, Some(&said_so), greeting.enforcement);
+                    let refusal = requiretls::plain(peer, Some(&said_so), greeting.terms.enforcement);
                     ready.dialogue.quit(Farewell::Skip).await;
                     return Err(refusal.map_or_else(|| failure.into(), Shortfall::Unsafe));
                 }
@@ -151,7 +177,7 @@ impl Tls {
     }
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
-        let (dialogue, summary) = self.handshake(ready.dialogue, policy, greeting.enforcement).await?;
+        let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting.terms, &ready.hello)).await?;
         let ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
         Ok(Ready { trust: Some(summary.trust), ..ready })
     }
@@ -167,10 +193,14 @@ impl Tls {
         &self,
         dialogue: Dialogue,
         policy: &Policy,
-        enforcement: Enforcement,
+        (terms, hello): (Terms<'_>, &[u8]),
     ) -> Result<(Dialogue, Summary), Shortfall> {
-        let (relay, watch) = (dialogue.relay().to_owned(), dialogue.watch());
+        let (relay, watch, local) = (dialogue.relay().to_owned(), dialogue.watch(), dialogue.local());
+        let peer = dialogue.peer().clone();
         let failed = |words: String| {
+            if let Some(case) = terms.report {
+                case.failed(Connection { peer: &peer, local, hello }, Cause::Validation);
+            }
             if policy.level == Level::May {
                 return Shortfall::PlainWillDo(words);
             }
@@ -178,7 +208,7 @@ impl Tls {
             let detail = Detail::new(Status::temporary(7, 5), "Cannot start TLS: handshake failure");
             Shortfall::Failed(Failure::site(detail))
         };
-        let (stream, _drained, peer, dialect) =
+        let (stream, _drained, _, dialect) =
             dialogue.into_drained().map_err(|_| failed(format!("plaintext before the TLS handshake from {relay}")))?;
         let limit = dialect.timeouts.of(Stage::Starttls);
         let (stream, summary) = match self.engine()?.connect(stream, policy, limit).await {
@@ -191,12 +221,19 @@ impl Tls {
         if self.loglevel >= 1 {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
-        let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch);
-        if let Some(failure) = requiretls::distrusted(dialogue.peer(), summary.trust, enforcement) {
+        let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch).bound(local);
+        let unsafe_for_sender = requiretls::distrusted(dialogue.peer(), summary.trust, terms.enforcement);
+        let distrusted = distrust(policy.level, summary.trust, terms.forced);
+        if let Some(case) = terms.report {
+            let failed = distrusted.is_some() || unsafe_for_sender.is_some();
+            let cause = failed.then(|| terms.forced.unwrap_or_else(|| tls_report::cause(&summary)));
+            case.shaken(connection(&dialogue, hello), &summary, cause);
+        }
+        if let Some(failure) = unsafe_for_sender {
             dialogue.quit(Farewell::Skip).await;
             return Err(Shortfall::Unsafe(failure));
         }
-        if let Some(reason) = distrust(policy.level, summary.trust) {
+        if let Some(reason) = distrusted {
             dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 5), reason)).into());
         }
@@ -216,11 +253,31 @@ async fn promised(ready: Ready, enforcement: Enforcement) -> Result<Ready, Short
 }
 
 /// Why a certificate will not do.
-fn distrust(level: Level, trust: Trust) -> Option<&'static str> {
+fn distrust(level: Level, trust: Trust, forced: Option<Cause>) -> Option<&'static str> {
     match (level, trust) {
-        (Level::None | Level::May | Level::Encrypt, _) | (_, Trust::Verified) => None,
+        (Level::None | Level::May | Level::Encrypt, _) => None,
+        (_, Trust::Verified) if forced.is_none() => None,
         (Level::Fingerprint | Level::Dane | Level::Verify | Level::Secure, _) => {
             Some("Server certificate not verified")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_count_where_one_must_be_known() {
+        let bad = Some("Server certificate not verified");
+        for (level, trust, forced, expected) in [
+            (Level::May, Trust::Untrusted, None, None),
+            (Level::Encrypt, Trust::Untrusted, Some(Cause::StsInvalid), None),
+            (Level::Secure, Trust::Trusted, None, bad),
+            (Level::Secure, Trust::Verified, None, None),
+            (Level::Secure, Trust::Verified, Some(Cause::StsInvalid), bad),
+        ] {
+            assert_eq!(distrust(level, trust, forced), expected, "{level:?} {trust:?} {forced:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of TLS and SASL, read before the jail: certificates, keys, authorities, tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::Level as Compatibility;
 use sasl::mechanism::SecurityOptions;
@@ -20,6 +20,7 @@ use crate::dane::{InsecureHost, InsecureMx, Rules, Validation};
 use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
 use crate::tls_policy::{Defaults, Policies, StsHosts, Wish};
+use crate::tls_report::{Reporter, Resumed};
 
 impl Opening<'_> {
     pub(crate) fn policies(&self) -> Result<Policies, Fatal> {
@@ -85,6 +86,25 @@ impl Opening<'_> {
             reuse: if tls.smtp_tls_connection_reuse { Reuse::Allowed } else { Reuse::Never },
             status: self.feature_status(),
         }
+    }
+
+    /// Where reports on handshakes go.
+    pub(crate) fn reporter(&self) -> Option<Reporter> {
+        let tls = &self.params.tls;
+        if !tls.smtp_tlsrpt_enable {
+            return None;
+        }
+        if !self.has_dns() {
+            tracing::warn!("Cannot enable TLSRPT support: DNS is disabled");
+            return None;
+        }
+        if tls.smtp_tlsrpt_socket_name.is_empty() {
+            let parameter = self.flavor().parameter("smtp_tlsrpt_socket_name");
+            tracing::warn!("TLSRPT support: parameter {parameter} has empty value -- TLSRPT support will be disabled");
+            return None;
+        }
+        let resumed = if tls.smtp_tlsrpt_skip_reused_handshakes { Resumed::Skipped } else { Resumed::Reported };
+        Some(Reporter { socket: PathBuf::from(&tls.smtp_tlsrpt_socket_name), resumed })
     }
 
     /// Mail that needs no TLS does not wait for files that TLS needs.

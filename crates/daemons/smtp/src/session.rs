@@ -35,6 +35,8 @@ pub struct Ready {
     pub dialogue: Dialogue,
     /// What the server offers.
     pub offer: Offer,
+    /// Its reply to EHLO, lines separated by `\n`.
+    pub hello: Vec<u8>,
     /// How many transactions have been begun over it.
     pub uses: u32,
     /// When it was made.
@@ -97,11 +99,11 @@ impl Connected {
     /// Connects to a server.
     pub async fn open(peer: &Peer, dialect: &Arc<Dialect>, source: &Source) -> Result<Self, Failure> {
         match stream::connect(&peer.endpoint, source, dialect.timeouts.connect).await {
-            Ok(stream) => {
+            Ok((stream, local)) => {
                 let address = peer.address().map_or_else(String::new, |address| address.to_string());
                 let listed = dialect.debug_peers.matches_client(peer.name.as_bytes(), &address).await;
                 let watch = if matches!(listed, Ok(true)) { Watch::On } else { Watch::Off };
-                Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)).watched(watch)))
+                Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)).watched(watch).bound(local)))
             }
             Err(error) => Err(unreachable(peer, &stream::describe(&error))),
         }
@@ -166,7 +168,8 @@ impl Greeted {
         }
         let offer = if extended { self.offer(&answer).await } else { Offer::default() };
         let (uses, since, fitness, login) = (0, Instant::now(), Fitness::Fit, Login::Anonymous);
-        Ok(Ready { dialogue: self.dialogue, offer, uses, since, fitness, trust: None, login })
+        let hello = answer.text;
+        Ok(Ready { dialogue: self.dialogue, offer, hello, uses, since, fitness, trust: None, login })
     }
 
     async fn ask(&mut self, verb: &str, stage: Stage) -> Result<Answer, Failure> {

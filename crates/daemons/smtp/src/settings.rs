@@ -69,6 +69,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         rules: rules(params),
         policies: opening.policies()?,
         tls: opening.tls(),
+        reporter: opening.reporter(),
         auth: opening.auth()?,
         keeping: keeping(smtp),
         kept_destinations: opening
@@ -91,7 +92,7 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn flavor(&self) -> Flavor {
+    pub(crate) fn flavor(&self) -> Flavor {
         Flavor::of_program(&self.outside.process_name)
     }
 
@@ -151,7 +152,7 @@ impl Opening<'_> {
         }
     }
 
-    fn has_dns(&self) -> bool {
+    pub(crate) fn has_dns(&self) -> bool {
         !self.is_on("disable_dns_lookups") && self.params.smtp.smtp_dns_support_level != "disabled"
     }
 

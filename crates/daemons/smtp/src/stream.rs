@@ -38,12 +38,12 @@ pub enum Missing {
     Defer,
 }
 
-/// Connects, within the time limit; zero means the system's own.
-pub async fn connect(endpoint: &Endpoint, source: &Source, limit: Duration) -> io::Result<Stream> {
+/// Connects, within the time limit (zero means the system's own); gives our own address too, if there is one.
+pub async fn connect(endpoint: &Endpoint, source: &Source, limit: Duration) -> io::Result<(Stream, Option<IpAddr>)> {
     let connecting = async {
         match endpoint {
             Endpoint::Inet(address) => connect_inet(*address, source).await,
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as Stream),
+            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|stream| (Box::new(stream) as Stream, None)),
         }
     };
     if limit.is_zero() {
@@ -55,7 +55,7 @@ pub async fn connect(endpoint: &Endpoint, source: &Source, limit: Duration) -> i
     }
 }
 
-async fn connect_inet(address: SocketAddr, source: &Source) -> io::Result<Stream> {
+async fn connect_inet(address: SocketAddr, source: &Source) -> io::Result<(Stream, Option<IpAddr>)> {
     let (socket, from) = match address {
         SocketAddr::V4(_) => (TcpSocket::new_v4()?, source.v4),
         SocketAddr::V6(_) => (TcpSocket::new_v6()?, source.v6),
@@ -70,7 +70,8 @@ async fn connect_inet(address: SocketAddr, source: &Source) -> io::Result<Stream
     }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(Box::new(stream))
+    let local = stream.local_addr().ok().map(|address| address.ip());
+    Ok((Box::new(stream), local))
 }
 
 /// The system's words for an error, as the C library has them.

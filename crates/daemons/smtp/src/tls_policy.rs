@@ -94,11 +94,15 @@ pub enum StsHosts {
     Ignored,
 }
 
-/// A policy as a table has it.
-struct Found {
-    wish: Wish,
-    policy: Policy,
-    external: External,
+/// What is asked of a server.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The level, and whether DANE may raise it.
+    pub wish: Wish,
+    /// What the level comes to.
+    pub policy: Policy,
+    /// What a plug-in told besides.
+    pub external: External,
 }
 
 /// The policies of a process.
@@ -130,7 +134,7 @@ impl Policies {
     ///
     /// # Errors
     /// A table failed, or what it says makes no sense.
-    pub async fn of(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
+    pub async fn of(&self, destination: Destination<'_>) -> Result<Asked, Detail> {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
         let wish = if self.maps.is_empty() {
             self.of_site(destination).await.map_err(|()| unusable())?
@@ -143,12 +147,12 @@ impl Policies {
         } else {
             self.defaults.wish
         };
-        Ok((wish, self.built(wish.level, destination)))
+        Ok(Asked { wish, policy: self.built(wish.level, destination), external: External::default() })
     }
 
     /// A policy that names the hosts of a domain holds for those, each by its name, and for no others: then why.
-    fn authorized(&self, found: Found, destination: Destination<'_>) -> Result<(Wish, Policy), String> {
-        let Found { wish, mut policy, external } = found;
+    fn authorized(&self, mut found: Asked, destination: Destination<'_>) -> Result<Asked, String> {
+        let Asked { policy, external, .. } = &mut found;
         let by_host = self.defaults.sts_hosts == StsHosts::Enforced && external.names_hosts();
         if by_host && policy.level == Level::Secure {
             let host = &destination.peer.name;
@@ -157,7 +161,7 @@ impl Policies {
             }
             policy.names = vec![host.clone()];
         }
-        Ok((wish, policy))
+        Ok(found)
     }
 
     /// Whether a file behind a table has changed.
@@ -202,14 +206,14 @@ impl Policies {
     }
 
     /// `level name=value...`
-    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Found> {
+    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Asked> {
         let words = config::value::words(text);
         let mut words = words.iter();
         let wish = Wish::named(words.next()?)?;
         let mut policy = self.built(wish.level, destination);
         if policy.level == Level::None {
             // Nothing is asked of what is not done.
-            return Some(Found { wish, policy, external: External::default() });
+            return Some(Asked { wish, policy, external: External::default() });
         }
         let mut matches: Vec<String> = Vec::new();
         let mut anchors: Vec<&str> = Vec::new();
@@ -239,16 +243,17 @@ impl Policies {
             (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
             (Level::None | Level::May | Level::Encrypt | Level::Dane, false) => return None,
         }
-        Some(Found { wish, policy, external })
+        Some(Asked { wish, policy, external })
     }
 
     /// The policy for a message whose sender does without TLS: it is used where it can be had, with anyone.
     #[must_use]
-    pub fn waived(&self, (wish, policy): (Wish, Policy), destination: Destination<'_>) -> (Wish, Policy) {
-        if wish.level <= Level::May && wish.dane.is_none() {
-            return (wish, policy);
+    pub fn waived(&self, asked: Asked, destination: Destination<'_>) -> Asked {
+        if asked.wish.level <= Level::May && asked.wish.dane.is_none() {
+            return asked;
         }
-        (Wish { level: Level::May, dane: None }, self.built(Level::May, destination))
+        let wish = Wish { level: Level::May, dane: None };
+        Asked { wish, policy: self.built(Level::May, destination), external: External::default() }
     }
 
     /// The policy for a message whose sender requires TLS: not less than that.

@@ -83,7 +83,11 @@ async fn records_decide_where_they_can() {
         ("both", Ok((Level::Dane, vec![3, 2], names("both", "both"))), None),
         ("alias", Ok((Level::Dane, vec![2], names("target", "alias"))), None),
         ("foreign", plain(Level::Encrypt), Some(fail("TLSA records unusable"))),
-        ("useless", plain(Level::Encrypt), Some(Ok((Level::Dane, vec![], names("useless", "useless"))))),
+        (
+            "useless",
+            Ok((Level::Encrypt, vec![3, 3], vec![])),
+            Some(Ok((Level::Dane, vec![], names("useless", "useless")))),
+        ),
         ("none", plain(Level::May), Some(fail("no TLSA records found"))),
         ("unsigned", plain(Level::May), Some(fail("non DNSSEC destination"))),
         ("broken", fail("TLSA lookup error for mx.broken.test:25"), None),

@@ -5,24 +5,25 @@ use std::time::Duration;
 
 use sasl::mechanism::SecurityOptions;
 use smtp::auth::{Auth, Dependence, Refusal};
-use smtp::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting};
+use smtp::dialogue::{Dialogue, Farewell};
 use smtp::failure::Failure;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
-use smtp::pix::Pix;
 use smtp::pool::{Keeping, Pool};
 use smtp::requiretls::Enforcement;
-use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Tls};
+use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Terms, Tls};
 use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
-use smtp::stage::Timeouts;
 use smtp::stream::Source;
 use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
-use smtp_proto::ehlo::Keywords;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
 use tls::material::Authorities;
 use tls::protocols::Protocols;
+
+use dialect::dialect;
+
+mod dialect;
 
 struct Text(&'static [u8]);
 
@@ -35,42 +36,6 @@ impl Body for Text {
     fn ends_in_newline(&self) -> bool {
         self.0.ends_with(b"\n")
     }
-}
-
-fn dialect(flavor: Flavor) -> Arc<Dialect> {
-    let limit = Duration::from_secs(20);
-    Arc::new(Dialect {
-        flavor,
-        timeouts: Timeouts {
-            connect: limit,
-            hello: limit,
-            starttls: limit,
-            xforward: limit,
-            mail: limit,
-            rcpt: limit,
-            data_init: limit,
-            data_xfer: limit,
-            data_done: limit,
-            rset: limit,
-            quit: limit,
-        },
-        deadline: None,
-        hello_name: "me.test".into(),
-        myhostname: "me.test".into(),
-        greeting: Greeting::Always,
-        hard_greeting: HardGreeting::Skip,
-        hidden: Keywords::NONE,
-        hidden_by_address: Maps::none("smtp_discard_ehlo_keyword_address_maps"),
-        reply_filter: Maps::none("smtp_reply_filter"),
-        pix: Pix {
-            default: vec!["disable_esmtp".into()],
-            maps: Maps::none("smtp_pix_workaround_maps"),
-            delay: Duration::ZERO,
-            threshold: Duration::ZERO,
-        },
-        debug_peers: PatternList::open("debug_peer_list", &[] as &[&str], Parents::Dotted, &Environment::default()),
-        complaints: None,
-    })
 }
 
 async fn ready(server: &dialog::Peer, flavor: Flavor) -> Result<Ready, Failure> {
@@ -337,7 +302,8 @@ async fn established(
     let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
     let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
     let policy = Policy::new(level, Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?);
-    let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", enforcement };
+    let terms = Terms { enforcement, forced: None, report: None };
+    let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", terms };
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
         Shortfall::Failed(failure) | Shortfall::Unsafe(failure) => {

@@ -7,29 +7,34 @@ use tls::client::{Level, Policy};
 use tracing::info;
 
 use super::{Errand, Hop, Server, Turn};
+use crate::carrier::Carrier;
 use crate::dane;
 use crate::dialogue::Farewell;
+use crate::external_policy::External;
 use crate::failure::Failure;
 use crate::requiretls;
-use crate::secure::{FeatureStatus, Greeting, Shortfall};
+use crate::secure::{FeatureStatus, Greeting, Shortfall, Terms};
 use crate::session::{Connected, Ready};
-use crate::tls_policy::{Destination, Wish};
+use crate::tls_policy::{Asked, Destination, Wish};
+use crate::tls_report::Case;
 
 impl Errand<'_> {
     /// Connects and greets; a failure is noted, or settles all that is left.
     pub(super) async fn greet(&mut self, server: &Server<'_>, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
         let destination = Destination { nexthop: hop.text, domain: server.domain, peer: &server.peer };
-        let (wish, mut policy) = match self.policy(destination).await {
+        let Asked { wish, mut policy, external } = match self.policy(destination).await {
             Ok(found) => found,
             Err(detail) => {
                 self.fail(Failure::site(detail)).await;
                 return None;
             }
         };
+        let report = report(self.carrier, server, &policy, &external).await;
+        let terms = Terms { report: report.as_ref(), forced: external.failure(), enforcement: self.enforcement };
         loop {
             let connected = self.connect(server).await?;
-            match self.establish(connected, &policy, server, hop).await {
+            match self.establish(connected, &policy, terms, (server, hop)).await {
                 Ok(ready) => {
                     self.attempt.tls = self.feature_status(wish, &ready);
                     return Some(ready);
@@ -75,12 +80,11 @@ impl Errand<'_> {
         &self,
         connected: Connected,
         policy: &Policy,
-        server: &Server<'_>,
-        hop: Hop<'_>,
+        terms: Terms<'_>,
+        (server, hop): (&Server<'_>, Hop<'_>),
     ) -> Result<Ready, Shortfall> {
         let request = self.request();
-        let enforcement = self.enforcement;
-        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop, enforcement };
+        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop, terms };
         let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
         if let Some(auth) = &self.carrier.auth
             && let Err(failure) = auth.authenticate(&mut ready, &request.message.sender, hop.text).await
@@ -92,17 +96,18 @@ impl Errand<'_> {
     }
 
     /// What is asked for, and with DANE what the TLSA records make of it.
-    async fn policy(&self, destination: Destination<'_>) -> Result<(Wish, Policy), Detail> {
+    async fn policy(&self, destination: Destination<'_>) -> Result<Asked, Detail> {
         let policies = &self.carrier.policies;
-        let (mut wish, mut policy) = policies.of(destination).await?;
+        let mut asked = policies.of(destination).await?;
         if self.waives_tls() {
-            (wish, policy) = policies.waived((wish, policy), destination);
+            asked = policies.waived(asked, destination);
         }
+        let Asked { wish, mut policy, external } = asked;
         if let Some(dane) = wish.dane {
             let rules = &policies.defaults.tlsa;
             policy = dane::policy(&self.carrier.router.resolver, (dane, rules), destination, policy).await?;
         }
-        Ok((wish, policies.raised(policy, self.enforcement, destination)))
+        Ok(Asked { wish, policy: policies.raised(policy, self.enforcement, destination), external })
     }
 
     /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
@@ -115,4 +120,17 @@ impl Errand<'_> {
     fn shown(&self, wish: Wish, rest: &str) -> Option<String> {
         (self.carrier.tls.status == FeatureStatus::Shown).then(|| format!("{}{rest}", wish.name()))
     }
+}
+
+/// Whom to tell what comes of TLS with a server, if its domain wants that.
+async fn report<'c>(
+    carrier: &'c Carrier,
+    server: &Server<'_>,
+    policy: &Policy,
+    external: &External,
+) -> Option<Case<'c>> {
+    let reporter =
+        carrier.reporter.as_ref().filter(|_| policy.level != Level::None && dns::is_hostname(server.domain))?;
+    let subject = reporter.asked_by(&carrier.router.resolver, server.domain).await?;
+    Some(reporter.case(subject, policy, external))
 }

@@ -32,7 +32,7 @@ fn policies(maps: &str) -> Policies {
 
 fn policy(maps: &str, nexthop: &str, domain: &str) -> Option<Policy> {
     let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
-    table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok().map(|(_, policy)| policy)
+    table::block_on(policies(maps).of(Destination { nexthop, domain, peer: &peer })).ok().map(|asked| asked.policy)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn sites_are_next_hops_and_servers() {
         policies.sites = Maps::open("smtp_tls_per_site", &[sites], &Environment::default());
         let peer = Peer::inet(server, IpAddr::from([127, 0, 0, 1]), 25);
         let policy = table::block_on(policies.of(Destination { nexthop, domain: "x", peer: &peer }));
-        policy.ok().map(|(wish, policy)| {
+        policy.ok().map(|Asked { wish, policy, .. }| {
             assert_eq!((wish.level, wish.dane.is_some()), (policy.level, wish.name() == "dane"));
             wish.name()
         })
@@ -107,7 +107,7 @@ fn who_waives_tls_has_it_where_it_can_be_had() {
     {
         let destination = Destination { nexthop, domain: nexthop, peer: &peer };
         let found = table::block_on(policies.of(destination)).unwrap();
-        let (wish, policy) = policies.waived(found, destination);
+        let Asked { wish, policy, .. } = policies.waived(found, destination);
         assert_eq!((wish.name(), Some(policy.level)), (expected, Level::named(expected)), "{nexthop}");
     }
 }
@@ -134,7 +134,7 @@ fn hosts_of_an_sts_policy_answer_for_themselves() {
         policies.defaults.sts_hosts = sts_hosts;
         let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
         let found = policies.of(Destination { nexthop: "a.test", domain: "a.test", peer: &peer });
-        table::block_on(found).map(|(_, policy)| policy.names.join(":")).map_err(|detail| detail.reason)
+        table::block_on(found).map(|asked| asked.policy.names.join(":")).map_err(|detail| detail.reason)
     };
     let told = "policy_type=sts policy_domain=a.test policy_ttl=86400 { policy_string = mode: enforce } \
                 servername=hostname policy_failure=validation-failure";

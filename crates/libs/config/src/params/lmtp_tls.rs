@@ -86,11 +86,11 @@ crate::params! {
         /// As `smtp_tls_wrappermode`, for LMTP.
         lmtp_tls_wrappermode: Bool = "no";
         /// As `smtp_tlsrpt_enable`, for LMTP.
-        lmtp_tlsrpt_enable: Bool = "no", inert;
+        lmtp_tlsrpt_enable: Bool = "no";
         /// As `smtp_tlsrpt_skip_reused_handshakes`, for LMTP.
-        lmtp_tlsrpt_skip_reused_handshakes: Bool = "no", inert;
+        lmtp_tlsrpt_skip_reused_handshakes: Bool = "no";
         /// As `smtp_tlsrpt_socket_name`, for LMTP.
-        lmtp_tlsrpt_socket_name: Text = "", inert;
+        lmtp_tlsrpt_socket_name: Text = "";
         /// As `smtp_use_tls`, for LMTP.
         lmtp_use_tls: Bool = "no";
     }

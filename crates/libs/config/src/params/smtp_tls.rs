@@ -93,10 +93,10 @@ crate::params! {
             {.${domain_to_ascii{$mydomain}}=opportunistic}, {localhost=opportunistic}}, cidr:{{0.0.0.0/0 \
             opportunistic}, {::/0 opportunistic}}, enforce";
         /// Whether results of handshakes are reported.
-        smtp_tlsrpt_enable: Bool = "no", inert;
+        smtp_tlsrpt_enable: Bool = "no";
         /// The socket of the collector of such reports.
-        smtp_tlsrpt_socket_name: Text = "", inert;
+        smtp_tlsrpt_socket_name: Text = "";
         /// Whether handshakes of resumed sessions are not reported.
-        smtp_tlsrpt_skip_reused_handshakes: Bool = "no", inert;
+        smtp_tlsrpt_skip_reused_handshakes: Bool = "no";
     }
 }
