@@ -3,6 +3,7 @@
 use crate::arguments::{Kind, Operands};
 use crate::birth::Birth;
 use crate::client::{Client, Stream};
+use crate::datagrams;
 use crate::life::{Gate, Inner, Life};
 use crate::slots::{Slot, Slots};
 use crate::status::Report;
@@ -22,7 +23,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -35,13 +36,8 @@ const DISK_IDLE: Duration = Duration::from_secs(10);
 const DISK_END: Duration = Duration::from_secs(10);
 /// How long a client may take to say what it is, or to pass a connection on.
 const FIRST_WORD: Duration = Duration::from_secs(10);
-/// Between two looks for datagrams. It is shorter than the system's queue takes to fill up in ordinary times; after that
-/// senders wait, and put more into each.
-const DATAGRAM_PAUSE: Duration = Duration::from_millis(2);
 /// Connections taken before others get their turn.
 const IN_A_ROW: usize = 16;
-/// Datagrams whose lines are written together, at most: each may have 32 KiB of them.
-const DATAGRAMS_IN_A_ROW: usize = 64;
 /// How long one process leaves new clients to another that is about to be born, once it has many: those of a burst would
 /// else all be its own, for as long as they stay.
 const BIRTH: Duration = Duration::from_millis(30);
@@ -162,13 +158,13 @@ impl<S: Service> Daemon<S> {
         tokio::spawn(Arc::clone(&self.service).run());
         let waker = Waker::new();
         tokio::spawn(self.clone().wake_ups(waker.clone()));
-        let mut datagrams = Vec::new();
+        let mut sockets = Vec::new();
         for listener in listeners {
             match self.life.kind() {
                 Kind::Fifo => drop(tokio::spawn(self.clone().read_fifo(watch(listener)?, waker.clone()))),
                 Kind::UnixDgram => {
-                    datagrams.push(listener.try_clone()?);
-                    drop(tokio::spawn(self.clone().read_datagrams(listener)));
+                    sockets.push(listener.try_clone()?);
+                    drop(tokio::spawn(datagrams::read(Arc::clone(&self.service), self.life.clone(), listener)));
                 }
                 Kind::Inet | Kind::Unix | Kind::Pass => {
                     drop(tokio::spawn(self.clone().accept(listener, waker.clone())))
@@ -181,7 +177,7 @@ impl<S: Service> Daemon<S> {
             tokio::spawn(obey(channel, self.life.clone(), waker));
         }
         self.outlive_sessions(max_idle).await;
-        self.read_last(&datagrams);
+        datagrams::read_last(&*self.service, &sockets);
         Arc::clone(&self.service).finish().await;
         self.life.log().flush();
         Ok(())
@@ -348,54 +344,6 @@ impl<S: Service> Daemon<S> {
             }
         }
     }
-
-    async fn read_datagrams(self, socket: OwnedFd) {
-        let mut buffer = vec![0; 64 * 1024];
-        // Watched only while datagrams are wanted: the process sleeps through a burst, which else would wake it with each.
-        while let Ok(watched) = watch(socket.as_fd()) {
-            let Ok(mut ready) = watched.readable().await else { return };
-            // Whoever waits for room in the queue has it as soon as it is empty.
-            while self.take_datagrams(&mut ready, &mut buffer).await {
-                tokio::task::yield_now().await;
-            }
-            drop(watched);
-            // A reader of datagrams is idle only when none came for a while.
-            self.life.touch();
-            // They come in bursts, one from each daemon that a message passes: a moment later several are at hand.
-            sleep(DATAGRAM_PAUSE).await;
-        }
-    }
-
-    /// Takes what is at hand, up to a number; whether there may be more.
-    async fn take_datagrams(&self, ready: &mut AsyncFdReadyGuard<'_, BorrowedFd<'_>>, buffer: &mut [u8]) -> bool {
-        let mut left = DATAGRAMS_IN_A_ROW;
-        while left > 0 {
-            match ready.try_io(|socket| privsep::read(socket.get_ref(), buffer)) {
-                Ok(Ok(count)) => {
-                    self.service.datagram(buffer.get(..count).unwrap_or_default());
-                    left -= 1;
-                }
-                Ok(Err(error)) => {
-                    pause_after(&error).await;
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        self.service.datagrams_end();
-        left == 0
-    }
-
-    /// Takes the datagrams that came before the end; there may be no successor.
-    fn read_last(&self, sockets: &[OwnedFd]) {
-        let mut buffer = vec![0; 64 * 1024];
-        for socket in sockets {
-            while let Ok(count) = privsep::read(socket, &mut buffer) {
-                self.service.datagram(buffer.get(..count).unwrap_or_default());
-            }
-            self.service.datagrams_end();
-        }
-    }
 }
 
 /// Watches a descriptor for something to read.
@@ -403,7 +351,7 @@ impl<S: Service> Daemon<S> {
     deprecated,
     reason = "the replacement is unsafe for descriptors that lie; only owned and borrowed ones come here"
 )]
-fn watch<T: AsFd + AsRawFd>(descriptor: T) -> io::Result<AsyncFd<T>> {
+pub(crate) fn watch<T: AsFd + AsRawFd>(descriptor: T) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE)
 }
 
@@ -499,7 +447,7 @@ async fn rest(life: Life) {
 }
 
 /// Says what is wrong, and waits if the system is short of something.
-async fn pause_after(error: &io::Error) {
+pub(crate) async fn pause_after(error: &io::Error) {
     if is_shortage(error) {
         sleep(EXHAUSTED).await;
     }

@@ -9,6 +9,7 @@ mod accept;
 mod arguments;
 mod birth;
 mod client;
+mod datagrams;
 mod disk;
 mod handling;
 mod life;
