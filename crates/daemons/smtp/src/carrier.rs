@@ -115,6 +115,7 @@ impl Carrier {
             || self.treatment.changed()
             || self.kept_destinations.changed()
             || self.policies.changed()
+            || self.tls.loglevels.changed()
             || self.auth.as_ref().is_some_and(|auth| auth.passwords.changed())
     }
 }

@@ -5,13 +5,16 @@
 
 use dsn::{Detail, Status};
 use smtp_proto::ehlo::Keyword;
+use table::Maps;
 use tls::client::{Client, Level, Policy};
 use tls::doubt::Owner;
+use tls::loglevel::Loglevel;
 use tls::summary::{Summary, Trust};
 use tracing::info;
 
 use crate::dialogue::{Dialogue, Farewell};
 use crate::failure::{Failure, logged, said};
+use crate::peer::Peer;
 use crate::requiretls::{self, Enforcement};
 use crate::session::{Connected, Greeted, Mirror, Ready};
 use crate::stage::Stage;
@@ -43,7 +46,9 @@ pub struct Tls {
     /// When TLS begins.
     pub start: Start,
     /// `smtp_tls_loglevel`.
-    pub loglevel: u32,
+    pub loglevel: Loglevel,
+    /// `smtp_tls_loglevel_maps`: the same by next hop, host name or address.
+    pub loglevels: Maps,
     /// Whether offers that were not taken up are logged (`smtp_tls_note_starttls_offer`).
     pub notes: Notes,
     /// Whether sessions are kept.
@@ -131,7 +136,7 @@ impl Tls {
     ) -> Result<Ready, Shortfall> {
         if self.start == Start::FirstByte && policy.level != Level::None {
             self.engine()?;
-            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, (greeting.terms, &[])).await?;
+            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, (greeting, &[])).await?;
             let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
             return promised(Ready { trust: Some(summary.trust), ..ready }, greeting.terms.enforcement).await;
         }
@@ -177,7 +182,7 @@ impl Tls {
     }
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
-        let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting.terms, &ready.hello)).await?;
+        let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting, &ready.hello)).await?;
         let ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
         Ok(Ready { trust: Some(summary.trust), ..ready })
     }
@@ -189,11 +194,21 @@ impl Tls {
         })
     }
 
+    /// How much is logged of a server.
+    async fn loglevel_for(&self, nexthop: &str, peer: &Peer) -> Loglevel {
+        if self.loglevels.is_empty() {
+            return self.loglevel;
+        }
+        let address = peer.address().map(|address| address.to_string());
+        let keys = [nexthop, &peer.name, address.as_deref().unwrap_or_default()];
+        self.loglevels.setting(&keys, Loglevel::named, self.loglevel).await
+    }
+
     async fn handshake(
         &self,
         dialogue: Dialogue,
         policy: &Policy,
-        (terms, hello): (Terms<'_>, &[u8]),
+        (Greeting { nexthop, terms, .. }, hello): (Greeting<'_>, &[u8]),
     ) -> Result<(Dialogue, Summary), Shortfall> {
         let (relay, watch, local) = (dialogue.relay().to_owned(), dialogue.watch(), dialogue.local());
         let peer = dialogue.peer().clone();
@@ -218,7 +233,7 @@ impl Tls {
         if let Some(doubt) = summary.doubt.as_ref().filter(|_| policy.level > Level::Encrypt) {
             info!("{}", doubt.line(Owner::Server, &relay));
         }
-        if self.loglevel >= 1 {
+        if self.loglevel_for(nexthop, &peer).await == Loglevel::Handshakes {
             info!("{} TLS connection established to {relay}: {summary}", summary.trust);
         }
         let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch).bound(local);
@@ -266,6 +281,7 @@ fn distrust(level: Level, trust: Trust, forced: Option<Cause>) -> Option<&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use table::Environment;
 
     #[test]
     fn certificates_count_where_one_must_be_known() {
@@ -278,6 +294,32 @@ mod tests {
             (Level::Secure, Trust::Verified, Some(Cause::StsInvalid), bad),
         ] {
             assert_eq!(distrust(level, trust, forced), expected, "{level:?} {trust:?} {forced:?}");
+        }
+    }
+
+    #[test]
+    fn handshakes_are_logged_by_server() {
+        use Loglevel::{Handshakes, Nothing};
+        let specs = ["inline:{a.test=1, [b.test]:25=summary, mx.c.test=0, 192.0.2.1=1}"];
+        let tls = |loglevel| Tls {
+            client: None,
+            start: Start::Command,
+            loglevel,
+            loglevels: Maps::open("smtp_tls_loglevel_maps", &specs, &Environment::default()),
+            notes: Notes::Omitted,
+            reuse: Reuse::Never,
+            status: FeatureStatus::Hidden,
+        };
+        for (nexthop, host, address, general, expected) in [
+            ("a.test", "mx.c.test", [192, 0, 2, 9], Nothing, Handshakes),
+            ("[b.test]:25", "b.test", [192, 0, 2, 9], Nothing, Handshakes),
+            ("b.test", "b.test", [192, 0, 2, 9], Nothing, Nothing),
+            ("c.test", "mx.c.test", [192, 0, 2, 1], Handshakes, Nothing),
+            ("d.test", "mx.d.test", [192, 0, 2, 1], Nothing, Handshakes),
+            ("d.test", "mx.d.test", [192, 0, 2, 9], Handshakes, Handshakes),
+        ] {
+            let found = table::block_on(tls(general).loglevel_for(nexthop, &Peer::inet(host, address.into(), 25)));
+            assert_eq!(found, expected, "{nexthop} {host}");
         }
     }
 }

@@ -10,6 +10,7 @@ use tls::client::{Client, Level};
 use tls::dane::Digest;
 use tls::fingerprint::Algorithm;
 use tls::identities::Identities;
+use tls::loglevel::Loglevel;
 use tls::material::{Authorities, Identity};
 use tls::names::Wildcards;
 use tls::protocols::Protocols;
@@ -81,7 +82,8 @@ impl Opening<'_> {
         Tls {
             client: self.client(),
             start: if tls.smtp_tls_wrappermode { Start::FirstByte } else { Start::Command },
-            loglevel: tls.smtp_tls_loglevel.trim().parse().unwrap_or(0),
+            loglevel: self.loglevel(),
+            loglevels: self.maps("smtp_tls_loglevel_maps", &tls.smtp_tls_loglevel_maps),
             notes: if tls.smtp_tls_note_starttls_offer { Notes::Taken } else { Notes::Omitted },
             reuse: if tls.smtp_tls_connection_reuse { Reuse::Allowed } else { Reuse::Never },
             status: self.feature_status(),
@@ -105,6 +107,14 @@ impl Opening<'_> {
         }
         let resumed = if tls.smtp_tlsrpt_skip_reused_handshakes { Resumed::Skipped } else { Resumed::Reported };
         Some(Reporter { socket: PathBuf::from(&tls.smtp_tlsrpt_socket_name), resumed })
+    }
+
+    fn loglevel(&self) -> Loglevel {
+        let text = &self.params.tls.smtp_tls_loglevel;
+        Loglevel::named(text).unwrap_or_else(|| {
+            tracing::warn!("unknown {} value \"{text}\"", self.flavor().parameter("smtp_tls_loglevel"));
+            Loglevel::Nothing
+        })
     }
 
     /// Mail that needs no TLS does not wait for files that TLS needs.

@@ -18,6 +18,7 @@ use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
+use tls::loglevel::Loglevel;
 use tls::material::Authorities;
 use tls::protocols::Protocols;
 
@@ -278,7 +279,15 @@ async fn a_login_that_we_gave_up_is_none() {
 #[tokio::test]
 async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
-    let tls = Tls { client: None, start: Start::Command, loglevel: 0, notes, reuse, status };
+    let tls = Tls {
+        client: None,
+        start: Start::Command,
+        loglevel: Loglevel::Nothing,
+        loglevels: Maps::none("smtp_tls_loglevel_maps"),
+        notes,
+        reuse,
+        status,
+    };
     let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 STARTTLS\n";
     for (level, failure) in [
         (Level::None, None),
@@ -317,7 +326,15 @@ async fn established(
 async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
     let client = Some(Client::new(Authorities::none(), None));
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
-    let tls = Tls { client, start: Start::Command, loglevel: 0, notes, reuse, status };
+    let tls = Tls {
+        client,
+        start: Start::Command,
+        loglevel: Loglevel::Nothing,
+        loglevels: Maps::none("smtp_tls_loglevel_maps"),
+        notes,
+        reuse,
+        status,
+    };
     let without = "S: 250-mx.test\nS: 250 REQUIRETLS\nC: QUIT\n";
     let unwilling = "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n";
     let request = "REQUIRETLS Failure: sender requested REQUIRETLS, but";

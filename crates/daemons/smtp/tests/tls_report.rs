@@ -14,10 +14,12 @@ use smtp::secure::{FeatureStatus, Greeting, Notes, Reuse, Start, Terms, Tls};
 use smtp::session::{Connected, Mirror};
 use smtp::stream::Source;
 use smtp::tls_report::{Cause, Reporter, Resumed};
+use table::Maps;
 use testkit::name_server::NameServer;
 use tls::client::{Client, Level, Policy};
 use tls::dane::Association;
 use tls::identities::Identities;
+use tls::loglevel::Loglevel;
 use tls::material::{Authorities, Identity};
 use tls::protocols::Protocols;
 use tls::server::{ClientCertificate, Preference, Purpose, Server, Setup};
@@ -140,7 +142,8 @@ async fn establish(manner: Manner, policy: &Policy, terms: Terms<'_>) -> Result<
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     let client = Some(Client::new(Authorities::none(), None));
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
-    let tls = Tls { client, start: Start::Command, loglevel: 0, notes, reuse, status };
+    let (loglevel, loglevels) = (Loglevel::Nothing, Maps::none("smtp_tls_loglevel_maps"));
+    let tls = Tls { client, start: Start::Command, loglevel, loglevels, notes, reuse, status };
     let greeting = Greeting { mirror: Mirror::Harmless, nexthop: "a.test", terms };
     drop(tls.establish(connected, policy, greeting).await);
     Ok(serving.await??)

@@ -9,6 +9,7 @@ use service::Fatal;
 use table::environment::Values;
 use table::{Environment, Maps};
 use tls::identities::Identities;
+use tls::loglevel::Loglevel;
 use tls::material::{Authorities, Identity, Watch};
 use tls::names::lookup_keys;
 use tls::protocols::Protocols;
@@ -66,7 +67,14 @@ impl Setup {
                 format!("private/{}", params.ipc.tlsmgr_service_name),
                 params.ipc.ipc_timeout.min(PATIENCE),
             ),
-            log: if matches!(tls.tlsproxy_tls_loglevel.as_str(), "" | "0") { Log::Failures } else { Log::All },
+            log: match Loglevel::named(&tls.tlsproxy_tls_loglevel) {
+                Some(Loglevel::Handshakes) => Log::All,
+                Some(Loglevel::Nothing) => Log::Failures,
+                None => {
+                    warn!("unknown tlsproxy_tls_loglevel value \"{}\"", tls.tlsproxy_tls_loglevel);
+                    Log::Failures
+                }
+            },
         })
     }
 

@@ -96,6 +96,21 @@ impl Maps {
         Ok(None)
     }
 
+    /// A setting by key: what the first of some keys that has a value says, else what holds in general. That holds too where
+    /// the tables fail, or say what makes no sense; the log tells.
+    pub async fn setting<T>(&self, keys: &[&str], read: fn(&str) -> Option<T>, general: T) -> T {
+        for key in keys {
+            let Ok(found) = self.lookup(key.as_bytes()).await else { break };
+            let Some(value) = found else { continue };
+            let value = String::from_utf8_lossy(&value);
+            return read(&value).unwrap_or_else(|| {
+                tracing::warn!("{}: bad value \"{}\" for {key}", self.parameter, value.escape_debug());
+                general
+            });
+        }
+        general
+    }
+
     /// The value in the first table of that scope that has one.
     ///
     /// # Errors
@@ -201,6 +216,20 @@ mod tests {
             let found = crate::block_on(maps.lookup(key.as_bytes()));
             let found = found.map(|v| String::from_utf8(v.unwrap_or_default()).unwrap()).map_err(|_| ());
             assert_eq!(found, expected.map(str::to_owned), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_that_of_the_first_key_or_the_general_one() {
+        let maps = Maps::open("test_maps", &["inline:{a=1, b=x}", "fail:x"], &Environment::default());
+        for (keys, expected, why) in [
+            (&["a", "b"][..], 1, "the first"),
+            (&["b", "a"], 9, "what makes no sense"),
+            (&["c"], 9, "tables that fail"),
+            (&[], 9, "no keys"),
+        ] {
+            let found = crate::block_on(maps.setting(keys, |text| text.parse().ok(), 9));
+            assert_eq!(found, expected, "{why}");
         }
     }
 

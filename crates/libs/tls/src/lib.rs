@@ -10,6 +10,7 @@ pub mod dane;
 pub mod doubt;
 pub mod fingerprint;
 pub mod identities;
+pub mod loglevel;
 pub mod material;
 pub mod names;
 pub mod protocols;

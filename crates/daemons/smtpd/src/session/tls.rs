@@ -5,6 +5,7 @@ use std::time::Duration;
 use ::tls::doubt::Owner;
 use ::tls::fingerprint::{Algorithm, Fingerprints};
 use ::tls::identities::Identities;
+use ::tls::loglevel::Loglevel;
 use ::tls::material::{Authorities, Identity, Watch};
 use ::tls::names::lookup_keys;
 use ::tls::protocols::Protocols;
@@ -21,6 +22,7 @@ use table::{Environment, Maps};
 use tracing::{info, warn};
 
 use super::Session;
+use super::peer::Peer;
 use super::stream::Stream;
 use super::tickets::Tickets;
 use crate::Params;
@@ -38,19 +40,15 @@ pub(crate) struct Tls {
     pub(crate) wrapped: bool,
     demand: Demand,
     digest: Algorithm,
-    log: Log,
+    /// `smtpd_tls_loglevel`.
+    loglevel: Loglevel,
+    /// `smtpd_tls_loglevel_maps`: the same by name or address of the client.
+    loglevels: Maps,
     /// `tls_server_sni_maps`.
     sni_maps: Maps,
     files: Watch,
     /// `None`: sessions are not resumed.
     tickets: Option<Tickets>,
-}
-
-/// Whether handshakes are logged (`smtpd_tls_loglevel`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Log {
-    Nothing,
-    Handshakes,
 }
 
 /// `None`: no TLS here.
@@ -186,7 +184,11 @@ impl Tls {
                 );
                 Tickets::new(ring, caller, timeout)
             }),
-            log: if matches!(tls.smtpd_tls_loglevel.as_str(), "" | "0") { Log::Nothing } else { Log::Handshakes },
+            loglevel: Loglevel::named(&tls.smtpd_tls_loglevel).unwrap_or_else(|| {
+                warn!("unknown smtpd_tls_loglevel value \"{}\"", tls.smtpd_tls_loglevel);
+                Loglevel::Nothing
+            }),
+            loglevels: Maps::open("smtpd_tls_loglevel_maps", &tls.smtpd_tls_loglevel_maps, environment),
         }))
     }
 
@@ -207,15 +209,29 @@ impl Tls {
         greeted.finish(identities).await
     }
 
+    /// How much is logged of a client.
+    async fn loglevel_for(&self, peer: &Peer) -> Loglevel {
+        if self.loglevels.is_empty() {
+            return self.loglevel;
+        }
+        loglevel(&self.loglevels, self.loglevel, (&peer.name, &peer.address)).await
+    }
+
     /// Whether a file behind this is no longer what was read.
     pub(crate) fn changed(&self) -> bool {
-        self.sni_maps.changed() || self.files.changed()
+        self.sni_maps.changed() || self.loglevels.changed() || self.files.changed()
     }
 
     /// Whether a handshake is possible.
     pub(crate) fn is_ready(&self) -> bool {
         self.server.is_some()
     }
+}
+
+/// The level of a client: by its name, the domains above that with a dot before them, or its address.
+async fn loglevel(maps: &Maps, general: Loglevel, (name, address): (&str, &str)) -> Loglevel {
+    let keys: Vec<_> = lookup_keys(name).chain([address]).collect();
+    maps.setting(&keys, Loglevel::named, general).await
 }
 
 fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, ::tls::Error> {
@@ -295,7 +311,7 @@ impl Session {
                 if let Some(doubt) = summary.doubt.as_ref().filter(|_| shown) {
                     info!("{}", doubt.line(Owner::Client, &self.peer.namaddr.to_string()));
                 }
-                if tls.log == Log::Handshakes {
+                if tls.loglevel_for(&self.peer).await == Loglevel::Handshakes {
                     info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
                 }
                 let facts = Facts::new(&summary, tls);
@@ -355,6 +371,23 @@ mod tests {
             (true, false, Level::Encrypt, Demand::MayShow),
         ] {
             assert_eq!(Demand::of(asked, required, level), expected);
+        }
+    }
+
+    #[test]
+    fn handshakes_are_logged_by_client() {
+        use Loglevel::{Handshakes, Nothing};
+        let specs = ["inline:{mx.a.test=1, .b.test=summary, 192.0.2.1=1, x.b.test=none, c.test=much}"];
+        let maps = Maps::open("smtpd_tls_loglevel_maps", &specs, &Environment::default());
+        for (name, address, general, expected) in [
+            ("mx.a.test", "192.0.2.9", Nothing, Handshakes),
+            ("a.test", "192.0.2.9", Nothing, Nothing),
+            ("mx.b.test", "192.0.2.9", Nothing, Handshakes),
+            ("x.b.test", "192.0.2.1", Handshakes, Nothing),
+            ("unknown", "192.0.2.1", Nothing, Handshakes),
+            ("c.test", "192.0.2.9", Handshakes, Handshakes),
+        ] {
+            assert_eq!(table::block_on(loglevel(&maps, general, (name, address))), expected, "{name} {address}");
         }
     }
 

@@ -50,7 +50,7 @@ crate::params! {
         /// As `smtp_tls_loglevel`, for LMTP.
         lmtp_tls_loglevel: Text = "0";
         /// As `smtp_tls_loglevel_maps`, for LMTP.
-        lmtp_tls_loglevel_maps: TableList = "", inert;
+        lmtp_tls_loglevel_maps: TableList = "";
         /// As `smtp_tls_mandatory_ciphers`, for LMTP.
         lmtp_tls_mandatory_ciphers: Text = "medium" in 1.., inert;
         /// As `smtp_tls_mandatory_exclude_ciphers`, for LMTP.

@@ -67,8 +67,8 @@ crate::params! {
         smtp_tls_session_cache_timeout: Duration = "3600s" in 0..=8640000, inert;
         /// How much is logged about TLS.
         smtp_tls_loglevel: Text = "0";
-        /// The same, by server.
-        smtp_tls_loglevel_maps: TableList = "", inert;
+        /// The same, by next hop, host name or address of the server.
+        smtp_tls_loglevel_maps: TableList = "";
         /// Whether it is logged that a server offers TLS that is not used.
         smtp_tls_note_starttls_offer: Bool = "no";
         /// Whether answers that come too early are found out.

@@ -63,8 +63,8 @@ crate::params! {
         smtpd_tls_session_cache_timeout: Duration = "3600s" in 0..=8640000;
         /// How much is logged about TLS.
         smtpd_tls_loglevel: Text = "0";
-        /// The same, by client.
-        smtpd_tls_loglevel_maps: TableList = "", inert;
+        /// The same, by name or address of the client; `.domain` stands for the names below it.
+        smtpd_tls_loglevel_maps: TableList = "";
         /// Whether keys without a certificate are used.
         smtpd_tls_enable_rpk: Bool = "no", inert;
         /// How much of a handshake is kept for the log.
