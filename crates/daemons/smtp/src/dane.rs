@@ -182,12 +182,12 @@ impl Found {
 async fn find(resolver: &Resolver, peer: &Peer, insecure_host: InsecureHost) -> Result<Option<Found>, String> {
     let kind = if peer.address().is_some_and(|address| address.is_ipv4()) { Kind::A } else { Kind::Aaaa };
     let mut bases = Vec::new();
-    match resolver.lookup(&peer.name, kind).await {
+    match resolver.lookup(peer.sought(), kind).await {
         Ok(answer) if answer.authentic => {
             bases.extend(answer.records.first().map(|record| record.name.clone()));
-            bases.push(peer.name.clone());
+            bases.push(peer.sought().to_owned());
         }
-        Ok(_) | Err(_) if insecure_host == InsecureHost::Asked => bases.push(peer.name.clone()),
+        Ok(_) | Err(_) if insecure_host == InsecureHost::Asked => bases.push(peer.sought().to_owned()),
         Ok(_) => {}
         Err(error) if error.is_not_found() => {}
         Err(_) => return Err(format!("TLSA lookup error for {}:{}", peer.name, peer.port())),
@@ -210,7 +210,7 @@ fn owner(base: &str, peer: &Peer) -> String {
 async fn is_signed_mx(resolver: &Resolver, domain: &str, peer: &Peer) -> bool {
     match resolver.lookup(domain, Kind::Mx).await {
         Ok(answer) => answer.authentic,
-        Err(error) => error.is_not_found() && domain.eq_ignore_ascii_case(&peer.name),
+        Err(error) => error.is_not_found() && domain.eq_ignore_ascii_case(peer.sought()),
     }
 }
 

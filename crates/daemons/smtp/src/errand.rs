@@ -177,7 +177,10 @@ impl<'a> Errand<'a> {
         let Route { candidates, detour } = self.carrier.router.route(target).await?;
         let best = candidates.iter().map(|candidate| candidate.preference).min();
         let server = |candidate: Candidate| Server {
-            peer: Peer::inet(candidate.name, candidate.address, candidate.port.unwrap_or(number)),
+            peer: Peer {
+                alias: candidate.alias,
+                ..Peer::inet(candidate.name, candidate.address, candidate.port.unwrap_or(number))
+            },
             domain: host,
             mirror: match loops {
                 Loops::Ignore => Mirror::Harmless,

@@ -12,6 +12,8 @@ use crate::chance::Chance;
 pub struct Candidate {
     /// The host's name.
     pub name: String,
+    /// The alias that led to it, if the name is what that stands for.
+    pub alias: Option<String>,
     /// Its address.
     pub address: IpAddr,
     /// Preference of its MX record; lower is better.
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     fn candidate(name: &str, address: &str, preference: u16) -> Candidate {
-        Candidate { name: name.into(), address: address.parse().unwrap(), preference, port: None }
+        Candidate { name: name.into(), alias: None, address: address.parse().unwrap(), preference, port: None }
     }
 
     fn names(candidates: &[Candidate]) -> String {

@@ -16,8 +16,10 @@ pub enum Endpoint {
 /// A server: its name and its endpoint. Prints as `name[address]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// Host name (the MX host, or the host that was given).
+    /// Host name (the MX host, or the host that was given; with `smtp_cname_overrides_servername` what that is an alias of).
     pub name: String,
+    /// The alias that led to the name, if one did.
+    pub alias: Option<String>,
     /// Where it is.
     pub endpoint: Endpoint,
 }
@@ -26,13 +28,19 @@ impl Peer {
     /// A server on the network.
     #[must_use]
     pub fn inet(name: impl Into<String>, address: IpAddr, port: u16) -> Self {
-        Self { name: name.into(), endpoint: Endpoint::Inet(SocketAddr::new(address, port)) }
+        Self { name: name.into(), alias: None, endpoint: Endpoint::Inet(SocketAddr::new(address, port)) }
     }
 
     /// A server on this host, which goes by our own name.
     #[must_use]
     pub fn unix(myhostname: &str, path: &Path) -> Self {
-        Self { name: myhostname.to_owned(), endpoint: Endpoint::Unix(path.to_owned()) }
+        Self { name: myhostname.to_owned(), alias: None, endpoint: Endpoint::Unix(path.to_owned()) }
+    }
+
+    /// The name that was looked up, be it an alias.
+    #[must_use]
+    pub fn sought(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
     }
 
     /// `relay=` in a delivery line: `name[address]:port`.

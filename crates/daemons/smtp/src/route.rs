@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dns::{Answer, Data, Failure, Families, Kind, Resolver};
+use dns::{Answer, Data, Failure, Families, Kind, Resolver, Search};
 use dsn::{Class, Detail, Status};
 use table::Maps;
 
@@ -53,6 +53,15 @@ pub enum Leniency {
     Lenient,
 }
 
+/// By which name a host goes whose name is an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aliases {
+    /// By the alias.
+    Kept,
+    /// By the name that it stands for.
+    Followed,
+}
+
 /// How destinations are looked up.
 #[derive(Debug)]
 pub struct Router {
@@ -80,6 +89,10 @@ pub struct Router {
     pub srv_services: Vec<String>,
     /// `smtp_dns_reply_filter`.
     pub filter: Maps,
+    /// `smtp_dns_resolver_options`: where hosts are looked for in the DNS.
+    pub search: Search,
+    /// `smtp_cname_overrides_servername`.
+    pub aliases: Aliases,
 }
 
 /// What is looked up.
@@ -266,7 +279,7 @@ impl Router {
     }
 
     async fn host(&self, name: &str, preference: u16) -> Result<Vec<Candidate>, Detail> {
-        let candidate = |address| Candidate { name: name.to_owned(), address, preference, port: None };
+        let candidate = |address| Candidate { name: name.to_owned(), alias: None, address, preference, port: None };
         if let Ok(address) = name.parse::<IpAddr>() {
             if self.families.has(address) {
                 return Ok(vec![candidate(address)]);
@@ -274,15 +287,20 @@ impl Router {
             let reason = format!("Name service error for {name}: invalid host or domain name");
             return Err(Detail::new(Status::permanent(4, 4), reason));
         }
-        let looked = match self.source {
-            Source::Dns => self.addresses(name).await.map_err(|error| detail(&error)),
-            Source::Native => self.native(name).await,
-            Source::Both => match self.addresses(name).await {
-                Err(error) if error.is_not_found() => self.native(name).await,
-                looked => looked.map_err(|error| detail(&error)),
+        let error = match self.source {
+            Source::Native => None,
+            Source::Dns | Source::Both => match self.addresses(name).await {
+                Ok(found) => {
+                    let named = |(alias, address)| Candidate { preference, ..found_at(name, alias, address) };
+                    return Ok(found.into_iter().map(named).collect());
+                }
+                Err(error) => Some(error),
             },
         };
-        looked.map(|addresses| addresses.into_iter().map(candidate).collect())
+        match error {
+            Some(error) if self.source == Source::Dns || !error.is_not_found() => Err(detail(&error)),
+            Some(_) | None => Ok(self.native(name).await?.into_iter().map(candidate).collect()),
+        }
     }
 
     async fn native(&self, name: &str) -> Result<Vec<IpAddr>, Detail> {
@@ -299,13 +317,34 @@ impl Router {
         })
     }
 
-    /// Addresses in the DNS, through the filter.
-    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, dns::Error> {
+    /// Addresses in the DNS, each with what its host is called if that is not the name asked for.
+    async fn addresses(&self, name: &str) -> Result<Vec<(Option<String>, IpAddr)>, dns::Error> {
+        let mut failure = dns::Error::new(Failure::NotFound, name, Kind::A);
+        for candidate in self.resolver.candidates(name, self.search) {
+            match self.addresses_at(&candidate).await {
+                Ok(found) => return Ok(found),
+                Err(error) => failure = dns::Error { name: name.to_owned(), ..error },
+            }
+            if failure.is_temporary() {
+                break;
+            }
+        }
+        Err(failure)
+    }
+
+    /// The same of the very name, through the filter.
+    async fn addresses_at(&self, name: &str) -> Result<Vec<(Option<String>, IpAddr)>, dns::Error> {
         let mut looked = Vec::new();
         for kind in self.families.kinds() {
             looked.push(self.lookup(name, *kind).await);
         }
-        dns::gather(looked)
+        let answers: Vec<_> = looked.iter().flatten().map(Arc::clone).collect();
+        let owner = |address| {
+            let answer = answers.iter().find(|answer| answer.addresses().any(|found| found == address))?;
+            let is_alias = self.aliases == Aliases::Followed && !answer.name.eq_ignore_ascii_case(name);
+            is_alias.then(|| answer.name.clone())
+        };
+        Ok(dns::gather(looked)?.into_iter().map(|address| (owner(address), address)).collect())
     }
 
     /// The records of a name that `smtp_dns_reply_filter` does not ignore.
@@ -320,6 +359,15 @@ impl Router {
         }
         dns::filter(&answer, self.filter.parameter(), said)
     }
+}
+
+/// An address of a host that may be called otherwise.
+fn found_at(name: &str, called: Option<String>, address: IpAddr) -> Candidate {
+    let (name, alias) = match called {
+        Some(called) => (called, Some(name.to_owned())),
+        None => (name.to_owned(), None),
+    };
+    Candidate { name, alias, address, preference: 0, port: None }
 }
 
 /// "mail for x loops back to myself"; a relay or a fallback that says so is misconfigured.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::params;
 use delivery::{Dates, Policy};
-use dns::{Families, Resolver};
+use dns::{Families, Resolver, Search};
 use mime::Limits;
 use service::{Fatal, Outside};
 use table::checks::Checks;
@@ -24,7 +24,7 @@ use crate::order::{Favor, Ordering};
 use crate::pix::Pix;
 use crate::pool::Keeping;
 use crate::requiretls;
-use crate::route::{Leniency, MailDomains, Router, Source as Lookup};
+use crate::route::{Aliases, Leniency, MailDomains, Router, Source as Lookup};
 use crate::session;
 use crate::stage::Timeouts;
 use crate::stream::{Missing, Source};
@@ -60,7 +60,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     let opening = Opening { params, outside, environment };
     let smtp = &params.smtp;
     Ok(Carrier {
-        router: opening.router(),
+        router: opening.router()?,
         services: Services::system(&params.daemon.known_tcp_ports),
         dialect: Arc::new(opening.dialect()),
         source: source(smtp)?,
@@ -116,9 +116,9 @@ impl Opening<'_> {
         PatternList::open(parameter, items, parents, &self.environment)
     }
 
-    fn router(&self) -> Router {
+    fn router(&self) -> Result<Router, Fatal> {
         let smtp = &self.params.smtp;
-        Router {
+        Ok(Router {
             resolver: Resolver::system(),
             families: Families::of_protocols(&self.params.agent.identity.inet_protocols),
             source: self.lookup(),
@@ -140,7 +140,9 @@ impl Opening<'_> {
             no_mx_address: leniency(smtp.smtp_defer_if_no_mx_address_found),
             srv_services: smtp.use_srv_lookup.clone(),
             filter: self.maps("smtp_dns_reply_filter", &smtp.smtp_dns_reply_filter),
-        }
+            search: search(&self.flavor().parameter("smtp_dns_resolver_options"), &smtp.smtp_dns_resolver_options)?,
+            aliases: if smtp.smtp_cname_overrides_servername { Aliases::Followed } else { Aliases::Kept },
+        })
     }
 
     fn lookup(&self) -> Lookup {
@@ -311,6 +313,20 @@ fn source(smtp: &params::Smtp) -> Result<Source, Fatal> {
         v4: address("smtp_bind_address", &smtp.smtp_bind_address)?,
         v6: address("smtp_bind_address6", &smtp.smtp_bind_address6)?,
         missing: if smtp.smtp_bind_address_enforce { Missing::Defer } else { Missing::Ignore },
+    })
+}
+
+fn search(parameter: &str, options: &[String]) -> Result<Search, Fatal> {
+    let known = |option: &&String| !matches!(option.as_str(), "res_defnames" | "res_dnsrch");
+    if let Some(unknown) = options.iter().find(known) {
+        return Err(Fatal::new(format!("unknown {parameter} value \"{unknown}\" in \"{}\"", options.join(" "))));
+    }
+    let has = |name: &str| options.iter().any(|option| option == name);
+    Ok(match (has("res_defnames"), has("res_dnsrch")) {
+        (true, true) => Search::Everywhere,
+        (true, false) => Search::Domain,
+        (false, true) => Search::Parents,
+        (false, false) => Search::Nowhere,
     })
 }
 

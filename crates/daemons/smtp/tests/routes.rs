@@ -1,9 +1,9 @@
 //! From next hops to addresses, asked of a name server that answers from a table.
 
-use dns::{Families, Hosts, ResolvConf, Resolver};
+use dns::{Families, Hosts, ResolvConf, Resolver, Search};
 use smtp::nexthop::Mx;
 use smtp::order::Ordering;
-use smtp::route::{Detour, Leniency, Loops, MailDomains, Router, Source, Target};
+use smtp::route::{Aliases, Detour, Leniency, Loops, MailDomains, Router, Source, Target};
 use table::{Environment, Maps};
 use testkit::name_server::NameServer;
 
@@ -56,6 +56,8 @@ fn router(filter: &[&str]) -> Option<Router> {
         no_mx_address: Leniency::Strict,
         srv_services: vec!["submission".into()],
         filter: Maps::open("smtp_dns_reply_filter", filter, &Environment::default()),
+        search: Search::Nowhere,
+        aliases: Aliases::Kept,
     })
 }
 
@@ -160,4 +162,69 @@ async fn a_filter_hides_records() {
         shown.starts_with("4.7.0 Error looking up name=srv.test type=A: DNS reply filter drops all results"),
         "{shown}"
     );
+}
+
+#[tokio::test]
+async fn hosts_are_looked_for_with_domains_of_resolv_conf_behind_them() {
+    let records = [
+        ("one.dom.test", "A", "127.0.0.1"),
+        ("two.other.test", "A", "127.0.0.2"),
+        ("sub.one.other.test", "A", "127.0.0.3"),
+        ("mx.test", "MX", "10 one"),
+        ("ill.dom.test", "RCODE", "2"),
+        ("ill.other.test", "A", "127.0.0.4"),
+    ];
+    let server = NameServer::open(&records).unwrap();
+    let search = vec!["dom.test".to_owned(), "other.test".to_owned()];
+    let conf = ResolvConf { servers: vec![server.address], search, ..ResolvConf::default() };
+    let missing = |name: &str| {
+        format!("5.4.4 Host or domain name not found. Name service error for name={name} type=A: Host not found")
+    };
+    let (one, two) = ("one[127.0.0.1]".to_owned(), "two[127.0.0.2]".to_owned());
+    let sub = "sub.one[127.0.0.3]".to_owned();
+    for (search, name, expected) in [
+        (Search::Nowhere, "one", missing("one")),
+        (Search::Domain, "one", one.clone()),
+        (Search::Domain, "mx.test", one.clone()),
+        (Search::Domain, "two", missing("two")),
+        (Search::Domain, "sub.one", missing("sub.one")),
+        (Search::Parents, "one", missing("one")),
+        (Search::Parents, "sub.one", sub),
+        (Search::Everywhere, "one", one),
+        (Search::Everywhere, "two", two),
+        (
+            Search::Everywhere,
+            "ill",
+            "4.4.3 Host or domain name not found. Name service error for name=ill type=A: Host not found, try again"
+                .to_owned(),
+        ),
+    ] {
+        let resolver = Resolver::new(conf.clone(), Hosts::default());
+        let router = Router { resolver, source: Source::Dns, search, ..router(&[]).unwrap() };
+        assert_eq!(route(&router, domain(name)).await, expected, "{search:?} {name}");
+    }
+}
+
+#[tokio::test]
+async fn an_alias_may_stand_for_the_name_behind_it() {
+    let records = [
+        ("x.test", "MX", "10 www.x.test"),
+        ("www.x.test", "CNAME", "mid.x.test"),
+        ("mid.x.test", "CNAME", "real.x.test"),
+        ("real.x.test", "A", "127.0.0.1"),
+    ];
+    let server = NameServer::open(&records).unwrap();
+    for (aliases, host, name, alias) in [
+        (Aliases::Kept, "x.test", "www.x.test", None),
+        (Aliases::Followed, "x.test", "real.x.test", Some("www.x.test")),
+        (Aliases::Followed, "www.x.test", "real.x.test", Some("www.x.test")),
+        (Aliases::Followed, "REAL.x.test", "REAL.x.test", None),
+    ] {
+        let conf = ResolvConf { servers: vec![server.address], ..ResolvConf::default() };
+        let resolver = Resolver::new(conf, Hosts::default());
+        let router = Router { resolver, source: Source::Dns, aliases, ..router(&[]).unwrap() };
+        let found = router.route(domain(host)).await.unwrap().candidates;
+        let found: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.alias.as_deref())).collect();
+        assert_eq!(found, [(name, alias)], "{aliases:?} {host}");
+    }
 }

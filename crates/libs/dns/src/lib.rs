@@ -24,5 +24,5 @@ pub use filter::filter;
 pub use hosts::Hosts;
 pub use record::{Answer, Data, Kind, Record, is_hostname};
 pub use resolv_conf::ResolvConf;
-pub use resolver::{Families, Resolver, gather, reverse_name};
+pub use resolver::{Families, Resolver, Search, gather, reverse_name};
 pub use wire::read_reply;

@@ -67,6 +67,19 @@ impl Families {
     }
 }
 
+/// Where names are looked for besides where they say: with which domains of resolv.conf behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// With none.
+    Nowhere,
+    /// Names without a dot with the first (`RES_DEFNAMES`).
+    Domain,
+    /// Names with a dot with all (`RES_DNSRCH`).
+    Parents,
+    /// All names with all.
+    Everywhere,
+}
+
 type Looked = Result<Arc<Answer>, Error>;
 
 /// Looks up names; one per process, opened before the jail.
@@ -140,7 +153,7 @@ impl Resolver {
             return Ok(known);
         }
         let mut failure = None;
-        for candidate in self.candidates(name) {
+        for candidate in self.candidates(name, Search::Everywhere) {
             match self.addresses(&candidate, families).await {
                 Ok(found) => return Ok(found),
                 Err(error) if error.is_temporary() => return Err(error),
@@ -171,13 +184,20 @@ impl Resolver {
     }
 
     /// A name with the search list applied, in the order in which the system tries them.
-    fn candidates(&self, name: &str) -> Vec<String> {
+    #[must_use]
+    pub fn candidates(&self, name: &str, search: Search) -> Vec<String> {
         let plain = name.strip_suffix('.').unwrap_or(name).to_owned();
         if plain.len() < name.len() {
             return vec![plain];
         }
         let dots = plain.bytes().filter(|b| *b == b'.').count();
-        let mut names: Vec<_> = self.conf.search.iter().map(|domain| format!("{plain}.{domain}")).collect();
+        let most = match (search, dots) {
+            (Search::Everywhere, _) | (Search::Parents, 1..) => usize::MAX,
+            (Search::Domain, 0) => 1,
+            (Search::Nowhere, _) | (Search::Parents, 0) | (Search::Domain, _) => 0,
+        };
+        let domains = self.conf.search.iter().take(most);
+        let mut names: Vec<_> = domains.map(|domain| format!("{plain}.{domain}")).collect();
         if dots >= self.conf.ndots {
             names.insert(0, plain);
         } else {

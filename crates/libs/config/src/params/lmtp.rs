@@ -18,7 +18,7 @@ crate::params! {
         /// As `smtp_body_checks`, for LMTP.
         lmtp_body_checks: TableList = "";
         /// As `smtp_cname_overrides_servername`, for LMTP.
-        lmtp_cname_overrides_servername: Bool = "no", inert;
+        lmtp_cname_overrides_servername: Bool = "no";
         /// As `smtp_connect_timeout`, for LMTP.
         lmtp_connect_timeout: Duration = "0s";
         /// As `smtp_connection_cache_destinations`, for LMTP.
@@ -48,7 +48,7 @@ crate::params! {
         /// As `smtp_dns_reply_filter`, for LMTP.
         lmtp_dns_reply_filter: TableList = "";
         /// As `smtp_dns_resolver_options`, for LMTP.
-        lmtp_dns_resolver_options: List = "", inert;
+        lmtp_dns_resolver_options: List = "";
         /// As `smtp_dns_support_level`, for LMTP.
         lmtp_dns_support_level: Text = "";
         /// As `smtp_fallback_relay`, for LMTP.

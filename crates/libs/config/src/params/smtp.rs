@@ -28,7 +28,7 @@ crate::params! {
         /// As nested_header_checks, when mail is sent.
         smtp_nested_header_checks: TableList = "";
         /// Whether the name that an alias points to counts as the server's name.
-        smtp_cname_overrides_servername: Bool = "no", inert;
+        smtp_cname_overrides_servername: Bool = "no";
         /// How long connecting may take; 0 is what the system does.
         smtp_connect_timeout: Duration = "30s";
         /// How long to wait for the greeting and for the answer to HELO.
@@ -75,8 +75,8 @@ crate::params! {
         smtp_discard_ehlo_keyword_address_maps: TableList = "";
         /// Tables that change answers of the name service for smtp(8).
         smtp_dns_reply_filter: TableList = "";
-        /// Options of the resolver.
-        smtp_dns_resolver_options: List = "", inert;
+        /// Which domains of resolv.conf are tried behind the names of hosts (`res_defnames`, `res_dnsrch`).
+        smtp_dns_resolver_options: List = "";
         /// Whether the name service is asked, and with `dnssec` whether its validated answers are believed, which DANE needs.
         smtp_dns_support_level: Text = "";
         /// How host names are looked up.

@@ -104,6 +104,23 @@ async fn native_lookups_ask_the_hosts_file_first() {
 }
 
 #[test]
+fn names_are_looked_for_where_the_options_say() {
+    let search = vec!["a.test".to_owned(), "b.test".to_owned()];
+    let resolver = Resolver::new(ResolvConf { search, ..ResolvConf::default() }, Hosts::default());
+    for (name, search, expected) in [
+        ("x", Search::Nowhere, "x"),
+        ("x", Search::Domain, "x.a.test x"),
+        ("x", Search::Parents, "x"),
+        ("x", Search::Everywhere, "x.a.test x.b.test x"),
+        ("x.y", Search::Domain, "x.y"),
+        ("x.y", Search::Parents, "x.y x.y.a.test x.y.b.test"),
+        ("x.", Search::Everywhere, "x"),
+    ] {
+        assert_eq!(resolver.candidates(name, search).join(" "), expected, "{name} {search:?}");
+    }
+}
+
+#[test]
 fn reverse_names() {
     assert_eq!(reverse_name("127.0.0.2".parse().unwrap()), "2.0.0.127.in-addr.arpa");
     assert!(reverse_name("2001:db8::1".parse().unwrap()).starts_with("1.0.0.0."));
