@@ -23,6 +23,7 @@ pub mod order;
 pub mod peer;
 pub mod pix;
 pub mod pool;
+pub mod probe;
 pub mod requiretls;
 pub mod route;
 pub mod secure;

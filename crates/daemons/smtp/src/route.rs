@@ -14,6 +14,7 @@ use table::Maps;
 use crate::chance::Chance;
 use crate::nexthop::Mx;
 use crate::order::{self, Candidate, Ordering, Remaining};
+use crate::probe::Probe;
 
 /// `smtp_host_lookup`: where host names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct Router {
     pub search: Search,
     /// `smtp_cname_overrides_servername`.
     pub aliases: Aliases,
+    /// `dnssec_probe`; `None` where nobody asks for validated answers, or none is wanted.
+    pub probe: Option<Probe>,
 }
 
 /// What is looked up.
@@ -349,7 +352,11 @@ impl Router {
 
     /// The records of a name that `smtp_dns_reply_filter` does not ignore.
     async fn lookup(&self, name: &str, kind: Kind) -> Result<Arc<Answer>, dns::Error> {
-        let answer = self.resolver.lookup(name, kind).await?;
+        let looked = self.resolver.lookup(name, kind).await;
+        if let Some(probe) = &self.probe {
+            probe.heed(&looked, &self.resolver).await;
+        }
+        let answer = looked?;
         if self.filter.is_empty() {
             return Ok(answer);
         }

@@ -23,6 +23,7 @@ use crate::generic::Generic;
 use crate::order::{Favor, Ordering};
 use crate::pix::Pix;
 use crate::pool::Keeping;
+use crate::probe::Probe;
 use crate::requiretls;
 use crate::route::{Aliases, Leniency, MailDomains, Router, Source as Lookup};
 use crate::session;
@@ -142,7 +143,15 @@ impl Opening<'_> {
             filter: self.maps("smtp_dns_reply_filter", &smtp.smtp_dns_reply_filter),
             search: search(&self.flavor().parameter("smtp_dns_resolver_options"), &smtp.smtp_dns_resolver_options)?,
             aliases: if smtp.smtp_cname_overrides_servername { Aliases::Followed } else { Aliases::Kept },
+            probe: self.probe()?,
         })
+    }
+
+    /// Only who asks for validated answers needs to know whether there are any.
+    fn probe(&self) -> Result<Option<Probe>, Fatal> {
+        let text = &self.params.daemon.dnssec_probe;
+        let wanted = self.has_dnssec() && !text.is_empty();
+        Ok(if wanted { Some(text.parse::<Probe>().map_err(Fatal::from)?) } else { None })
     }
 
     fn lookup(&self) -> Lookup {

@@ -58,6 +58,7 @@ fn router(filter: &[&str]) -> Option<Router> {
         filter: Maps::open("smtp_dns_reply_filter", filter, &Environment::default()),
         search: Search::Nowhere,
         aliases: Aliases::Kept,
+        probe: None,
     })
 }
 

@@ -26,6 +26,17 @@ pub enum Kind {
     Soa,
 }
 
+impl Kind {
+    const ALL: [Self; 9] =
+        [Self::A, Self::Aaaa, Self::Mx, Self::Ptr, Self::Txt, Self::Tlsa, Self::Srv, Self::Ns, Self::Soa];
+
+    /// By its name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.to_string().eq_ignore_ascii_case(name))
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -22,6 +22,8 @@ const KEEP_NOT_FOUND: Duration = Duration::from_secs(1);
 const KEEP_MOST: Duration = Duration::from_secs(300);
 /// How many aliases are followed with queries of their own.
 const MOST_ALIASES: usize = 10;
+/// The zone above all others.
+const ROOT: &str = ".";
 
 /// Which address families an address lookup asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +210,7 @@ impl Resolver {
 
     async fn resolve(&self, name: &str, kind: Kind) -> Result<Answer, Error> {
         let failed = |failure| Error::new(failure, name, kind);
-        if !is_hostname(name) || is_address(name) {
+        if (!is_hostname(name) && name != ROOT) || is_address(name) {
             return Err(failed(Failure::BadName));
         }
         let mut asked = name.to_owned();

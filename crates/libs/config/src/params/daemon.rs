@@ -37,8 +37,8 @@ crate::params! {
         disable_dns_lookups: Bool = "no";
         /// Whether negative answers are taken to expire as they should.
         dns_ncache_ttl_fix_enable: Bool = "no", inert;
-        /// The question by which support of DNSSEC is found out.
-        dnssec_probe: Text = "ns:.", inert;
+        /// The question, as type:name, by which it is found out whether the resolver validates; empty for none.
+        dnssec_probe: Text = "ns:.";
         /// Whether a failed MX lookup counts as no MX record.
         ignore_mx_lookup_error: Bool = "no";
         /// Port numbers of services, so that the services file is not needed.
