@@ -44,6 +44,7 @@ impl Opening<'_> {
                 digest: Algorithm::named(digest)
                     .ok_or_else(|| Fatal::new(format!("unknown digest: smtp_tls_fingerprint_digest = {digest}")))?,
                 server_name: tls.smtp_tls_servername.clone(),
+                depth: tls.smtp_tls_scert_verifydepth,
                 excluded: tls.smtp_tls_exclude_ciphers.clone(),
                 mandatory_excluded: tls.smtp_tls_mandatory_exclude_ciphers.clone(),
                 wildcards: if self.params.crypto.tls_wildcard_matches_multiple_labels {
@@ -134,9 +135,12 @@ impl Opening<'_> {
         let tls = &self.params.tls;
         let anchors = config::value::words(&tls.smtp_tls_trust_anchor_file);
         if !anchors.is_empty() {
-            return Ok(Authorities::read_all(anchors.iter().map(String::as_str), "")?);
+            return Ok(
+                Authorities::read_all(anchors.iter().map(String::as_str), "")?.within(tls.smtp_tls_scert_verifydepth)
+            );
         }
         let authorities = Authorities::read(&tls.smtp_tls_CAfile, &tls.smtp_tls_CApath)?;
+        let authorities = authorities.within(tls.smtp_tls_scert_verifydepth);
         Ok(if self.params.crypto.tls_append_default_CA { authorities.with_system()? } else { authorities })
     }
 

@@ -36,6 +36,8 @@ pub struct Defaults {
     pub digest: Algorithm,
     /// `smtp_tls_servername`.
     pub server_name: String,
+    /// `smtp_tls_scert_verifydepth`.
+    pub depth: i64,
     /// `smtp_tls_exclude_ciphers`.
     pub excluded: Vec<String>,
     /// `smtp_tls_mandatory_exclude_ciphers`, besides those.
@@ -236,7 +238,11 @@ impl Policies {
         if !external.is_sound() {
             return None;
         }
-        policy.anchors = (!anchors.is_empty()).then(|| read_anchors(&anchors)).transpose().ok()?;
+        policy.anchors = (!anchors.is_empty())
+            .then(|| read_anchors(&anchors))
+            .transpose()
+            .ok()?
+            .map(|found| found.within(self.defaults.depth));
         match (policy.level, matches.is_empty()) {
             (_, true) => {}
             (Level::Fingerprint, false) => policy.fingerprints = matches,

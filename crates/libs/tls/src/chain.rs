@@ -15,6 +15,9 @@ use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use std::sync::Arc;
 use x509_parser::prelude::{ExtendedKeyUsage, FromDer, X509Certificate, X509Version};
 
+/// rustls follows no more authorities than this between a certificate and a listed one.
+const LONGEST: usize = 6;
+
 /// What a peer has shown, and when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown<'a> {
@@ -61,13 +64,45 @@ impl Shown<'_> {
         if authorities.listed.iter().any(|listed| listed == self.leaf) {
             return Ok(());
         }
-        let Err(error) = verify() else { return Ok(()) };
+        let Err(error) = verify() else { return self.judge_length(provider, authorities) };
         let Ok((_, leaf)) = X509Certificate::from_der(self.leaf) else { return Err(Doubt::Other(error.to_string())) };
         if is_beyond_rustls(&leaf, wanted) && leaf.issuer().as_raw() != leaf.subject().as_raw() {
             self.judge_directly(&leaf, provider, authorities)
         } else {
             Err(self.doubt(&leaf, &error))
         }
+    }
+
+    /// Whether no more authorities stand behind a certificate that is believed than may.
+    fn judge_length(self, provider: &CryptoProvider, authorities: &Authorities) -> Result<(), Doubt> {
+        match authorities.most_between.filter(|most| *most < LONGEST) {
+            Some(most) if self.between(provider, authorities) > most => Err(Doubt::TooLong(most)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// How many authorities stand between the certificate and the end of its chain. Those that are listed are followed first, as
+    /// OpenSSL does, and among each other to one that vouches for itself or for which no other does.
+    fn between(self, provider: &CryptoProvider, authorities: &Authorities) -> usize {
+        let (mut last, mut shown) = (self.leaf, self.chain);
+        for count in 0..=LONGEST {
+            let Ok((_, parsed)) = X509Certificate::from_der(last) else { return count };
+            let vouches = |der: &&CertificateDer<'_>| {
+                X509Certificate::from_der(der).is_ok_and(|(_, issuer)| {
+                    issuer.subject().as_raw() == parsed.issuer().as_raw()
+                        && is_signed_by(last, &parsed, &issuer, provider)
+                })
+            };
+            let listed = authorities.listed.iter().find(vouches);
+            match listed.or_else(|| shown.iter().find(vouches)) {
+                Some(issuer) if parsed.issuer().as_raw() != parsed.subject().as_raw() => last = issuer,
+                Some(_) | None => return count.saturating_sub(1),
+            }
+            if listed.is_some() {
+                shown = &[];
+            }
+        }
+        LONGEST
     }
 
     /// Whether an authority has signed the certificate itself.
@@ -186,4 +221,42 @@ pub(crate) fn contents(der: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     rest.get(..length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::pki_types::pem::PemObject;
+
+    #[test]
+    fn chains_are_as_long_as_they_may_be() {
+        let pem = include_bytes!("testdata/deep.pem");
+        let all: Vec<_> = CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect();
+        let [leaf, lower, upper, root, false_lower] = all.as_slice() else { panic!("five certificates") };
+        let authorities = |listed: &[&CertificateDer<'static>], depth| {
+            let listed: Vec<_> = listed.iter().copied().cloned().collect();
+            let mut store = rustls::RootCertStore::empty();
+            store.add_parsable_certificates(listed.iter().cloned());
+            Authorities { store: Arc::new(store), listed: Arc::new(listed), most_between: None }.within(depth)
+        };
+        let too_long = |most| Err(Doubt::TooLong(most));
+        for (listed, depth, expected, why) in [
+            (&[root][..], 9, Ok(()), "the default"),
+            (&[root], 1, Ok(()), "two between"),
+            (&[root], 0, too_long(1), "one too many"),
+            (&[root], -1, too_long(0), "none may be"),
+            (&[root, lower, upper], 0, too_long(1), "listed ones are followed to the end"),
+            (&[lower], -1, Ok(()), "nobody vouches for the listed one"),
+            (&[upper], 0, Ok(()), "one between"),
+            (&[upper], -1, too_long(0), "one too many"),
+        ] {
+            let chain = [false_lower.clone(), lower.clone(), upper.clone()];
+            let shown = Shown { leaf, chain: &chain, now: UnixTime::now() };
+            let provider = Arc::new(default_provider());
+            let authorities = authorities(listed, depth);
+            assert_eq!(shown.judge_server(&provider, &authorities), expected, "{why}");
+            assert_eq!(shown.judge_client(&provider, (&authorities, Purpose::Client)), expected, "{why}");
+        }
+    }
 }

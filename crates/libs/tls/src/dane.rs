@@ -175,7 +175,7 @@ fn anchors(shown: Shown<'_>, found: Vec<&CertificateDer<'_>>, records: &[Associa
             name_constraints: None,
         }));
     }
-    Authorities { store: Arc::new(store), listed: Arc::new(listed) }
+    Authorities { store: Arc::new(store), listed: Arc::new(listed), most_between: None }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub enum Doubt {
     SelfSigned,
     /// Nobody knows who vouches for it; the full name.
     UntrustedIssuer(String),
+    /// More authorities than this stand between it and one that is known.
+    TooLong(usize),
     /// Its time has not come.
     NotYetValid,
     /// Its time is over.
@@ -37,7 +39,7 @@ impl Doubt {
     #[must_use]
     pub fn line(&self, owner: Owner, peer: &str) -> String {
         match self {
-            Self::SelfSigned | Self::UntrustedIssuer(_) => {
+            Self::SelfSigned | Self::UntrustedIssuer(_) | Self::TooLong(_) => {
                 format!("certificate verification failed for {peer}: {self}")
             }
             Self::Purpose => {
@@ -55,6 +57,7 @@ impl fmt::Display for Doubt {
         match self {
             Self::SelfSigned => f.write_str("self-signed certificate"),
             Self::UntrustedIssuer(name) => write!(f, "untrusted issuer {name}"),
+            Self::TooLong(most) => write!(f, "certificate chain longer than limit({most})"),
             Self::NotYetValid => f.write_str("certificate not yet valid"),
             Self::Expired => f.write_str("certificate has expired"),
             Self::Purpose => f.write_str("not designated for this use"),

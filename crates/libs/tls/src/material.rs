@@ -31,6 +31,8 @@ pub struct Authorities {
     pub(crate) store: Arc<RootCertStore>,
     /// As they are in their files: a self-signed server certificate may itself be listed.
     pub(crate) listed: Arc<Vec<CertificateDer<'static>>>,
+    /// How many others may stand between one of them and a peer; `None`: as many as rustls follows.
+    pub(crate) most_between: Option<usize>,
 }
 
 impl Identity {
@@ -136,7 +138,7 @@ impl Authorities {
     /// No authority at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { store: Arc::new(RootCertStore::empty()), listed: Arc::default() }
+        Self { store: Arc::new(RootCertStore::empty()), listed: Arc::default(), most_between: None }
     }
 
     /// Reads `*_tls_CAfile` (empty: none) and every file of `*_tls_CApath` (empty: none).
@@ -169,7 +171,7 @@ impl Authorities {
         }
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(listed.iter().cloned());
-        Ok(Self { store: Arc::new(store), listed: Arc::new(listed) })
+        Ok(Self { store: Arc::new(store), listed: Arc::new(listed), most_between: None })
     }
 
     /// With those of the system as well, where any are named at all (`tls_append_default_CA`).
@@ -187,7 +189,14 @@ impl Authorities {
         let mut store = RootCertStore::clone(&self.store);
         store.roots.extend(system.store.roots.iter().cloned());
         let listed = self.listed.iter().chain(system.listed.iter()).cloned().collect();
-        Ok(Self { store: Arc::new(store), listed: Arc::new(listed) })
+        Ok(Self { store: Arc::new(store), listed: Arc::new(listed), most_between: self.most_between })
+    }
+
+    /// With chains of that depth only (`smtp_tls_scert_verifydepth` and its like), counted as Postfix does: at 0 one authority may
+    /// stand between a listed one and the peer.
+    #[must_use]
+    pub fn within(self, depth: i64) -> Self {
+        Self { most_between: Some(usize::try_from(depth.saturating_add(1)).unwrap_or(0)), ..self }
     }
 
     /// Whether there is none.

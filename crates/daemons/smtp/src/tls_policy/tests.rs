@@ -10,6 +10,7 @@ fn policies(maps: &str) -> Policies {
     let any = Protocols::parse(">=TLSv1").unwrap();
     Policies {
         defaults: Defaults {
+            depth: 9,
             wish: Wish::named("may").unwrap(),
             protocols: any.clone(),
             mandatory_protocols: any,

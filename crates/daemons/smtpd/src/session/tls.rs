@@ -241,6 +241,7 @@ fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option
         return Ok(None);
     }
     let authorities = Authorities::read(&tls.smtpd_tls_CAfile, &tls.smtpd_tls_CApath)?;
+    let authorities = authorities.within(tls.smtpd_tls_ccert_verifydepth);
     let authorities = if params.crypto.tls_append_default_CA { authorities.with_system()? } else { authorities };
     let (list, excluded) = match level {
         Level::Encrypt => (

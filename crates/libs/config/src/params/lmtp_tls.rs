@@ -66,7 +66,7 @@ crate::params! {
         /// As `smtp_tls_protocols`, for LMTP.
         lmtp_tls_protocols: List = ">=TLSv1";
         /// As `smtp_tls_scert_verifydepth`, for LMTP.
-        lmtp_tls_scert_verifydepth: Int = "9", inert;
+        lmtp_tls_scert_verifydepth: Int = "9";
         /// As `smtp_tls_secure_cert_match`, for LMTP.
         lmtp_tls_secure_cert_match: List = "nexthop" in 1..;
         /// As `smtp_tls_security_level`, for LMTP.

@@ -58,7 +58,7 @@ crate::params! {
         /// What the name in a certificate must be, at level secure.
         smtp_tls_secure_cert_match: List = "nexthop, dot-nexthop" in 1..;
         /// How long a chain of certificates may be.
-        smtp_tls_scert_verifydepth: Int = "9", inert;
+        smtp_tls_scert_verifydepth: Int = "9";
         /// The server name that is sent in the handshake.
         smtp_tls_servername: Text = "";
         /// Where sessions are kept.

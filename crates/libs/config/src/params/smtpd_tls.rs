@@ -22,7 +22,7 @@ crate::params! {
         /// Whether clients must have a trusted certificate.
         smtpd_tls_req_ccert: Bool = "no";
         /// How long a chain of client certificates may be.
-        smtpd_tls_ccert_verifydepth: Int = "9", inert;
+        smtpd_tls_ccert_verifydepth: Int = "9";
         /// Our certificate.
         smtpd_tls_cert_file: Text = "";
         /// The key of that certificate.

@@ -24,7 +24,7 @@ crate::params! {
         /// As `smtpd_tls_ask_ccert`, for tlsproxy(8).
         tlsproxy_tls_ask_ccert: Bool = "$smtpd_tls_ask_ccert";
         /// As `smtpd_tls_ccert_verifydepth`, for tlsproxy(8).
-        tlsproxy_tls_ccert_verifydepth: Int = "$smtpd_tls_ccert_verifydepth", inert;
+        tlsproxy_tls_ccert_verifydepth: Int = "$smtpd_tls_ccert_verifydepth";
         /// As `smtpd_tls_cert_file`, for tlsproxy(8).
         tlsproxy_tls_cert_file: Text = "$smtpd_tls_cert_file";
         /// As `smtpd_tls_chain_files`, for tlsproxy(8).
