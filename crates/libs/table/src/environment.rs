@@ -26,8 +26,10 @@ pub struct Environment {
     pub proxywrite_service_name: String,
     /// How long to wait for another program of the suite.
     pub ipc_timeout: Duration,
-    /// Longest request and answer of `socketmap:`.
+    /// Longest answer of `socketmap:`.
     pub socketmap_max_reply_size: usize,
+    /// Longest question of `socketmap:`; 0 for any.
+    pub socketmap_max_query_size: usize,
     /// Whether keys of fixed strings are folded to lower case.
     pub folding: Folding,
     /// Whether text beyond ASCII has to be UTF-8 (`smtputf8_enable`).
@@ -153,6 +155,7 @@ impl Environment {
             proxywrite_service_name: ipc.proxywrite_service_name,
             ipc_timeout: ipc.ipc_timeout,
             socketmap_max_reply_size: size(tables.socketmap_max_reply_size, default.socketmap_max_reply_size),
+            socketmap_max_query_size: size(tables.socketmap_max_query_size, default.socketmap_max_query_size),
             folding: default.folding,
             text: if utf8 { Text::Utf8 } else { Text::Bytes },
             trust: default.trust,
@@ -199,6 +202,7 @@ impl Default for Environment {
             proxywrite_service_name: "proxywrite".to_owned(),
             ipc_timeout: Duration::from_secs(3600),
             socketmap_max_reply_size: 100_000,
+            socketmap_max_query_size: 10_000,
             folding: Folding::Fixed,
             text: Text::Utf8,
             trust: Trust::Ordinary,

@@ -49,6 +49,18 @@ fn socketmap_servers_are_asked() {
 }
 
 #[test]
+fn socketmap_servers_are_not_asked_at_any_length() {
+    let spec = format!("socketmap:inet:127.0.0.1:{}:names", serve(netstring));
+    let table = |socketmap_max_query_size| {
+        crate::open(&spec, &Environment { socketmap_max_query_size, ..Environment::default() }).unwrap()
+    };
+    assert_eq!(table("names hit".len()).lookup(b"hit").block(), Ok(Some(b"the value".to_vec())));
+    assert_eq!(table(0).lookup(b"hit").block(), Ok(Some(b"the value".to_vec())));
+    let error = table("names hit".len() - 1).lookup(b"hit").block().unwrap_err();
+    assert_eq!(error.to_string(), "query is longer than 8 bytes");
+}
+
+#[test]
 fn tcp_servers_are_asked() {
     let port = serve(|stream| {
         let mut line = String::new();

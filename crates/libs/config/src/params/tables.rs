@@ -15,8 +15,8 @@ crate::params! {
         berkeley_db_read_buffer_size: Size = "131072" in 1.., inert;
         /// The largest answer of a socketmap server.
         socketmap_max_reply_size: Size = "100000";
-        /// The largest question to a socketmap server.
-        socketmap_max_query_size: Size = "10000", inert;
+        /// The largest question to a socketmap server; a longer one cannot be answered. 0: any.
+        socketmap_max_query_size: Size = "10000";
         /// What happens to hash and btree tables where there is no Berkeley DB.
         non_bdb_migration_level: Text = "disable", inert;
         /// Where root's tables may be made anew for that.

@@ -13,6 +13,8 @@ struct Socketmap {
     spec: String,
     name: String,
     server: Arc<Server>,
+    /// `socketmap_max_query_size`; 0 for none.
+    longest: usize,
 }
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
@@ -34,12 +36,17 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
         _ => return Err(syntax()),
     };
     let server = Server::new(endpoint, Framing::Netstring, environment.socketmap_max_reply_size);
-    Ok(Box::new(Socketmap { spec: spec.clone(), name: map.to_owned(), server: Arc::new(server) }))
+    let (name, server, longest) = (map.to_owned(), Arc::new(server), environment.socketmap_max_query_size);
+    Ok(Box::new(Socketmap { spec, name, server, longest }))
 }
 
 impl Socketmap {
     async fn ask(&self, key: &[u8]) -> Answer {
         let question = [self.name.as_bytes(), b" ", key].concat();
+        if self.longest > 0 && question.len() > self.longest {
+            // What the server would say of it is not known: whoever asks has to wait.
+            return Err(self.trouble(&format!("query is longer than {} bytes", self.longest)));
+        }
         let framed = [question.len().to_string().as_bytes(), b":", &question, b","].concat();
         let answer = self.server.ask(&framed).await.map_err(|error| self.trouble(&system_text(&error)))?;
         let mut parts = answer.splitn(2, |byte| *byte == b' ');
