@@ -120,6 +120,12 @@ impl Message {
         if envelope.pending.take_attribute(data) {
             return Ok(());
         }
+        let most = self.desk.settings.limits.attributes;
+        if envelope.attributes >= most {
+            tracing::warn!("{}: message rejected: attribute count exceeds limit {most}", self.id);
+            return Err(Refusal::new(Cause::Malformed, ""));
+        }
+        envelope.attributes += 1;
         match name {
             // Ours says when this file was made.
             b"create_time" => return Ok(()),

@@ -57,6 +57,8 @@ pub(crate) struct Envelope {
     pub(crate) ret: Option<dsn::Ret>,
     /// `8bit` or `7bit` where the client said so.
     pub(crate) encoding: String,
+    /// How many attributes the caller gave, besides those of recipients.
+    pub(crate) attributes: usize,
     /// Whether the caller said when the sender is to be warned of a delay.
     pub(crate) warned: bool,
     /// Of the recipient that comes next.
@@ -170,6 +172,7 @@ impl Message {
                 envelope_id: String::new(),
                 ret: None,
                 encoding: String::new(),
+                attributes: 0,
                 warned: false,
                 pending: Pending::default(),
                 client: ClientWords::default(),

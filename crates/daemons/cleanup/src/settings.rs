@@ -53,6 +53,8 @@ pub(crate) struct SizeLimits {
     pub(crate) body_checks: u64,
     pub(crate) hopcount: usize,
     pub(crate) header_tokens: usize,
+    /// `queue_file_attribute_count_limit`.
+    pub(crate) attributes: usize,
 }
 
 pub(crate) struct MimeSettings {
@@ -186,6 +188,7 @@ impl Settings {
                 body_checks: cleanup.body_checks_size_limit,
                 hopcount: number(cleanup.hopcount_limit),
                 header_tokens: number(cleanup.header_address_token_limit),
+                attributes: number(queue.queue_file_attribute_count_limit),
             },
             mime: MimeSettings {
                 limits: Limits {

@@ -146,6 +146,22 @@ async fn a_message_is_completed_and_queued() {
 }
 
 #[tokio::test]
+async fn a_message_has_only_so_many_attributes() {
+    let lab = Lab::new("queue_file_attribute_count_limit = 2");
+    let mut records = Vec::new();
+    record::put_attribute(&mut records, "client_name", b"mx.test");
+    for _ in 0..3 {
+        record::put_attribute(&mut records, "notify_flags", b"1");
+    }
+    records.extend(envelope("a@b.c", &["d@e.f"]));
+    assert_eq!(lab.send(LOCAL, &records, &[b"\n"]).await.verdict, Verdict::Queued);
+    record::put_attribute(&mut records, "helo_name", b"mx.test");
+    let refused = Verdict::Refused { cause: Cause::Malformed, reason: String::new() };
+    assert_eq!(lab.send(LOCAL, &records, &[b"\n"]).await.verdict, refused);
+    assert_eq!(lab.files(), 1);
+}
+
+#[tokio::test]
 async fn addresses_lose_quotes_that_they_do_not_need() {
     let queued = Lab::new("").mail("me", &["you"], "To: \"a\"@b.c, \"D E\" <\"f g\"@h.i>\n\n").await;
     assert!(queued.text.starts_with("To: a@b.c, \"D E\" <\"f g\"@h.i>\n"), "{}", queued.text);

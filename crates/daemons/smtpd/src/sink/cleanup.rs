@@ -245,9 +245,7 @@ fn outcome(verdict: Verdict) -> Outcome {
 fn refusal(cause: Cause, reason: &str) -> (Reply, Option<Fault>) {
     let own = |code, status| own_words(code, status, reason);
     match cause {
-        Cause::Malformed => {
-            (Reply::fixed(451, Enhanced(4, 3, 0), "Error: internal protocol error"), Some(Fault::Software))
-        }
+        Cause::Malformed => (Reply::fixed(451, Enhanced(4, 3, 0), "Error: internal error 1"), Some(Fault::Software)),
         Cause::Write => (write_error(), Some(Fault::Resource)),
         Cause::Size => (crate::session::content::too_large(), None),
         Cause::Hops => (Reply::fixed(554, Enhanced(5, 4, 0), "Error: too many hops"), Some(Fault::Bounce)),

@@ -11,8 +11,8 @@ crate::params! {
         enable_original_recipient: Bool = "yes";
         /// How many bytes must be free for mail to be received; 0 does not look.
         queue_minfree: Size = "0";
-        /// How many attributes a queue file may have.
-        queue_file_attribute_count_limit: Int = "100" in 1.., inert;
+        /// How many attributes a queue file may have, besides those of recipients.
+        queue_file_attribute_count_limit: Int = "100" in 1..;
         /// Whether queue IDs carry the time and do not repeat.
         enable_long_queue_ids: Bool = "no";
         /// The largest message, envelope included.
