@@ -6,14 +6,19 @@ use std::path::Path;
 use testkit::client::Client;
 use testkit::instance::{Instance, Setup};
 
-/// An instance with a screened port that offers TLS, and its certificate.
+/// An instance with a screened port that offers TLS.
 fn screened(level: &str) -> Result<(Instance, u16)> {
+    screened_with(&[("postscreen_tls_security_level", level)])
+}
+
+/// The same, with other parameters.
+fn screened_with(others: &[(&str, &str)]) -> Result<(Instance, u16)> {
     let port = testkit::port::free_port()?;
-    let mail = Setup::new()
+    let others = others.iter().fold(Setup::new(), |setup, (name, value)| setup.main(name, *value));
+    let mail = others
         .main("postscreen_greet_wait", "1s")
         .main("postscreen_access_list", "")
         .main("postscreen_bare_newline_enable", "yes")
-        .main("postscreen_tls_security_level", level)
         .main("smtpd_tls_security_level", "may")
         .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
         .main("smtpd_tls_key_file", "{root}/etc/key.pem")
@@ -96,5 +101,19 @@ fn without_a_certificate_clients_hear_so_and_stay() -> Result<()> {
     client.say("QUIT", 221)?;
     mail.wait_log(&["tlsproxy", "disabling TLS support"], 1)?;
     mail.wait_log(&["postscreen", "problem receiving status from private/tlsproxy service"], 1)?;
+    Ok(())
+}
+
+#[test]
+fn a_handshake_has_its_own_time() -> Result<()> {
+    let (mut mail, port) =
+        screened_with(&[("postscreen_tls_security_level", "may"), ("postscreen_starttls_timeout", "1s")])?;
+    certify(&mail)?;
+    mail.start()?;
+    let mut client = Client::connect(port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("STARTTLS", 220)?;
+    mail.wait_log(&["tlsproxy", "ciphertext read/write timeout for [127.0.0.1]"], 1)?;
+    mail.wait_log(&["postscreen", "HANGUP after", "in tests after SMTP handshake"], 1)?;
     Ok(())
 }

@@ -41,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) stressed_wait: Duration,
     /// `postscreen_command_time_limit` under stress.
     pub(crate) stressed_command: Duration,
+    /// `postscreen_starttls_timeout` under stress.
+    pub(crate) stressed_starttls: Duration,
     /// `postscreen_discard_ehlo_keyword_address_maps`.
     pub(crate) hidden_keywords: Maps,
     /// `postscreen_command_filter`.
@@ -82,6 +84,7 @@ impl Opened {
         if let Ok(stressed) = stressed {
             rules.stressed_wait = stressed.postscreen.postscreen_greet_wait;
             rules.stressed_command = stressed.postscreen.postscreen_command_time_limit;
+            rules.stressed_starttls = stressed.postscreen.postscreen_starttls_timeout;
         }
         Ok(Self { rules, actions, lists, dialogue: dialogue(params, &outside.source)? })
     }
@@ -119,6 +122,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
         enabled: enabled(params, lists),
         stressed_wait: postscreen.postscreen_greet_wait,
         stressed_command: postscreen.postscreen_command_time_limit,
+        stressed_starttls: postscreen.postscreen_starttls_timeout,
         hidden_keywords: maps(
             "postscreen_discard_ehlo_keyword_address_maps",
             &postscreen.postscreen_discard_ehlo_keyword_address_maps,

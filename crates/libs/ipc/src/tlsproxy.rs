@@ -22,7 +22,7 @@ pub struct Tlsproxy;
 
 impl Protocol for Tlsproxy {
     const NAME: &'static str = "tlsproxy";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const LIMIT: usize = 4096;
     const REPEATABLE: bool = false;
     type Request = Request;
@@ -39,7 +39,9 @@ pub struct Request {
     pub client: String,
     /// For whom: `smtpd`.
     pub service: String,
-    /// How long the handshake may take, and each read or write of encrypted text after it.
+    /// How long the handshake may take.
+    pub handshake_limit: Duration,
+    /// How long each read or write of encrypted text after it may take.
     pub time_limit: Duration,
 }
 
@@ -193,7 +195,12 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     fn request() -> Request {
-        Request { client: "[192.0.2.1]:99".into(), service: "smtpd".into(), time_limit: Duration::from_secs(300) }
+        Request {
+            client: "[192.0.2.1]:99".into(),
+            service: "smtpd".into(),
+            handshake_limit: Duration::from_secs(60),
+            time_limit: Duration::from_secs(300),
+        }
     }
 
     /// What a caller and a service say to each other; the service's side is `serve`.

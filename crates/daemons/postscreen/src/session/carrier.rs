@@ -80,9 +80,11 @@ pub(super) enum Encryption {
 
 impl Session {
     /// Asks tlsproxy(8) whether there can be TLS. `None`: there can not, as the log knows.
-    pub(super) async fn offer(&self, time_limit: Duration) -> Option<Offer> {
+    pub(super) async fn offer(&self) -> Option<Offer> {
         let path = format!("private/{}", self.server.params.ipc.tlsproxy_service_name);
-        let request = Request { client: self.client().to_string(), service: "smtpd".to_owned(), time_limit };
+        let (handshake_limit, time_limit) = (self.server.starttls_time(), self.server.command_time());
+        let (client, service) = (self.client().to_string(), "smtpd".to_owned());
+        let request = Request { client, service, handshake_limit, time_limit };
         match Offer::ask(Path::new(&path), &request, ANSWER.min(time_limit)).await {
             Ok(Some(offer)) => return Some(offer),
             Err(ipc::Error::Connect { source, .. }) => {

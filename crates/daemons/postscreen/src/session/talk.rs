@@ -98,7 +98,7 @@ impl Session {
                     dialogue.judged(found.unwrap_or(false));
                 }
                 Event::StartTls => {
-                    offer = self.offer(self.server.command_time()).await;
+                    offer = self.offer().await;
                     match offer {
                         Some(_) => dialogue.start_tls(),
                         None => dialogue.refuse_tls(),
@@ -191,8 +191,14 @@ impl crate::Postscreen {
         enabled.map(|test| self.ttl(test)).min().unwrap_or_default()
     }
 
+    /// `postscreen_starttls_timeout`, as it is now.
+    pub(super) fn starttls_time(&self) -> Duration {
+        let usual = self.params.postscreen.postscreen_starttls_timeout;
+        if self.hall().is_stressed() { self.rules.stressed_starttls } else { usual }
+    }
+
     /// `postscreen_command_time_limit`, as it is now.
-    fn command_time(&self) -> Duration {
+    pub(super) fn command_time(&self) -> Duration {
         let usual = self.params.postscreen.postscreen_command_time_limit;
         if self.hall().is_stressed() { self.rules.stressed_command } else { usual }
     }

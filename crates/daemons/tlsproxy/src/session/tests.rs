@@ -27,7 +27,7 @@ fn service(more: &str) -> Tlsproxy {
 }
 
 /// Asks a service, which serves one caller.
-async fn ask(service: Tlsproxy, time_limit: Duration) -> (Option<Offer>, JoinHandle<()>) {
+async fn ask(service: Tlsproxy, handshake_limit: Duration) -> (Option<Offer>, JoinHandle<()>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tlsproxy");
     let listener = UnixListener::bind(&path).unwrap();
@@ -35,7 +35,8 @@ async fn ask(service: Tlsproxy, time_limit: Duration) -> (Option<Offer>, JoinHan
         let (caller, _) = listener.accept().await.unwrap();
         serve(&service, caller).await;
     });
-    let request = Request { client: "[127.0.0.1]:9".into(), service: "smtpd".into(), time_limit };
+    let (client, service) = ("[127.0.0.1]:9".into(), "smtpd".into());
+    let request = Request { client, service, handshake_limit, time_limit: PATIENCE };
     (Offer::ask(&path, &request, PATIENCE).await.unwrap(), serving)
 }
 
@@ -47,8 +48,8 @@ async fn connection() -> (TcpStream, TcpStream) {
 }
 
 /// A session as far as the handshake: what the caller has then, and the client.
-async fn begin(service: Tlsproxy, time_limit: Duration) -> (ipc::tlsproxy::Handshake, TcpStream, JoinHandle<()>) {
-    let (offer, serving) = ask(service, time_limit).await;
+async fn begin(service: Tlsproxy, handshake_limit: Duration) -> (ipc::tlsproxy::Handshake, TcpStream, JoinHandle<()>) {
+    let (offer, serving) = ask(service, handshake_limit).await;
     let (client, ours) = connection().await;
     let pass = |socket: &UnixStream, bytes: &[u8]| privsep::send_descriptor(socket, bytes, &ours);
     let handshake = offer.unwrap().hand_over(pass).await.unwrap();

@@ -88,7 +88,7 @@ crate::params! {
         /// As smtpd_reject_footer_maps, for postscreen(8).
         postscreen_reject_footer_maps: TableList = "$smtpd_reject_footer_maps";
         /// How long a TLS handshake may take.
-        postscreen_starttls_timeout: Duration = "$smtpd_starttls_timeout", inert;
+        postscreen_starttls_timeout: Duration = "$smtpd_starttls_timeout" in 1..;
         /// The protocol of a proxy in front of us.
         postscreen_upstream_proxy_protocol: Text = "";
         /// How long to wait for what that proxy says.
