@@ -8,7 +8,7 @@ use super::keys::{self, Parents};
 use super::restriction::{Host, Party, Target};
 use super::verdict::Checks;
 use super::walk::MISCONFIGURED;
-use super::{Check, Refusal, Subject, Verdict, parse};
+use super::{Check, HANGUP, Refusal, Subject, Verdict, parse};
 use crate::text::{is_header, printable};
 
 /// Where the result says nothing to the client.
@@ -171,7 +171,10 @@ impl Check<'_> {
                 let (status, text) = wording(Enhanced(4, 7, 1), text, TEXTLESS_DEFERRAL);
                 self.defer_if_reject(Refusal::policy(defer, subject.fitted(status), subject.rejected(text)))
             }
-            "HANGUP" => self.deny(521, Enhanced(5, 7, 1), text, subject),
+            "HANGUP" => {
+                self.facts.log("hangup", text);
+                Verdict::Reject(Box::new(HANGUP))
+            }
             action @ ("FILTER" | "HOLD" | "DELAY" | "DISCARD" | "REDIRECT" | "BCC" | "PREPEND")
                 if !self.can_act(action, origin) =>
             {

@@ -23,5 +23,5 @@ pub(crate) mod verification;
 pub(crate) mod walk;
 
 pub(crate) use restriction::{Restriction, Rules};
-pub(crate) use verdict::{Actions, Facts, Fault, Refusal, Subject, Verdict};
+pub(crate) use verdict::{Actions, Facts, Fault, HANGUP, Refusal, Subject, Verdict};
 pub(crate) use walk::{Check, Deferral};

@@ -24,6 +24,9 @@ pub(crate) enum Verdict {
     Reject(Box<Reply>),
 }
 
+/// What a client hears that a table cuts off (HANGUP): nothing. No reply has this code.
+pub(crate) const HANGUP: Reply = Reply::plain(0, "");
+
 /// Why something is refused.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {

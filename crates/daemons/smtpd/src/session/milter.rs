@@ -16,7 +16,7 @@ use super::peer::NameStatus;
 use super::transaction::Envelope;
 use super::{Next, Session};
 use crate::Params;
-use crate::access::Fault;
+use crate::access::{Fault, HANGUP};
 use crate::text::external;
 
 /// What is set up for the process.
@@ -158,10 +158,10 @@ impl Session {
         address: &[u8],
         given: (&PathArgument<'_>, &Reply),
     ) {
-        if !self.milters.as_ref().is_some_and(|chain| chain.wants_refused_recipients()) {
+        let (given, reply) = given;
+        if *reply == HANGUP || !self.milters.as_ref().is_some_and(|chain| chain.wants_refused_recipients()) {
             return;
         }
-        let (given, reply) = given;
         let mut about = self.told_of(envelope, None).await;
         about.recipient = Some(Party {
             address: reply.logged(),

@@ -37,7 +37,7 @@ use self::statistics::Statistics;
 use self::stream::Stream;
 use self::transaction::Transaction;
 use crate::Smtpd;
-use crate::access::{Check, Deferral, Facts, Fault};
+use crate::access::{Check, Deferral, Facts, Fault, HANGUP};
 use crate::settings::Limits;
 use crate::verb;
 
@@ -247,6 +247,7 @@ impl Session {
     async fn follow(&mut self, next: Next) -> Result<Option<End>, conn::Error> {
         let (reply, ends) = match next {
             Next::Restart => return Ok(None),
+            Next::Error(reply) if reply == HANGUP => return Ok(Some(End::Quit)),
             Next::Reply(reply) | Next::Denied(reply) => (reply, false),
             Next::Error(reply) => {
                 self.say(reply.clone()).await?;

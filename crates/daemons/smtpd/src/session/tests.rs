@@ -37,6 +37,23 @@ fn a_client_that_is_refused_when_it_comes_can_only_leave() {
 }
 
 #[test]
+fn a_client_that_a_table_cuts_off_hears_nothing() {
+    for (stage, said, end) in [
+        ("client", 0, "hangup: CONNECT from localhost[127.0.0.1]: gone; proto=SMTP"),
+        ("helo", 1, "hangup: EHLO from localhost[127.0.0.1]: gone; proto=SMTP helo=<c.test>"),
+        ("sender", 2, "hangup: MAIL from localhost[127.0.0.1]: gone; from=<> proto=ESMTP helo=<c.test>"),
+    ] {
+        let main = format!(
+            "smtpd_delay_reject = no\nsmtpd_{stage}_restrictions = check_client_access static:{{HANGUP gone}}\n"
+        );
+        let heard = session(&main, &MAIL);
+        assert_eq!(heard.replies[said], "", "{stage}");
+        heard.assert_logged(end);
+        assert!(heard.log.last().unwrap().starts_with("disconnect from"), "{:?}", heard.log);
+    }
+}
+
+#[test]
 fn a_client_that_is_refused_by_its_other_name_can_only_leave() {
     let heard = session(
         "smtpd_delay_reject = no\nsmtpd_authorized_xclient_hosts = 127.0.0.1\n\

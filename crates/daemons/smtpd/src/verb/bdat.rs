@@ -5,7 +5,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, conn};
 use tracing::warn;
 
-use crate::access::Fault;
+use crate::access::{Fault, HANGUP};
 use crate::session::content::{Framing, Trouble, too_large};
 use crate::session::transaction::{Chunks, Envelope, Transaction};
 use crate::session::{Next, Session};
@@ -98,6 +98,9 @@ impl Session {
     async fn skip_chunk(&mut self, chunk: Chunk, reply: Reply) -> Result<Next, conn::Error> {
         if let Some(next) = self.exceeds(chunk.size) {
             return Ok(next);
+        }
+        if reply == HANGUP {
+            return Ok(Next::Error(reply));
         }
         let mut left = chunk.size;
         while left > 0 {
