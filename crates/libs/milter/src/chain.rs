@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 mod answer;
 
-use answer::own_reply;
+use answer::{MALFORMED, own_reply};
 pub use answer::{Plain, REJECTED, plain};
 
 /// What filters say to an event.
@@ -256,7 +256,7 @@ impl Link {
 
     fn broken(&mut self, event: &str, error: &Error) {
         let text = match error {
-            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => "Success".to_owned(),
+            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
             Error::Io(error) => system_text(error),
             Error::Timeout => "Connection timed out".to_owned(),
             Error::Malformed => "malformed packet".to_owned(),
@@ -276,6 +276,24 @@ impl Link {
         let Some(filter) = &mut self.filter else { return Verdict::Continue };
         self.in_message |= matches!(command, Command::Mail(_));
         match filter.tell(command, macros, self.spec.command_timeout).await {
+            Ok(Response::Quarantine(_)) => Box::pin(self.hold(command)).await,
+            Ok(response) => self.conclude(command, response),
+            Err(error) => {
+                self.broken(name(command.letter()), &error);
+                Box::pin(self.tell(command, &[])).await
+            }
+        }
+    }
+
+    /// A message that is put on hold before its end: the filter is not asked of it any more, unless it refuses after all.
+    async fn hold(&mut self, command: &Command) -> Verdict {
+        let Some(filter) = &mut self.filter else { return Verdict::Continue };
+        match filter.answer(self.spec.command_timeout).await {
+            Ok(Response::Quarantine(_)) => Box::pin(self.hold(command)).await,
+            Ok(Response::Continue | Response::Accept) => {
+                self.standing = Some(Standing { verdict: Verdict::Hold, span: span(command) });
+                Verdict::Hold
+            }
             Ok(response) => self.conclude(command, response),
             Err(error) => {
                 self.broken(name(command.letter()), &error);
@@ -287,10 +305,10 @@ impl Link {
     /// What an answer to a command means.
     fn conclude(&mut self, command: &Command, response: Response) -> Verdict {
         if let Response::Reply(text) = &response {
-            self.warn_of_malformed(text);
+            self.judge(text);
         }
-        let early = matches!(command, Command::Connect { .. } | Command::Helo(_));
-        let span = if early { Span::Session } else { Span::Message };
+        let span = span(command);
+        let early = span == Span::Session;
         let verdict = match plain(response) {
             Some(Plain::Continue) => return Verdict::Continue,
             Some(Plain::Accept) => {
@@ -353,7 +371,7 @@ impl Link {
         let last = packet.letter == b'E';
         let deadline = if last { self.spec.content_timeout } else { self.spec.command_timeout };
         let Some(mut answer) = filter.pass(packet, macros, deadline).await? else { return Ok(()) };
-        while last && answer.first().is_some_and(|letter| CHANGES.contains(letter)) {
+        while answer.first().is_some_and(|letter| if last { CHANGES.contains(letter) } else { *letter == b'q' }) {
             packet::write_raw(answers, &answer);
             answer = filter.raw_answer(deadline).await?;
         }
@@ -361,9 +379,9 @@ impl Link {
             self.unexpected(packet.letter);
             answers.clear();
             self.default_answer(answers);
-        } else if last || answer != b"c" {
+        } else if last || answer != b"c" || !answers.is_empty() {
             packet::write_raw(answers, &answer);
-            self.warn_of_malformed_answer(&answer);
+            self.judge_answer(&answer);
         }
         self.in_message &= !last;
         Ok(())
@@ -375,15 +393,18 @@ impl Link {
         self.fail();
     }
 
-    fn warn_of_malformed_answer(&self, answer: &[u8]) {
+    fn judge_answer(&mut self, answer: &[u8]) {
         if let Some((b'y', text)) = answer.split_first() {
-            self.warn_of_malformed(text.strip_suffix(b"\0").unwrap_or(text));
+            self.judge(text.strip_suffix(b"\0").unwrap_or(text));
         }
     }
 
-    fn warn_of_malformed(&self, text: &[u8]) {
+    /// A filter whose reply is none is not asked any more.
+    fn judge(&mut self, text: &[u8]) {
         if own_reply(text).is_none() {
             tracing::warn!("milter {}: malformed reply: {}", self.spec.name, String::from_utf8_lossy(text));
+            self.filter = None;
+            self.standing = Some(Standing { verdict: Verdict::Reply(MALFORMED.to_owned()), span: Span::Session });
         }
     }
 
@@ -416,6 +437,14 @@ impl Link {
             self.standing = None;
         }
     }
+}
+
+/// What logs call it that a filter has closed its connection.
+const HUNG_UP: &str = "Application error";
+
+/// How long an answer to a command may hold.
+fn span(command: &Command) -> Span {
+    if matches!(command, Command::Connect { .. } | Command::Helo(_)) { Span::Session } else { Span::Message }
 }
 
 /// The letters of answers that end what a filter says to an event.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ::milter::chain::Verdict;
 use ::milter::packet::{Response, protocol};
 use address::{Address, Sender};
 use dsn::{Notify, OriginalRecipient};
@@ -50,7 +49,6 @@ impl Message {
             }
             Response::ChangeSender(words) => self.change_sender(shown, &words).await?,
             Response::AddRecipient(words) => self.add_recipient(shown, &words).await?,
-            Response::Quarantine(_) => self.take_verdict("END-OF-MESSAGE", Verdict::Hold),
             Response::Continue
             | Response::Accept
             | Response::Reject
@@ -63,6 +61,7 @@ impl Message {
             | Response::Reply(_)
             | Response::ReplaceBody(_)
             | Response::DeleteRecipient(_)
+            | Response::Quarantine(_)
             | Response::Options(_) => tracing::warn!("{}: unexpected answer of a milter", self.id),
         }
         Ok(())
@@ -189,7 +188,7 @@ impl Message {
             return;
         }
         let name = |given| self.address_of(Some(given), "Milter request to drop multi-recipient");
-        let gone = given.iter().map(|given| name(given).as_bytes().to_ascii_lowercase()).collect();
+        let gone = given.iter().map(|given| name(given).as_bytes().to_vec()).collect();
         let leading = self.without(&shown.leading, &gone);
         let extracted = std::mem::take(&mut self.extracted);
         let kept = self.without(&extracted, &gone);
@@ -200,7 +199,7 @@ impl Message {
         }
     }
 
-    /// Records without those of recipients, given in lower case; `None` where there are none of them.
+    /// Records without those of recipients, which are written as they were given; `None` where there are none of them.
     fn without(&mut self, records: &[u8], gone: &HashSet<Vec<u8>>) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(records.len());
         let mut removed = false;
@@ -219,7 +218,7 @@ impl Message {
                 let pending = std::mem::take(&mut pending);
                 let begin = begin.take().unwrap_or(start);
                 let original = if pending.original.is_empty() { found.data } else { &pending.original };
-                if gone.contains(&original.to_ascii_lowercase()) {
+                if gone.contains(original) {
                     self.forget_recipient(&Address::new(found.data.to_vec()), &pending);
                     out.truncate(begin);
                     removed = true;

@@ -170,6 +170,7 @@ impl Message {
         let mut body: Option<Vec<u8>> = None;
         // Recipients to be removed: those that are named one after the other go together.
         let mut gone = Vec::new();
+        let mut hold = false;
         for answer in packet::split(answers) {
             let Ok(response) = packet::parse(answer) else {
                 tracing::warn!("{}: malformed answer of a milter", self.id);
@@ -183,6 +184,10 @@ impl Message {
                 gone.push(given);
                 continue;
             }
+            if let Response::Quarantine(_) = response {
+                hold = true;
+                continue;
+            }
             self.delete_recipients(shown, &std::mem::take(&mut gone));
             match plain(response.clone()) {
                 Some(Plain::Continue | Plain::Accept) => {}
@@ -193,6 +198,10 @@ impl Message {
         self.delete_recipients(shown, &gone);
         if let Some(body) = body {
             shown.replace_body(&body, self.desk.settings.limits.line_length);
+        }
+        // What is refused or thrown away after all need not be held.
+        if hold && !self.is_over() && self.fate.refusal.is_none() {
+            self.take_verdict("END-OF-MESSAGE", Verdict::Hold);
         }
         Ok(())
     }

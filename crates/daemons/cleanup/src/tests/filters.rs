@@ -85,6 +85,7 @@ async fn envelope_and_body_are_changed() {
     let (_folder, main, _) = filter(answers(&[
         b"e<new@b.c>\0",
         b"-<gone@e.f>\0",
+        b"-<G@e.f>\0",
         b"+<more@e.f>\0",
         b"bnew\r\nbo",
         b"bdy\r\n",
@@ -101,6 +102,16 @@ async fn envelope_and_body_are_changed() {
         assert_eq!(queued.recipients(), ["d@e.f", "g@e.f", "more@e.f"]);
         assert_eq!(queued.envelope.sizes.unwrap().recipient_count, 3);
         assert_eq!(queued.text.split_once("\n\n").unwrap().1, "new\nbody\n");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_after_all_is_not_held() {
+    for (verdict, queue) in
+        [(&b"c"[..], Some(QueueName::Hold)), (b"a", Some(QueueName::Hold)), (b"d", None), (b"r", None)]
+    {
+        let queued = filtered("", &envelope("a@b.c", &["d@e.f"]), &[b"qwhy\0", b"q\0", verdict]).await;
+        assert_eq!(queued.queue, queue, "{verdict:?}");
     }
 }
 

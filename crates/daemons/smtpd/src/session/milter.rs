@@ -186,8 +186,15 @@ impl Session {
 
     pub(crate) async fn show_unknown(&mut self, line: &[u8]) -> Option<Next> {
         self.milters.as_ref()?;
-        let verdict = self.tell(&Command::Unknown(line.to_vec()), &About::default()).await;
-        self.concluded(verdict, None, None).map(Next::Error)
+        let mut transaction = std::mem::take(&mut self.transaction);
+        let about = match transaction.envelope() {
+            Some(envelope) => self.told_of(envelope, None).await,
+            None => About::default(),
+        };
+        let verdict = self.tell(&Command::Unknown(line.to_vec()), &about).await;
+        let refusal = self.concluded(verdict, transaction.envelope_mut(), None);
+        self.transaction = transaction;
+        refusal.map(Next::Error)
     }
 
     /// Commands that filters do not hear of, of a client that they have refused.
@@ -253,7 +260,7 @@ impl Session {
             Verdict::Shutdown => ("milter-reject", CLOSING.logged(), Some(CLOSING)),
             Verdict::Reply(text) => {
                 let reply = reply_of(&text);
-                ("milter-reject", reply.logged(), Some(reply))
+                ("milter-reject", text, Some(reply))
             }
         };
         facts.log(action, &text);
@@ -367,11 +374,11 @@ pub(crate) fn reply_of(text: &str) -> Reply {
     for line in std::iter::once(first).chain(lines) {
         let rest = line.get(4..).unwrap_or_default();
         match Enhanced::split(rest.as_bytes()) {
-            Some((found, rest)) => {
+            Some((found, rest)) if !rest.is_empty() => {
                 status = status.or(Some(found));
                 shown.push(rest);
             }
-            None => shown.push(rest.as_bytes()),
+            Some(_) | None => shown.push(rest.as_bytes()),
         }
     }
     Reply::new(code, status, shown.join(&b'\n'))

@@ -425,6 +425,22 @@ fn a_reply_of_a_milter_that_is_none_is_our_fault() {
 }
 
 #[test]
+fn all_lines_of_a_milters_reply_are_logged() {
+    let heard = session_with_milter(b'M', b"y550-5.7.1 Two\r\n550 5.7.1 lines\0", &MAIL);
+    assert_eq!(heard.replies[2], "550-5.7.1 Two\n550 5.7.1 lines");
+    heard.assert_logged(
+        "MAIL from localhost[127.0.0.1]: 550-5.7.1 Two\r\n550 5.7.1 lines; from=<> proto=ESMTP helo=<c.test>",
+    );
+}
+
+#[test]
+fn what_milters_say_to_an_unknown_command_is_logged_with_the_message() {
+    let heard = session_with_milter(b'U', b"r", &[&MAIL[..], &["FOO"]].concat());
+    assert_eq!(heard.replies.last().unwrap(), "550 5.7.1 Command rejected");
+    heard.assert_logged("Command rejected; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>");
+}
+
+#[test]
 fn what_milters_say_to_data_is_logged_with_the_first_recipient() {
     let heard = session_with_milter(b'T', b"r", &[&MAIL[..], &["RCPT TO:<b@mx.test>", "DATA"]].concat());
     assert_eq!(heard.replies[5], "550 5.7.1 Command rejected");

@@ -34,6 +34,15 @@ impl Transaction {
         }
     }
 
+    /// The same, to be marked.
+    pub(crate) fn envelope_mut(&mut self) -> Option<&mut Envelope> {
+        match self {
+            Transaction::Idle => None,
+            Transaction::Open(envelope) | Transaction::Chunks(envelope, _) => Some(envelope),
+            Transaction::Skipped(envelope) => envelope.as_deref_mut(),
+        }
+    }
+
     /// The same, taken out.
     pub(crate) fn into_envelope(self) -> Option<Box<Envelope>> {
         match self {

@@ -270,11 +270,9 @@ fn own_words(code: u16, status: Enhanced, reason: &str) -> Option<Reply> {
     if reason.is_empty() {
         return None;
     }
-    if reason.as_bytes().get(3) == Some(&b'-') {
+    let is_whole = Reply::from_text(reason.as_bytes()).is_some_and(|reply| reply.code >= 400);
+    if is_whole || reason.as_bytes().get(3) == Some(&b'-') {
         return Some(crate::session::milter::reply_of(reason));
-    }
-    if let Some(reply) = Reply::from_text(reason.as_bytes()).filter(|reply| reply.code >= 400) {
-        return Some(reply);
     }
     Some(match Enhanced::split(reason.as_bytes()) {
         Some((status, rest)) => {
@@ -298,6 +296,7 @@ mod tests {
             (Cause::Content, "4.7.1 later", "450 4.7.1 later"),
             (Cause::Content, "", "550 5.7.1 Error: message content rejected"),
             (Cause::Content, "554 5.7.1 no", "554 5.7.1 no"),
+            (Cause::Content, "554 5.7.1", "554 5.7.1"),
             (Cause::Defer, "", "451 4.7.1 Error: service unavailable"),
         ] {
             assert_eq!(refusal(cause, reason).0.logged(), expected);

@@ -45,13 +45,11 @@ pub fn plain(response: Response) -> Option<Plain> {
     })
 }
 
-/// A filter's own reply, if it is one that refuses, with an enhanced code of the same kind if it has one. Percent signs
-/// are there twice; one alone goes away.
+/// A filter's own reply, if it is one that refuses, and if a digit at the start of its text, which would be that of an
+/// enhanced code, is of the same kind. Percent signs are there twice; one alone goes away.
 pub(super) fn own_reply(text: &[u8]) -> Option<String> {
     let [kind @ (b'4' | b'5'), b'0'..=b'9', b'0'..=b'9', b' ' | b'-', rest @ ..] = text else { return None };
-    if let [class @ (b'2' | b'4' | b'5'), b'.', b'0'..=b'9', ..] = rest
-        && class != kind
-    {
+    if rest.first().is_some_and(|first| first.is_ascii_digit() && first != kind) {
         return None;
     }
     let text = String::from_utf8_lossy(text);

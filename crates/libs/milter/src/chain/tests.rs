@@ -70,6 +70,36 @@ async fn the_default_action_stands_for_a_filter_that_is_gone() {
 }
 
 #[tokio::test]
+async fn a_filter_that_says_no_reply_is_not_asked_any_more() {
+    let (mut chain, _folder) = chain("", |letter| if letter == b'M' { b"y250 ok\0" } else { b"c" }).await;
+    let malformed = Verdict::Reply(MALFORMED.to_owned());
+    for command in [Command::Mail(vec![]), Command::Rcpt(vec![]), Command::Data] {
+        assert_eq!(chain.tell(&command, &none).await, malformed);
+        chain.forget_message();
+    }
+}
+
+#[tokio::test]
+async fn a_message_may_be_held_before_its_end() {
+    let (mut chain, _folder) = chain("", |letter| match letter {
+        b'M' => b"qwhy\0|q\0|c",
+        b'T' => b"q\0|r",
+        b'R' | b'L' => b"qa\0|qb\0|c",
+        _ => b"c",
+    })
+    .await;
+    assert_eq!(chain.tell(&Command::Data, &none).await, Verdict::Reply(REJECTED.to_owned()), "it refuses after all");
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Hold);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Hold);
+    assert_eq!(chain.readers(), vec![]);
+    chain.forget_message();
+    let mut packets = Vec::new();
+    Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
+    let answers = chain.pass(0, &packets, &none).await;
+    assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [&b"qa\0"[..], b"qb\0", b"c"]);
+}
+
+#[tokio::test]
 async fn content_is_passed_until_there_is_an_answer() {
     let (mut chain, _folder) = chain("", |letter| match letter {
         b'B' => b"s",
@@ -102,11 +132,13 @@ fn replies_of_filters_are_whole() {
     for (text, expected) in [
         ("550 5.7.1 Out", "550 5.7.1 Out"),
         ("450-a\r\n450 b", "450-a\r\n450 b"),
-        ("550 100%% sure", "550 100% sure"),
-        ("550 100% sure", "550 100 sure"),
+        ("550 Sure to 99%%", "550 Sure to 99%"),
+        ("550 Sure to 99%", "550 Sure to 99"),
         ("550 4.7.1 not now", MALFORMED),
         ("450-5.1.1 a\r\n450 5.1.1 b", MALFORMED),
-        ("550 4 of 5", "550 4 of 5"),
+        ("550 5 of 5", "550 5 of 5"),
+        ("550 4 of 5", MALFORMED),
+        ("550 100%% sure", MALFORMED),
         ("550", MALFORMED),
         ("250 ok", MALFORMED),
         ("x", MALFORMED),
