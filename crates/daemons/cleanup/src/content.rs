@@ -13,6 +13,7 @@ use table::checks::Part;
 use crate::Desk;
 use crate::checks::Judgement;
 use crate::fate::Refusal;
+use crate::header::before_nul;
 use crate::message::{Message, Stage};
 use crate::settings::{Conversion, Strictness, UnendedHeader};
 
@@ -235,6 +236,9 @@ impl Message {
 
     async fn piece(&mut self, piece: &[u8], end: End) {
         self.content.cut = end == End::Cut;
+        if self.is_over() {
+            return;
+        }
         let piece = self.purified(piece);
         match &mut self.content.conversion {
             None => self.walk(&piece, end).await,
@@ -278,12 +282,13 @@ impl Message {
             return piece;
         }
         let rejected = piece.iter().any(|byte| settings.reject_characters.contains(byte));
+        let given = rejected.then(|| before_nul(&piece).to_vec());
         if settings.strip_characters.iter().any(|byte| piece.contains(byte)) {
             piece =
                 Cow::Owned(piece.iter().copied().filter(|byte| !settings.strip_characters.contains(byte)).collect());
         }
-        if rejected {
-            self.log_action("reject", "content", &piece, "5.7.1 disallowed character");
+        if let Some(given) = given {
+            self.log_action("reject", "content", &given, "5.7.1 disallowed character");
             self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, "5.7.1 disallowed character"));
         }
         piece

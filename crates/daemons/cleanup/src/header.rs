@@ -20,8 +20,9 @@ use crate::settings::{FromFormat, RequireTls, Strictness, is_resent};
 const EIGHT_BIT: &str = "8bit";
 
 impl Message {
-    /// Takes a logical header of the message or of a part.
-    pub(crate) async fn take_header(&mut self, place: Place, text: Vec<u8>) {
+    /// Takes a logical header of the message or of a part. It ends at a NUL, which no header may have.
+    pub(crate) async fn take_header(&mut self, place: Place, mut text: Vec<u8>) {
+        text.truncate(before_nul(&text).len());
         if self.desk.settings.mime.strict.headers == Strictness::Strict && !text.is_ascii() {
             return self.refuse_mime("improper use of 8-bit data in message header", &text);
         }
@@ -272,6 +273,11 @@ impl Message {
             }
         }
     }
+}
+
+/// What comes before the first NUL.
+pub(crate) fn before_nul(text: &[u8]) -> &[u8] {
+    memchr::memchr(0, text).and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
 /// As much of a rewritten header as may be; the tabs that its lines begin with do not count.
