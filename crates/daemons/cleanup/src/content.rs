@@ -75,7 +75,8 @@ impl Content {
         let is_strict = [strict.headers, strict.body, strict.encoding_domain].contains(&Strictness::Strict);
         let checked = handling.checks == Switch::On;
         let wants = |part| checked && checks.cover(part);
-        let parts = settings.mime.parts && (is_strict || wants(Part::MimeHeader) || wants(Part::NestedHeader));
+        let looks = [Part::MimeHeader, Part::NestedHeader, Part::Body].into_iter().any(wants);
+        let parts = settings.mime.parts && (is_strict || looks);
         let parts = if parts { Parts::All } else { Parts::Message };
         Self {
             walker: Walker::new(parts, settings.mime.limits),

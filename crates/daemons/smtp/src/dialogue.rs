@@ -259,10 +259,11 @@ impl Dialogue {
             lines.for_each(|line| info!("< {}: {}", self.relay, printable(line)));
         }
         self.note_junk(&answer);
-        if self.dialect.reply_filter.is_empty() {
-            return Ok(answer);
-        }
-        Ok(self.filtered(answer).await)
+        let mut answer = if self.dialect.reply_filter.is_empty() { answer } else { self.filtered(answer).await };
+        // Empty lines before a reply are none of its lines.
+        let start = answer.text.iter().take_while(|byte| **byte == b'\n').count();
+        answer.text.drain(..start);
+        Ok(answer)
     }
 
     /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
@@ -353,7 +354,7 @@ impl Dialogue {
         let mut assembler = Assembler::new(MOST_REPLY);
         let mut lines = answer.text.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
-            let replaced = match self.dialect.reply_filter.lookup(line).await {
+            let replaced = match self.dialect.reply_filter.lookup_line(line).await {
                 Ok(Some(text)) => {
                     let (old, new) = (String::from_utf8_lossy(line), String::from_utf8_lossy(&text));
                     info!("{}: replacing server reply \"{old}\" with \"{new}\"", self.relay);

@@ -40,8 +40,12 @@ impl Body for Text {
 }
 
 async fn ready(server: &dialog::Peer, flavor: Flavor) -> Result<Ready, Failure> {
+    ready_in(server, dialect(flavor)).await
+}
+
+async fn ready_in(server: &dialog::Peer, dialect: Arc<Dialect>) -> Result<Ready, Failure> {
     let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
-    let connected = Connected::open(&peer, &dialect(flavor), &Source::default()).await?;
+    let connected = Connected::open(&peer, &dialect, &Source::default()).await?;
     connected.greeting().await?.hello(Mirror::Final, "x.test").await
 }
 
@@ -88,6 +92,23 @@ async fn a_server_without_ehlo_is_greeted_with_helo_and_spoken_to_in_turns() {
     assert_eq!(codes(&verdicts.refused), [(0, 450)]);
     ready.dialogue.quit(Farewell::Skip).await;
     server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn empty_lines_are_seen_by_the_filter_of_replies_only() {
+    let script = "S: 220 mx.test\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: \nS: 250 ok\n\
+                  C: RCPT TO:<a@x>\nS: \nS: 550 no\nC: QUIT\n";
+    for (filter, said) in [("", "550 no"), ("pcre:{{/^$/ 550-well}}", "550-well\n550 no")] {
+        let server = dialog::Peer::listen(&[script]).unwrap();
+        let mut dialect = Arc::into_inner(dialect(Flavor::Smtp)).unwrap();
+        dialect.reply_filter = Maps::open("smtp_reply_filter", &[filter], &Environment::default());
+        let mut ready = ready_in(&server, Arc::new(dialect)).await.unwrap();
+        let mut verdicts = Verdicts::default();
+        ready.transact(&envelope(&["a@x"]), &mut Text(b""), &mut verdicts).await.unwrap();
+        assert_eq!(verdicts.refused[0].1.text, said.as_bytes());
+        ready.dialogue.quit(Farewell::Skip).await;
+        server.finish().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,15 @@ impl Maps {
         self.lookup_in(key, Scope::All).await
     }
 
+    /// The same for a line that somebody has said, which may be empty: patterns see it all the same.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Maps::lookup`].
+    pub async fn lookup_line(&self, line: &[u8]) -> Answer {
+        Ok(self.ask(line, Scope::All).await?.map(|found| found.value))
+    }
+
     /// The first of some keys that has a value, and the value.
     ///
     /// # Errors
@@ -130,6 +139,10 @@ impl Maps {
         if key.is_empty() {
             return Ok(None);
         }
+        self.ask(key, scope).await
+    }
+
+    async fn ask(&self, key: &[u8], scope: Scope) -> Result<Option<MapsFound<'_>>, Error> {
         for member in self.members.iter() {
             let table = member.opened()?;
             if scope == Scope::Fixed && table.keys() == Keys::Pattern {

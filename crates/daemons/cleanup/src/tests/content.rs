@@ -43,6 +43,15 @@ async fn mime_checks_see_what_describes_the_content_of_nested_messages() {
 }
 
 #[tokio::test]
+async fn body_checks_see_no_headers_of_parts() {
+    let text = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nX: bad\n\nworse\n";
+    for (word, expected) in [("bad", false), ("worse", true)] {
+        let lab = Lab::new(&format!("body_checks = pcre:{{{{/{word}/ REJECT}}}}"));
+        assert_eq!(refused(&lab.bytes(text).await), expected, "{word}");
+    }
+}
+
+#[tokio::test]
 async fn strictness_is_about_what_is_known() {
     let (unknown, report) = (
         "Content-Transfer-Encoding: x-unknown\n\n\u{e4}\n",

@@ -90,7 +90,7 @@ impl Session {
                 Event::Reply(reply) => self.dressed(reply).await.print(&mut output),
                 Event::Log(text) => info!("{text}"),
                 Event::Filter(command) => {
-                    let found = self.server.rules.command_filter.lookup(&command).await;
+                    let found = self.server.rules.command_filter.lookup_line(&command).await;
                     dialogue.filtered(found.unwrap_or_default());
                 }
                 Event::Forbidden(word) => {

@@ -69,7 +69,8 @@ impl Session {
         if filter.is_empty() {
             return Ok(None);
         }
-        let found = filter.lookup(line).await;
+        let start = line.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+        let found = filter.lookup_line(line.get(start..).unwrap_or_default()).await;
         let peer = &self.peer.namaddr;
         if let Ok(Some(command)) = &found {
             info!("{peer}: replacing command \"{:.100}\" with \"{:.100}\"", printable(line), printable(command));

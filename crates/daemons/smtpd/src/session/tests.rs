@@ -168,6 +168,11 @@ fn commands_are_filtered_or_none_is_obeyed() {
     let heard = session("smtpd_command_filter = inline:{FOO=NOOP}\n", &["FOO", "NOOP"]);
     assert_eq!(heard.replies[1..], ["250 2.0.0 Ok", "250 2.0.0 Ok"]);
     heard.assert_logged("localhost[127.0.0.1]: replacing command \"FOO\" with \"NOOP\"");
+    let filter = "smtpd_command_filter = pcre:{{/^$$/ NOOP},{/^FOO $$/ NOOP}}\n";
+    let heard = session(filter, &["", " \t", "\tFOO ", "FOO"]);
+    assert_eq!(heard.replies[1..4], ["250 2.0.0 Ok"; 3]);
+    assert_eq!(heard.replies[4], "500 5.5.2 Error: command not recognized");
+    heard.assert_logged("localhost[127.0.0.1]: replacing command \"?FOO \" with \"NOOP\"");
     let heard = session("smtpd_command_filter = fail:x\n", &["NOOP", "NOOP"]);
     let refusal = "421 4.3.0 mx.test Server local data error";
     assert_eq!(heard.replies[1..], [refusal, ""]);
