@@ -6,12 +6,12 @@ use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::session::peer::NameStatus;
 
 impl Check<'_> {
-    pub(crate) async fn permit_mynetworks(&mut self) -> Verdict {
+    pub(crate) async fn permit_mynetworks(&mut self, subject: &Subject<'_>) -> Verdict {
         let peer = self.facts.peer;
         match peer.in_mynetworks(&self.server.tables.mynetworks).await {
             Ok(true) => self.permit("permit_mynetworks", &self.client_subject(), ""),
             Ok(false) => Verdict::Dunno,
-            Err(_) => self.misconfigured(),
+            Err(_) => self.lookup_failed(subject.name.as_bytes()),
         }
     }
 

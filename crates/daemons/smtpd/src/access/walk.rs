@@ -127,7 +127,7 @@ impl<'a> Check<'a> {
 
     async fn apply_to_client(&mut self, rule: OnClient, subject: &Subject<'_>) -> Verdict {
         match rule {
-            OnClient::PermitMynetworks => self.permit_mynetworks().await,
+            OnClient::PermitMynetworks => self.permit_mynetworks(subject).await,
             OnClient::PermitInetInterfaces => self.permit_inet_interfaces(),
             OnClient::PermitSaslAuthenticated => self.permit_sasl_authenticated(),
             OnClient::PermitTlsClientcerts => Box::pin(self.permit_tls_clientcerts()).await,

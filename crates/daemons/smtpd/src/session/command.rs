@@ -75,12 +75,7 @@ impl Session {
         if let Ok(Some(command)) = &found {
             info!("{peer}: replacing command \"{:.100}\" with \"{:.100}\"", printable(line), printable(command));
         }
-        found.map_err(|_| {
-            let text = format!("{} Server local data error", self.server.params.identity.myhostname);
-            let reply = Reply::new(421, Some(Enhanced(4, 3, 0)), text);
-            info!("NOQUEUE: reject: {} from {peer}: {reply}", self.stage);
-            Box::new(reply)
-        })
+        found.map_err(|_| Box::new(self.local_data_error()))
     }
 
     fn is_ignored(&self, word: &[u8]) -> bool {

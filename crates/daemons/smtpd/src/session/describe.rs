@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ipc::cleanup::Handling;
 use queue_file::record::{self, Type};
+use smtp_proto::{Enhanced, Reply};
 
 use super::Session;
 use super::transaction::Envelope;
@@ -15,7 +16,7 @@ impl Session {
     pub(crate) async fn describe(&self, delivery: &mut Delivery, envelope: &Envelope) {
         self.instruct(delivery, envelope);
         let sender = &envelope.sender;
-        let local = self.rewrites_locally().await;
+        let local = envelope.rewrites_locally;
         let records = &mut delivery.records;
         record::put_time(records, queue_file::Time::now());
         let content_filter = &self.server.params.cleanup.content_filter;
@@ -100,22 +101,35 @@ impl Session {
     }
 
     /// `local_header_rewrite_clients`: whether addresses in headers are completed with our own domain.
-    async fn rewrites_locally(&self) -> bool {
+    ///
+    /// # Errors
+    /// The reply, which has been logged, where that cannot be known now.
+    pub(crate) async fn rewrites_locally(&self) -> Result<bool, Reply> {
         if self.forward.domain.is_some() {
-            return self.forward.domain == Some(crate::verb::xforward::Domain::Local);
+            return Ok(self.forward.domain == Some(crate::verb::xforward::Domain::Local));
         }
         let maps = &self.server.tables.rewrite_client_maps;
-        if matches!(maps.lookup(self.peer.address.as_bytes()).await, Ok(Some(_))) {
-            return true;
+        match maps.lookup(self.peer.address.as_bytes()).await {
+            Ok(Some(_)) => return Ok(true),
+            Ok(None) => {}
+            Err(_) => {
+                let reply = Reply::fixed(451, Enhanced(4, 3, 0), "Temporary lookup error");
+                self.facts(None, None).log("reject", &reply.logged());
+                return Err(reply);
+            }
         }
         let list = &self.server.tables.rewrite_clients;
-        !list.is_empty() && Box::pin(self.is_permitted_by(list)).await
+        Ok(!list.is_empty() && Box::pin(self.is_permitted_by(list)).await?)
     }
 
-    async fn is_permitted_by(&self, list: &[Restriction]) -> bool {
+    async fn is_permitted_by(&self, list: &[Restriction]) -> Result<bool, Reply> {
         let mut actions = Actions::default();
         let mut check = Check::new(&self.server, self.facts(None, None), &mut actions, Deferral::default());
         let subject = Subject { name: self.peer.namaddr.as_str().into(), class: "Client host" };
-        check.walk(list, &subject).await == Verdict::Permit
+        match check.walk(list, &subject).await {
+            Verdict::Permit => Ok(true),
+            Verdict::Dunno => Ok(false),
+            Verdict::Reject(reply) => Err(*reply),
+        }
     }
 }

@@ -6,7 +6,8 @@ use ipc::pass::Passed;
 use smtp_proto::conn::{self, Pace};
 use smtp_proto::proxy_header::{self, Origin, Parsed};
 use smtp_proto::{Conn, Enhanced, Reply};
-use tracing::warn;
+use table::PatternList;
+use tracing::{info, warn};
 
 use super::peer::Peer;
 use super::stream::{Ends, Stream};
@@ -90,14 +91,39 @@ impl Session {
 
     /// What the client may do, and what is hidden from it, by its address.
     pub(crate) async fn find_rights(&mut self) {
-        let tables = &self.server.tables;
-        self.rights.xclient = self.peer.is_listed(&tables.xclient_hosts).await;
-        self.rights.xforward = self.peer.is_listed(&tables.xforward_hosts).await;
-        self.may_verp = self.peer.is_listed(&tables.verp_clients).await;
+        let server = Arc::clone(&self.server);
+        let tables = &server.tables;
+        self.rights.unknown = None;
         self.hidden = match tables.hidden_keywords.lookup(self.peer.address.as_bytes()).await {
             Ok(Some(list)) => crate::Settings::keywords(&String::from_utf8_lossy(&list)),
-            Ok(None) | Err(_) => self.server.settings.hidden_keywords,
+            Ok(None) => server.settings.hidden_keywords,
+            Err(_) => {
+                self.rights.unknown = Some("what EHLO features to announce");
+                server.settings.hidden_keywords
+            }
         };
+        self.may_verp = self.has_right(&tables.verp_clients, "if EHLO feature XVERP should be announced").await;
+        self.rights.xclient =
+            self.has_right(&tables.xclient_hosts, "if EHLO feature XCLIENT should be announced").await;
+        self.rights.xforward =
+            self.has_right(&tables.xforward_hosts, "if EHLO feature XFORWARD should be announced").await;
+    }
+
+    /// Whether a list names the client; of one that fails it is noted what is not known then.
+    async fn has_right(&mut self, list: &PatternList, unknown: &'static str) -> bool {
+        let named = self.peer.is_named_by(list).await;
+        if named.is_err() {
+            self.rights.unknown.get_or_insert(unknown);
+        }
+        named.unwrap_or(false)
+    }
+
+    /// What is due where a table that has to be asked fails: the session ends.
+    pub(crate) fn local_data_error(&self) -> Reply {
+        let text = format!("{} Server local data error", self.server.params.identity.myhostname);
+        let reply = Reply::new(421, Some(Enhanced(4, 3, 0)), text);
+        info!("NOQUEUE: reject: {} from {}: {reply}", self.stage, self.peer.namaddr);
+        reply
     }
 
     /// `smtpd_client_restrictions`, where they do not wait for RCPT. A client that they refuse gets no further.

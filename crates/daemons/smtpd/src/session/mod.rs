@@ -124,6 +124,8 @@ pub(crate) enum Admission {
 pub(crate) struct Rights {
     pub(crate) xclient: bool,
     pub(crate) xforward: bool,
+    /// What cannot be known now, because a table fails: the words of the warning.
+    pub(crate) unknown: Option<&'static str>,
 }
 
 /// What a command leads to.

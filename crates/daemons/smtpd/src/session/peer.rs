@@ -117,7 +117,12 @@ impl Peer {
 
     /// Whether a list names it; a list that fails does not.
     pub(crate) async fn is_listed(&self, list: &PatternList) -> bool {
-        !list.is_empty() && list.matches_client(self.name.as_bytes(), &self.address).await.unwrap_or(false)
+        self.is_named_by(list).await.unwrap_or(false)
+    }
+
+    /// Whether a list names it.
+    pub(crate) async fn is_named_by(&self, list: &PatternList) -> Result<bool, Error> {
+        Ok(!list.is_empty() && list.matches_client(self.name.as_bytes(), &self.address).await?)
     }
 }
 

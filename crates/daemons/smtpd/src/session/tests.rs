@@ -180,6 +180,29 @@ fn commands_are_filtered_or_none_is_obeyed() {
 }
 
 #[test]
+fn what_is_not_known_of_a_client_is_not_guessed() {
+    let failed = "421 4.3.0 mx.test Server local data error";
+    for (list, what) in [
+        ("smtpd_authorized_xclient_hosts", "if EHLO feature XCLIENT should be announced"),
+        ("smtpd_authorized_xforward_hosts", "if EHLO feature XFORWARD should be announced"),
+        ("smtpd_authorized_verp_clients", "if EHLO feature XVERP should be announced"),
+        ("smtpd_discard_ehlo_keyword_address_maps", "what EHLO features to announce"),
+    ] {
+        let heard = session(&format!("{list} = fail:x\n"), &["EHLO c.test", "NOOP"]);
+        assert_eq!(heard.replies[1..], [failed, ""], "{list}");
+        heard.assert_logged(&format!("don't know {what} to localhost[127.0.0.1]"));
+        heard.assert_logged(&format!("NOQUEUE: reject: EHLO from localhost[127.0.0.1]: {failed}"));
+    }
+    let heard = session("local_header_rewrite_clients = fail:x\n", &MAIL);
+    assert_eq!(heard.replies[2], "451 4.3.0 Temporary lookup error");
+    heard.assert_logged(
+        "reject: MAIL from localhost[127.0.0.1]: 451 4.3.0 Temporary lookup error; proto=ESMTP helo=<c.test>",
+    );
+    let heard = session("mynetworks = fail:x\n", &MAIL);
+    assert_eq!(heard.replies[3], "451 4.3.0 <a@mx.test>: Temporary lookup failure");
+}
+
+#[test]
 fn bare_line_feeds_are_refused_where_they_are_forbidden() {
     let main = "smtpd_forbid_bare_newline = reject\nsmtpd_forbid_bare_newline_exclusions =\n";
     let refused = "550 5.5.2 mx.test Error: bare <LF> received";

@@ -61,6 +61,8 @@ pub(crate) struct Envelope {
     pub(crate) actions: Actions,
     pub(crate) deferral: Deferral,
     pub(crate) instance: Instance,
+    /// `local_header_rewrite_clients`
+    pub(crate) rewrites_locally: bool,
     /// Where it goes; opened at the first accepted recipient.
     pub(crate) sink: Option<Sink>,
     pub(crate) queue_id: Option<String>,

@@ -35,6 +35,10 @@ impl Session {
             Some(reply) => reply.code < 500,
             None => true,
         };
+        if let Some(what) = self.rights.unknown {
+            tracing::warn!("don't know {what} to {}", self.peer.namaddr);
+            return Next::Hangup(self.local_data_error());
+        }
         self.spoken = Protocol::Esmtp;
         let host = &self.server.params.identity.myhostname;
         let offer = if wanted { self.offer().await } else { format!("{host}\nENHANCEDSTATUSCODES") };

@@ -19,6 +19,10 @@ impl Session {
         if let Some(next) = self.mail_is_early() {
             return next;
         }
+        let rewrites_locally = match self.rewrites_locally().await {
+            Ok(local) => local,
+            Err(reply) => return Next::Error(reply),
+        };
         let Some(argument) = PathArgument::of_mail(arguments) else {
             self.faults.push(Fault::Protocol);
             return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
@@ -48,6 +52,7 @@ impl Session {
             actions: Default::default(),
             deferral: Default::default(),
             instance: Instance { arrived: std::time::SystemTime::now(), number: self.messages },
+            rewrites_locally,
             sink: None,
             queue_id: None,
         });
