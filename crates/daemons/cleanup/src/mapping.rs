@@ -147,8 +147,9 @@ impl Mapping {
         for _ in 0..NESTING {
             let results =
                 self.results(rewriter, maps, &address, self.propagates("canonical")).await.map_err(|Failed| {
+                    let shown = if address.is_empty() { "\"\"".to_owned() } else { address.to_string() };
                     tracing::warn!(
-                        "{id}: {} map lookup problem for {address} -- message not accepted, try again later",
+                        "{id}: {} map lookup problem for {shown} -- message not accepted, try again later",
                         maps.parameter()
                     );
                     Refusal::write()

@@ -94,7 +94,7 @@ impl Message {
             }
             Err(_) => {
                 tracing::warn!(
-                    "{}: {} map lookup problem for {address} -- message not accepted, try again later",
+                    "{}: {} map lookup problem -- message not accepted, try again later",
                     self.id,
                     maps.parameter()
                 );

@@ -42,17 +42,19 @@ impl Counter {
     pub(crate) async fn hand_over(&self, id: &QueueId, letter: &Letter) -> Fate {
         // The other end of a connection that was kept may have ended meanwhile.
         if let Some(line) = self.lines.kept()
-            && let Ok(verdict) = self.send(line, id, letter).await
+            && let Ok(sent) = self.send(line, id, letter).await
         {
-            return judge(id, &verdict);
+            return judge(id, &sent);
         }
         let sent = match self.lines.connect().await {
             Ok(Ok(line)) => self.send(line, id, letter).await,
-            Ok(Err(reason)) => Ok(Verdict::Refused { cause: Cause::Write, reason }),
+            Ok(Err(reason)) => {
+                Ok(Sent { queue_id: String::new(), verdict: Verdict::Refused { cause: Cause::Write, reason } })
+            }
             Err(error) => Err(error),
         };
         match sent {
-            Ok(verdict) => judge(id, &verdict),
+            Ok(sent) => judge(id, &sent),
             Err(error) => {
                 warn!("{id}: cleanup service: {error}");
                 Fate::Keep
@@ -60,7 +62,13 @@ impl Counter {
         }
     }
 
-    async fn send(&self, line: Line, id: &QueueId, letter: &Letter) -> Result<Verdict, ipc::Error> {
+    async fn send(&self, line: Line, id: &QueueId, letter: &Letter) -> Result<Sent, ipc::Error> {
+        let queue_id = line.queue_id.clone();
+        let verdict = self.transmit(line, id, letter).await?;
+        Ok(Sent { queue_id, verdict })
+    }
+
+    async fn transmit(&self, line: Line, id: &QueueId, letter: &Letter) -> Result<Verdict, ipc::Error> {
         let Line { mut channel, queue_id } = line;
         let is_requeued = letter.requeued;
         let sender = Sender::new(letter.sender.clone());
@@ -138,11 +146,19 @@ fn unread(error: &queue_file::Error) -> Verdict {
     Verdict::Refused { cause, reason: error.to_string() }
 }
 
-fn judge(id: &QueueId, verdict: &Verdict) -> Fate {
-    match verdict {
+/// What cleanup says of a message, under its new name.
+struct Sent {
+    queue_id: String,
+    verdict: Verdict,
+}
+
+fn judge(id: &QueueId, sent: &Sent) -> Fate {
+    match &sent.verdict {
         Verdict::Queued | Verdict::Discarded => Fate::Remove,
         Verdict::Refused { cause, reason } => {
-            warn!("{id}: message not accepted: {cause:?} {reason}");
+            let new = &sent.queue_id;
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            warn!("maildrop/{id}: error writing {new}: {cause}{reason}");
             match cause {
                 Cause::Malformed => Fate::Corrupt,
                 Cause::Write
@@ -166,7 +182,8 @@ mod tests {
         let broken = std::io::Error::from_raw_os_error(5);
         let damaged = queue_file::Error::Malformed { offset: 0, problem: queue_file::Problem::NoEnd };
         for (error, fate) in [(broken.into(), Fate::Keep), (damaged, Fate::Corrupt)] {
-            assert_eq!(judge(&QueueId::short(1, 2), &unread(&error)), fate, "{error}");
+            let sent = Sent { queue_id: String::new(), verdict: unread(&error) };
+            assert_eq!(judge(&QueueId::short(1, 2), &sent), fate, "{error}");
         }
     }
 
@@ -181,7 +198,8 @@ mod tests {
             (refused(Cause::Content), Fate::Keep),
             (refused(Cause::Malformed), Fate::Corrupt),
         ] {
-            assert_eq!(judge(&id, &verdict), fate, "{verdict:?}");
+            let sent = Sent { queue_id: String::new(), verdict };
+            assert_eq!(judge(&id, &sent), fate, "{:?}", sent.verdict);
         }
     }
 }

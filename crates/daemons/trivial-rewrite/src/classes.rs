@@ -45,16 +45,15 @@ impl Classes {
     }
 
     /// The class of a domain that is known to be local: warns where it is listed elsewhere too.
-    pub(crate) async fn warn_of_twice(&self, domain: &[u8]) -> Result<(), Error> {
+    pub(crate) async fn warn_of_twice(&self, domain: &[u8]) {
         if self.advice == Advice::Withheld {
-            return Ok(());
+            return;
         }
         for list in [&self.virtual_alias_domains, &self.virtual_mailbox_domains] {
-            if list.matches_string(domain).await? {
+            if matches!(list.matches_string(domain).await, Ok(true)) {
                 warn_of_both(domain, "mydestination", list.parameter());
             }
         }
-        Ok(())
     }
 
     /// The class of a domain that is not local: of the first list that has it.
@@ -66,9 +65,14 @@ impl Classes {
             (Class::Relay, &self.relay_domains),
         ] {
             let listed = if class == Class::Relay {
-                list.matches_domain(domain).await?
+                list.matches_domain(domain).await
             } else {
-                list.matches_string(domain).await?
+                list.matches_string(domain).await
+            };
+            // Once the class is known, what fails is a warning less.
+            let listed = match listed {
+                Err(_) if found.is_some() => false,
+                listed => told(list.parameter(), listed)?,
             };
             match (listed, found) {
                 (false, _) => {}
@@ -86,6 +90,11 @@ impl Classes {
         let lists = [&self.virtual_alias_domains, &self.virtual_mailbox_domains, &self.relay_domains];
         self.local.changed() || lists.into_iter().any(PatternList::changed)
     }
+}
+
+/// Tells which parameter's tables have failed.
+pub(crate) fn told<T>(parameter: &str, answer: Result<T, Error>) -> Result<T, Error> {
+    answer.inspect_err(|_| tracing::warn!("{parameter} lookup failure"))
 }
 
 fn warn_of_both(domain: &[u8], one: &str, other: &str) {

@@ -10,7 +10,7 @@ use table::{AddressFind, Environment, Error, Maps, Strategy};
 
 use crate::Params;
 use crate::canonical::Rules;
-use crate::classes::Classes;
+use crate::classes::{Classes, told};
 use crate::routes::{Route, Routes};
 
 /// Rounds of peeling before an address is called malformed.
@@ -116,7 +116,7 @@ impl Resolver {
         let address =
             if peeled.address.domain() == Some(&domain) { peeled.address } else { peeled.address.at(&domain) };
         let class = if peeled.local {
-            self.classes.warn_of_twice(&domain).await?;
+            self.classes.warn_of_twice(&domain).await;
             Class::Local
         } else {
             self.classes.of_remote(&domain).await?
@@ -153,9 +153,8 @@ impl Resolver {
         recipient: &Address,
     ) -> Result<(Route, bool), Error> {
         let domain = folded(recipient.domain().unwrap_or_default());
-        if !self.relocated_maps.is_empty()
-            && let Some(found) = self.find.find(&self.relocated_maps, recipient.as_bytes(), Strategy::MAIL).await?
-        {
+        let moved = self.find.find(&self.relocated_maps, recipient.as_bytes(), Strategy::MAIL).await;
+        if let Some(found) = told(self.relocated_maps.parameter(), moved)? {
             let text = String::from_utf8_lossy(&found.value);
             return Ok((error_route(format!("{}{text}", self.settings.moved)), true));
         }

@@ -4,6 +4,7 @@ use ipc::rewrite::{Class, Purpose};
 use table::{AddressFind, Environment, Error, Found, Maps, Parents, Part, Scope, Strategy};
 
 use crate::Params;
+use crate::classes::told;
 
 /// `transport:nexthop`; either may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -145,9 +146,10 @@ impl Routes {
         if self.transport_maps.is_empty() {
             return Ok(None);
         }
-        let found = match find.find(&self.transport_maps, recipient, self.transport_parts).await? {
+        let found = find.find(&self.transport_maps, recipient, self.transport_parts).await;
+        let found = match told(self.transport_maps.parameter(), found)? {
             Some(Found { value, .. }) => Some(value),
-            None => self.transport_maps.lookup_in(b"*", Scope::Fixed).await?,
+            None => told(self.transport_maps.parameter(), self.transport_maps.lookup_in(b"*", Scope::Fixed).await)?,
         };
         Ok(found.map(|value| Route::parse(&String::from_utf8_lossy(&value))))
     }
@@ -179,7 +181,7 @@ impl BySender {
             return Ok(None);
         }
         let key = if sender.is_empty() { &self.null } else { sender };
-        let found = find.find(&self.maps, key, Strategy::MAIL).await?;
+        let found = told(self.maps.parameter(), find.find(&self.maps, key, Strategy::MAIL).await)?;
         let text = found.map(|found| String::from_utf8_lossy(&found.value).into_owned());
         Ok(text.filter(|text| !text.eq_ignore_ascii_case("DUNNO")))
     }

@@ -178,6 +178,13 @@ fn a_broken_table_means_later() {
 }
 
 #[test]
+fn a_list_that_fails_does_not_matter_where_another_has_the_domain() {
+    let engine = engine("relay_domains = fail:x\nvirtual_mailbox_domains = boxes.test\n");
+    assert_eq!(resolve(&engine, "", "user@boxes.test").class, Class::VirtualMailbox);
+    assert_eq!(resolve(&engine, "", "user@example.test").class, Class::Local);
+}
+
+#[test]
 fn remote_headers_are_rewritten_only_if_asked_for() {
     let rewrite = |engine: &Engine, address: &'static str| {
         let request = Request::Rewrite { context: Context::Remote, address: Bytes::from_static(address.as_bytes()) };

@@ -232,3 +232,18 @@ pub enum Cause {
     /// A milter or check ended the session; 421.
     Shutdown,
 }
+
+impl std::fmt::Display for Cause {
+    /// As logs have it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "internal protocol error",
+            Self::Write => "queue file write error",
+            Self::Size => "message file too big",
+            Self::Hops => "too many hops",
+            Self::Content => "message content rejected",
+            Self::NoRecipients => "no recipients specified",
+            Self::Defer | Self::Shutdown => "service unavailable",
+        })
+    }
+}
