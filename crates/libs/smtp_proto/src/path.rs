@@ -41,7 +41,7 @@ fn general(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
     if strictness == Strictness::Strict && (path.first() != Some(&b'<') || path.last() != Some(&b'>')) {
         return Err(Malformed);
     }
-    let inner = bracketed(path)?;
+    let inner = bracketed(if strictness == Strictness::Lenient { without_commas(path) } else { path })?;
     if inner.outside && strictness == Strictness::Strict {
         return Err(Malformed);
     }
@@ -50,6 +50,12 @@ fn general(path: &[u8], strictness: Strictness) -> Result<Vec<u8>, Malformed> {
         return Err(Malformed);
     }
     Ok(address)
+}
+
+/// A list of one address may end with commas.
+fn without_commas(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte != b',').map_or(0, |last| last + 1);
+    path.split_at_checked(end).map_or(path, |(list, _)| list).trim_ascii_end()
 }
 
 /// What lies between the brackets, or the whole text where there are none.
@@ -300,6 +306,10 @@ mod tests {
             ("<a @ b . c>", Some("a@b.c"), None, "white space between tokens"),
             ("<a b@c>", None, None, "two words"),
             ("<a,b@c>", None, None, "a list"),
+            ("<a@b>,", Some("a@b"), None, "a list of one"),
+            ("a@b,", Some("a@b"), None, "a list of one without brackets"),
+            ("<a@b>\\,", None, None, "an escaped comma behind"),
+            ("<a@b>,<c@d>", None, None, "a list of two"),
             ("<\"a\"b@c>", None, None, "a word joined to a quoted one"),
             ("<a\"b\"@c>", None, None, "the other way round"),
             ("<\"a\"\"b\"@c>", None, None, "two quoted words joined"),

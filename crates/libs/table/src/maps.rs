@@ -144,7 +144,13 @@ impl Maps {
 
     async fn ask(&self, key: &[u8], scope: Scope) -> Result<Option<MapsFound<'_>>, Error> {
         for member in self.members.iter() {
-            let table = member.opened()?;
+            let table = match member.opened() {
+                Ok(table) => table,
+                Err(error) => {
+                    member.warn_of_lookup(key);
+                    return Err(error);
+                }
+            };
             if scope == Scope::Fixed && table.keys() == Keys::Pattern {
                 continue;
             }
@@ -155,9 +161,8 @@ impl Maps {
                     return Ok(Some(MapsFound { value, spec: &member.spec, owner: table.owner() }));
                 }
                 Err(error) => {
-                    let key = String::from_utf8_lossy(key);
                     tracing::warn!("{}: {error}", member.spec);
-                    tracing::warn!("{} lookup error for \"{key:.100}\"", member.spec);
+                    member.warn_of_lookup(key);
                     return Err(error);
                 }
             }
@@ -199,6 +204,10 @@ pub struct MapsFound<'a> {
 }
 
 impl Member {
+    fn warn_of_lookup(&self, key: &[u8]) {
+        tracing::warn!("{} lookup error for \"{:.100}\"", self.spec, String::from_utf8_lossy(key));
+    }
+
     fn opened(&self) -> Result<&dyn Table, Error> {
         match &self.table {
             Ok(table) => Ok(table.as_ref()),
