@@ -14,6 +14,15 @@ pub(crate) fn external(address: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// An address in its internal form, as replies tell it: a control character is a space.
+pub(crate) fn told(address: &[u8]) -> Cow<'_, str> {
+    if address.iter().any(u8::is_ascii_control) {
+        let spaced: Vec<u8> = address.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }).collect();
+        return Cow::Owned(printable(&spaced).into_owned());
+    }
+    printable(address)
+}
+
 /// An IP address as text.
 pub(crate) fn address_text(ip: IpAddr) -> String {
     match ip {
@@ -39,5 +48,7 @@ mod tests {
         assert_eq!(printable(b"a\r\nb\xff"), "a??b?");
         assert_eq!(printable("grün".as_bytes()), "grün");
         assert_eq!(external(b"a b@c"), "\"a b\"@c");
+        assert_eq!(told(b"a\x01b\x7f@c\xff"), "a b @c?");
+        assert_eq!(told(b"a b@c"), "a b@c");
     }
 }

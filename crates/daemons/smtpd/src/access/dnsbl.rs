@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::restriction::Host;
 use super::{Check, Refusal, Subject, Verdict};
-use crate::text::{external, printable};
+use crate::text::{printable, told};
 
 /// Where a list or an operator gives no other words.
 const UNAVAILABLE: &str = "Service unavailable";
@@ -110,7 +110,7 @@ impl Check<'_> {
         if list.kind.meaning == Meaning::Allow && !self.stays_here().await {
             return Verdict::Dunno;
         }
-        let Some((what, query, subject)) = self.dnsbl_query(list).await else { return Verdict::Dunno };
+        let Some((what, query, subject)) = self.dnsbl_query(list) else { return Verdict::Dunno };
         let listed = match self.server.dns.lookup(&query, Record::A).await {
             Ok(answer) => {
                 let Some(taken) = answer.addresses().map(|address| list.takes(address)).collect::<Option<Vec<_>>>()
@@ -139,7 +139,7 @@ impl Check<'_> {
     }
 
     /// What is looked up, under which name, and what a reject names.
-    async fn dnsbl_query(&mut self, list: &List) -> Option<(String, String, Subject<'static>)> {
+    fn dnsbl_query(&self, list: &List) -> Option<(String, String, Subject<'static>)> {
         let peer = self.facts.peer;
         let class = match list.kind.host {
             Host::Client => "Client host",
@@ -164,9 +164,10 @@ impl Check<'_> {
             (Host::ReverseClient, _) => (peer.reverse_name.clone(), peer.reverse_name.clone()),
             (Host::Helo, _) => (self.facts.helo?.to_owned(), self.facts.helo?.to_owned()),
             (Host::Sender | Host::Recipient, address) => {
-                let address = address?;
-                let resolved = self.resolve(address).await?;
-                (external(address).into_owned(), resolved.domain()?.to_owned())
+                // As it was given: where the address is rewritten to does not matter.
+                let shown = told(address?).into_owned();
+                let domain = shown.rsplit_once('@').map_or(shown.as_str(), |(_, domain)| domain).to_owned();
+                (shown, domain)
             }
         };
         let name = name.trim_end_matches('.');

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::restriction::Mismatch;
 use super::{Check, Refusal, Subject, Verdict};
 use crate::session::login::Login;
-use crate::text::printable;
+use crate::text::told;
 
 impl Check<'_> {
     /// Whether clients can log in at all. Restrictions that are about them mean nothing where they cannot.
@@ -38,7 +38,7 @@ impl Check<'_> {
             Ok(found) => found.map(|found| String::from_utf8_lossy(&found.value).into_owned()),
             Err(_) => return self.lookup_failed(sender),
         };
-        let subject = Subject { name: printable(sender), class: "Sender address" };
+        let subject = Subject { name: told(sender), class: "Sender address" };
         match mismatch.found(self.facts.login, owners.as_deref()) {
             Some(text) => self.refuse(Refusal::policy(553, Enhanced(5, 7, 1), subject.rejected(&text))),
             None => Verdict::Dunno,

@@ -9,7 +9,7 @@ use smtp_proto::Enhanced;
 use super::restriction::Party;
 use super::{Check, Refusal, Subject, Verdict};
 use crate::resolve::Resolution;
-use crate::text::printable;
+use crate::text::told;
 
 impl Check<'_> {
     /// Whether we are responsible for the recipient, and the sender does not route it further.
@@ -55,7 +55,7 @@ impl Check<'_> {
             None => self.lookup_failed(recipient),
             Some(resolved) if self.is_authorized(&resolved) => Verdict::Dunno,
             Some(_) => {
-                let text = format!("<{}>: Relay access denied", printable(recipient));
+                let text = format!("<{}>: Relay access denied", told(recipient));
                 self.refuse(Refusal::policy(code, Enhanced(5, 7, 1), text))
             }
         }

@@ -7,7 +7,7 @@ use smtp_proto::Reply;
 
 use super::verdict::Checks;
 use super::{Check, Subject, Verdict};
-use crate::text::printable;
+use crate::text::{printable, told};
 
 /// What a stage says: go on, or this reply.
 pub(crate) type Outcome = Result<(), Box<Reply>>;
@@ -43,7 +43,7 @@ impl Check<'_> {
         }
         self.deferral.if_reject = None;
         let Some(sender) = self.facts.sender else { return Ok(()) };
-        let subject = Subject { name: printable(sender), class: "Sender address" };
+        let subject = Subject { name: told(sender), class: "Sender address" };
         self.walk(&self.server.rules.sender, &subject).await.outcome()?;
         if self.server.params.access.smtpd_reject_unlisted_sender
             && !self.asked.sender_listed
@@ -71,7 +71,7 @@ impl Check<'_> {
         }
         self.deferral.if_reject = None;
         let Some(recipient) = self.facts.recipient else { return Ok(()) };
-        let subject = Subject { name: printable(recipient), class: "Recipient address" };
+        let subject = Subject { name: told(recipient), class: "Recipient address" };
         let rules = &self.server.rules;
         let lists = if self.server.params.access.smtpd_relay_before_recipient_restrictions {
             [&rules.relay, &rules.recipient]

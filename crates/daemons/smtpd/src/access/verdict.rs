@@ -10,7 +10,7 @@ use super::restriction::Party;
 use crate::session::login::Login;
 use crate::session::peer::Peer;
 use crate::session::transaction::Instance;
-use crate::text::{external, printable};
+use crate::text::{external, printable, told};
 
 /// What a walk concludes.
 #[must_use]
@@ -97,7 +97,7 @@ impl Subject<'_> {
             Party::Sender => Subject::SENDER,
             Party::Recipient => Subject::RECIPIENT,
         };
-        Subject { name: printable(address).into_owned().into(), class }
+        Subject { name: told(address).into_owned().into(), class }
     }
 
     /// The enhanced code for a refusal of this: those of the form `x.1.y` say which address is wrong, and how.

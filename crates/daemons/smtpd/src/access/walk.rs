@@ -38,6 +38,8 @@ pub(crate) struct Check<'a> {
     pub(crate) asked: Asked,
     /// Faults of refusals, for `notify_classes`.
     pub(crate) faults: Vec<Fault>,
+    /// Whether `smtpd_log_access_permit_actions` counts.
+    pub(crate) logs_permit: bool,
     warn: bool,
     depth: u8,
 }
@@ -52,7 +54,17 @@ type Walking<'w> = Pin<Box<dyn Future<Output = Verdict> + Send + 'w>>;
 
 impl<'a> Check<'a> {
     pub(crate) fn new(server: &'a Smtpd, facts: Facts<'a>, actions: &'a mut Actions, deferral: Deferral) -> Check<'a> {
-        Check { server, facts, actions, deferral, asked: Asked::default(), faults: Vec::new(), warn: false, depth: 0 }
+        Check {
+            server,
+            facts,
+            actions,
+            deferral,
+            asked: Asked::default(),
+            faults: Vec::new(),
+            logs_permit: true,
+            warn: false,
+            depth: 0,
+        }
     }
 
     /// Walks a list.
@@ -175,7 +187,7 @@ impl<'a> Check<'a> {
 
     /// Permission; `smtpd_log_access_permit_actions` may want it logged, unless it comes to nothing.
     pub(crate) fn permit(&self, action: &str, subject: &Subject<'_>, origin: &str) -> Verdict {
-        if self.deferral.if_permit.is_none() && self.server.settings.logs_permit(action) {
+        if self.logs_permit && self.deferral.if_permit.is_none() && self.server.settings.logs_permit(action) {
             let text = format!("action={action} for {}={} {origin}", subject.class, subject.name);
             self.facts.log("permit", &text);
         }
@@ -207,7 +219,7 @@ impl<'a> Check<'a> {
         self.refuse(Refusal {
             code: 451,
             status: Enhanced(4, 3, 0),
-            text: format!("<{}>: Temporary lookup failure", crate::text::printable(name)),
+            text: format!("<{}>: Temporary lookup failure", crate::text::told(name)),
             fault: Fault::Data,
         })
     }
@@ -236,7 +248,7 @@ impl<'a> Check<'a> {
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> Verdict {
         let mut refusal = refusal.checked();
         if self.warn && !matches!(refusal.fault, Fault::Software | Fault::Resource | Fault::Data) {
-            self.facts.log("reject_warning", &refusal.reply().logged());
+            self.facts.log("reject_warning", &self.server.settings.softened(refusal.reply()).logged());
             return Verdict::Dunno;
         }
         if refusal.code / 100 == 5

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smtp_proto::Reply;
 
 use super::Session;
-use crate::text::external;
+use crate::text::told;
 
 impl Session {
     /// A refusal as the client gets it; other replies unchanged.
@@ -13,9 +13,10 @@ impl Session {
         if reply.code < 400 {
             return reply;
         }
-        let reply = self.server.settings.softened(reply);
         let reply = self.replaced(reply).await;
-        match self.footer(&reply).await {
+        let footer = self.footer(&reply).await;
+        let reply = self.server.settings.softened(reply);
+        match footer {
             Some(footer) => self.with_footer(reply, &footer),
             None => reply,
         }
@@ -61,8 +62,8 @@ impl Session {
             "client_port" => peer.port.as_str().into(),
             "reverse_client_name" => peer.reverse_name.as_str().into(),
             "helo_name" => self.helo.as_ref()?.name.as_str().into(),
-            "sender" => external(&envelope?.sender.address),
-            "recipient" => external(envelope?.recipients.first.as_deref()?),
+            "sender" => told_sender(&envelope?.sender.address),
+            "recipient" => told(envelope?.recipients.first.as_deref()?),
             "server_name" => self.server.params.identity.myhostname.as_str().into(),
             "server_address" => peer.server_address.as_str().into(),
             "server_port" => peer.server_port.as_str().into(),
@@ -70,4 +71,9 @@ impl Session {
             _ => return None,
         })
     }
+}
+
+/// The null sender has brackets.
+fn told_sender(address: &[u8]) -> Cow<'_, str> {
+    if address.is_empty() { "<>".into() } else { told(address) }
 }
