@@ -168,6 +168,8 @@ impl Session {
         }
         self.progress = None;
         self.forget_message();
+        // What an upstream filter tells of a client is for one message (XFORWARD_README).
+        self.forward = Default::default();
         self.conn.release();
         self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
         next

@@ -134,6 +134,8 @@ pub(crate) struct Rights {
 pub(crate) enum Next {
     /// It was obeyed.
     Reply(Reply),
+    /// It was, and the session begins anew: nobody counts how the old one ended.
+    Afresh(Reply),
     /// It was not, and that counts.
     Error(Reply),
     /// It was not, but that does not count.
@@ -250,7 +252,7 @@ impl Session {
         let (reply, ends) = match next {
             Next::Restart => return Ok(None),
             Next::Error(reply) if reply == HANGUP => return Ok(Some(End::Quit)),
-            Next::Reply(reply) | Next::Denied(reply) => (reply, false),
+            Next::Reply(reply) | Next::Afresh(reply) | Next::Denied(reply) => (reply, false),
             Next::Error(reply) => {
                 self.say(reply.clone()).await?;
                 self.errors += 1;
@@ -344,8 +346,9 @@ impl Session {
         }
     }
 
-    /// Forgets the message at hand.
+    /// Forgets the message at hand, and what was told of its client.
     pub(crate) fn drop_transaction(&mut self) {
+        self.forward = Default::default();
         self.progress = None;
         self.forget_message();
         let envelope = std::mem::take(&mut self.transaction).into_envelope();

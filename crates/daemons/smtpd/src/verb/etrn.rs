@@ -6,7 +6,7 @@ use ipc::flush::{Reply as Answer, Request};
 use smtp_proto::{Reply, command};
 use tracing::warn;
 
-use crate::access::{Actions, Check, Deferral};
+use crate::access::{Actions, Check};
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
 
@@ -51,7 +51,7 @@ impl Session {
         let mut actions = Actions::default();
         let mut facts = self.facts(None, None);
         facts.etrn = Some(domain);
-        let mut check = Check::new(&server, facts, &mut actions, Deferral::default());
+        let mut check = Check::new(&server, facts, &mut actions, self.deferral.clone());
         let outcome = Box::pin(check.etrn()).await;
         let (faults, _) = faults_of(check);
         self.faults.extend(faults);

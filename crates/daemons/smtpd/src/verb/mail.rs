@@ -30,13 +30,10 @@ impl Session {
         if let Some(reply) = self.limit_messages().await {
             return Next::Error(reply);
         }
-        let mut sender = match self.sender(&argument) {
+        let mut sender = match self.sender(&argument).await {
             Ok(sender) => sender,
             Err(reply) => return Next::Error(reply),
         };
-        if let Err(reply) = self.check_sender_syntax(&argument, &sender).await {
-            return Next::Error(reply);
-        }
         if let Some(reply) = self.no_room(sender.size) {
             let facts = Facts { sender: Some(&sender.address), ..self.facts(None, None) };
             facts.log("reject", &reply.to_string());
@@ -87,18 +84,27 @@ impl Session {
     }
 
     /// The address and the parameters.
-    fn sender(&mut self, argument: &PathArgument<'_>) -> Result<Sender, Reply> {
-        let strictness = self.strictness();
-        let Ok(address) = path::internal(argument.path, strictness) else {
-            self.warn_of_syntax("MAIL", argument.path);
-            return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
+    async fn sender(&mut self, argument: &PathArgument<'_>) -> Result<Sender, Reply> {
+        let mut sender = Sender::default();
+        let address = path::internal(argument.path, self.strictness());
+        // What may be in the address is known only with this parameter; whatever is wrong with others comes later.
+        let mut parameters = parameter::parameters(argument.parameters);
+        sender.smtputf8 = self.server.settings.smtputf8 && parameters.any(|parameter| parameter.is("SMTPUTF8"));
+        sender.address = match address {
+            Ok(address) if !self.is_bad_address(&sender, &address).await => address,
+            Ok(_) | Err(path::Malformed) => {
+                self.warn_of_syntax("MAIL", argument.path);
+                return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
+            }
         };
-        let mut sender = Sender { address, ..Sender::default() };
         for parameter in parameter::parameters(argument.parameters) {
             self.sender_parameter(&mut sender, &parameter)?;
         }
         if sender.verp.is_some() && sender.address.is_empty() {
             return Err(Reply::fixed(503, Enhanced(5, 5, 4), "Error: XVERP requires non-null sender"));
+        }
+        if !sender.address.is_ascii() && self.must_declare(&sender) {
+            return Err(MUST_DECLARE);
         }
         Ok(sender)
     }
@@ -156,19 +162,9 @@ impl Session {
     }
 
     /// What trivial-rewrite and the extensions in use say about the address.
-    async fn check_sender_syntax(&mut self, argument: &PathArgument<'_>, sender: &Sender) -> Result<(), Reply> {
-        if !sender.address.is_ascii()
-            && self.server.settings.smtputf8
-            && self.server.params.identity.strict_smtputf8
-            && !sender.smtputf8
-        {
-            return Err(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
-        }
-        if self.is_bad_address(sender, &sender.address).await {
-            self.warn_of_syntax("MAIL", argument.path);
-            return Err(Reply::fixed(501, Enhanced(5, 1, 7), "Bad sender address syntax"));
-        }
-        Ok(())
+    /// `strict_smtputf8`.
+    pub(super) fn must_declare(&self, sender: &Sender) -> bool {
+        self.server.settings.smtputf8 && self.server.params.identity.strict_smtputf8 && !sender.smtputf8
     }
 
     pub(super) fn strictness(&self) -> path::Strictness {
@@ -235,6 +231,10 @@ impl Session {
         outcome
     }
 }
+
+/// An address has octets that need a declaration.
+pub(super) const MUST_DECLARE: Reply =
+    Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address");
 
 /// Where DSN is among the discarded keywords.
 pub(super) const DSN_DISABLED: Reply = Reply::fixed(501, Enhanced(5, 7, 1), "DSN support is disabled");

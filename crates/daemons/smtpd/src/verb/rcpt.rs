@@ -8,9 +8,9 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, parameter, path};
 use tracing::{info, warn};
 
-use super::mail::{DSN_DISABLED, unsupported};
+use super::mail::{DSN_DISABLED, MUST_DECLARE, unsupported};
 use crate::access::{Check, Fault};
-use crate::session::transaction::{Envelope, Transaction};
+use crate::session::transaction::{Envelope, Sender, Transaction};
 use crate::session::{Next, Session, faults_of};
 use crate::settings::ProxySpeed;
 use crate::sink::{Broken, Sink, held, proxy, submission, write_error};
@@ -48,19 +48,15 @@ impl Session {
         if let Some(reply) = self.limit_recipients().await {
             return Next::Error(reply);
         }
-        let mut recipient = match self.parse_recipient(&argument) {
+        let mut recipient = match self.parse_recipient(&argument, &envelope.sender).await {
             Ok(recipient) => recipient,
             Err(reply) => return Next::Error(reply),
         };
         if let Some(next) = self.too_many(envelope) {
             return next;
         }
-        if !recipient.address.is_ascii() && self.must_declare(envelope) {
-            return Next::Error(Reply::fixed(553, Enhanced(5, 6, 7), "Must declare SMTPUTF8 to send unicode address"));
-        }
-        if self.is_bad_address(&envelope.sender, &recipient.address).await {
-            self.warn_of_syntax("RCPT", argument.path);
-            return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+        if !recipient.address.is_ascii() && self.must_declare(&envelope.sender) {
+            return Next::Error(MUST_DECLARE);
         }
         let probe_sender = &self.server.settings.probe_sender;
         if !self.server.life.is_standalone()
@@ -81,13 +77,9 @@ impl Session {
         }
     }
 
-    fn must_declare(&self, envelope: &Envelope) -> bool {
-        self.server.settings.smtputf8 && self.server.params.identity.strict_smtputf8 && !envelope.sender.smtputf8
-    }
-
-    fn parse_recipient(&mut self, argument: &PathArgument<'_>) -> Result<Recipient, Reply> {
+    async fn parse_recipient(&mut self, argument: &PathArgument<'_>, sender: &Sender) -> Result<Recipient, Reply> {
         let address = match path::internal(argument.path, self.strictness()) {
-            Ok(address) if !address.is_empty() => address,
+            Ok(address) if !address.is_empty() && !self.is_bad_address(sender, &address).await => address,
             Ok(_) | Err(_) => {
                 self.warn_of_syntax("RCPT", argument.path);
                 return Err(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
@@ -122,8 +114,8 @@ impl Session {
             }
         }
         let original = original.unwrap_or_else(|| {
-            let shown = address::quote::quote(&address);
-            if address.is_ascii() { OriginalRecipient::rfc822(&shown) } else { OriginalRecipient::utf8(&shown) }
+            let given = without_brackets(argument.path);
+            if given.is_ascii() { OriginalRecipient::rfc822(given) } else { OriginalRecipient::utf8(given) }
         });
         Ok(Recipient { address, notify, original })
     }
@@ -255,6 +247,11 @@ impl Session {
         }
         text
     }
+}
+
+/// The address as the client has it, which may be more than what is left of it: quotes, a route.
+fn without_brackets(path: &[u8]) -> &[u8] {
+    path.strip_prefix(b"<").map_or(path, |rest| rest.strip_suffix(b">").unwrap_or(rest))
 }
 
 /// The command line, for a filter.

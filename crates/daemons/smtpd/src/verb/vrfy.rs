@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::{Enhanced, Reply, path};
 
-use crate::access::{Actions, Check, Deferral};
+use crate::access::{Actions, Check};
 use crate::session::transaction::Sender;
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
@@ -33,7 +33,8 @@ impl Session {
         let server = Arc::clone(&self.server);
         let mut actions = Actions::default();
         let facts = self.facts(self.transaction.envelope(), Some(&address));
-        let mut check = Check::new(&server, facts, &mut actions, Deferral::default());
+        let deferral = self.transaction.envelope().map_or(&self.deferral, |envelope| &envelope.deferral).clone();
+        let mut check = Check::new(&server, facts, &mut actions, deferral);
         let outcome = Box::pin(check.recipient()).await;
         let (faults, _) = faults_of(check);
         self.faults.extend(faults);

@@ -38,14 +38,16 @@ impl Session {
         self.flush_history(0).await;
         self.deferral = Default::default();
         self.impatient = false;
-        let xclient = self.rights.xclient;
+        // What an upstream filter has told was of another client; that it may tell depends on who it is itself.
+        self.forward = Default::default();
+        let xforward = self.rights.xforward;
         self.find_rights().await;
-        self.rights.xclient |= xclient;
+        self.rights.xforward = xforward;
         if let Some(reply) = self.refused_client().await {
             return Next::Error(reply);
         }
         match self.meet_milters().await {
-            banner if banner.is_positive() => Next::Reply(banner),
+            banner if banner.is_positive() => Next::Afresh(banner),
             refusal => Next::Error(refusal),
         }
     }
@@ -87,10 +89,18 @@ impl Session {
     }
 }
 
+/// The longest value of an attribute.
+const LONGEST_VALUE: usize = 255;
+
 /// The attributes of a command.
 pub(super) fn parsed(arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
-    attribute::parse(arguments)
-        .map_err(|attribute::NoValue| Reply::fixed(501, Enhanced(5, 5, 4), "Error: attribute=value expected"))
+    let syntax = |text| Reply::fixed(501, Enhanced(5, 5, 4), text);
+    let attributes =
+        attribute::parse(arguments).map_err(|attribute::NoValue| syntax("Error: attribute=value expected"))?;
+    if attributes.iter().any(|attribute| attribute.value.len() > LONGEST_VALUE) {
+        return Err(syntax("Error: attribute value too long"));
+    }
+    Ok(attributes)
 }
 
 pub(super) fn bad_syntax(name: &str, value: &[u8]) -> Reply {
