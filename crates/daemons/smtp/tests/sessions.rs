@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sasl::mechanism::SecurityOptions;
 use smtp::auth::{Auth, Dependence, Refusal};
-use smtp::dialogue::{Dialogue, Farewell};
+use smtp::dialogue::{Dialect, Dialogue, Farewell};
 use smtp::failure::Failure;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
