@@ -17,12 +17,12 @@ use crate::Address;
 /// A piece of an address header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// A display name or the name of a group, as it goes into a header.
-    Phrase(Vec<u8>),
-    /// An address that stands alone.
-    Bare(Address),
-    /// An address in angle brackets; `<>` is the empty one.
-    Angle(Address),
+    /// A word of a display name or of the name of a group, as it goes into a header.
+    Word(Vec<u8>),
+    /// An address, alone or in angle brackets.
+    Address(Address),
+    /// The empty address that `<>` is.
+    Nobody(Address),
     /// `(…)`, as written.
     Comment(Vec<u8>),
     /// `,`
@@ -31,6 +31,8 @@ pub enum Item {
     GroupStart,
     /// `;`
     GroupEnd,
+    /// Another special character outside addresses, such as the angle brackets.
+    Other(u8),
 }
 
 impl Item {
@@ -38,8 +40,8 @@ impl Item {
     #[must_use]
     pub fn address(&self) -> Option<&Address> {
         match self {
-            Self::Bare(address) | Self::Angle(address) => Some(address),
-            Self::Phrase(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd => None,
+            Self::Address(address) | Self::Nobody(address) => Some(address),
+            Self::Word(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd | Self::Other(_) => None,
         }
     }
 
@@ -47,8 +49,8 @@ impl Item {
     #[must_use]
     pub fn address_mut(&mut self) -> Option<&mut Address> {
         match self {
-            Self::Bare(address) | Self::Angle(address) => Some(address),
-            Self::Phrase(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd => None,
+            Self::Address(address) | Self::Nobody(address) => Some(address),
+            Self::Word(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd | Self::Other(_) => None,
         }
     }
 }

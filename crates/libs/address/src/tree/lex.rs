@@ -2,37 +2,58 @@
 
 use std::borrow::Cow;
 
-use crate::quote::is_atom_byte;
+use crate::quote::quoted_string;
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind<'a> {
-    /// An atom, a quoted string or a domain literal, with its text in internal form.
-    Word(Cow<'a, [u8]>),
-    /// `(…)`
-    Comment,
-    /// One of `<>@,;:.`
+pub(super) enum Token<'a> {
+    /// An atom, in internal form.
+    Atom(Cow<'a, [u8]>),
+    /// What is in quotes, or should be: without the quotes and backslashes.
+    Quoted(Vec<u8>),
+    /// A domain literal, without its brackets and backslashes.
+    Literal(Vec<u8>),
+    /// `(…)`, as written.
+    Comment(&'a [u8]),
+    /// One of [`SPECIALS`].
     Special(u8),
 }
 
-impl Kind<'_> {
-    /// Whether it is a word that was quoted or had backslashes; a domain literal is as it was written.
-    pub(super) fn is_escaped(&self) -> bool {
-        matches!(self, Self::Word(Cow::Owned(word)) if !word.starts_with(b"["))
-    }
-}
-
-/// A token and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind<'a>,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
+/// What divides atoms, besides white space. `%`, `!` and `|` are among them since they divide addresses of old.
+const SPECIALS: &[u8] = b"()<>@,;:\\\".[]|%!";
 
 impl Token<'_> {
-    pub(super) fn is(&self, special: u8) -> bool {
-        self.kind == Kind::Special(special)
+    /// Adds it without quotes.
+    pub(super) fn push_internal(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Atom(text) => out.extend_from_slice(text),
+            Self::Quoted(text) => out.extend_from_slice(text),
+            Self::Literal(text) => {
+                out.push(b'[');
+                out.extend_from_slice(text);
+                out.push(b']');
+            }
+            Self::Comment(text) => out.extend_from_slice(text),
+            Self::Special(special) => out.push(*special),
+        }
+    }
+
+    /// Adds it as it goes into a header, where it stands for itself.
+    pub(super) fn push_external(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Quoted(text) => out.extend(quoted_string(text)),
+            Self::Literal(text) => {
+                out.push(b'[');
+                for &byte in text {
+                    if byte == b'\\' {
+                        out.push(b'\\');
+                    }
+                    out.push(byte);
+                }
+                out.push(b']');
+            }
+            Self::Atom(_) | Self::Comment(_) | Self::Special(_) => self.push_internal(out),
+        }
     }
 }
 
@@ -62,25 +83,25 @@ impl<'a> Lexer<'a> {
     }
 
     fn token(&mut self) -> Option<Token<'a>> {
-        while self.peek()?.is_ascii_whitespace() {
+        while is_space(self.peek()?) {
             self.at += 1;
         }
-        let start = self.at;
-        let kind = match self.peek()? {
+        Some(match self.peek()? {
             b'(' => self.comment(),
-            b'"' => self.quoted(),
-            b'[' => self.literal(),
-            special @ (b'<' | b'>' | b'@' | b',' | b';' | b':' | b'.') => {
+            b'"' => Token::Quoted(self.until(b'"')),
+            b'[' => Token::Literal(self.until(b']')),
+            b'\\' => self.atom(),
+            special if SPECIALS.contains(&special) => {
                 self.at += 1;
-                Kind::Special(special)
+                Token::Special(special)
             }
             _ => self.atom(),
-        };
-        Some(Token { kind, start, end: self.at })
+        })
     }
 
     /// Nested, with backslashes; one that is not closed runs to the end.
-    fn comment(&mut self) -> Kind<'a> {
+    fn comment(&mut self) -> Token<'a> {
+        let start = self.at;
         let mut depth = 0usize;
         while let Some(byte) = self.next() {
             match byte {
@@ -91,64 +112,53 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Kind::Comment
+        Token::Comment(self.text.get(start..self.at).unwrap_or_default())
     }
 
-    /// Without its quotes and backslashes; line ends of folding go.
-    fn quoted(&mut self) -> Kind<'a> {
+    /// What stands between an opening and this closing character, or the end.
+    fn until(&mut self, closing: u8) -> Vec<u8> {
         self.at += 1;
         let mut word = Vec::new();
         while let Some(byte) = self.next() {
             match byte {
-                b'"' => break,
-                b'\\' => word.extend(self.next()),
-                b'\r' | b'\n' => {}
-                _ => word.push(byte),
+                b'\\' => word.extend(self.next().map(spaced)),
+                _ if byte == closing => break,
+                _ => word.push(spaced(byte)),
             }
         }
-        Kind::Word(Cow::Owned(word))
+        word
     }
 
-    /// With its brackets.
-    fn literal(&mut self) -> Kind<'a> {
-        let mut word = Vec::new();
-        while let Some(byte) = self.next() {
-            match byte {
-                b'\\' => word.extend(self.next()),
-                b'\r' | b'\n' => {}
-                _ => word.push(byte),
-            }
-            if byte == b']' {
-                break;
-            }
-        }
-        Kind::Word(Cow::Owned(word))
-    }
-
-    /// Until a special, white space, quote or comment; never empty, since the first byte is none of those.
-    fn atom(&mut self) -> Kind<'a> {
+    /// Until a special or white space; with what was escaped in it, it may need quotes.
+    fn atom(&mut self) -> Token<'a> {
         let plain = self.plain();
-        if self.peek() != Some(b'\\') {
-            return Kind::Word(Cow::Borrowed(plain));
-        }
-        let mut word = plain.to_vec();
+        let mut text = Cow::Borrowed(plain);
         while self.peek() == Some(b'\\') {
             self.at += 1;
-            word.extend(self.next());
+            let word = text.to_mut();
+            word.extend(self.next().map(spaced));
             word.extend_from_slice(self.plain());
         }
-        Kind::Word(Cow::Owned(word))
+        let needs_quotes = |byte: &u8| *byte == b' ' || byte.is_ascii_control() || SPECIALS.contains(byte);
+        if text.iter().any(needs_quotes) { Token::Quoted(text.into_owned()) } else { Token::Atom(text) }
     }
 
     /// What an atom is made of, up to what ends it or a backslash.
     fn plain(&mut self) -> &'a [u8] {
-        let belongs = |byte: u8| {
-            let control = byte.is_ascii_control() && !byte.is_ascii_whitespace();
-            control || is_atom_byte(byte) || matches!(byte, b']' | b')')
-        };
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let length = rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len());
+        let ends = |byte: &u8| is_space(*byte) || SPECIALS.contains(byte);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
         self.at += length;
         rest.get(..length).unwrap_or_default()
     }
+}
+
+/// White space of header fields.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// White space, and what folding leaves, is a space within words.
+fn spaced(byte: u8) -> u8 {
+    if is_space(byte) { b' ' } else { byte }
 }

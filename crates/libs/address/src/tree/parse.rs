@@ -1,11 +1,11 @@
 //! Groups the tokens of a header into items.
-
-use std::borrow::Cow;
+//!
+//! This goes from right to left, as in Postfix: so a `>` tells that what follows on its left is an address in brackets, and a `;` that a
+//! `:` ends the name of a group. Where brackets and groups are broken, that decides what is taken for an address.
 
 use super::Item;
-use super::lex::{Kind, Token, tokens};
+use super::lex::{Token, tokens};
 use crate::Address;
-use crate::quote::{is_dot_string, quoted_string};
 
 /// Room for an address of usual length.
 const USUAL: usize = 32;
@@ -21,204 +21,153 @@ pub fn parse(text: &[u8], limit: usize) -> Vec<Item> {
 pub enum Spelling {
     /// As [`super::print`] would write them.
     Usual,
-    /// Some with quotes or backslashes that they do not need.
+    /// Some with quotes that they do not need, or without those that they do.
     Unusual,
 }
 
 /// The same as [`parse`], and how the addresses are written.
 #[must_use]
 pub fn parse_spelled(text: &[u8], limit: usize) -> (Vec<Item>, Spelling) {
-    let tokens = tokens(text, limit);
-    let groups_left = tokens.iter().filter(|token| token.is(b';')).count();
-    let brackets_left = tokens.iter().filter(|token| token.is(b'>')).count();
     let mut parser = Parser {
-        text,
+        left: tokens(text, limit),
+        held: Vec::new(),
         items: Vec::new(),
-        unit: Vec::new(),
-        groups_left,
-        brackets_left,
-        in_group: false,
+        word: Word::Welcome,
+        group: Group::Outside,
         spelling: Spelling::Usual,
     };
-    let mut rest = tokens.into_iter();
-    while let Some(token) = rest.next() {
-        parser.token(token, &mut rest);
+    while let Some(token) = parser.left.pop() {
+        parser.token(token);
     }
-    parser.end_unit();
+    parser.end_address(Comma::Written);
+    parser.items.reverse();
     (parser.items, parser.spelling)
 }
 
+/// Whether a comma is missing on the left of an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comma {
+    Written,
+    Missing,
+}
+
+/// Whether a word continues the address on its right, or is one of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Welcome,
+    Apart,
+}
+
+/// Whether a `;` was seen, so that a `:` starts a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Outside,
+    Inside,
+}
+
 struct Parser<'a> {
-    text: &'a [u8],
+    /// Tokens that are still to come, the next one last.
+    left: Vec<Token<'a>>,
+    /// Those of the address that is being gathered, the first one last.
+    held: Vec<Token<'a>>,
+    /// What is done, the first one last.
     items: Vec<Item>,
-    /// Tokens since the last separator or bracket.
-    unit: Vec<Token<'a>>,
-    /// How many `;` are still to come: a `:` without one is no group's.
-    groups_left: usize,
-    /// How many `>` are still to come.
-    brackets_left: usize,
-    in_group: bool,
+    word: Word,
+    group: Group,
     spelling: Spelling,
 }
 
 impl<'a> Parser<'a> {
-    fn token(&mut self, token: Token<'a>, rest: &mut std::vec::IntoIter<Token<'a>>) {
-        match token.kind {
-            Kind::Special(b'<') if self.brackets_left > 0 => {
-                self.end_phrase();
-                self.bracket(rest);
-            }
-            Kind::Special(b'>') => self.brackets_left = self.brackets_left.saturating_sub(1),
-            Kind::Special(b',') => {
-                self.end_unit();
-                self.items.push(Item::Comma);
-            }
-            Kind::Special(b';') => {
-                self.groups_left = self.groups_left.saturating_sub(1);
-                self.in_group = false;
-                self.end_unit();
+    fn token(&mut self, token: Token<'a>) {
+        match token {
+            Token::Comment(text) => self.items.push(Item::Comment(text.to_vec())),
+            Token::Special(b';') => {
+                self.end_address(Comma::Missing);
                 self.items.push(Item::GroupEnd);
+                (self.group, self.word) = (Group::Inside, Word::Welcome);
             }
-            Kind::Special(b':') if self.groups_left > 0 && !self.in_group && !self.is_route() => {
-                self.in_group = true;
-                self.end_phrase();
+            Token::Special(b':') if self.group == Group::Inside => {
+                self.end_address(Comma::Written);
                 self.items.push(Item::GroupStart);
+                self.keep_until(b",");
             }
-            Kind::Special(_) | Kind::Word(_) | Kind::Comment => self.unit.push(token),
+            Token::Special(b'>') => self.bracket(),
+            Token::Special(b',') => {
+                self.end_address(Comma::Written);
+                self.items.push(Item::Comma);
+                self.word = Word::Welcome;
+            }
+            Token::Special(_) => {
+                self.held.push(token);
+                self.word = Word::Welcome;
+            }
+            Token::Atom(_) | Token::Quoted(_) | Token::Literal(_) => {
+                if self.word == Word::Apart {
+                    self.end_address(Comma::Missing);
+                }
+                self.held.push(token);
+                self.word = Word::Apart;
+            }
         }
     }
 
-    /// Whether the unit is the `@one,@two` of a source route.
-    fn is_route(&self) -> bool {
-        self.unit.first().is_some_and(|token| token.is(b'@'))
-    }
-
-    /// What stands between `<` and `>`; comments move behind.
-    fn bracket(&mut self, rest: &mut std::vec::IntoIter<Token<'a>>) {
-        let mut internal = Vec::with_capacity(USUAL);
-        let mut comments = Vec::new();
-        let mut escaped = false;
-        for token in rest.by_ref() {
-            let is_escaped = token.kind.is_escaped();
-            match token.kind {
-                Kind::Special(b'>') => {
-                    self.brackets_left = self.brackets_left.saturating_sub(1);
-                    break;
-                }
-                Kind::Special(b';') => {
-                    self.groups_left = self.groups_left.saturating_sub(1);
-                    internal.push(b';');
-                }
-                Kind::Special(special) => internal.push(special),
-                Kind::Word(word) => {
-                    escaped |= is_escaped;
-                    internal.extend_from_slice(&word);
-                }
-                Kind::Comment => comments.push(self.span(token.start, token.end)),
+    /// An address that ends with `>`, and the name before it. Comments move behind the address.
+    fn bracket(&mut self) {
+        self.end_address(Comma::Missing);
+        self.items.push(Item::Other(b'>'));
+        while let Some(token) = self.left.pop_if(|token| *token != Token::Special(b'<')) {
+            match token {
+                Token::Comment(text) => self.items.push(Item::Comment(text.to_vec())),
+                Token::Atom(_) | Token::Quoted(_) | Token::Literal(_) | Token::Special(_) => self.held.push(token),
             }
         }
-        let address = self.address(internal, escaped);
-        self.items.push(Item::Angle(address));
-        self.items.extend(comments.into_iter().map(Item::Comment));
+        if self.held.is_empty() && self.left.last() == Some(&Token::Special(b'<')) {
+            self.items.push(Item::Nobody(Address::default()));
+        }
+        self.end_address(Comma::Written);
+        self.keep_until(b">;,:");
+        if self.group == Group::Outside && self.left.pop_if(|token| *token == Token::Special(b':')).is_some() {
+            self.items.push(Item::Other(b':'));
+        }
+        self.word = Word::Welcome;
     }
 
-    /// The unit was a display name.
-    fn end_phrase(&mut self) {
-        let unit = std::mem::take(&mut self.unit);
-        if unit.iter().all(|token| token.kind == Kind::Comment) {
-            for token in unit {
-                self.items.push(Item::Comment(self.span(token.start, token.end)));
-            }
-        } else {
-            self.separate();
-            self.items.push(Item::Phrase(self.phrase(&unit)));
+    /// What is no address stays as it is, up to one of these.
+    fn keep_until(&mut self, ends: &[u8]) {
+        let stays = |token: &mut Token<'_>| !matches!(token, Token::Special(special) if ends.contains(special));
+        while let Some(token) = self.left.pop_if(stays) {
+            let item = match &token {
+                Token::Comment(text) => Item::Comment(text.to_vec()),
+                Token::Special(b',') => Item::Comma,
+                Token::Special(b';') => Item::GroupEnd,
+                Token::Special(special) => Item::Other(*special),
+                Token::Atom(_) | Token::Quoted(_) | Token::Literal(_) => {
+                    let mut text = Vec::with_capacity(USUAL);
+                    token.push_external(&mut text);
+                    Item::Word(text)
+                }
+            };
+            self.items.push(item);
         }
     }
 
-    /// Words and comments with single spaces between; a word that needs quotes gets them.
-    fn phrase(&self, unit: &[Token<'a>]) -> Vec<u8> {
-        let mut text = Vec::with_capacity(USUAL);
-        let mut after_word = false;
-        for token in unit {
-            if let Kind::Special(special) = token.kind {
-                text.push(special);
-                after_word = false;
-                continue;
-            }
-            if after_word {
-                text.push(b' ');
-            }
-            after_word = true;
-            let written = self.text.get(token.start..token.end).unwrap_or_default();
-            match &token.kind {
-                Kind::Word(word) if token.kind.is_escaped() => {
-                    let plain = !written.starts_with(b"\"") && is_dot_string(word);
-                    text.extend_from_slice(&if plain { word.clone() } else { Cow::Owned(quoted_string(word)) });
-                }
-                Kind::Word(_) | Kind::Comment | Kind::Special(_) => text.extend_from_slice(written),
-            }
-        }
-        text
-    }
-
-    /// The unit was one address, or several without commas.
-    fn end_unit(&mut self) {
-        if self.unit.is_empty() {
+    /// What has been gathered is an address.
+    fn end_address(&mut self, comma: Comma) {
+        if self.held.is_empty() {
             return;
         }
-        let mut internal = Vec::with_capacity(USUAL);
-        let mut comments = Vec::new();
-        let (mut after_word, mut found, mut escaped) = (false, false, false);
-        for token in std::mem::take(&mut self.unit) {
-            let is_escaped = token.kind.is_escaped();
-            match token.kind {
-                Kind::Comment => comments.push(self.span(token.start, token.end)),
-                Kind::Special(special) => {
-                    internal.push(special);
-                    (after_word, found) = (false, true);
-                }
-                Kind::Word(word) => {
-                    if after_word {
-                        self.bare(std::mem::take(&mut internal), std::mem::take(&mut escaped), &mut comments);
-                    }
-                    escaped |= is_escaped;
-                    internal.extend_from_slice(&word);
-                    (after_word, found) = (true, true);
-                }
-            }
+        let (mut internal, mut written) = (Vec::with_capacity(USUAL), Vec::with_capacity(USUAL));
+        for token in self.held.drain(..).rev() {
+            token.push_internal(&mut internal);
+            token.push_external(&mut written);
         }
-        if found {
-            self.bare(internal, escaped, &mut comments);
-        } else {
-            self.items.extend(comments.into_iter().map(Item::Comment));
-        }
-    }
-
-    /// An address of which something was quoted or escaped, or nothing.
-    fn address(&mut self, internal: Vec<u8>, escaped: bool) -> Address {
         let address = Address::new(internal);
-        if escaped && is_dot_string(address.local_part()) {
+        if address.external() != written {
             self.spelling = Spelling::Unusual;
         }
-        address
-    }
-
-    fn bare(&mut self, internal: Vec<u8>, escaped: bool, comments: &mut Vec<Vec<u8>>) {
-        self.separate();
-        let address = self.address(internal, escaped);
-        self.items.push(Item::Bare(address));
-        self.items.extend(comments.drain(..).map(Item::Comment));
-    }
-
-    /// Puts the comma that was forgotten behind an address or a group.
-    fn separate(&mut self) {
-        let before = self.items.iter().rev().find(|item| !matches!(item, Item::Comment(_)));
-        if matches!(before, Some(Item::Bare(_) | Item::Angle(_) | Item::GroupEnd)) {
+        self.items.push(Item::Address(address));
+        if comma == Comma::Missing {
             self.items.push(Item::Comma);
         }
-    }
-
-    fn span(&self, start: usize, end: usize) -> Vec<u8> {
-        self.text.get(start..end).unwrap_or_default().to_vec()
     }
 }

@@ -11,7 +11,9 @@ const LINE_LENGTH: usize = 70;
 pub fn print(items: &[Item], column: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let mut line = column;
-    for piece in items.split_inclusive(|item| *item == Item::Comma) {
+    // Behind a comma at the end comes a piece of nothing, and the space before it.
+    let nothing = items.last().filter(|last| **last == Item::Comma).map(|_| [].as_slice());
+    for piece in items.split_inclusive(|item| *item == Item::Comma).chain(nothing) {
         let text = print_piece(piece);
         if !out.is_empty() {
             if line + 1 + text.len() >= LINE_LENGTH {
@@ -33,25 +35,28 @@ fn print_piece(items: &[Item]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut before = None;
     for item in items {
-        let joins = matches!(item, Item::Comma | Item::GroupStart | Item::GroupEnd);
-        let clings = matches!((before.replace(item), item), (Some(Item::Angle(_)), Item::Comment(_)));
-        if !joins && !clings && !out.is_empty() {
+        if before.replace(item).is_some_and(|before| is_apart(before, item)) {
             out.push(b' ');
         }
         match item {
-            Item::Phrase(text) | Item::Comment(text) => out.extend_from_slice(text),
-            Item::Bare(address) => out.extend(address.external()),
-            Item::Angle(address) => {
-                out.push(b'<');
-                out.extend(address.external());
-                out.push(b'>');
-            }
+            Item::Word(text) | Item::Comment(text) => out.extend_from_slice(text),
+            // An address of nothing has quotes, so that there is something.
+            Item::Address(address) if address.is_empty() => out.extend_from_slice(b"\"\""),
+            Item::Address(address) => out.extend(address.external()),
+            Item::Nobody(_) => {}
             Item::Comma => out.push(b','),
             Item::GroupStart => out.push(b':'),
             Item::GroupEnd => out.push(b';'),
+            Item::Other(special) => out.push(*special),
         }
     }
     out
+}
+
+/// Whether there is a space between two items.
+fn is_apart(before: &Item, item: &Item) -> bool {
+    let is_text = |item: &Item| matches!(item, Item::Word(_) | Item::Comment(_) | Item::Address(_));
+    matches!(before, Item::GroupStart) || matches!(item, Item::Other(b'<')) || is_text(before) && is_text(item)
 }
 
 /// A display name for use before `<address>`: quoted unless it is atoms with single spaces between.
