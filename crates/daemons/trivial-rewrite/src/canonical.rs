@@ -56,7 +56,10 @@ impl Rules {
         match self.turned_round(&address).unwrap_or(address) {
             address if address.domain().is_some() => self.with_complete_domain(address),
             address if self.append.at_myorigin => self.with_complete_domain(address.at(&self.origin)),
-            address => address,
+            address => match without_dot(address.as_bytes()) {
+                Some(shorter) if quote::is_dot_string(shorter) => Address::new(shorter),
+                Some(_) | None => address,
+            },
         }
     }
 
@@ -86,11 +89,16 @@ impl Rules {
             let complete = self.append.dot_mydomain && !literal;
             return if complete { address.at(&[domain, b".", &self.domain].concat()) } else { address };
         }
-        match domain.strip_suffix(b".") {
-            Some(shorter) if !shorter.is_empty() && !shorter.ends_with(b".") => address.at(shorter),
-            Some(_) | None => address,
+        match without_dot(domain) {
+            Some(shorter) => address.at(shorter),
+            None => address,
         }
     }
+}
+
+/// Without the dot at the end, if it is one after a name.
+fn without_dot(name: &[u8]) -> Option<&[u8]> {
+    name.strip_suffix(b".").filter(|shorter| !shorter.is_empty() && !shorter.ends_with(b"."))
 }
 
 /// What stands before and after a separator at this place.
@@ -99,9 +107,13 @@ fn split_at(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
     Some((before, rest.get(1..)?))
 }
 
-/// Without `@one,@two:` at the start.
+/// Without `@one,@two:` at the start; `@` alone is nothing. A colon in a literal ends no route.
 fn without_route(address: &[u8]) -> &[u8] {
-    let end = address.starts_with(b"@").then(|| address.iter().position(|&b| b == b':')).flatten();
+    if address == b"@" {
+        return b"";
+    }
+    let colon = || address.iter().position(|&b| matches!(b, b':' | b'[')).filter(|&at| address.get(at) == Some(&b':'));
+    let end = address.starts_with(b"@").then(colon).flatten();
     end.and_then(|at| address.get(at + 1..)).unwrap_or(address)
 }
 
@@ -150,6 +162,8 @@ mod tests {
             ("x%", "x@"),
             ("%x", "@x.example.test"),
             ("x!y!", "y!@x.example.test"),
+            ("@", ""),
+            ("@[IPv6:2001:db8::1]", "@[IPv6:2001:db8::1]"),
             ("", ""),
         ] {
             assert_eq!(rules(true).rewrite(&Address::from(address)), Address::from(canonical), "{address}");
@@ -165,9 +179,10 @@ mod tests {
             append: Append { at_myorigin: false, dot_mydomain: false },
             ..rules(true)
         };
-        for address in ["user", "a!b", "a%b"] {
+        for address in ["user", "a!b", "a%b", "a b.", "a.."] {
             assert_eq!(plain.rewrite(&Address::from(address)), Address::from(address));
         }
+        assert_eq!(plain.rewrite(&Address::from("a.b.")), Address::from("a.b"));
     }
 
     proptest! {

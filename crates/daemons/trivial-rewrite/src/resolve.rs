@@ -152,7 +152,7 @@ impl Resolver {
         sender: &[u8],
         recipient: &Address,
     ) -> Result<(Route, bool), Error> {
-        let domain = folded(recipient.domain().unwrap_or_default());
+        let domain = recipient.domain().unwrap_or_default();
         let moved = self.find.find(&self.relocated_maps, recipient.as_bytes(), Strategy::MAIL).await;
         if let Some(found) = told(self.relocated_maps.parameter(), moved)? {
             let text = String::from_utf8_lossy(&found.value);
@@ -170,7 +170,7 @@ impl Resolver {
             }
         }
         if route.nexthop.is_empty() {
-            route.nexthop = domain;
+            route.nexthop = String::from_utf8_lossy(domain).into_owned();
         }
         Ok((route, false))
     }
@@ -180,8 +180,9 @@ impl Resolver {
         let (mut changed, mut outer) = (false, None);
         for _ in 0..PEELING_LIMIT {
             let local = match address.domain() {
-                None => true,
-                Some(b"") => self.settings.lenience.null_domain,
+                // Without a domain it is at this host, or at the last one of ours that was taken away.
+                None => outer.is_some() || self.classes.is_local(self.settings.myhostname.as_bytes()).await?,
+                Some(b"") => true,
                 Some(domain) if self.settings.lenience.numeric_domain && domain::is_numeric(domain) => {
                     self.classes.is_local(&[b"[", domain, b"]"].concat()).await?
                 }
@@ -192,6 +193,10 @@ impl Resolver {
                 Some(inner) => {
                     outer = address.domain().filter(|domain| !domain.is_empty()).map(<[u8]>::to_vec).or(outer);
                     (address, changed) = (self.rules.rewrite(&inner), true);
+                }
+                None if address.domain() == Some(b"") => {
+                    let local = outer.is_some() || self.classes.is_local(self.settings.myhostname.as_bytes()).await?;
+                    return Ok(Peeled { address, local, changed, outer });
                 }
                 None => return Ok(Peeled { address, local, changed, outer }),
             }
@@ -273,9 +278,4 @@ fn malformed(address: Address) -> Resolved {
         routed: false,
         scope: Scope::Address,
     }
-}
-
-/// A domain as a next hop: in lower case.
-fn folded(domain: &[u8]) -> String {
-    String::from_utf8_lossy(domain).to_lowercase()
 }

@@ -89,6 +89,27 @@ fn impossible_domains_are_malformed() {
     assert_eq!(route(&lax, "user@127.0.0.1"), "local:mail.example.test user@[127.0.0.1]");
     assert_eq!(route(&lax, "user@"), "local:mail.example.test user@mail.example.test");
     assert_eq!(route(&lax, "user%@example.test"), "local:mail.example.test user@example.test");
+    // Before a domain of nothing there may be one.
+    for (address, expected) in [
+        ("user@example.org@", "smtp:example.org user@example.org"),
+        ("a%example.org@", "smtp:example.org a@example.org"),
+    ] {
+        assert_eq!(route(&strict, address), expected, "{address}");
+    }
+}
+
+#[test]
+fn without_a_domain_mail_is_local_only_where_this_host_is() {
+    let engine = engine("mydestination =\nappend_at_myorigin = no\nresolve_null_domain = yes\n");
+    for address in ["user", "user@"] {
+        assert_eq!(route(&engine, address), "smtp:mail.example.test user@mail.example.test", "{address}");
+    }
+}
+
+#[test]
+fn the_next_hop_is_the_domain_as_written() {
+    assert_eq!(route(&engine(""), "a@Example.ORG"), "smtp:Example.ORG a@Example.ORG");
+    assert_eq!(route(&engine(""), "a@[IPv6:2001:DB8::1]"), "smtp:[IPv6:2001:DB8::1] a@[IPv6:2001:DB8::1]");
 }
 
 #[test]
