@@ -15,8 +15,6 @@ pub struct Generic {
     pub propagate: bool,
 }
 
-/// Replacements that lead to replacements end here.
-const MOST_STEPS: usize = 10;
 /// Tokens of a header that are looked at (`header_address_token_limit`).
 const MOST_TOKENS: usize = 10_240;
 
@@ -27,22 +25,11 @@ impl Generic {
         self.maps.is_empty()
     }
 
-    /// The address that stands for this one outside; `None` if it may stay.
+    /// The address that stands for this one outside; `None` if it may stay. What stands for it is not looked up again.
     pub async fn replace(&self, address: &Address) -> Result<Option<Address>, Error> {
         if self.is_off() || address.is_empty() {
             return Ok(None);
         }
-        let mut current = address.clone();
-        for _ in 0..MOST_STEPS {
-            match self.step(&current).await? {
-                Some(next) if next != current => current = next,
-                Some(_) | None => break,
-            }
-        }
-        Ok((current != *address).then_some(current))
-    }
-
-    async fn step(&self, address: &Address) -> Result<Option<Address>, Error> {
         let Some(found) = self.find.find(&self.maps, address.as_bytes(), Strategy::MAIL).await? else {
             return Ok(None);
         };
@@ -68,7 +55,7 @@ impl Generic {
         if target.domain().is_none() && !target.is_empty() {
             target = Address::from_parts(target.local_part(), self.find.myorigin.as_bytes());
         }
-        Ok(Some(target))
+        Ok((target != *address).then_some(target))
     }
 
     /// Replaces the addresses of a header's value, which begins at `column`; `None` if all may stay.
@@ -101,7 +88,7 @@ mod tests {
             local: LocalDomains::new(list, Vec::new()),
         };
         let generic = Generic {
-            maps: Maps::open("smtp_generic_maps", &["inline:{{a@x=b},{c@x=@out},{d@x=e@y}}"], &environment),
+            maps: Maps::open("smtp_generic_maps", &["inline:{{a@x=b},{c@x=@out},{d@x=e@y},{@y=f@z}}"], &environment),
             find,
             propagate: false,
         };
