@@ -172,7 +172,7 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// The key with its local part quoted if need be, then as it is.
+    /// The key with its local part quoted if need be, then as it is; patterns see the former only.
     async fn either_form(
         &self,
         local: &[u8],
@@ -184,12 +184,13 @@ impl<'a> Search<'a> {
             Some(domain) => [local, b"@", domain].concat(),
             None => [local, suffix].concat(),
         };
-        if let Cow::Owned(quoted) = address::quote::quote_local(local)
-            && let Some(value) = self.maps.lookup_in(&key(&quoted), scope).await?
-        {
-            return Ok(Some(value));
+        match address::quote::quote_local(local) {
+            Cow::Owned(quoted) => match self.maps.lookup_in(&key(&quoted), scope).await? {
+                Some(value) => Ok(Some(value)),
+                None => self.maps.lookup_in(&key(local), Scope::Fixed).await,
+            },
+            Cow::Borrowed(_) => self.maps.lookup_in(&key(local), scope).await,
         }
-        self.maps.lookup_in(&key(local), scope).await
     }
 }
 

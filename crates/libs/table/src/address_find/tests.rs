@@ -57,6 +57,15 @@ fn access_looks_at_domains_and_users() {
 }
 
 #[test]
+fn patterns_see_addresses_in_quotes() {
+    assert_eq!(find("regexp:{{/^a b@/ bare}}", "a b@other.test", Strategy::MAIL), None);
+    for (pattern, address) in [("/^\"a b\"@/", "a b@other.test"), ("/^\"\"@/", "@other.test"), ("/^\"\"$/", "")] {
+        let table = format!("regexp:{{{{{pattern} found}}}}");
+        assert_eq!(find(&table, address, Strategy::MAIL), Some(("found".to_owned(), None)), "{address}");
+    }
+}
+
+#[test]
 fn patterns_see_only_whole_addresses() {
     let table = "regexp:{{/^@/ domain}, {/^user@/ user}}";
     assert_eq!(find(table, "user+x@other.test", Strategy::MAIL), None);
