@@ -83,7 +83,7 @@ pub fn content_type(value: &[u8], limit: usize) -> ContentType {
     }
 }
 
-/// The `boundary` among the parameters. One of no characters is one too: each line with two dashes is a boundary then.
+/// The `boundary` among the parameters. One of no characters is one too: lines with two dashes and more are boundaries then.
 fn boundary(lexer: Lexer<'_>) -> Option<Vec<u8>> {
     let tokens: Vec<Token> = lexer.collect();
     tokens.windows(4).find_map(|window| match window {
@@ -91,7 +91,7 @@ fn boundary(lexer: Lexer<'_>) -> Option<Vec<u8>> {
             if name.eq_ignore_ascii_case(b"boundary") =>
         {
             match value {
-                Token::Word(value) => Some(value.clone()),
+                Token::Word(value) | Token::Quoted(value) => Some(value.clone()),
                 Token::Special(b';') => None,
                 // What should have been quoted: lines begin with it at least.
                 Token::Special(start) => Some(vec![*start]),
@@ -115,6 +115,8 @@ pub fn encoding(value: &[u8]) -> Encoding {
 
 enum Token {
     Word(Vec<u8>),
+    /// Stands for itself only where any text may be, and for no name.
+    Quoted(Vec<u8>),
     Special(u8),
 }
 
@@ -167,7 +169,7 @@ impl Iterator for Lexer<'_> {
             let byte = self.byte()?;
             match byte {
                 b'(' => self.skip_comment(),
-                b'"' => return Some(Token::Word(self.quoted())),
+                b'"' => return Some(Token::Quoted(self.quoted())),
                 _ if byte.is_ascii_whitespace() => {}
                 _ if is_special(byte) => return Some(Token::Special(byte)),
                 _ => {
@@ -204,6 +206,11 @@ mod tests {
             ("multipart/mixed; boundary=\"\"", Top::Multipart, ""),
             ("multipart/mixed", Top::Unbounded, ""),
             ("multipart; boundary=b", Top::Multipart, "b"),
+            ("multipart/\"mixed\"; boundary=b", Top::Multipart, "b"),
+            ("multipart/mixed; \"boundary\"=b", Top::Unbounded, ""),
+            ("\"multipart\"/mixed; boundary=b", Top::Text, ""),
+            ("\"message\"/rfc822", Top::Text, ""),
+            ("message/\"rfc822\"", Top::MessageOther, ""),
             ("message/rfc822", Top::Message, ""),
             ("message/global", Top::MessageGlobal, ""),
             ("message/Global", Top::MessageGlobal, ""),

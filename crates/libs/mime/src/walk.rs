@@ -234,7 +234,7 @@ impl Walker {
 
     /// Which of the boundaries around a line is, innermost first, and whether it closes.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
-        let text = line.strip_prefix(b"--")?;
+        let text = line.strip_prefix(b"--").filter(|text| !text.is_empty())?;
         let mut innermost = self.around.iter().enumerate().rev();
         innermost.find_map(|(depth, (boundary, _))| Some((depth, text.strip_prefix(&**boundary)?.starts_with(b"--"))))
     }

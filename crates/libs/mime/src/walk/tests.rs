@@ -89,6 +89,9 @@ fn a_boundary_may_end_the_header_before_it() {
 fn an_empty_boundary_is_in_all_lines_with_dashes() {
     let text = "Content-Type: multipart/mixed; boundary=\"\"\n\n--any\nP: 1\n\nx\n";
     assert!(walk(Parts::All, text).ends_with("--any|Part P: 1|end Part||x|"), "{}", walk(Parts::All, text));
+    // But there must be something behind the dashes.
+    let alone = walk(Parts::All, &text.replace("--any", "--"));
+    assert!(alone.ends_with("--|P: 1||x|"), "{alone}");
 }
 
 #[test]
