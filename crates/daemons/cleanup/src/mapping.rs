@@ -195,7 +195,7 @@ impl Mapping {
     }
 
     /// The addresses in what was found for an address.
-    pub(crate) async fn addresses(
+    async fn addresses(
         &self,
         rewriter: &Rewriter,
         address: &Address,
@@ -208,12 +208,22 @@ impl Mapping {
             return Ok(vec![rewriter.canonical(Context::Local, &same).await.map_err(|_| Failed)?]);
         }
         let extension = found.extension.filter(|_| propagate).unwrap_or_default();
-        let items = address::tree::parse(&found.value, usize::MAX);
+        self.listed(rewriter, &found.value, &extension).await
+    }
+
+    /// The addresses that a value lists, each with this extension.
+    pub(crate) async fn listed(
+        &self,
+        rewriter: &Rewriter,
+        value: &[u8],
+        extension: &[u8],
+    ) -> Result<Vec<Address>, Failed> {
+        let items = address::tree::parse(value, usize::MAX);
         let mut results = Vec::new();
         // `<>` is an address too, that of nobody.
         for result in items.iter().filter_map(address::tree::Item::address) {
             let result = rewriter.canonical(Context::Local, result).await.map_err(|_| Failed)?;
-            results.push(with_extension(result, &extension));
+            results.push(with_extension(result, extension));
         }
         Ok(results)
     }

@@ -81,7 +81,8 @@ impl Message {
         }
         let (mapping, rewriter) = (&self.desk.tables.mapping, &self.desk.rewriter);
         let results = match mapping.found(maps, address).await {
-            Ok(Some(found)) => mapping.addresses(rewriter, address, found, false).await,
+            // `@domain` is nobody there, and not the same user.
+            Ok(Some(found)) => mapping.listed(rewriter, &found.value, b"").await,
             Ok(None) => return Ok(None),
             Err(failed) => Err(failed),
         };
