@@ -110,7 +110,7 @@ impl Message {
 
     /// `ID: reject: header Subject: x from client[1.2.3.4]; from=<a> to=<b> proto=SMTP helo=<c>: note`
     pub(crate) fn log_action(&self, action: &str, class: &str, text: &[u8], note: &str) {
-        let text: String = table::shown(text).chars().take(200).collect();
+        let text = table::shown(text.get(..200).unwrap_or(text));
         let (parties, hello) = (self.parties(), self.envelope.client.hello());
         let mut line = format!("{}: {}{action}: {class} {text} {parties}{hello}", self.id, self.action_prefix);
         if !note.is_empty() {

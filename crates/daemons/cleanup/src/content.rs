@@ -15,7 +15,7 @@ use crate::checks::Judgement;
 use crate::fate::Refusal;
 use crate::header::before_nul;
 use crate::message::{Message, Stage};
-use crate::settings::{Conversion, Strictness, UnendedHeader};
+use crate::settings::{Conversion, Strict, Strictness, UnendedHeader};
 
 /// Where the content is.
 pub(crate) struct Content {
@@ -30,6 +30,8 @@ pub(crate) struct Content {
     conversion: Option<Downgrade>,
     /// How much of this part `body_checks` may still see.
     unchecked: u64,
+    /// What of this message is refused.
+    pub(crate) strict: Strict,
     pub(crate) header: HeaderState,
 }
 
@@ -71,9 +73,10 @@ pub(crate) struct HeaderState {
 impl Content {
     pub(crate) fn new(desk: &Desk, handling: &Handling) -> Self {
         let (settings, checks) = (&desk.settings, &desk.tables.checks);
-        let strict = settings.mime.strict;
-        let is_strict = [strict.headers, strict.body, strict.encoding_domain].contains(&Strictness::Strict);
         let checked = handling.checks == Switch::On;
+        // Notices of our own are held to nothing.
+        let strict = if checked { settings.mime.strict } else { Strict::LAX };
+        let is_strict = [strict.headers, strict.body, strict.encoding_domain].contains(&Strictness::Strict);
         let wants = |part| checked && checks.cover(part);
         let looks = [Part::MimeHeader, Part::NestedHeader, Part::Body].into_iter().any(wants);
         let parts = settings.mime.parts && (is_strict || looks);
@@ -89,6 +92,7 @@ impl Content {
             conversion: (settings.mime.conversion == Conversion::ToSevenBit)
                 .then(|| Downgrade::new(settings.mime.limits)),
             unchecked: settings.limits.body_checks,
+            strict,
             header: HeaderState::default(),
         }
     }
@@ -325,7 +329,7 @@ impl Message {
     }
 
     fn take_fault(&mut self, fault: Fault, context: &[u8]) {
-        let strict = self.desk.settings.mime.strict.encoding_domain == Strictness::Strict;
+        let strict = self.content.strict.encoding_domain == Strictness::Strict;
         match fault {
             Fault::Nesting => self.refuse_mime("MIME nesting exceeds safety limit", context),
             Fault::EncodingDomain if strict => {
@@ -336,7 +340,7 @@ impl Message {
     }
 
     pub(crate) fn refuse_mime(&mut self, what: &str, context: &[u8]) {
-        let context: String = table::shown(context).chars().take(100).collect();
+        let context = table::shown(context.get(..100).unwrap_or(context));
         let separator = if context.is_empty() { "" } else { ": " };
         let parties = self.parties();
         tracing::info!("{}: reject: mime-error {what}{separator}{context} {parties}", self.id);
@@ -344,9 +348,12 @@ impl Message {
     }
 
     async fn take_body(&mut self, line: &[u8], end: End) {
-        let strict = self.desk.settings.mime.strict.body == Strictness::Strict;
+        let strict = self.content.strict.body == Strictness::Strict;
         if strict && !line.is_ascii() && self.content.walker.encoding() == Encoding::Seven {
             return self.refuse_mime("improper use of 8-bit data in message body", line);
+        }
+        if self.content.walker.is_at_boundary() {
+            self.content.unchecked = self.desk.settings.limits.body_checks;
         }
         let checked = self.handling.checks == Switch::On && self.desk.tables.checks.cover(Part::Body);
         if !checked || self.content.unchecked == 0 {

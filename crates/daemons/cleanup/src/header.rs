@@ -23,7 +23,7 @@ impl Message {
     /// Takes a logical header of the message or of a part. It ends at a NUL, which no header may have.
     pub(crate) async fn take_header(&mut self, place: Place, mut text: Vec<u8>) {
         text.truncate(before_nul(&text).len());
-        if self.desk.settings.mime.strict.headers == Strictness::Strict && !text.is_ascii() {
+        if self.content.strict.headers == Strictness::Strict && !text.is_ascii() {
             return self.refuse_mime("improper use of 8-bit data in message header", &text);
         }
         let text = match self.check_header(place, &text).await {

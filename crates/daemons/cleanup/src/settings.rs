@@ -127,6 +127,10 @@ pub(crate) struct Strict {
 }
 
 impl Strict {
+    /// Nothing is refused.
+    pub(crate) const LAX: Self =
+        Self { headers: Strictness::Lax, body: Strictness::Lax, encoding_domain: Strictness::Lax };
+
     /// Nothing is refused where MIME is not looked at.
     fn of(cleanup: &params::Cleanup) -> Self {
         let strictness = |strict| Strictness::of(strict && !cleanup.disable_mime_input_processing);

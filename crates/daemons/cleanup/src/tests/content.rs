@@ -65,6 +65,21 @@ async fn strictness_is_about_what_is_known() {
     ] {
         assert_eq!(refused(&Lab::new(main).bytes(text.as_bytes()).await), expected, "{main}: {text}");
     }
+    // Notices of our own, which nothing checks, are held to nothing.
+    let unchecked = Handling { checks: Switch::Off, ..LOCAL };
+    let text = "Subject: \u{e4}\n\n\u{e4}\n".as_bytes();
+    let queued = Lab::new("strict_8bitmime = yes").send(unchecked, &envelope("", &["d@e.f"]), &[text]).await;
+    assert_eq!(queued.verdict, Verdict::Queued);
+}
+
+#[tokio::test]
+async fn each_boundary_lets_body_checks_see_more() {
+    let lab = Lab::new(
+        "body_checks_size_limit = 8\nmime_header_checks = regexp:{{/never/ REJECT}}\nbody_checks = regexp:{{/bad/ REJECT}}",
+    );
+    let part = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n123456\n";
+    assert_eq!(lab.bytes(format!("{part}xx\nbad\n").as_bytes()).await.verdict, Verdict::Queued);
+    assert!(refused(&lab.bytes(format!("{part}--b--\nbad\n").as_bytes()).await));
 }
 
 #[tokio::test]
