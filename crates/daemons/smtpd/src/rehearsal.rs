@@ -54,12 +54,16 @@ impl Heard {
 
 /// A session of a local client, that says one line after the other and waits for the replies. What ends with a line feed is
 /// said as it is, other lines get their CR LF.
-pub(crate) fn session(main_cf: &str, lines: &[&str]) -> Heard {
+pub(crate) fn session(main_cf: &str, lines: &[impl AsRef<[u8]>]) -> Heard {
     session_with(std::future::ready(()), main_cf, lines)
 }
 
 /// The same, with some other server at work.
-pub(crate) fn session_with(other: impl Future<Output = ()> + Send + 'static, main_cf: &str, lines: &[&str]) -> Heard {
+pub(crate) fn session_with(
+    other: impl Future<Output = ()> + Send + 'static,
+    main_cf: &str,
+    lines: &[impl AsRef<[u8]>],
+) -> Heard {
     let log = Log::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let replies = tracing::subscriber::with_default(log.clone(), || {
@@ -77,13 +81,14 @@ pub(crate) fn session_with(other: impl Future<Output = ()> + Send + 'static, mai
     Heard { replies, log }
 }
 
-async fn talk(client: UnixStream, lines: &[&str]) -> Vec<String> {
+async fn talk(client: UnixStream, lines: &[impl AsRef<[u8]>]) -> Vec<String> {
     let mut client = BufReader::new(client);
     let mut replies = vec![reply(&mut client).await];
     for line in lines {
-        let end = if line.ends_with('\n') { "" } else { "\r\n" };
+        let line = line.as_ref();
+        let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\r\n" };
         // The session may be over.
-        let _ = client.get_mut().write_all([line, end].concat().as_bytes()).await;
+        let _ = client.get_mut().write_all(&[line, end].concat()).await;
         replies.push(reply(&mut client).await);
     }
     replies

@@ -4,7 +4,7 @@ use crate::rehearsal::{Heard, server, session, session_with_filter, session_with
 
 #[test]
 fn a_client_that_says_nothing_is_counted_so() {
-    let heard = session("", &[]);
+    let heard = session("", &[""; 0]);
     assert_eq!(heard.replies, ["220 mx.test ESMTP Postern"]);
     heard.assert_logged("disconnect from localhost[127.0.0.1] commands=0/0");
 }
@@ -445,6 +445,14 @@ fn senders_and_their_parameters() {
         let replies = session(main, &["EHLO c.test", &format!("MAIL FROM:{rest}")]).replies;
         assert_eq!(replies[2], expected, "{main}{rest}");
     }
+}
+
+#[test]
+fn without_smtputf8_local_parts_may_have_any_bytes() {
+    let bytes: [&[u8]; 3] = [b"EHLO c.test", b"MAIL FROM:<a@\xe9.test>", b"MAIL FROM:<\xe9@a.test>"];
+    let replies = session("smtputf8_enable = no\n", &bytes).replies;
+    assert_eq!(replies[2..], ["501 5.1.7 Bad sender address syntax", "250 2.1.0 Ok"]);
+    assert_eq!(session("", &bytes).replies[2], "500 5.5.2 Error: bad UTF-8 syntax");
 }
 
 #[test]

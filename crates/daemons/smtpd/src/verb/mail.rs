@@ -188,7 +188,8 @@ impl Session {
         }
         // A client that does not declare SMTPUTF8 may send octets before the @, as it always could.
         let domain = memchr::memrchr(b'@', address).and_then(|at| address.get(at..)).unwrap_or_default();
-        if !sender.smtputf8 && !domain.is_ascii() || std::str::from_utf8(address).is_err() {
+        let is_utf8 = || !self.server.settings.smtputf8 || std::str::from_utf8(address).is_ok();
+        if !sender.smtputf8 && !domain.is_ascii() || !is_utf8() {
             return true;
         }
         // Some program might take it for an option.
