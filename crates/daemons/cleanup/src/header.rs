@@ -159,7 +159,14 @@ impl Message {
         let (mut items, spelling) = tree::parse_spelled(field.value(), desk.settings.limits.header_tokens);
         let maps = self.handling.mapping == Switch::On && desk.tables.mapping.covers(class);
         let mut changed = spelling == tree::Spelling::Unusual;
-        for address in items.iter_mut().filter_map(tree::Item::address_mut).filter(|address| !address.is_empty()) {
+        for item in &mut items {
+            let is_local = matches!(item, tree::Item::Local(_));
+            let Some(address) = item.address_mut().filter(|address| !address.is_empty()) else { continue };
+            if is_local {
+                let complete = self.at_origin(address).await?;
+                changed |= complete != *address;
+                *address = complete;
+            }
             if !maps && is_canonical(address) {
                 continue;
             }
@@ -176,6 +183,13 @@ impl Message {
             self.put_limited(field.text());
         }
         Ok(())
+    }
+
+    /// An address that is all local part, with the domain that such addresses get.
+    async fn at_origin(&self, address: &Address) -> Result<Address, Refusal> {
+        let user = Address::from("user");
+        let user = self.desk.rewriter.canonical(self.envelope.context, &user).await.map_err(|_| Refusal::write())?;
+        Ok(user.domain().map_or_else(|| address.clone(), |domain| Address::from_parts(address.as_bytes(), domain)))
     }
 
     /// What an address in a header becomes, by the tables too where it has a class.

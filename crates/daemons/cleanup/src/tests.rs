@@ -143,6 +143,9 @@ async fn a_message_is_completed_and_queued() {
     assert!(lines[2].starts_with("Message-Id: <") && lines[2].ends_with("@mail.test>"), "{header}");
     assert!(lines[3].starts_with("Date: "), "{header}");
     assert_eq!(lines[4..], ["From: me@host.test"]);
+    // What is in quotes has no domain yet.
+    let queued = lab.mail("me", &["you"], "To: \"a@b.c\", d@e.f\n\n").await;
+    assert!(queued.text.contains("To: \"a@b.c\"@host.test, d@e.f\n"), "{}", queued.text);
 }
 
 #[tokio::test]

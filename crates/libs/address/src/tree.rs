@@ -21,6 +21,8 @@ pub enum Item {
     Word(Vec<u8>),
     /// An address, alone or in angle brackets.
     Address(Address),
+    /// An address that is all local part: what would divide it is in quotes, as in `"a@b"`.
+    Local(Address),
     /// The empty address that `<>` is.
     Nobody(Address),
     /// `(…)`, as written.
@@ -40,7 +42,7 @@ impl Item {
     #[must_use]
     pub fn address(&self) -> Option<&Address> {
         match self {
-            Self::Address(address) | Self::Nobody(address) => Some(address),
+            Self::Address(address) | Self::Local(address) | Self::Nobody(address) => Some(address),
             Self::Word(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd | Self::Other(_) => None,
         }
     }
@@ -49,7 +51,7 @@ impl Item {
     #[must_use]
     pub fn address_mut(&mut self) -> Option<&mut Address> {
         match self {
-            Self::Address(address) | Self::Nobody(address) => Some(address),
+            Self::Address(address) | Self::Local(address) | Self::Nobody(address) => Some(address),
             Self::Word(_) | Self::Comment(_) | Self::Comma | Self::GroupStart | Self::GroupEnd | Self::Other(_) => None,
         }
     }

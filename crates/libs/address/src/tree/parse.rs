@@ -156,16 +156,20 @@ impl<'a> Parser<'a> {
         if self.held.is_empty() {
             return;
         }
+        let is_written = |special: u8| self.held.contains(&Token::Special(special));
+        let (at, percent, bang) = (is_written(b'@'), is_written(b'%'), is_written(b'!'));
         let (mut internal, mut written) = (Vec::with_capacity(USUAL), Vec::with_capacity(USUAL));
         for token in self.held.drain(..).rev() {
             token.push_internal(&mut internal);
             token.push_external(&mut written);
         }
+        let divides = |byte: &u8| matches!(byte, b'@') || *byte == b'%' && !percent || *byte == b'!' && !bang;
+        let is_local = !at && internal.iter().any(divides);
         let address = Address::new(internal);
         if address.external() != written {
             self.spelling = Spelling::Unusual;
         }
-        self.items.push(Item::Address(address));
+        self.items.push(if is_local { Item::Local(address) } else { Item::Address(address) });
         if comma == Comma::Missing {
             self.items.push(Item::Comma);
         }

@@ -42,7 +42,7 @@ fn print_piece(items: &[Item]) -> Vec<u8> {
             Item::Word(text) | Item::Comment(text) => out.extend_from_slice(text),
             // An address of nothing has quotes, so that there is something.
             Item::Address(address) if address.is_empty() => out.extend_from_slice(b"\"\""),
-            Item::Address(address) => out.extend(address.external()),
+            Item::Address(address) | Item::Local(address) => out.extend(address.external()),
             Item::Nobody(_) => {}
             Item::Comma => out.push(b','),
             Item::GroupStart => out.push(b':'),
@@ -55,7 +55,7 @@ fn print_piece(items: &[Item]) -> Vec<u8> {
 
 /// Whether there is a space between two items.
 fn is_apart(before: &Item, item: &Item) -> bool {
-    let is_text = |item: &Item| matches!(item, Item::Word(_) | Item::Comment(_) | Item::Address(_));
+    let is_text = |item: &Item| matches!(item, Item::Word(_) | Item::Comment(_) | Item::Address(_) | Item::Local(_));
     matches!(before, Item::GroupStart) || matches!(item, Item::Other(b'<')) || is_text(before) && is_text(item)
 }
 

@@ -86,6 +86,16 @@ fn faults_are_repaired_as_postfix_does() {
 }
 
 #[test]
+fn what_is_in_quotes_divides_no_address() {
+    for (text, address) in [("\"a@b\"", "a@b"), ("\"a!b\"", "a!b"), ("a\\%b", "a%b")] {
+        assert_eq!(parse(text.as_bytes(), LIMIT), [Item::Local(Address::from(address))], "{text}");
+    }
+    for (text, address) in [("\"a@b\"@c", "a@b@c"), ("a%b", "a%b"), ("a!b", "a!b")] {
+        assert_eq!(parse(text.as_bytes(), LIMIT), [Item::Address(Address::from(address))], "{text}");
+    }
+}
+
+#[test]
 fn source_routes_stay_part_of_the_address() {
     for (text, address) in [("<@one,@two:user@example.net>", "@one,@two:user@example.net"), ("@a:b@c", "@a:b@c")] {
         let items = parse(text.as_bytes(), LIMIT);
