@@ -38,6 +38,28 @@ fn mail_reaches_a_mailbox_by_smtp_and_by_sendmail() -> Result<()> {
 }
 
 #[test]
+fn addresses_stand_in_the_log_as_is_wanted() -> Result<()> {
+    for (form, sender, recipient) in [
+        ("external", "<\"a b\"@example.net>", "<\"c d\"@mail.example.test>"),
+        ("Internal", "<a b@example.net>", "<c d@mail.example.test>"),
+    ] {
+        let mail = Setup::new()
+            .main("info_log_address_format", form)
+            .main("local_recipient_maps", "static:all")
+            .main("smtpd_sender_restrictions", "warn_if_reject, reject")
+            .start()?;
+        send(&mail, "\"a b\"@example.net", &["\"c d\"@mail.example.test"], "spaced")?;
+        mail.wait_log(&["smtpd", "reject_warning: RCPT", &format!("from={sender} to={recipient}")], 1)?;
+        mail.wait_log(&["qmgr", &format!("from={sender}, size=")], 1)?;
+        mail.wait_log(&["local", &format!("to={recipient}, relay=local"), "status=bounced"], 1)?;
+        let user = format!("{}@mail.example.test", mail.user);
+        mail.run("sendmail", ["-f", "\"a b\"@example.net", &user], "Subject: x\n\n")?;
+        mail.wait_log(&["pickup", &format!("from={sender}")], 1)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn text_that_would_continue_our_headers_is_the_body() -> Result<()> {
     let mail = Setup::new().start()?;
     let user = format!("{}@mail.example.test", mail.user);

@@ -119,17 +119,21 @@ impl Message {
         tracing::info!("{line}");
     }
 
+    /// ` from=<a> to=<b>`, as far as they are known.
+    pub(crate) fn addresses(&self) -> String {
+        let form = self.desk.settings.log_form;
+        let sender = self.envelope.sender.as_ref().map(|sender| format!(" from=<{}>", form.shown(sender.as_bytes())));
+        let last = self.recipients.last.as_ref();
+        let recipient = last.map(|recipient| format!(" to=<{}>", form.shown(recipient.as_bytes())));
+        [sender, recipient].into_iter().flatten().collect()
+    }
+
     /// `from client[1.2.3.4]; from=<a> to=<b>`
     pub(crate) fn parties(&self) -> String {
         let origin = self.envelope.client.origin();
         let origin = Some(origin).filter(|origin| !origin.is_empty()).unwrap_or("unknown".into());
         let mut line = format!("from {origin};");
-        if let Some(sender) = &self.envelope.sender {
-            line += &format!(" from=<{sender}>");
-        }
-        if let Some(recipient) = &self.recipients.last {
-            line += &format!(" to=<{recipient}>");
-        }
+        line += &self.addresses();
         line
     }
 }

@@ -1,5 +1,6 @@
 //! Parameters as the stages need them, and the tables.
 
+use address::LogForm;
 use config::{Source, params};
 use jiff::tz::TimeZone;
 use mime::{Kind, Limits};
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     /// Seconds after which the sender is told of a delay; 0 means never.
     pub(crate) delay_warning_time: u64,
     pub(crate) delay_logging_resolution_limit: u32,
+    /// `info_log_address_format`.
+    pub(crate) log_form: LogForm,
     pub(crate) time_zone: TimeZone,
     /// Whether senders may do without TLS (`tls_required_enable`).
     pub(crate) tls_required: bool,
@@ -211,6 +214,7 @@ impl Settings {
             duplicate_filter_limit: number(cleanup.duplicate_filter_limit),
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
             delay_warning_time: params.lifetimes.delay_warning_time.as_secs(),
+            log_form: params.identity.info_log_address_format.parse().unwrap_or_default(),
             time_zone: TimeZone::system(),
             deadline: params.ipc.ipc_timeout,
             in_flow_delay: params.daemon.in_flow_delay,

@@ -1,6 +1,6 @@
 //! Hands one message to cleanup.
 
-use address::Sender;
+use address::LogForm;
 use ipc::cleanup::{Cause, ENVELOPE, Handling, Line, Lines, Reply, Request, Verdict};
 use ipc::post::{DATE, received};
 use jiff::Timestamp;
@@ -35,6 +35,8 @@ pub(crate) struct Counter {
     pub(crate) myhostname: String,
     pub(crate) mail_name: String,
     pub(crate) time_zone: TimeZone,
+    /// `info_log_address_format`.
+    pub(crate) log_form: LogForm,
 }
 
 impl Counter {
@@ -71,9 +73,9 @@ impl Counter {
     async fn transmit(&self, line: Line, id: &QueueId, letter: &Letter) -> Result<Verdict, ipc::Error> {
         let Line { mut channel, queue_id } = line;
         let is_requeued = letter.requeued;
-        let sender = Sender::new(letter.sender.clone());
         let original = if is_requeued { format!(" orig_id={id}") } else { String::new() };
-        info!("{queue_id}: uid={} from=<{sender}>{original}", letter.uid);
+        let from = self.log_form.shown(&letter.sender);
+        info!("{queue_id}: uid={} from=<{from}>{original}", letter.uid);
         let handling = Handling {
             smtputf8: (letter.send_options & queue_file::SMTPUTF8_REQUESTED != 0).into(),
             requiretls: (letter.send_options & queue_file::TLS_REQUIRED != 0).into(),

@@ -82,6 +82,7 @@ impl Service for Pickup {
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
             mail_name: params.identity.mail_name.clone(),
+            log_form: params.identity.info_log_address_format.parse().unwrap_or_default(),
             time_zone,
         };
         let spool = Spool::new("", layout.with_long_ids(params.queue.enable_long_queue_ids));

@@ -149,6 +149,7 @@ fn dialogue(params: &Params, source: &Source) -> Result<Settings, Fatal> {
         helo_required: postscreen.postscreen_helo_required,
         disable_vrfy_command: postscreen.postscreen_disable_vrfy_command,
         command_count_limit: u32::try_from(postscreen.postscreen_command_count_limit).unwrap_or(u32::MAX),
+        log_form: params.identity.info_log_address_format.parse()?,
         line_length_limit: crate::count(params.ipc.line_length_limit),
         actions: PerTest([
             Action::parse("postscreen_pipelining_action", &postscreen.postscreen_pipelining_action)?,

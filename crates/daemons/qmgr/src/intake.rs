@@ -8,7 +8,6 @@ use crate::message::{Active, recipient};
 use crate::route::{self, RETRY, Route};
 use crate::schedule::{Limits, MessageNumber, Transport};
 use crate::settings::Family;
-use crate::settle::shown;
 use crate::stock::{Room, Standing, Stock};
 use ipc::deliver::{Mode, RECIPIENTS, Recipient};
 use ipc::qmgr::Arrival;
@@ -57,7 +56,7 @@ impl Engine {
                 info!(
                     "{}: from=<{}>, size={}, nrcpt={count} (queue active)",
                     active.id,
-                    shown(&active.envelope.sender),
+                    self.settings.log_form.shown(&active.envelope.sender),
                     active.envelope.size,
                 );
                 active.redirect(&mut recipients);

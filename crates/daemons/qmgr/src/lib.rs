@@ -22,6 +22,7 @@ mod stock;
 
 pub use settings::Params;
 
+use address::LogForm;
 use config::Source;
 use engine::{Engine, Event};
 use ipc::Channel;
@@ -75,6 +76,7 @@ impl Service for Qmgr {
 
     fn start(params: Params, source: Source, life: Life) -> Result<Self, Fatal> {
         let (events, waiting) = mpsc::unbounded_channel();
+        params.identity.info_log_address_format.parse::<LogForm>()?;
         let settings = Arc::new(Settings::new(params, source));
         let at_rest = watch::Sender::new(false);
         Ok(Self {

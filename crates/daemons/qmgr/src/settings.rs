@@ -2,6 +2,7 @@
 
 use crate::schedule::{Limits, Talk, Tick};
 use crate::stock::Stock;
+use address::LogForm;
 use config::Source;
 use config::params::{Identity, Ipc, Lifetimes, Qmgr, Queue, Rewrite, TransportLimits};
 use queue_file::{Layout, Spool};
@@ -33,17 +34,20 @@ pub(crate) struct Family {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) params: Params,
+    /// `info_log_address_format`.
+    pub(crate) log_form: LogForm,
     source: Source,
 }
 
 impl Settings {
     pub(crate) fn new(params: Params, source: Source) -> Self {
+        let log_form = params.identity.info_log_address_format.parse().unwrap_or_default();
         if params.lifetimes.bounce_queue_lifetime > params.lifetimes.maximal_queue_lifetime {
             tracing::warn!(
                 "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
             );
         }
-        Self { params, source }
+        Self { params, log_form, source }
     }
 
     /// Whether this is a queue manager beside the usual one: a service of another name, which a cleanup with

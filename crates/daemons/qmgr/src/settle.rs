@@ -5,7 +5,6 @@ use crate::engine::{Engine, Event};
 use crate::message::{Active, Agents};
 use crate::schedule::MessageNumber;
 use crate::settings::Settings;
-use address::Sender;
 use ipc::Caller;
 use ipc::bounce::{Bounce, Reply, Request};
 use ipc::deliver::Mode;
@@ -134,7 +133,7 @@ impl Office {
             return false;
         }
         let status = if active.handling.expire.is_some() { "force-expired" } else { "expired" };
-        let from = shown(sender);
+        let from = self.settings.log_form.shown(sender);
         info!("{}: from=<{from}>, status={status}, returned to sender", active.id);
         done(&self.defer, self.failure(active)).await
     }
@@ -182,9 +181,4 @@ pub(crate) fn defer(spool: &Spool, id: &QueueId, disarm: Disarm, next: i64) -> F
         Err(error) if error.is_gone() => Fate::Gone,
         Err(error) => Fate::Failed(error),
     }
-}
-
-/// A sender as logs have it.
-pub(crate) fn shown(sender: &[u8]) -> String {
-    String::from_utf8_lossy(&Sender::new(sender).external()).into_owned()
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use address::ProbeSender;
+use address::{LogForm, ProbeSender};
 use config::params::SmtpdAccess;
 use config::{Overrides, Source};
 use dns::Families;
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) bare_newline: BareNewlines,
     /// `smtpd_discard_ehlo_keywords`.
     pub(crate) hidden_keywords: Keywords,
+    /// `info_log_address_format`.
+    pub(crate) log_form: LogForm,
     pub(crate) soft_bounce: bool,
     pub(crate) smtputf8: bool,
     pub(crate) overrides: Overrides,
@@ -140,6 +142,7 @@ impl Settings {
             bare_newline: BareNewlines::parse(&params.smtpd.smtpd_forbid_bare_newline),
             hidden_keywords: Settings::keywords(&hidden),
             soft_bounce: identity.soft_bounce,
+            log_form: identity.info_log_address_format.parse()?,
             smtputf8: identity.smtputf8_enable,
             overrides,
             notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),

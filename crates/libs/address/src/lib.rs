@@ -6,6 +6,7 @@
 
 pub mod domain;
 mod extension;
+mod log_form;
 mod mailbox;
 mod probe;
 pub mod quote;
@@ -13,6 +14,7 @@ pub mod tree;
 mod verp;
 
 pub use extension::{OwnerRequest, split_extension, split_extension_with};
+pub use log_form::{LogForm, UnknownForm};
 pub use mailbox::{Address, Sender, shown};
 pub use probe::ProbeSender;
 pub use verp::verp;

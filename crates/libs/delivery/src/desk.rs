@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use address::quote;
+use address::{LogForm, quote};
 use ipc::bounce::Bounce;
 use ipc::deliver::Request;
 use ipc::flush::{self, Flush};
@@ -33,6 +33,8 @@ pub struct Policy {
     pub soft_bounce: bool,
     /// Digits after the point in delays.
     pub delay_logging_resolution_limit: u32,
+    /// How addresses stand in the log (`info_log_address_format`).
+    pub log_form: LogForm,
     /// The service that keeps failures.
     pub bounce_service_name: String,
     /// The service that keeps delays.
@@ -58,6 +60,7 @@ impl Default for Policy {
         Self {
             soft_bounce: false,
             delay_logging_resolution_limit: 2,
+            log_form: LogForm::External,
             bounce_service_name: "bounce".to_owned(),
             defer_service_name: "defer".to_owned(),
             trace_service_name: "trace".to_owned(),
@@ -79,6 +82,8 @@ impl From<&Params> for Policy {
         Self {
             soft_bounce: identity.soft_bounce,
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
+            // qmgr, without whom nothing is delivered, says so if the value is none.
+            log_form: identity.info_log_address_format.parse().unwrap_or_default(),
             bounce_service_name: ipc.bounce_service_name.clone(),
             defer_service_name: ipc.defer_service_name.clone(),
             trace_service_name: ipc.trace_service_name.clone(),

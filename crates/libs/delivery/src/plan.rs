@@ -291,8 +291,8 @@ impl Case<'_> {
         let original: &[u8] = if original == address { b"" } else { original };
         Delivery {
             queue_id: &self.request.queue_id,
-            to: address::shown(address),
-            orig_to: address::shown(original),
+            to: policy.log_form.shown(address),
+            orig_to: policy.log_form.shown(original),
             relay: &self.attempt.relay,
             conn_use: self.attempt.conn_use,
             delays,

@@ -235,12 +235,7 @@ impl Message {
     fn log_verdict(&self, action: &str, event: &str, text: &str) {
         let client = &self.envelope.client;
         let mut line = format!("{}: {action}: {event} from {}: {text};", self.id, client.namaddr());
-        if let Some(sender) = &self.envelope.sender {
-            line += &format!(" from=<{sender}>");
-        }
-        if let Some(recipient) = &self.recipients.last {
-            line += &format!(" to=<{recipient}>");
-        }
+        line += &self.addresses();
         line += &client.hello();
         tracing::info!("{line}");
     }

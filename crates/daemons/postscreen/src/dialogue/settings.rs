@@ -1,5 +1,6 @@
 //! What the parameters say about the dialogue, parsed once.
 
+use address::LogForm;
 use config::TlsLevel;
 use smtp_proto::Reply;
 use smtp_proto::ehlo::{Keyword, Keywords};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub disable_vrfy_command: bool,
     /// `postscreen_command_count_limit`.
     pub command_count_limit: u32,
+    /// `info_log_address_format`.
+    pub log_form: LogForm,
     /// `line_length_limit`, in bytes.
     pub line_length_limit: usize,
     /// What is done about clients that fail deep tests.

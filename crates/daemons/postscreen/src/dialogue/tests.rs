@@ -11,6 +11,7 @@ const DENIED: Reply = Reply::fixed(550, Enhanced(5, 3, 2), "Service currently un
 
 fn settings(action: Action) -> Settings {
     Settings {
+        log_form: address::LogForm::External,
         banner: "mail.test ESMTP".into(),
         message_size_limit: 1000,
         offered: Settings::offer(false, true, None),

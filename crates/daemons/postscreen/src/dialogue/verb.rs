@@ -2,7 +2,6 @@
 //!
 //! Syntax is looked at no closer than is needed to tell the log who wrote to whom: nothing is accepted anyway.
 
-use address::quote::quote;
 use config::TlsLevel;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, Verb, printable};
@@ -125,8 +124,8 @@ impl Dialogue {
             "NOQUEUE: reject: RCPT from {}: {}; from=<{}>, to=<{}>, proto={}, helo=<{}>",
             self.peer(),
             self.settings.manner.softened(self.session.refusal.clone()),
-            printable(&quote(sender)),
-            printable(&quote(&path::address(path))),
+            self.settings.log_form.shown(sender),
+            self.settings.log_form.shown(&path::address(path)),
             self.session.protocol,
             printable(self.session.helo.as_deref().unwrap_or_default()),
         );

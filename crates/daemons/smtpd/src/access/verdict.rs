@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use address::LogForm;
 use smtp_proto::{Enhanced, Reply};
 use tracing::{info, warn};
 
@@ -10,7 +11,7 @@ use super::restriction::Party;
 use crate::session::login::Login;
 use crate::session::peer::Peer;
 use crate::session::transaction::Instance;
-use crate::text::{external, printable, told};
+use crate::text::{printable, told};
 
 /// What a walk concludes.
 #[must_use]
@@ -171,6 +172,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) recipients: usize,
     /// The client talked ahead of our replies where it may not.
     pub(crate) impatient: bool,
+    /// How addresses stand in the log.
+    pub(crate) log_form: LogForm,
 }
 
 impl Facts<'_> {
@@ -183,10 +186,10 @@ impl Facts<'_> {
             self.peer.namaddr
         );
         if let Some(sender) = self.sender {
-            line.push_str(&format!(" from=<{}>", external(sender)));
+            line.push_str(&format!(" from=<{}>", self.log_form.shown(sender)));
         }
         if let Some(recipient) = self.recipient {
-            line.push_str(&format!(" to=<{}>", external(recipient)));
+            line.push_str(&format!(" to=<{}>", self.log_form.shown(recipient)));
         }
         line.push_str(&format!(" proto={}", self.protocol));
         if let Some(helo) = self.helo {

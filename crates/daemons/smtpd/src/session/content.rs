@@ -253,13 +253,14 @@ impl Session {
 
     fn log_filter(&self, what: &str, reply: &Reply, envelope: &Envelope) {
         let helo = self.helo.as_ref().map(|helo| helo.name.as_str());
+        let log_form = self.server.settings.log_form;
         let mut line = format!(
             "NOQUEUE: {what}: END-OF-MESSAGE: {}; from=<{}>",
             reply.logged(),
-            crate::text::external(&envelope.sender.address)
+            log_form.shown(&envelope.sender.address)
         );
         if let Some(recipient) = &envelope.recipients.first {
-            line.push_str(&format!(" to=<{}>", crate::text::external(recipient)));
+            line.push_str(&format!(" to=<{}>", log_form.shown(recipient)));
         }
         line.push_str(&format!(" proto={}", self.protocol()));
         if let Some(helo) = helo {

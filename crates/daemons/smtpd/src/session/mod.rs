@@ -389,6 +389,7 @@ impl Session {
             size: envelope.map_or(0, |envelope| self.progress.unwrap_or(envelope.sender.size)),
             recipients: envelope.map_or(0, |envelope| envelope.recipients.count),
             impatient: self.impatient,
+            log_form: self.server.settings.log_form,
         }
     }
 }

@@ -78,8 +78,8 @@ crate::params! {
         empty_address_recipient: Text = "MAILER-DAEMON" in 1..;
         /// Whether the log uses allow and deny for lists.
         respectful_logging: Bool = "${{$compatibility_level} <level {3.6} ? {no} : {yes}}";
-        /// Whether addresses in the log are quoted as in headers.
-        info_log_address_format: Text = "external" in 1.., inert;
+        /// Whether addresses in the log are quoted as in headers (`external`) or not at all (`internal`).
+        info_log_address_format: Text = "external" in 1..;
         /// Set by master(8) while a service is overloaded.
         stress: Text = "";
         /// The peers whose commands and replies are logged.
