@@ -5,7 +5,7 @@
 
 use data_encoding::BASE64;
 use dsn::{Detail, Diagnostic, Status};
-use sasl::client::{Credentials, Exchange};
+use sasl::client::{Authorization, Credentials, Exchange};
 use sasl::mechanism::SecurityOptions;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
@@ -57,6 +57,8 @@ pub struct Auth {
     pub tls_options: SecurityOptions,
     /// `smtp_sasl_tls_verified_security_options`.
     pub verified_options: SecurityOptions,
+    /// What is said of the authorization identity.
+    pub authorization: Authorization,
     /// What a refusal means.
     pub refusal: Refusal,
     /// `smtp_sasl_auth_cache_name`.
@@ -90,7 +92,7 @@ impl Auth {
             return Err(failure);
         }
         let exchange = Exchange::choose(offered, self.options(ready), credentials.clone());
-        let exchange = exchange.map_err(|error| impossible(ready, &error.to_string()))?;
+        let exchange = exchange.map_err(|error| impossible(ready, &error.to_string()))?.authorized(self.authorization);
         if let Some(answer) = self.converse(ready, exchange).await? {
             if answer.code == BAD_CREDENTIALS
                 && let Some(cache) = &self.cache

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use config::Level as Compatibility;
+use sasl::client::Authorization;
 use sasl::mechanism::SecurityOptions;
 use service::Fatal;
 use table::store::Purpose;
@@ -211,6 +212,7 @@ impl Opening<'_> {
             plain_options: options(&sasl.smtp_sasl_security_options)?,
             tls_options: options(&sasl.smtp_sasl_tls_security_options)?,
             verified_options: options(&sasl.smtp_sasl_tls_verified_security_options)?,
+            authorization: if sasl.send_cyrus_sasl_authzid { Authorization::Same } else { Authorization::Unsaid },
             refusal: if sasl.smtp_sasl_auth_soft_bounce { Refusal::Waits } else { Refusal::AsSaid },
             cache: self.auth_cache()?,
         }))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sasl::client::Authorization;
 use sasl::mechanism::SecurityOptions;
 use smtp::auth::{Auth, Dependence, Refusal};
 use smtp::dialogue::{Dialect, Dialogue, Farewell};
@@ -286,6 +287,7 @@ async fn a_login_that_we_gave_up_is_none() {
             plain_options: SecurityOptions::default(),
             tls_options: SecurityOptions::default(),
             verified_options: SecurityOptions::default(),
+            authorization: Authorization::Unsaid,
             refusal: Refusal::Waits,
             cache: None,
         };

@@ -22,11 +22,21 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// As whom the user is to be treated (the authorization identity of RFC 4616). See `send_cyrus_sasl_authzid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization {
+    /// Nothing is said of it.
+    Unsaid,
+    /// As that user.
+    Same,
+}
+
 /// An exchange with a server.
 #[derive(Debug)]
 pub struct Exchange {
     name: &'static str,
     credentials: Credentials,
+    authorization: Authorization,
     stage: Stage,
 }
 
@@ -62,7 +72,13 @@ impl Exchange {
         let usable =
             |name: &&&str| options.admit(&known(name)) && offered.iter().any(|offer| offer.eq_ignore_ascii_case(name));
         let name = PREFERRED.iter().find(usable).ok_or(Error::NoMechanism)?;
-        Ok(Self { name, credentials, stage: Stage::First })
+        Ok(Self { name, credentials, authorization: Authorization::Unsaid, stage: Stage::First })
+    }
+
+    /// The same, with what is said of the authorization identity where the mechanism has one.
+    #[must_use]
+    pub fn authorized(self, authorization: Authorization) -> Self {
+        Self { authorization, ..self }
     }
 
     /// The mechanism's name.
@@ -97,7 +113,9 @@ impl Exchange {
     }
 
     fn plain(&self) -> Vec<u8> {
-        format!("\0{}\0{}", self.credentials.user, self.credentials.password).into_bytes()
+        let Credentials { user, password } = &self.credentials;
+        let authorization = if self.authorization == Authorization::Same { user } else { "" };
+        format!("{authorization}\0{user}\0{password}").into_bytes()
     }
 
     fn digest(&self, challenge: &[u8]) -> Result<Vec<u8>, Error> {
@@ -136,6 +154,12 @@ mod tests {
         let mut exchange = choose(&["PLAIN", "LOGIN"], &["noanonymous"]).unwrap();
         assert_eq!(exchange.initial().unwrap(), b"\0tim\0tanstaaftanstaaf");
         assert_eq!(exchange.respond(b""), Err(Error::Unexpected));
+    }
+
+    #[test]
+    fn plain_may_say_as_whom() {
+        let mut exchange = choose(&["PLAIN"], &[]).unwrap().authorized(Authorization::Same);
+        assert_eq!(exchange.initial().unwrap(), b"tim\0tim\0tanstaaftanstaaf");
     }
 
     #[test]

@@ -57,8 +57,8 @@ crate::params! {
         smtp_sasl_tls_verified_security_options: List = "$smtp_sasl_tls_security_options";
         /// The kind of SASL client.
         smtp_sasl_type: Text = "cyrus" in 1.., inert;
-        /// Whether an empty authorization identity is sent.
-        send_cyrus_sasl_authzid: Bool = "no", inert;
+        /// Whether the user's name is sent as authorization identity as well.
+        send_cyrus_sasl_authzid: Bool = "no";
     }
 }
 
