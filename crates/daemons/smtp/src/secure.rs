@@ -51,10 +51,22 @@ pub struct Tls {
     pub loglevels: Maps,
     /// Whether offers that were not taken up are logged (`smtp_tls_note_starttls_offer`).
     pub notes: Notes,
+    /// What is made of replies that nobody asked for.
+    pub early: EarlyReplies,
     /// Whether sessions are kept.
     pub reuse: Reuse,
     /// Whether delivery lines show the level (`smtp_log_tls_feature_status`).
     pub status: FeatureStatus,
+}
+
+/// `smtp_tls_block_early_mail_reply`: of replies right behind the one to the first greeting within TLS. A server that lets a handshake
+/// be renewed may have heard commands of somebody else in its session (CVE-2009-3555).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyReplies {
+    /// They pass for replies to what is said next.
+    Taken,
+    /// The mail waits.
+    Refused,
 }
 
 /// `smtp_tls_note_starttls_offer`.
@@ -183,7 +195,11 @@ impl Tls {
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
         let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting, &ready.hello)).await?;
-        let ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
+        let mut ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
+        if self.early == EarlyReplies::Refused && ready.dialogue.is_stale() {
+            ready.dialogue.quit(Farewell::Skip).await;
+            return Err(Failure::site(Detail::new(Status::temporary(7, 0), "unexpected server message")).into());
+        }
         Ok(Ready { trust: Some(summary.trust), ..ready })
     }
 
@@ -306,6 +322,7 @@ mod tests {
             start: Start::Command,
             loglevel,
             loglevels: Maps::open("smtp_tls_loglevel_maps", &specs, &Environment::default()),
+            early: EarlyReplies::Taken,
             notes: Notes::Omitted,
             reuse: Reuse::Never,
             status: FeatureStatus::Hidden,

@@ -19,7 +19,7 @@ use tls::protocols::Protocols;
 use crate::auth::{Auth, Dependence, Refusal};
 use crate::auth_cache::AuthCache;
 use crate::dane::{InsecureHost, InsecureMx, Rules, Validation};
-use crate::secure::{FeatureStatus, Notes, Reuse, Start, Tls};
+use crate::secure::{EarlyReplies, FeatureStatus, Notes, Reuse, Start, Tls};
 use crate::settings::Opening;
 use crate::tls_policy::{Defaults, Policies, StsHosts, Wish};
 use crate::tls_report::{Reporter, Resumed};
@@ -87,6 +87,7 @@ impl Opening<'_> {
             loglevel: self.loglevel(),
             loglevels: self.maps("smtp_tls_loglevel_maps", &tls.smtp_tls_loglevel_maps),
             notes: if tls.smtp_tls_note_starttls_offer { Notes::Taken } else { Notes::Omitted },
+            early: if tls.smtp_tls_block_early_mail_reply { EarlyReplies::Refused } else { EarlyReplies::Taken },
             reuse: if tls.smtp_tls_connection_reuse { Reuse::Allowed } else { Reuse::Never },
             status: self.feature_status(),
         }

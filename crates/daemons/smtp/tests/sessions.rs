@@ -1,5 +1,6 @@
 //! Dialogues with scripted servers: what is said, in which order, and what is made of the replies.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pool::{Keeping, Pool};
 use smtp::requiretls::Enforcement;
-use smtp::secure::{FeatureStatus, Notes, Reuse, Shortfall, Start, Terms, Tls};
+use smtp::secure::{EarlyReplies, FeatureStatus, Notes, Reuse, Shortfall, Start, Terms, Tls};
 use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
 use smtp::stream::Source;
 use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
@@ -22,10 +23,14 @@ use tls::client::{Client, Level, Policy};
 use tls::loglevel::Loglevel;
 use tls::material::Authorities;
 use tls::protocols::Protocols;
+use tls::server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use dialect::dialect;
 
 mod dialect;
+mod secured;
 
 struct Text(&'static [u8]);
 
@@ -307,6 +312,7 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
         start: Start::Command,
         loglevel: Loglevel::Nothing,
         loglevels: Maps::none("smtp_tls_loglevel_maps"),
+        early: EarlyReplies::Taken,
         notes,
         reuse,
         status,
@@ -318,20 +324,15 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
         (Level::Encrypt, Some("4.7.5 TLS is required, but our TLS engine is unavailable")),
     ] {
         let server = dialog::Peer::listen(&[script]).unwrap();
-        let session = established(&tls, &server, level, Enforcement::None).await;
+        let session = established(&tls, server.address, level, Enforcement::None).await;
         assert_eq!(session.err().as_deref(), failure, "{level:?}");
         server.finish().unwrap();
     }
 }
 
 /// A session of a level, or why there is none.
-async fn established(
-    tls: &Tls,
-    server: &dialog::Peer,
-    level: Level,
-    enforcement: Enforcement,
-) -> Result<Ready, String> {
-    let peer = Peer::inet("mx.test", server.address.ip(), server.address.port());
+async fn established(tls: &Tls, address: SocketAddr, level: Level, enforcement: Enforcement) -> Result<Ready, String> {
+    let peer = Peer::inet("mx.test", address.ip(), address.port());
     let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
     let policy = Policy::new(level, Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?);
     let terms = Terms { enforcement, forced: None, report: None };
@@ -354,6 +355,7 @@ async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
         start: Start::Command,
         loglevel: Loglevel::Nothing,
         loglevels: Maps::none("smtp_tls_loglevel_maps"),
+        early: EarlyReplies::Taken,
         notes,
         reuse,
         status,
@@ -372,10 +374,59 @@ async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
     ] {
         let script = format!("S: 220 x\nC: EHLO me.test\n{rest}");
         let server = dialog::Peer::listen(&[&script]).unwrap();
-        let session = established(&tls, &server, Level::Encrypt, enforcement).await;
+        let session = established(&tls, server.address, Level::Encrypt, enforcement).await;
         let Err(why) = session else { panic!("{rest}") };
         assert!(dialog::matches(reason, &why), "{why}");
         server.finish().unwrap();
+    }
+}
+
+/// A server of one session under TLS, which replies to the greeting in it with this.
+async fn secured_server(reply: &'static str) -> Option<SocketAddr> {
+    let (server, listener) = (secured::server().ok()?, TcpListener::bind("127.0.0.1:0").await.ok()?);
+    let address = listener.local_addr().ok()?;
+    tokio::spawn(async move { serve(&server, &listener, reply).await });
+    Some(address)
+}
+
+async fn serve(server: &Server, listener: &TcpListener, reply: &str) -> Option<()> {
+    let (mut stream, _) = listener.accept().await.ok()?;
+    let mut line = [0; 512];
+    for answer in ["220 mx.test ESMTP\r\n", "250-mx.test\r\n250 STARTTLS\r\n", "220 go on\r\n"] {
+        stream.write_all(answer.as_bytes()).await.ok()?;
+        if !answer.contains("go on") {
+            stream.read(&mut line).await.ok().filter(|length| *length > 0)?;
+        }
+    }
+    let (mut stream, _) = server.accept(stream, Duration::from_secs(9)).await.ok()?;
+    stream.read(&mut line).await.ok().filter(|length| *length > 0)?;
+    stream.write_all(reply.as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
+    // Until the client leaves.
+    while stream.read(&mut line).await.is_ok_and(|length| length > 0) {}
+    Some(())
+}
+
+#[tokio::test]
+async fn replies_that_come_too_early_within_tls_may_be_refused() {
+    let (plain, early) = ("250 mx.test\r\n", "250 mx.test\r\n250 2.1.0 Ok\r\n");
+    for (blocked, reply, refusal) in [
+        (EarlyReplies::Refused, plain, None),
+        (EarlyReplies::Taken, early, None),
+        (EarlyReplies::Refused, early, Some("4.7.0 unexpected server message")),
+    ] {
+        let tls = Tls {
+            client: Some(Client::new(Authorities::none(), None)),
+            start: Start::Command,
+            loglevel: Loglevel::Nothing,
+            loglevels: Maps::none("smtp_tls_loglevel_maps"),
+            early: blocked,
+            notes: Notes::Omitted,
+            reuse: Reuse::Never,
+            status: FeatureStatus::Hidden,
+        };
+        let session = established(&tls, secured_server(reply).await.unwrap(), Level::May, Enforcement::None).await;
+        assert_eq!(session.err().as_deref(), refusal, "{blocked:?} {reply}");
     }
 }
 

@@ -10,7 +10,7 @@ use smtp::external_policy::External;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::requiretls::Enforcement;
-use smtp::secure::{FeatureStatus, Greeting, Notes, Reuse, Start, Terms, Tls};
+use smtp::secure::{EarlyReplies, FeatureStatus, Greeting, Notes, Reuse, Start, Terms, Tls};
 use smtp::session::{Connected, Mirror};
 use smtp::stream::Source;
 use smtp::tls_report::{Cause, Reporter, Resumed};
@@ -18,18 +18,16 @@ use table::Maps;
 use testkit::name_server::NameServer;
 use tls::client::{Client, Level, Policy};
 use tls::dane::Association;
-use tls::identities::Identities;
 use tls::loglevel::Loglevel;
-use tls::material::{Authorities, Identity};
+use tls::material::Authorities;
 use tls::protocols::Protocols;
-use tls::server::{ClientCertificate, Preference, Purpose, Server, Setup};
-use tls::suites::Suites;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use dialect::dialect;
 
 mod dialect;
+mod secured;
 
 const RECORD: &str = "v=TLSRPTv1; rua=mailto:r@a.test";
 
@@ -143,7 +141,8 @@ async fn establish(manner: Manner, policy: &Policy, terms: Terms<'_>) -> Result<
     let client = Some(Client::new(Authorities::none(), None));
     let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
     let (loglevel, loglevels) = (Loglevel::Nothing, Maps::none("smtp_tls_loglevel_maps"));
-    let tls = Tls { client, start: Start::Command, loglevel, loglevels, notes, reuse, status };
+    let early = EarlyReplies::Taken;
+    let tls = Tls { client, start: Start::Command, loglevel, loglevels, notes, reuse, status, early };
     let greeting = Greeting { mirror: Mirror::Harmless, nexthop: "a.test", terms };
     drop(tls.establish(connected, policy, greeting).await);
     Ok(serving.await??)
@@ -168,7 +167,7 @@ async fn serve(listener: TcpListener, manner: Manner) -> std::io::Result<()> {
         }
         Manner::Secures => {
             stream.write_all(b"220 go\r\n").await?;
-            let server = secure().map_err(std::io::Error::other)?;
+            let server = secured::server().map_err(std::io::Error::other)?;
             if let Ok((secured, _)) = server.accept(stream, Duration::from_secs(20)).await {
                 let mut secured = BufReader::new(secured);
                 let _ = secured.read_line(&mut line).await;
@@ -177,19 +176,4 @@ async fn serve(listener: TcpListener, manner: Manner) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn secure() -> Result<Server, tls::Error> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../libs/tls/src/testdata");
-    let identity = Identity::read(&samples.join("cert.pem"), &samples.join("key.pem"))?;
-    Server::new(Setup {
-        identities: Identities::new(vec![identity])?,
-        authorities: Authorities::none(),
-        certificate: ClientCertificate::Ignored,
-        purpose: Purpose::Client,
-        protocols: Protocols::parse("")?,
-        suites: Suites::default(),
-        preference: Preference::Server,
-        tickets: None,
-    })
 }

@@ -14,7 +14,7 @@ crate::params! {
         /// As `smtp_tls_CApath`, for LMTP.
         lmtp_tls_CApath: Text = "";
         /// As `smtp_tls_block_early_mail_reply`, for LMTP.
-        lmtp_tls_block_early_mail_reply: Bool = "no", inert;
+        lmtp_tls_block_early_mail_reply: Bool = "no";
         /// As `smtp_tls_cert_file`, for LMTP.
         lmtp_tls_cert_file: Text = "";
         /// As `smtp_tls_chain_files`, for LMTP.

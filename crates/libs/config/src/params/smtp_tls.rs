@@ -71,8 +71,8 @@ crate::params! {
         smtp_tls_loglevel_maps: TableList = "";
         /// Whether it is logged that a server offers TLS that is not used.
         smtp_tls_note_starttls_offer: Bool = "no";
-        /// Whether answers that come too early are found out.
-        smtp_tls_block_early_mail_reply: Bool = "no", inert;
+        /// Whether mail waits where replies come before commands within TLS (CVE-2009-3555).
+        smtp_tls_block_early_mail_reply: Bool = "no";
         /// Whether TLS connections are kept for more deliveries.
         smtp_tls_connection_reuse: Bool = "no";
         /// What holds for hosts with DANE whose MX record is not signed.
