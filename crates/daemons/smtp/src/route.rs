@@ -326,10 +326,10 @@ impl Router {
         for candidate in self.resolver.candidates(name, self.search) {
             match self.addresses_at(&candidate).await {
                 Ok(found) => return Ok(found),
-                Err(error) => failure = dns::Error { name: name.to_owned(), ..error },
-            }
-            if failure.is_temporary() {
-                break;
+                Err(error) if error.is_temporary() => return Err(dns::Error { name: name.to_owned(), ..error }),
+                // Of the others it is that of the very name that tells.
+                Err(error) if name.starts_with(&candidate) => failure = error,
+                Err(_) => {}
             }
         }
         Err(failure)

@@ -172,6 +172,7 @@ async fn hosts_are_looked_for_with_domains_of_resolv_conf_behind_them() {
         ("two.other.test", "A", "127.0.0.2"),
         ("sub.one.other.test", "A", "127.0.0.3"),
         ("mx.test", "MX", "10 one"),
+        ("sub.two.dom.test", "TXT", "no address"),
         ("ill.dom.test", "RCODE", "2"),
         ("ill.other.test", "A", "127.0.0.4"),
     ];
@@ -191,6 +192,7 @@ async fn hosts_are_looked_for_with_domains_of_resolv_conf_behind_them() {
         (Search::Domain, "sub.one", missing("sub.one")),
         (Search::Parents, "one", missing("one")),
         (Search::Parents, "sub.one", sub),
+        (Search::Parents, "sub.two", missing("sub.two")),
         (Search::Everywhere, "one", one),
         (Search::Everywhere, "two", two),
         (
