@@ -305,6 +305,13 @@ impl Walker {
             Top::Fragment => is_eight_bit(encoding),
             Top::MessageGlobal | Top::MessageOther | Top::Text | Top::Other => false,
         };
+        if misplaced && self.ended != Top::Message {
+            // What stands before the first part cannot be encoded.
+            self.encoding = match encoding {
+                Encoding::Encoded => Encoding::Seven,
+                Encoding::Seven | Encoding::Eight | Encoding::Binary => encoding,
+            };
+        }
         if misplaced {
             fault = Some(Event::Fault(Fault::EncodingDomain, std::mem::take(&mut self.encoding_value)));
         }

@@ -59,6 +59,12 @@ async fn strictness_is_about_what_is_known() {
     );
     for (main, text, expected) in [
         ("strict_8bitmime_body = yes", unknown, true),
+        ("strict_8bitmime_body = yes", "Content-Transfer-Encoding: base64\n\n\u{e4}\n", false),
+        (
+            "strict_8bitmime_body = yes",
+            "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n\u{e4}\n",
+            true,
+        ),
         ("strict_mime_encoding_domain = yes", report, false),
         ("strict_8bitmime = yes", "Subject: \u{e4}\n\nx\n", true),
         ("strict_8bitmime = yes\ndisable_mime_input_processing = yes", "Subject: \u{e4}\n\nx\n", false),
