@@ -223,6 +223,8 @@ fn a_table_of_recipients_that_fails_is_trouble_with_data() -> Result<()> {
     let reply = "451 4.3.0 <a@mail.example.test>: Temporary lookup failure";
     assert_eq!(rcpt(&mail, "c.test", "x@y.test", "a@mail.example.test")?, reply);
     mail.wait_log(&["from=<double-bounce@"], 1)?;
+    // Whom to write to when there is trouble.
+    assert_eq!(rcpt(&mail, "c.test", "x@y.test", "postmaster@mail.example.test")?, "250 2.1.5 Ok");
     Ok(())
 }
 

@@ -79,12 +79,13 @@ impl Smtpd {
             ),
             Class::Default => return Ok(None),
         };
-        if maps.is_empty() || self.is_listed(maps, address).await? {
-            return Ok(None);
-        }
+        // These need no table, and are not lost with one that cannot be read.
         let own = resolved.route.class == Class::Local
             && is_always_known(address, &self.params.identity.double_bounce_sender);
-        Ok((!own).then_some(unknown))
+        if own || maps.is_empty() || self.is_listed(maps, address).await? {
+            return Ok(None);
+        }
+        Ok(Some(unknown))
     }
 }
 

@@ -36,7 +36,7 @@ impl Session {
         };
         if let Some(reply) = self.no_room(sender.size) {
             let facts = Facts { sender: Some(&sender.address), ..self.facts(None, None) };
-            facts.log("reject", &reply.to_string());
+            facts.log("reject", &self.server.settings.softened(reply.clone()).to_string());
             return Next::Error(reply);
         }
         if let Some(login) = &mut self.login {

@@ -59,8 +59,11 @@ impl Session {
         match attribute.name.as_str() {
             "NAME" => {
                 let (name, status) = name_of(&attribute.value).ok_or_else(bad)?;
-                (self.peer.name, self.peer.name_status) = (name.clone(), status);
-                (self.peer.reverse_name, self.peer.reverse_status) = (name, status);
+                // A name that is not known may still be one that the address claims.
+                if status == NameStatus::Known {
+                    (self.peer.reverse_name, self.peer.reverse_status) = (name.clone(), status);
+                }
+                (self.peer.name, self.peer.name_status) = (name, status);
             }
             "REVERSE_NAME" => {
                 (self.peer.reverse_name, self.peer.reverse_status) = name_of(&attribute.value).ok_or_else(bad)?;

@@ -1,0 +1,132 @@
+//! XCLIENT and XFORWARD, as their clients hear them.
+
+use super::MAIL;
+use crate::rehearsal::{session, session_with_filter};
+
+#[test]
+fn attributes_are_taken_or_refused_as_a_whole() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let value = "501 5.5.4 Error: attribute=value expected";
+    let taken = "220 mx.test ESMTP Postern";
+    for (command, expected) in [
+        ("XCLIENT NAME=", value),
+        ("XCLIENT NAME", value),
+        ("XCLIENT NAME=[TEMPUNAVAIL]", taken),
+        ("XCLIENT REVERSE_NAME=-bad", "501 5.5.4 Bad REVERSE_NAME syntax: -bad"),
+        ("XCLIENT ADDR=192.0.2.1", taken),
+        ("XCLIENT ADDR=IPv6:2001:db8::1", taken),
+        ("XCLIENT ADDR=2001:db8::1", "501 5.5.4 Bad ADDR syntax: 2001:db8::1"),
+        ("XCLIENT ADDR=IPv6:1.2.3.4", "501 5.5.4 Bad ADDR syntax: IPv6:1.2.3.4"),
+        ("XCLIENT ADDR=[TEMPUNAVAIL]", "501 5.5.4 Bad ADDR syntax: [TEMPUNAVAIL]"),
+        ("XCLIENT PROTO=[UNAVAILABLE]", "501 5.5.4 Bad PROTO syntax: [UNAVAILABLE]"),
+        ("XCLIENT HELO=h+zz", taken),
+        (&format!("XCLIENT HELO={}", "h".repeat(255)), taken),
+        (&format!("XCLIENT HELO={}", "h".repeat(256)), "501 5.5.4 Error: attribute value too long"),
+        (&format!("XFORWARD NAME={}", "h".repeat(256)), "501 5.5.4 Error: attribute value too long"),
+        ("XCLIENT FOO=x", "501 5.5.4 Bad XCLIENT attribute name: FOO"),
+        ("XFORWARD HELO=", value),
+        ("XFORWARD NAME=-bad", "501 5.5.4 Bad NAME syntax: -bad"),
+        ("XFORWARD NAME=[TEMPUNAVAIL]", "501 5.5.4 Bad NAME syntax: [TEMPUNAVAIL]"),
+        ("XFORWARD PROTO=[UNAVAILABLE]", "250 2.0.0 Ok"),
+        ("XFORWARD SOURCE=x", "501 5.5.4 Bad SOURCE syntax: x"),
+        ("XFORWARD LOGIN=x", "501 5.5.4 Bad XFORWARD attribute name: LOGIN"),
+    ] {
+        assert_eq!(session(main, &[command]).replies[1], expected, "{command}");
+    }
+}
+
+#[test]
+fn a_client_that_a_proxy_names_has_its_own_rights_to_name_another() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1 192.0.2.1\nsmtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let (denied, banner) = ("550 5.7.0 Error: insufficient authorization", "220 mx.test ESMTP Postern");
+    for (address, second) in [("192.0.2.1", banner), ("192.0.2.2", denied), ("[UNAVAILABLE]", denied)] {
+        let first = format!("XCLIENT ADDR={address}");
+        let heard = session(main, &[&first, "XCLIENT NAME=x.test", "XFORWARD NAME=y.test", "QUIT"]);
+        assert_eq!(heard.replies[1..4], [banner, second, "250 2.0.0 Ok"], "{address}");
+        heard.assert_logged(" xclient=0/2 xforward=1 quit=1 commands=2/4");
+    }
+}
+
+#[test]
+fn what_was_told_of_the_original_client_is_not_told_of_the_next() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let said = [&["XFORWARD NAME=foo.test IDENT=7", "XCLIENT NAME=bar.test"], &MAIL[..]].concat();
+    let (heard, told) = session_with_filter(main, &said);
+    heard.assert_logged("client=bar.test[127.0.0.1]");
+    assert!(!heard.log.iter().any(|line| line.contains("orig_")), "{:?}", heard.log);
+    assert!(told.iter().any(|line| line.starts_with("XFORWARD NAME=bar.test ")), "{told:?}");
+}
+
+#[test]
+fn what_was_told_of_the_original_client_is_for_one_message() {
+    let main = "smtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let told = "XFORWARD NAME=foo.test ADDR=192.0.2.1 IDENT=7";
+    let logged = |between: &[&str]| {
+        let said = [&["EHLO c.test", told], between, &MAIL[1..]].concat();
+        let (heard, _) = session_with_filter(main, &said);
+        heard.log.iter().rev().find_map(|line| line.split_once("client=localhost[127.0.0.1]")).unwrap().1.to_owned()
+    };
+    let kept = ", orig_queue_id=7, orig_client=foo.test[192.0.2.1]";
+    let message = [&MAIL[1..], &["DATA", "Subject: x\r\n\r\nx\r\n.\r\n"]].concat();
+    for (between, expected) in [
+        (&[][..], kept),
+        (&["NOOP"], kept),
+        (&["MAIL FROM:<-x@a.test>"], kept),
+        (&["RSET"], ""),
+        (&["EHLO c.test"], ""),
+        (&["HELO c.test"], ""),
+        (&message, ""),
+    ] {
+        assert_eq!(logged(between), expected, "{between:?}");
+    }
+}
+
+#[test]
+fn a_proxy_tells_what_its_client_said() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_relay_restrictions = reject\n";
+    let refused = |attributes: &str| {
+        let heard = session(main, &[&format!("XCLIENT {attributes}"), "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+        heard.log.iter().find_map(|line| line.split_once("to=<a@b.test> ")).unwrap().1.to_owned()
+    };
+    assert_eq!(refused("PROTO=ESMTP"), "proto=ESMTP");
+    assert_eq!(refused("PROTO=ESMTP HELO=a<b>"), "proto=ESMTP helo=<a?b?>");
+    assert_eq!(refused("HELO=x"), "proto=SMTP helo=<x>");
+    assert_eq!(refused("HELO=[UNAVAILABLE]"), "proto=SMTP");
+    let heard = session(main, &["EHLO c.test", "XCLIENT FOO=x", "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+    heard.assert_logged("to=<a@b.test> proto=ESMTP helo=<c.test>");
+}
+
+#[test]
+fn our_own_client_is_not_mixed_with_the_original_one() {
+    let main = "smtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let (heard, told) = session_with_filter(main, &[&["XFORWARD NAME=foo.test"], &MAIL[1..]].concat());
+    heard.assert_logged("client=localhost[127.0.0.1], orig_client=foo.test");
+    let none = "[UNAVAILABLE]";
+    let expected =
+        format!("XFORWARD NAME=foo.test ADDR={none} PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=REMOTE");
+    assert!(told.contains(&expected), "{told:?}");
+    let (heard, told) =
+        session_with_filter(main, &[&["XFORWARD ADDR=IPv6:2001:db8::1 SOURCE=LOCAL"], &MAIL[1..]].concat());
+    heard.assert_logged("client=localhost[127.0.0.1], orig_client=unknown[2001:db8::1]");
+    let expected = format!(
+        "XFORWARD NAME={none} ADDR=IPV6:2001:db8::1 PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=LOCAL"
+    );
+    assert!(told.contains(&expected), "{told:?}");
+}
+
+#[test]
+fn a_name_that_is_not_known_leaves_the_one_that_the_address_claims() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_client_restrictions = \
+                check_reverse_client_hostname_access inline:{{claimed.test=REJECT}}, permit\n";
+    let text = "554 5.7.1 <claimed.test>: Unverified Client host rejected: Access denied";
+    for (attributes, expected) in [
+        ("REVERSE_NAME=claimed.test NAME=[UNAVAILABLE]", true),
+        ("REVERSE_NAME=claimed.test NAME=[TEMPUNAVAIL]", true),
+        ("REVERSE_NAME=claimed.test NAME=known.test", false),
+        ("NAME=claimed.test", true),
+        ("NAME=claimed.test REVERSE_NAME=[UNAVAILABLE]", false),
+    ] {
+        let heard = session(main, &[&format!("XCLIENT {attributes}"), "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+        assert_eq!(heard.replies[3] == text, expected, "{attributes}: {}", heard.replies[3]);
+    }
+}
