@@ -198,7 +198,9 @@ impl Options {
             'N' => match Notify::parse(value.as_bytes()) {
                 Ok(notify) => self.notify = notify,
                 Err(_) => {
-                    self.warnings.push(format!("unknown DSN NOTIFY command value \"{value}\" in \"{value}\""));
+                    if !value.is_empty() {
+                        self.warnings.push(format!("unknown DSN NOTIFY command value \"{value}\" in \"{value}\""));
+                    }
                     self.warnings.push("bad -N option value -- ignored".to_owned());
                 }
             },
@@ -372,6 +374,10 @@ mod tests {
         assert_eq!(
             parsed("-N sometimes").unwrap().warnings,
             ["unknown DSN NOTIFY command value \"sometimes\" in \"sometimes\"", "bad -N option value -- ignored"]
+        );
+        assert_eq!(
+            parse("sendmail", &["-N".into(), String::new()]).unwrap().warnings,
+            ["bad -N option value -- ignored"]
         );
     }
 
