@@ -382,6 +382,8 @@ fn commands_around_mail() {
         (strict, "VRFY a@mx.test", refused),
         (rejecting, "VRFY a@mx.test SMTPUTF8", refused),
         ("", "VRFY SMTPUTF8", "501 5.5.4 Syntax: VRFY address [SMTPUTF8]"),
+        ("smtputf8_enable = no\n", "VRFY", "501 5.5.4 Syntax: VRFY address"),
+        ("smtputf8_enable = no\n", "VRFY a@mx.test SMTPUTF8", "501 5.1.3 Bad recipient address syntax"),
         ("", "VRFY -x@mx.test", "501 5.1.3 Bad recipient address syntax"),
         ("", "ETRN ü.test", "501 Error: invalid parameter syntax"),
         ("smtpd_discard_ehlo_keywords = etrn\n", "ETRN", "500 Syntax: ETRN domain"),

@@ -14,14 +14,18 @@ impl Session {
         if self.server.params.smtpd.disable_vrfy_command {
             return Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
         }
+        let may_declare = self.server.settings.smtputf8;
         let (text, smtputf8) = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
-            Some((address, word)) if word.eq_ignore_ascii_case(b"SMTPUTF8") && matches!(address, [] | [.., b' ']) => {
+            Some((address, word))
+                if may_declare && word.eq_ignore_ascii_case(b"SMTPUTF8") && matches!(address, [] | [.., b' ']) =>
+            {
                 (address.trim_ascii_end(), true)
             }
             _ => (arguments, false),
         };
         if text.is_empty() {
-            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: VRFY address [SMTPUTF8]"));
+            let text = if may_declare { "Syntax: VRFY address [SMTPUTF8]" } else { "Syntax: VRFY address" };
+            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), text));
         }
         // There need not be brackets, however strict MAIL and RCPT are.
         let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
