@@ -285,3 +285,31 @@ fn addresses_are_verified_whatever_their_cache() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn an_address_that_becomes_another_does_not_need_its_transport() -> Result<()> {
+    let transports = "inline:{{err.test=error:5.9.9 no such place},{late.test=retry:4.9.9 later}}";
+    let setup = || {
+        Setup::new()
+            .main("transport_maps", transports)
+            .main("relay_domains", "err.test late.test")
+            .main("local_recipient_maps", "")
+            .main("smtpd_relay_restrictions", "permit_auth_destination, reject")
+    };
+    let mail = setup()
+        .main("virtual_alias_maps", "inline:{a@err.test=x@mail.example.test}")
+        .main("canonical_maps", "inline:{a@late.test=x@mail.example.test}")
+        .start()?;
+    for (recipient, reply) in [
+        ("a@err.test", "250 2.1.5 Ok"),
+        ("a@late.test", "250 2.1.5 Ok"),
+        ("b@err.test", "550 5.9.9 <b@err.test>: Recipient address rejected: no such place"),
+        ("b@late.test", "450 4.9.9 <b@late.test>: Recipient address rejected: later"),
+    ] {
+        assert_eq!(rcpt(&mail, "c.test", "x@y.test", recipient)?, reply);
+    }
+    let mail = setup().main("virtual_alias_maps", "fail:x").start()?;
+    let reply = "451 4.3.0 <b@err.test>: Temporary lookup failure";
+    assert_eq!(rcpt(&mail, "c.test", "x@y.test", "b@err.test")?, reply);
+    Ok(())
+}

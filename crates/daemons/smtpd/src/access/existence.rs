@@ -117,10 +117,13 @@ impl Check<'_> {
         };
         let subject = Subject::of_address(given, party);
         let detail = if party == Party::Sender { 0 } else { 1 };
-        // An alias domain has the error transport; addresses that are aliases never get there.
-        let aliased = resolved.route.class == Class::VirtualAlias
-            && matches!(self.server.missing(party, &resolved).await, Ok(None) | Err(_));
-        if let Some(fixed) = by_transport(&resolved, detail).filter(|_| !aliased) {
+        if let Some(fixed) = by_transport(&resolved, detail) {
+            // What cleanup makes another address of never gets to that transport.
+            match self.server.is_mapped(party, &resolved.recipient).await {
+                Ok(true) => return Verdict::Dunno,
+                Ok(false) => {}
+                Err(_) => return self.lookup_failed(given),
+            }
             let (status, text) = (subject.fitted(fixed.status), subject.rejected(&fixed.text));
             let code = match resolved.route.class {
                 Class::VirtualAlias => self.server.codes.unknown_virtual_alias_reject_code,
