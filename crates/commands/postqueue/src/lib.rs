@@ -98,7 +98,11 @@ fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
             );
             read(params, &mut report, &mut out)?
         }
-        Err(_) => return Err(Fatal::new("Queue report unavailable - mail system is down")),
+        Err(error) => {
+            let (service, why) = (&params.ipc.showq_service_name, why(&error));
+            let text = "Queue report unavailable - mail system is down";
+            return Err(Fatal::new(format!("{text} (Connect to the Postfix {service} service: {why})")));
+        }
     };
     Ok(result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush())?)
 }

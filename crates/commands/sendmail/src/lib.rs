@@ -51,20 +51,22 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         tracing::warn!("{warning}");
     }
     let params: Params = context.params(&source)?;
-    check(&options)?;
+    if let Some(delimiters) = &options.verp {
+        submit::verp(delimiters, &params)?;
+    }
+    if let Some(reason) = misplaced(&options) {
+        return Err(Fatal::new(reason));
+    }
+    if options.interval && options.mode != Mode::Daemon {
+        return Ok(ExitCode::SUCCESS);
+    }
+    forbid_recipients(&options)?;
     let config = source.directory();
     match &options.mode {
-        Mode::Submit | Mode::Verify => {
-            authorize(&params, &source)?;
-            submit::submit(&options, &params, config)?;
-            submit::announce(&options, &mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Mode::Submit => deliver(&options, &params, &source),
         Mode::Nothing => Ok(ExitCode::SUCCESS),
         Mode::Mailq => execute(&command(&params, "postqueue"), &["-p"], config),
         Mode::Flush => execute(&command(&params, "postqueue"), &["-f"], config),
-        Mode::FlushSite(site) => execute(&command(&params, "postqueue"), &["-s", site], config),
-        Mode::FlushMessage(id) => execute(&command(&params, "postqueue"), &["-i", id], config),
         Mode::Daemon => begin(&command(&params, "postfix"), &["start"], config),
         Mode::Smtp => {
             authorize(&params, &source)?;
@@ -75,40 +77,58 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
     }
 }
 
+/// Has something delivered: of what is queued, or what is on standard input.
+fn deliver(options: &Options, params: &Params, source: &Source) -> Result<ExitCode, Fatal> {
+    let config = source.directory();
+    if let Some(site) = &options.site {
+        return execute(&command(params, "postqueue"), &["-s", site], config);
+    }
+    if let Some(id) = &options.message {
+        return execute(&command(params, "postqueue"), &["-i", id], config);
+    }
+    authorize(params, source)?;
+    submit::submit(options, params, config)?;
+    submit::announce(options, &mut std::io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Refuses who may not submit, before anything is read.
 fn authorize(params: &Params, source: &Source) -> Result<(), Fatal> {
     let users = &params.sendmail.authorized_submit_users;
     if is_anyone(users) { Ok(()) } else { Caller::find()?.may_submit(users, source) }
 }
 
-/// Wishes that do not go together.
-fn check(options: &Options) -> Result<(), Fatal> {
-    if options.mode == Mode::Verify && options.verbose == 1 {
-        return Err(Fatal::new("-v option cannot be used with -bv"));
-    }
-    if options.extract == Extract::Header {
-        match options.mode {
-            Mode::Submit => {}
-            Mode::Verify => return Err(Fatal::new("-t option cannot be used with -bv")),
-            Mode::Nothing
-            | Mode::Mailq
-            | Mode::Newaliases
-            | Mode::Smtp
-            | Mode::Daemon
-            | Mode::Flush
-            | Mode::FlushSite(_)
-            | Mode::FlushMessage(_) => return Err(Fatal::new("-t can be used only in delivery mode")),
-        }
-    }
+/// Refuses recipients where they have no meaning.
+fn forbid_recipients(options: &Options) -> Result<(), Fatal> {
     let alone = match options.mode {
         Mode::Mailq => "display queue mode",
-        Mode::Flush | Mode::FlushSite(_) | Mode::FlushMessage(_) => "flush queue mode",
+        Mode::Flush => "flush queue mode",
         Mode::Daemon => "daemon mode",
         Mode::Smtp => "stand-alone mode",
         Mode::Newaliases => "alias initialization mode",
-        Mode::Submit | Mode::Verify | Mode::Nothing => return Ok(()),
+        Mode::Submit if options.site.is_some() => "flush site",
+        Mode::Submit if options.message.is_some() => "flush queue_id",
+        Mode::Submit | Mode::Nothing => return Ok(()),
     };
     if options.recipients.is_empty() { Ok(()) } else { Err(Fatal::new(format!("{alone} requires no recipient"))) }
+}
+
+/// What is said of an option that has no meaning beside others.
+fn misplaced(options: &Options) -> Option<&'static str> {
+    let extracts = options.extract == Extract::Header;
+    let flushes = options.site.is_some() || options.message.is_some();
+    if options.verify && options.verbose == 1 {
+        return Some("-v option cannot be used with -bv");
+    }
+    if options.mode == Mode::Submit {
+        return (extracts && options.verify && !flushes).then_some("-t option cannot be used with -bv");
+    }
+    match flushes {
+        _ if extracts => Some("-t can be used only in delivery mode"),
+        true if options.site.is_some() => Some("-qR can be used only in delivery mode"),
+        true => Some("-qI can be used only in delivery mode"),
+        false => None,
+    }
 }
 
 /// `-C` names main.cf or its directory.
@@ -154,6 +174,31 @@ fn newaliases(options: &Options, params: &Params, config: &Path) -> Result<ExitC
 mod tests {
     use super::*;
     use config::{Group, Source};
+
+    #[test]
+    fn wishes_that_do_not_go_together_are_refused() {
+        for (arguments, refusal) in [
+            ("-bp -t", Some("-t can be used only in delivery mode")),
+            ("-bp -qRx.test", Some("-qR can be used only in delivery mode")),
+            ("-qIABC -q", Some("-qI can be used only in delivery mode")),
+            ("-qIABC a", Some("flush queue_id requires no recipient")),
+            ("-qRx.test a", Some("flush site requires no recipient")),
+            ("-bv -t", Some("-t option cannot be used with -bv")),
+            ("-v -bv a", Some("-v option cannot be used with -bv")),
+            ("-bp -bv a", Some("display queue mode requires no recipient")),
+            ("-bs a", Some("stand-alone mode requires no recipient")),
+            ("-qRx.test -t", None),
+            ("-qRx.test -bv", None),
+            ("-bv a", None),
+            ("-bh a", None),
+        ] {
+            let words: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+            let options = options::parse("sendmail", &words).unwrap();
+            let said = misplaced(&options).map(str::to_owned);
+            let said = said.or_else(|| forbid_recipients(&options).err().map(|error| error.to_string()));
+            assert_eq!(said.as_deref(), refusal, "{arguments}");
+        }
+    }
 
     #[test]
     fn what_only_daemons_read_keeps_nobody_from_submitting() {

@@ -8,8 +8,6 @@ use dsn::{Notify, Ret};
 pub(crate) enum Mode {
     /// Take a message from standard input.
     Submit,
-    /// Only find out where mail would go: `-bv`.
-    Verify,
     /// List the queue: `-bp`, `mailq`.
     Mailq,
     /// Compile the alias database: `-bi`, `-I`, `newaliases`.
@@ -22,16 +20,20 @@ pub(crate) enum Mode {
     Nothing,
     /// Deliver what is queued: `-q`.
     Flush,
-    /// Deliver what is queued for a site: `-qR`.
-    FlushSite(String),
-    /// Deliver one message: `-qI`.
-    FlushMessage(String),
 }
 
 /// Everything that was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) mode: Mode,
+    /// Only find out where mail would go: `-bv`.
+    pub(crate) verify: bool,
+    /// Begin to deliver what is queued in such intervals, `-q1h`, which only a daemon could.
+    pub(crate) interval: bool,
+    /// Deliver what is queued for a site: `-qR`.
+    pub(crate) site: Option<String>,
+    /// Deliver one message: `-qI`.
+    pub(crate) message: Option<String>,
     pub(crate) config: Option<String>,
     pub(crate) full_name: Option<String>,
     pub(crate) sender: Option<String>,
@@ -104,6 +106,10 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Re
             "smtpd" => Mode::Daemon,
             _ => Mode::Submit,
         },
+        verify: false,
+        interval: false,
+        site: None,
+        message: None,
         config: None,
         full_name: None,
         sender: None,
@@ -130,7 +136,7 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Re
         match argument.as_str() {
             "--" => break,
             // A letter whose value may be missing.
-            "-q" => options.flush("")?,
+            "-q" => options.flush(),
             // What Postfix had before it had DSN. It looks like `-V +=`, but the word behind it is a recipient.
             "-V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
                 options.warnings.push("option -V is deprecated with Postfix 2.3; specify -XV instead".to_owned());
@@ -198,9 +204,10 @@ impl Options {
             'N' => match Notify::parse(value.as_bytes()) {
                 Ok(notify) => self.notify = notify,
                 Err(_) => {
-                    if !value.is_empty() {
-                        self.warnings.push(format!("unknown DSN NOTIFY command value \"{value}\" in \"{value}\""));
-                    }
+                    let unknown = Notify::unknown_word(value.as_bytes()).map(String::from_utf8_lossy);
+                    self.warnings.extend(
+                        unknown.map(|word| format!("unknown DSN NOTIFY command value \"{word}\" in \"{value}\"")),
+                    );
                     self.warnings.push("bad -N option value -- ignored".to_owned());
                 }
             },
@@ -212,11 +219,11 @@ impl Options {
             'V' => self.envelope_id(value),
             'X' => match value.strip_prefix('V') {
                 Some(delimiters) => self.verp = Some(delimiters.to_owned()),
-                None => return Err(format!("unsupported: -X{value}").into()),
+                None => return Err(format!("unsupported: -X{}", first(value)).into()),
             },
-            'b' => self.mode = mode(value)?,
+            'b' => self.be(value)?,
             'o' => self.old(value, rest),
-            'q' => self.flush(value)?,
+            'q' => self.queue(value)?,
             _ => {}
         }
         Ok(())
@@ -257,36 +264,58 @@ impl Options {
         }
     }
 
-    fn flush(&mut self, value: &str) -> Result<(), Refusal> {
+    /// `-q`
+    fn flush(&mut self) {
+        if self.mode == Mode::Daemon {
+            self.warnings.push(NO_FLUSH.to_owned());
+        } else {
+            self.mode = Mode::Flush;
+        }
+    }
+
+    /// `-q` with more.
+    fn queue(&mut self, value: &str) -> Result<(), Refusal> {
         match value.split_at_checked(1) {
-            None => self.mode = Mode::Flush,
+            None => self.flush(),
             Some(("R", "")) => return Err("specify: -qRsitename".into()),
-            Some(("R", site)) => self.mode = Mode::FlushSite(site.to_owned()),
+            Some(("R", site)) => self.site = Some(site.to_owned()),
             Some(("I", "")) => return Err("specify: -qIqueueid".into()),
-            Some(("I", id)) => self.mode = Mode::FlushMessage(id.to_owned()),
-            // The interval between queue runs.
-            Some(_) if value.bytes().all(|b| b.is_ascii_digit() || b"smhdw".contains(&b)) => {
-                if self.mode == Mode::Submit {
-                    self.mode = Mode::Nothing;
-                }
-            }
+            Some(("I", id)) => self.message = Some(id.to_owned()),
+            Some(_) if value.bytes().all(|b| b.is_ascii_digit() || b"smhdw".contains(&b)) => self.interval = true,
             Some((letter, _)) => return Err(format!("-q{letter} is not implemented").into()),
         }
         Ok(())
     }
+
+    /// `-b` with what the command is to be.
+    fn be(&mut self, value: &str) -> Result<(), Refusal> {
+        self.mode = match first(value) {
+            "d" | "l" => {
+                if self.mode == Mode::Flush {
+                    self.warnings.push(NO_FLUSH.to_owned());
+                }
+                Mode::Daemon
+            }
+            "h" | "H" => Mode::Nothing,
+            "i" => Mode::Newaliases,
+            "m" => Mode::Submit,
+            "p" => Mode::Mailq,
+            "s" => Mode::Smtp,
+            "v" => {
+                self.verify = true;
+                return Ok(());
+            }
+            letter => return Err(format!("unsupported: -b{letter}").into()),
+        };
+        Ok(())
+    }
 }
 
-fn mode(value: &str) -> Result<Mode, Refusal> {
-    match value.chars().next() {
-        Some('d' | 'l') => Ok(Mode::Daemon),
-        Some('h' | 'H') => Ok(Mode::Nothing),
-        Some('i') => Ok(Mode::Newaliases),
-        Some('m') => Ok(Mode::Submit),
-        Some('p') => Ok(Mode::Mailq),
-        Some('s') => Ok(Mode::Smtp),
-        Some('v') => Ok(Mode::Verify),
-        _ => Err(format!("unsupported: -b{value}").into()),
-    }
+const NO_FLUSH: &str = "ignoring -q option in daemon mode";
+
+/// The letter that counts of a value.
+fn first(value: &str) -> &str {
+    value.get(..value.chars().next().map_or(0, char::len_utf8)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -305,13 +334,16 @@ mod tests {
             ("-bm -oi", Mode::Submit),
             ("-bp", Mode::Mailq),
             ("-bs", Mode::Smtp),
-            ("-bv a", Mode::Verify),
+            ("-bv a", Mode::Submit),
+            ("-bp -bv", Mode::Mailq),
             ("-bi", Mode::Newaliases),
             ("-I", Mode::Newaliases),
             ("-bd -q30m", Mode::Daemon),
             ("-q", Mode::Flush),
-            ("-qRexample.org", Mode::FlushSite("example.org".into())),
-            ("-qIABC", Mode::FlushMessage("ABC".into())),
+            ("-q -bd", Mode::Daemon),
+            ("-bd -q", Mode::Daemon),
+            ("-qRexample.org", Mode::Submit),
+            ("-qIABC -bp", Mode::Mailq),
         ] {
             assert_eq!(parsed(arguments).map(|o| o.mode), Ok(mode), "{arguments}");
         }

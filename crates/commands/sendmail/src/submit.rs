@@ -12,7 +12,7 @@ use queue_file::record::{self, Type};
 use crate::Params;
 use crate::channel::{Outlet, Ways};
 use crate::message::{self, Error, LineEnds, Reading, addresses, put_recipient};
-use crate::options::{Context, Extract, Mode, Options};
+use crate::options::{Context, Extract, Options};
 
 /// What is asked for besides delivery, in the `trace_flags` attribute.
 const EXPAND: u32 = 1 << 9;
@@ -82,7 +82,7 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
     if let Some(delimiters) = &options.verp {
         record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
     }
-    let trace = if options.mode == Mode::Verify {
+    let trace = if options.verify {
         EXPAND
     } else if options.verbose == 1 {
         REPORT
@@ -112,7 +112,7 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
     Ok(out)
 }
 
-fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
+pub(crate) fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
     let delimiters = if delimiters.is_empty() { &params.verp.default_verp_delimiters } else { delimiters };
     let filter = &params.verp.verp_delimiter_filter;
     if delimiters.chars().count() != 2 || !delimiters.chars().all(|c| filter.contains(c)) {
@@ -145,7 +145,7 @@ fn write(
 ) -> Result<(), Error> {
     let mut out = records;
     let mut found = Vec::new();
-    if options.mode == Mode::Verify {
+    if options.verify {
         for line in probe(options, given) {
             record::put_line(&mut out, &line, usize::MAX);
         }
@@ -175,7 +175,7 @@ fn reading(options: &Options, params: &Params) -> Result<Reading, Fatal> {
         "strict" => LineEnds::AsFirst,
         "never" => LineEnds::Kept,
         "always" => LineEnds::Always,
-        _ if options.mode == Mode::Verify => LineEnds::Always,
+        _ if options.verify => LineEnds::Always,
         value => return Err(Fatal::new(format!("invalid sendmail_fix_line_endings value: {value}"))),
     };
     Ok(Reading {
@@ -198,7 +198,7 @@ fn probe(options: &Options, given: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 /// Tells where the report of `-bv` or `-v` will go.
 pub(crate) fn announce(options: &Options, out: &mut impl Write) -> io::Result<()> {
-    if options.mode != Mode::Verify && options.verbose != 1 {
+    if !options.verify && options.verbose != 1 {
         return Ok(());
     }
     let user = User::by_uid(privsep::real_uid()).ok().flatten();

@@ -25,20 +25,29 @@ impl Notify {
     /// Parses the value of `NOTIFY=`; words may be in any case, repeats are errors, `NEVER` stands alone.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let mut set = Self::UNSET;
-        for word in text.split(|&b| b == b',').filter(|word| !word.is_empty()) {
-            let event = match word.to_ascii_uppercase().as_slice() {
-                b"NEVER" => Self::NEVER,
-                b"SUCCESS" => Self::SUCCESS,
-                b"FAILURE" => Self::FAILURE,
-                b"DELAY" => Self::DELAY,
-                _ => return Err(Error::Notify),
-            };
-            set = set | event;
+        for word in words(text) {
+            set = set | Self::named(word).ok_or(Error::Notify)?;
         }
         if set.is_unset() || set.contains(Self::NEVER) && set != Self::NEVER {
             return Err(Error::Notify);
         }
         Ok(set)
+    }
+
+    /// The first word of such a value that is none of those that there are.
+    #[must_use]
+    pub fn unknown_word(text: &[u8]) -> Option<&[u8]> {
+        words(text).find(|word| Self::named(word).is_none())
+    }
+
+    fn named(word: &[u8]) -> Option<Self> {
+        match word.to_ascii_uppercase().as_slice() {
+            b"NEVER" => Some(Self::NEVER),
+            b"SUCCESS" => Some(Self::SUCCESS),
+            b"FAILURE" => Some(Self::FAILURE),
+            b"DELAY" => Some(Self::DELAY),
+            _ => None,
+        }
     }
 
     /// The set that a queue file's number stands for, if it is one.
@@ -64,6 +73,10 @@ impl Notify {
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0 && other.0 != 0
     }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&b| b == b',').filter(|word| !word.is_empty())
 }
 
 impl std::ops::BitOr for Notify {
@@ -157,6 +170,15 @@ mod tests {
             (b"DELAY,x", None),
         ] {
             assert_eq!(Notify::parse(text).ok().map(Notify::bits), bits, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_known_or_not() {
+        for (text, unknown) in
+            [(&b"NEVER,DELAY"[..], None), (b"", None), (b"x,y", Some(&b"x"[..])), (b"delay,,z", Some(b"z"))]
+        {
+            assert_eq!(Notify::unknown_word(text), unknown, "{text:?}");
         }
     }
 

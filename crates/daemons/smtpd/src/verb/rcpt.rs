@@ -96,8 +96,7 @@ impl Session {
                 Some(value) if parameter.is("NOTIFY") => match Notify::parse(value) {
                     Ok(set) if notify.is_unset() => notify = set,
                     wrong => {
-                        let mut words = value.split(|byte| *byte == b',').filter(|word| !word.is_empty());
-                        if let Some(word) = words.find(|word| Notify::parse(word).is_err()).filter(|_| wrong.is_err()) {
+                        if let Some(word) = Notify::unknown_word(value).filter(|_| wrong.is_err()) {
                             let (word, value) = (printable(word), printable(value));
                             warn!("unknown DSN NOTIFY command value \"{word:.100}\" in \"{value:.100}\"");
                         }
