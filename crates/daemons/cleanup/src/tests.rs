@@ -17,18 +17,7 @@ mod content;
 mod filters;
 
 /// Mail of a local client, all processing on.
-const LOCAL: Handling = Handling {
-    origin: Origin::Smtpd,
-    checks: Switch::On,
-    mapping: Switch::On,
-    bcc: Switch::On,
-    milters: Switch::On,
-    bounce: Switch::Off,
-    hold: Switch::Off,
-    smtputf8: Switch::Off,
-    requiretls: Switch::Off,
-    autodetect: Switch::Off,
-};
+const LOCAL: Handling = Handling::usual(Origin::Smtpd);
 
 /// A queue, and a service that completes addresses with `host.test`.
 struct Lab {
