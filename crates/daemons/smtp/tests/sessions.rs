@@ -13,14 +13,13 @@ use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pool::{Keeping, Pool};
 use smtp::requiretls::Enforcement;
-use smtp::secure::{EarlyReplies, FeatureStatus, Notes, Reuse, Shortfall, Start, Terms, Tls};
+use smtp::secure::{EarlyReplies, Shortfall, Terms, Tls};
 use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
 use smtp::stream::Source;
 use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
-use tls::loglevel::Loglevel;
 use tls::material::Authorities;
 use tls::protocols::Protocols;
 use tls::server::Server;
@@ -306,17 +305,7 @@ async fn a_login_that_we_gave_up_is_none() {
 
 #[tokio::test]
 async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
-    let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
-    let tls = Tls {
-        client: None,
-        start: Start::Command,
-        loglevel: Loglevel::Nothing,
-        loglevels: Maps::none("smtp_tls_loglevel_maps"),
-        early: EarlyReplies::Taken,
-        notes,
-        reuse,
-        status,
-    };
+    let tls = secured::client(None);
     let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 STARTTLS\n";
     for (level, failure) in [
         (Level::None, None),
@@ -348,18 +337,7 @@ async fn established(tls: &Tls, address: SocketAddr, level: Level, enforcement: 
 
 #[tokio::test]
 async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
-    let client = Some(Client::new(Authorities::none(), None));
-    let (notes, reuse, status) = (Notes::Omitted, Reuse::Never, FeatureStatus::Hidden);
-    let tls = Tls {
-        client,
-        start: Start::Command,
-        loglevel: Loglevel::Nothing,
-        loglevels: Maps::none("smtp_tls_loglevel_maps"),
-        early: EarlyReplies::Taken,
-        notes,
-        reuse,
-        status,
-    };
+    let tls = secured::client(Some(Client::new(Authorities::none(), None)));
     let without = "S: 250-mx.test\nS: 250 REQUIRETLS\nC: QUIT\n";
     let unwilling = "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n";
     let request = "REQUIRETLS Failure: sender requested REQUIRETLS, but";
@@ -415,16 +393,7 @@ async fn replies_that_come_too_early_within_tls_may_be_refused() {
         (EarlyReplies::Taken, early, None),
         (EarlyReplies::Refused, early, Some("4.7.0 unexpected server message")),
     ] {
-        let tls = Tls {
-            client: Some(Client::new(Authorities::none(), None)),
-            start: Start::Command,
-            loglevel: Loglevel::Nothing,
-            loglevels: Maps::none("smtp_tls_loglevel_maps"),
-            early: blocked,
-            notes: Notes::Omitted,
-            reuse: Reuse::Never,
-            status: FeatureStatus::Hidden,
-        };
+        let tls = Tls { early: blocked, ..secured::client(Some(Client::new(Authorities::none(), None))) };
         let session = established(&tls, secured_server(reply).await.unwrap(), Level::May, Enforcement::None).await;
         assert_eq!(session.err().as_deref(), refusal, "{blocked:?} {reply}");
     }

@@ -1,8 +1,12 @@
-//! The TLS side of the tests' servers, with a certificate that nobody vouches for.
+//! TLS as the tests have it: a server whose certificate nobody vouches for, and a client that logs nothing of it.
 
 use std::path::Path;
 
+use smtp::secure::{EarlyReplies, FeatureStatus, Notes, Reuse, Start, Tls};
+use table::Maps;
+use tls::client::Client;
 use tls::identities::Identities;
+use tls::loglevel::Loglevel;
 use tls::material::{Authorities, Identity};
 use tls::protocols::Protocols;
 use tls::server::{ClientCertificate, Preference, Purpose, Server, Setup};
@@ -22,4 +26,18 @@ pub(crate) fn server() -> Result<Server, tls::Error> {
         preference: Preference::Server,
         tickets: None,
     })
+}
+
+/// The client's side, after STARTTLS.
+pub(crate) fn client(client: Option<Client>) -> Tls {
+    Tls {
+        client,
+        start: Start::Command,
+        loglevel: Loglevel::Nothing,
+        loglevels: Maps::none("smtp_tls_loglevel_maps"),
+        early: EarlyReplies::Taken,
+        notes: Notes::Omitted,
+        reuse: Reuse::Never,
+        status: FeatureStatus::Hidden,
+    }
 }
