@@ -98,6 +98,9 @@ pub struct Router {
     pub probe: Option<Probe>,
 }
 
+/// An address, and what its host is called if that is not the name that was asked for.
+type Called = (Option<String>, IpAddr);
+
 /// What is looked up.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
@@ -282,32 +285,33 @@ impl Router {
     }
 
     async fn host(&self, name: &str, preference: u16) -> Result<Vec<Candidate>, Detail> {
-        let candidate = |address| Candidate { name: name.to_owned(), alias: None, address, preference, port: None };
+        let candidate = |(called, address): Called| {
+            let (name, alias) = match called {
+                Some(called) => (called, Some(name.to_owned())),
+                None => (name.to_owned(), None),
+            };
+            Candidate { name, alias, address, preference, port: None }
+        };
         if let Ok(address) = name.parse::<IpAddr>() {
             if self.families.has(address) {
-                return Ok(vec![candidate(address)]);
+                return Ok(vec![candidate((None, address))]);
             }
             let reason = format!("Name service error for {name}: invalid host or domain name");
             return Err(Detail::new(Status::permanent(4, 4), reason));
         }
-        let error = match self.source {
-            Source::Native => None,
+        let found = match self.source {
+            Source::Native => self.native(name).await?,
             Source::Dns | Source::Both => match self.addresses(name).await {
-                Ok(found) => {
-                    let named = |(alias, address)| Candidate { preference, ..found_at(name, alias, address) };
-                    return Ok(found.into_iter().map(named).collect());
-                }
-                Err(error) => Some(error),
+                Err(error) if self.source == Source::Both && error.is_not_found() => self.native(name).await?,
+                looked => looked.map_err(|error| detail(&error))?,
             },
         };
-        match error {
-            Some(error) if self.source == Source::Dns || !error.is_not_found() => Err(detail(&error)),
-            Some(_) | None => Ok(self.native(name).await?.into_iter().map(candidate).collect()),
-        }
+        Ok(found.into_iter().map(candidate).collect())
     }
 
-    async fn native(&self, name: &str) -> Result<Vec<IpAddr>, Detail> {
-        self.resolver.native_addresses(name, self.families).await.map_err(|error| {
+    async fn native(&self, name: &str) -> Result<Vec<Called>, Detail> {
+        let looked = self.resolver.native_addresses(name, self.families).await;
+        looked.map(|found| found.into_iter().map(|address| (None, address)).collect()).map_err(|error| {
             let reason = format!("unable to look up host {name}: {}", error.native_text());
             let status = if error.failure == Failure::NoData {
                 Status::permanent(3, 0)
@@ -320,8 +324,8 @@ impl Router {
         })
     }
 
-    /// Addresses in the DNS, each with what its host is called if that is not the name asked for.
-    async fn addresses(&self, name: &str) -> Result<Vec<(Option<String>, IpAddr)>, dns::Error> {
+    /// Addresses in the DNS.
+    async fn addresses(&self, name: &str) -> Result<Vec<Called>, dns::Error> {
         let mut failure = dns::Error::new(Failure::NotFound, name, Kind::A);
         for candidate in self.resolver.candidates(name, self.search) {
             match self.addresses_at(&candidate).await {
@@ -336,18 +340,20 @@ impl Router {
     }
 
     /// The same of the very name, through the filter.
-    async fn addresses_at(&self, name: &str) -> Result<Vec<(Option<String>, IpAddr)>, dns::Error> {
+    async fn addresses_at(&self, name: &str) -> Result<Vec<Called>, dns::Error> {
         let mut looked = Vec::new();
         for kind in self.families.kinds() {
             looked.push(self.lookup(name, *kind).await);
         }
-        let answers: Vec<_> = looked.iter().flatten().map(Arc::clone).collect();
-        let owner = |address| {
-            let answer = answers.iter().find(|answer| answer.addresses().any(|found| found == address))?;
-            let is_alias = self.aliases == Aliases::Followed && !answer.name.eq_ignore_ascii_case(name);
-            is_alias.then(|| answer.name.clone())
+        let answers: Vec<_> = match self.aliases {
+            Aliases::Kept => Vec::new(),
+            Aliases::Followed => looked.iter().flatten().map(Arc::clone).collect(),
         };
-        Ok(dns::gather(looked)?.into_iter().map(|address| (owner(address), address)).collect())
+        let called = |address| {
+            let answer = answers.iter().find(|answer| answer.addresses().any(|found| found == address))?;
+            (!answer.name.eq_ignore_ascii_case(name)).then(|| answer.name.clone())
+        };
+        Ok(dns::gather(looked)?.into_iter().map(|address| (called(address), address)).collect())
     }
 
     /// The records of a name that `smtp_dns_reply_filter` does not ignore.
@@ -366,15 +372,6 @@ impl Router {
         }
         dns::filter(&answer, self.filter.parameter(), said)
     }
-}
-
-/// An address of a host that may be called otherwise.
-fn found_at(name: &str, called: Option<String>, address: IpAddr) -> Candidate {
-    let (name, alias) = match called {
-        Some(called) => (called, Some(name.to_owned())),
-        None => (name.to_owned(), None),
-    };
-    Candidate { name, alias, address, preference: 0, port: None }
 }
 
 /// "mail for x loops back to myself"; a relay or a fallback that says so is misconfigured.
