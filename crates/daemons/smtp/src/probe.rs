@@ -1,6 +1,6 @@
 //! `dnssec_probe`: whether there is any point in asking for validated answers.
 //!
-//! Asked once in the life of a process, when the first answer comes that nobody has validated. An operator who relies on DANE
+//! Asked once at most in the life of a process: where its first answer is one that nobody has validated. An operator who relies on DANE
 //! learns so that it does not work; deliveries go on as they would.
 
 use std::str::FromStr;
