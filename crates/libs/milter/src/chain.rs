@@ -287,17 +287,19 @@ impl Link {
 
     /// A message that is put on hold before its end: the filter is not asked of it any more, unless it refuses after all.
     async fn hold(&mut self, command: &Command) -> Verdict {
-        let Some(filter) = &mut self.filter else { return Verdict::Continue };
-        match filter.answer(self.spec.command_timeout).await {
-            Ok(Response::Quarantine(_)) => Box::pin(self.hold(command)).await,
-            Ok(Response::Continue | Response::Accept) => {
-                self.standing = Some(Standing { verdict: Verdict::Hold, span: span(command) });
-                Verdict::Hold
-            }
-            Ok(response) => self.conclude(command, response),
-            Err(error) => {
-                self.broken(name(command.letter()), &error);
-                Box::pin(self.tell(command, &[])).await
+        loop {
+            let Some(filter) = &mut self.filter else { return Verdict::Continue };
+            match filter.answer(self.spec.command_timeout).await {
+                Ok(Response::Quarantine(_)) => {}
+                Ok(Response::Continue | Response::Accept) => {
+                    self.standing = Some(Standing { verdict: Verdict::Hold, span: span(command) });
+                    return Verdict::Hold;
+                }
+                Ok(response) => return self.conclude(command, response),
+                Err(error) => {
+                    self.broken(name(command.letter()), &error);
+                    return Box::pin(self.tell(command, &[])).await;
+                }
             }
         }
     }

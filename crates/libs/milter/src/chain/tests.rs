@@ -3,6 +3,7 @@
 use super::answer::MALFORMED;
 use super::*;
 use crate::spec::LATER;
+use std::sync::LazyLock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -97,6 +98,13 @@ async fn a_message_may_be_held_before_its_end() {
     Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
     let answers = chain.pass(0, &packets, &none).await;
     assert_eq!(packet::split(&answers).collect::<Vec<_>>(), [&b"qa\0"[..], b"qb\0", b"c"]);
+}
+
+#[tokio::test]
+async fn a_filter_may_say_hold_as_often_as_it_likes() {
+    static HOLDS: LazyLock<Vec<u8>> = LazyLock::new(|| [b"q\0|".repeat(50_000), b"c".to_vec()].concat());
+    let (mut chain, _folder) = chain("", |letter| if letter == b'M' { &HOLDS } else { b"c" }).await;
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Hold);
 }
 
 #[tokio::test]
