@@ -158,9 +158,7 @@ fn judge(id: &QueueId, sent: &Sent) -> Fate {
     match &sent.verdict {
         Verdict::Queued | Verdict::Discarded => Fate::Remove,
         Verdict::Refused { cause, reason } => {
-            let new = &sent.queue_id;
-            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            warn!("maildrop/{id}: error writing {new}: {cause}{reason}");
+            warn!("maildrop/{id}: error writing {}: {}", sent.queue_id, cause.told(reason));
             match cause {
                 Cause::Malformed => Fate::Corrupt,
                 Cause::Write

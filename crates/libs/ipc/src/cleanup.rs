@@ -233,6 +233,14 @@ pub enum Cause {
     Shutdown,
 }
 
+impl Cause {
+    /// As logs have it, with what cleanup says besides, if it says anything.
+    #[must_use]
+    pub fn told(self, reason: &str) -> String {
+        if reason.is_empty() { self.to_string() } else { format!("{self}: {reason}") }
+    }
+}
+
 impl std::fmt::Display for Cause {
     /// As logs have it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

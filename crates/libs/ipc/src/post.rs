@@ -86,8 +86,7 @@ impl Letter {
         match self.channel.answer().await? {
             Reply::Finished { verdict: Verdict::Queued | Verdict::Discarded, .. } => Ok(()),
             Reply::Finished { verdict: Verdict::Refused { cause, reason }, .. } => {
-                let reason = if reason.is_empty() { cause.to_string() } else { format!("{cause}: {reason}") };
-                Err(Unposted::Refused(reason))
+                Err(Unposted::Refused(cause.told(&reason)))
             }
             Reply::Unavailable(reason) => Err(Unposted::Refused(reason)),
             Reply::Ready(_) | Reply::Filter { .. } | Reply::Leaving => {
