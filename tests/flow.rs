@@ -101,6 +101,28 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 }
 
 #[test]
+fn what_all_have_and_is_queued_again_is_returned_to_nobody() -> Result<()> {
+    let mail = Setup::new().main("defer_transports", "smtp").main("relayhost", "[127.0.0.1]").start()?;
+    let sender = format!("{}@mail.example.test", mail.user);
+    let id = send(&mail, &sender, &["a@one.example", "b@one.example"], "x")?;
+    mail.wait_log(&[&id, "status=deferred"], 2)?;
+    let file = mail.root.join("spool/deferred").join(&id[..1]).join(&id);
+    mail.wait("the deferred queue", || file.exists())?;
+    let mut bytes = std::fs::read(&file)?;
+    for record in [b"R\ra@one.example", b"R\rb@one.example"] {
+        let at = bytes.windows(record.len()).position(|found| found == record).expect("a recipient");
+        bytes[at] = b'D';
+    }
+    std::fs::write(&file, bytes)?;
+    assert!(mail.run("postsuper", ["-r", &id], "")?.status.success());
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait_log(&[&format!("maildrop/{id}: error writing "), ": no recipients specified"], 1)?;
+    mail.wait("empty queue", || mail.queue_is_empty())?;
+    assert!(!mail.log().contains("non-delivery"), "{}", mail.log());
+    Ok(())
+}
+
+#[test]
 fn what_is_expired_goes_back_and_is_not_tried_again() -> Result<()> {
     let hop = NextHop::open()?;
     let mut mail = Setup::new()

@@ -26,9 +26,9 @@ impl Refusal {
         Self::new(Cause::Write, "")
     }
 
-    /// Whether the sender can be told by a bounce that nothing will change.
+    /// Whether the sender can be told by a bounce that nothing will change. A message for nobody has failed nobody.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self.cause, Cause::Size | Cause::Hops | Cause::Content | Cause::NoRecipients)
+        matches!(self.cause, Cause::Size | Cause::Hops | Cause::Content)
     }
 
     /// Whether nothing more needs to be written, even if the message is to be returned.

@@ -161,13 +161,11 @@ fn judge(id: &QueueId, sent: &Sent) -> Fate {
             warn!("maildrop/{id}: error writing {}: {}", sent.queue_id, cause.told(reason));
             match cause {
                 Cause::Malformed => Fate::Corrupt,
-                Cause::Write
-                | Cause::Size
-                | Cause::Hops
-                | Cause::Content
-                | Cause::NoRecipients
-                | Cause::Defer
-                | Cause::Shutdown => Fate::Keep,
+                // Queued again when it had been delivered to all.
+                Cause::NoRecipients => Fate::Remove,
+                Cause::Write | Cause::Size | Cause::Hops | Cause::Content | Cause::Defer | Cause::Shutdown => {
+                    Fate::Keep
+                }
             }
         }
     }
@@ -188,12 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_in_the_queue_is_removed() {
+    fn only_what_is_in_the_queue_or_for_nobody_is_removed() {
         let id = QueueId::short(1, 2);
         let refused = |cause| Verdict::Refused { cause, reason: String::new() };
         for (verdict, fate) in [
             (Verdict::Queued, Fate::Remove),
             (Verdict::Discarded, Fate::Remove),
+            (refused(Cause::NoRecipients), Fate::Remove),
             (refused(Cause::Write), Fate::Keep),
             (refused(Cause::Content), Fate::Keep),
             (refused(Cause::Malformed), Fate::Corrupt),
