@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use config::ExpansionFilter;
+use address::LogForm;
+use config::{ExpansionFilter, TlsLevel};
 use libfuzzer_sys::fuzz_target;
 use postscreen::action::Action;
-use postscreen::dialogue::{Client, Dialogue, Event, Greeting, Manner, PerTest, Purpose, Settings, Tls};
+use postscreen::dialogue::{Client, Dialogue, Event, Greeting, Manner, PerTest, Purpose, Settings};
 use smtp_proto::ehlo::Keywords;
 
 const LIMIT: u32 = 20;
@@ -22,12 +23,13 @@ fn dialogue(action: Action) -> Dialogue {
     let settings = Settings {
         banner: "mail.test".into(),
         message_size_limit: 0,
-        offered: Settings::offer(false, true, Tls::May),
+        offered: Settings::offer(false, true, Some(TlsLevel::May)),
         hidden: Keywords::NONE,
-        tls: Tls::May,
+        tls: Some(TlsLevel::May),
         helo_required: false,
         disable_vrfy_command: false,
         command_count_limit: LIMIT,
+        log_form: LogForm::External,
         line_length_limit: 100,
         actions: PerTest([action; 3]),
         manner,
