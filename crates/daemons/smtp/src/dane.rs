@@ -98,10 +98,8 @@ pub async fn policy(
     destination: Destination<'_>,
     policy: Policy,
 ) -> Result<Policy, Detail> {
-    announced(resolver, wanted, destination, policy).await.map_err(|reason| {
-        warn!("TLS policy lookup for {}/{}: {reason}", destination.nexthop, destination.peer.name);
-        Detail::new(Status::temporary(7, 5), reason)
-    })
+    let found = announced(resolver, wanted, destination, policy).await;
+    found.map_err(|reason| Detail::new(Status::temporary(7, 5), reason))
 }
 
 async fn announced(

@@ -343,9 +343,11 @@ impl Dialogue {
         !self.conn.buffered().is_empty()
     }
 
-    /// Gives the stream away for a TLS handshake; bytes that came before it are an attack.
+    /// Gives the stream away for a TLS handshake. What came before it is not heard: the server speaks second within TLS, so
+    /// it is no part of that.
     pub fn into_drained(self) -> Result<(Stream, conn::Drained, Peer, Arc<Dialect>), conn::Buffered> {
-        let Self { conn, peer, dialect, .. } = self;
+        let Self { mut conn, peer, dialect, .. } = self;
+        conn.discard();
         conn.into_drained().map(|(stream, drained)| (stream, drained, peer, dialect))
     }
 

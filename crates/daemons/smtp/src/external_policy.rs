@@ -32,6 +32,14 @@ pub enum Found {
 }
 
 impl External {
+    /// Whether an attribute is one of these, whatever its value.
+    #[must_use]
+    pub fn knows(name: &str) -> bool {
+        let known =
+            ["policy_type", "policy_ttl", "policy_domain", "policy_failure", "policy_string", "mx_host_pattern"];
+        known.contains(&name)
+    }
+
     /// Takes an attribute in; `None` if it is another's, or makes no sense.
     pub fn take(&mut self, name: &str, value: &str) -> Option<()> {
         if name == "policy_type" {

@@ -183,7 +183,7 @@ impl Tls {
                 if policy.level != Level::May {
                     let (peer, said_so) = (ready.peer(), logged(&answer));
                     let reason = format!("TLS is required, but host {peer} refused to start TLS: {said_so}");
-                    let failure = Failure::site(said(peer, &answer, reason)).softened();
+                    let failure = Failure::site(said(peer, &answer, reason));
                     let refusal = requiretls::plain(peer, Some(&said_so), greeting.terms.enforcement);
                     ready.dialogue.quit(Farewell::Skip).await;
                     return Err(refusal.map_or_else(|| failure.into(), Shortfall::Unsafe));
@@ -239,8 +239,9 @@ impl Tls {
             let detail = Detail::new(Status::temporary(7, 5), "Cannot start TLS: handshake failure");
             Shortfall::Failed(Failure::site(detail))
         };
-        let (stream, _drained, _, dialect) =
-            dialogue.into_drained().map_err(|_| failed(format!("plaintext before the TLS handshake from {relay}")))?;
+        let (stream, _drained, _, dialect) = dialogue
+            .into_drained()
+            .map_err(|_| failed(format!("unsent text before the TLS handshake with {relay}")))?;
         let limit = dialect.timeouts.of(Stage::Starttls);
         let (stream, summary) = match self.engine()?.connect(stream, policy, limit).await {
             Ok(done) => done,

@@ -27,8 +27,6 @@ use crate::tls_report::{Reporter, Resumed};
 impl Opening<'_> {
     pub(crate) fn policies(&self) -> Result<Policies, Fatal> {
         let tls = &self.params.tls;
-        let protocols = |list: &[String]| Protocols::parse(&list.join(" ")).map_err(Fatal::from);
-        let digest = &tls.smtp_tls_fingerprint_digest;
         let maps = self.maps("smtp_tls_policy_maps", &tls.smtp_tls_policy_maps);
         let sites = self.maps("smtp_tls_per_site", &tls.smtp_tls_per_site);
         if !maps.is_empty() && !sites.is_empty() {
@@ -37,13 +35,12 @@ impl Opening<'_> {
         Ok(Policies {
             defaults: Defaults {
                 wish: self.wish()?,
-                protocols: protocols(&tls.smtp_tls_protocols)?,
-                mandatory_protocols: protocols(&tls.smtp_tls_mandatory_protocols)?,
+                protocols: self.protocols("smtp_tls_protocols", &tls.smtp_tls_protocols),
+                mandatory_protocols: self.protocols("smtp_tls_mandatory_protocols", &tls.smtp_tls_mandatory_protocols),
                 verify_match: split(&tls.smtp_tls_verify_cert_match),
                 secure_match: split(&tls.smtp_tls_secure_cert_match),
                 fingerprints: tls.smtp_tls_fingerprint_cert_match.iter().flat_map(|word| bars(word)).collect(),
-                digest: Algorithm::named(digest)
-                    .ok_or_else(|| Fatal::new(format!("unknown digest: smtp_tls_fingerprint_digest = {digest}")))?,
+                digest: self.digest().unwrap_or(Algorithm::Sha256),
                 server_name: tls.smtp_tls_servername.clone(),
                 depth: tls.smtp_tls_scert_verifydepth,
                 excluded: tls.smtp_tls_exclude_ciphers.clone(),
@@ -60,6 +57,19 @@ impl Opening<'_> {
             sites,
             requiretls: self.requiretls(),
         })
+    }
+
+    /// With a list that nobody understands no handshake is made; mail that needs none goes.
+    fn protocols(&self, parameter: &str, list: &[String]) -> Protocols {
+        Protocols::parse(&list.join(" ")).unwrap_or_else(|error| {
+            tracing::warn!("{}: {error}", self.flavor().parameter(parameter));
+            Protocols::none()
+        })
+    }
+
+    fn digest(&self) -> Result<Algorithm, Fatal> {
+        let name = &self.params.tls.smtp_tls_fingerprint_digest;
+        Algorithm::named(name).ok_or_else(|| Fatal::new(format!("Digest algorithm \"{name}\" not found")))
     }
 
     /// The level, by its own parameter or by those that came before it.
@@ -122,7 +132,7 @@ impl Opening<'_> {
 
     /// Mail that needs no TLS does not wait for files that TLS needs.
     fn client(&self) -> Option<Client> {
-        let material = self.authorities().and_then(|authorities| Ok((authorities, self.identities()?)));
+        let material = self.digest().and_then(|_| Ok((self.authorities()?, self.identities()?)));
         match material {
             Ok((authorities, identities)) => Some(Client::new(authorities, identities)),
             Err(error) => {

@@ -7,7 +7,6 @@ use dsn::{Detail, Status};
 use table::Maps;
 use tls::client::{Level, Policy};
 use tls::fingerprint::Algorithm;
-use tls::material::Authorities;
 use tls::names::Wildcards;
 use tls::protocols::Protocols;
 use tls::suites::Suites;
@@ -138,18 +137,28 @@ impl Policies {
     /// A table failed, or what it says makes no sense.
     pub async fn of(&self, destination: Destination<'_>) -> Result<Asked, Detail> {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
-        let wish = if self.maps.is_empty() {
-            self.of_site(destination).await.map_err(|()| unusable())?
+        let found = if self.maps.is_empty() {
+            self.of_site(destination).await.map(|wish| self.plain(wish, destination)).map_err(|()| unusable())?
         } else if let Some(text) = self.find(destination.nexthop).await.map_err(|()| unusable())? {
-            let found = self.read(&text, destination).ok_or_else(|| {
-                tracing::warn!("{}: bad policy for {}: {text}", self.maps.parameter(), destination.nexthop);
+            let found = self.read(&text, destination).map_err(|why| {
+                tracing::warn!("{}: {why}", self.place(destination));
                 unusable()
             })?;
-            return self.authorized(found, destination).map_err(|why| Detail::new(Status::temporary(7, 5), why));
+            self.authorized(found, destination).map_err(|why| Detail::new(Status::temporary(7, 5), why))?
         } else {
-            self.defaults.wish
+            self.plain(self.defaults.wish, destination)
         };
-        Ok(Asked { wish, policy: self.built(wish.level, destination), external: External::default() })
+        let name = &found.policy.server_name;
+        if found.policy.level > Level::None && !name.is_empty() && !dns::is_hostname(name) {
+            tracing::warn!("\"smtp_tls_servername = {name}\" specifies an invalid hostname");
+            return Err(unusable());
+        }
+        matchable(found, destination).ok_or_else(unusable)
+    }
+
+    /// A level of which nothing more is said.
+    fn plain(&self, wish: Wish, destination: Destination<'_>) -> Asked {
+        Asked { wish, policy: self.built(wish.level, destination), external: External::default() }
     }
 
     /// A policy that names the hosts of a domain holds for those, each by its name, and for no others: then why.
@@ -207,51 +216,6 @@ impl Policies {
         }
     }
 
-    /// `level name=value...`
-    fn read(&self, text: &str, destination: Destination<'_>) -> Option<Asked> {
-        let words = config::value::words(text);
-        let mut words = words.iter();
-        let wish = Wish::named(words.next()?)?;
-        let mut policy = self.built(wish.level, destination);
-        if policy.level == Level::None {
-            // Nothing is asked of what is not done.
-            return Some(Asked { wish, policy, external: External::default() });
-        }
-        let mut matches: Vec<String> = Vec::new();
-        let mut anchors: Vec<&str> = Vec::new();
-        let mut external = External::default();
-        for word in words {
-            let (name, value) = config::value::unbraced(word).unwrap_or(word).split_once('=')?;
-            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-            match name.as_str() {
-                "match" if policy.level == Level::Fingerprint => matches.extend(value.split('|').map(str::to_owned)),
-                "match" => matches.extend(value.split(':').map(str::to_owned)),
-                "protocols" => policy.protocols = Protocols::parse(value).ok()?,
-                "exclude" => policy.suites = Suites::without(&[value]),
-                "tafile" if policy.level >= Level::Verify => anchors.push(value),
-                "servername" => policy.server_name = server_name(value, destination),
-                // OpenSSL's grades have no counterpart here, and connections are reused as for everyone.
-                "ciphers" | "connection_reuse" | "enable_rpk" => {}
-                name => external.take(name, value)?,
-            }
-        }
-        if !external.is_sound() {
-            return None;
-        }
-        policy.anchors = (!anchors.is_empty())
-            .then(|| read_anchors(&anchors))
-            .transpose()
-            .ok()?
-            .map(|found| found.within(self.defaults.depth));
-        match (policy.level, matches.is_empty()) {
-            (_, true) => {}
-            (Level::Fingerprint, false) => policy.fingerprints = matches,
-            (Level::Verify | Level::Secure, false) => policy.names = names(&matches, destination),
-            (Level::None | Level::May | Level::Encrypt | Level::Dane, false) => return None,
-        }
-        Some(Asked { wish, policy, external })
-    }
-
     /// The policy for a message whose sender does without TLS: it is used where it can be had, with anyone.
     #[must_use]
     pub fn waived(&self, asked: Asked, destination: Destination<'_>) -> Asked {
@@ -294,11 +258,6 @@ impl Policies {
     }
 }
 
-/// The files of `tafile`, as they are now.
-fn read_anchors(files: &[&str]) -> Result<Authorities, tls::Error> {
-    Authorities::read_all(files.iter().copied(), "").inspect_err(|error| tracing::warn!("{error}"))
-}
-
 /// What `smtp_tls_per_site` says; of two values the later one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Site {
@@ -333,6 +292,22 @@ impl Site {
     }
 }
 
+/// A policy whose fingerprints can be matched, if it needs any.
+fn matchable(mut found: Asked, destination: Destination<'_>) -> Option<Asked> {
+    let policy = &mut found.policy;
+    if policy.level == Level::Fingerprint {
+        policy.fingerprints = text::well_formed(std::mem::take(&mut policy.fingerprints));
+        if policy.fingerprints.is_empty() {
+            let nexthop = destination.nexthop;
+            tracing::warn!(
+                "nexthop domain {nexthop}: configured at fingerprint security level, but with no fingerprints to match."
+            );
+            return None;
+        }
+    }
+    Some(found)
+}
+
 /// Match strategies made into names.
 fn names(patterns: &[String], destination: Destination<'_>) -> Vec<String> {
     let name = |pattern: &String| match pattern.as_str() {
@@ -351,6 +326,8 @@ fn server_name(text: &str, destination: Destination<'_>) -> String {
         other => other.to_owned(),
     }
 }
+
+mod text;
 
 #[cfg(test)]
 mod tests;

@@ -340,12 +340,14 @@ async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
     let tls = secured::client(Some(Client::new(Authorities::none(), None)));
     let without = "S: 250-mx.test\nS: 250 REQUIRETLS\nC: QUIT\n";
     let unwilling = "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\nC: QUIT\n";
+    let never = "S: 250-mx.test\nS: 250 STARTTLS\nC: STARTTLS\nS: 502 no\nC: QUIT\n";
     let request = "REQUIRETLS Failure: sender requested REQUIRETLS, but";
     let offered = format!("5.7.30 {request} TLS service was not offered by host *");
     let started = format!("5.7.10 {request} host * refused to start TLS: 454 4.7.0 not now");
     for (enforcement, rest, reason) in [
         (Enforcement::None, without, "4.7.4 TLS is required, but was not offered by host *"),
         (Enforcement::None, unwilling, "4.7.0 TLS is required, but host * refused to start TLS: 454 4.7.0 not now"),
+        (Enforcement::None, never, "5.0.0 TLS is required, but host * refused to start TLS: 502 no"),
         (Enforcement::Opportunistic, without, "4.7.4 TLS is required, but was not offered by host *"),
         (Enforcement::Starttls, without, offered.as_str()),
         (Enforcement::Full, unwilling, started.as_str()),
@@ -359,20 +361,20 @@ async fn a_server_without_the_tls_that_is_needed_is_taken_leave_of() {
     }
 }
 
-/// A server of one session under TLS, which replies to the greeting in it with this.
-async fn secured_server(reply: &'static str) -> Option<SocketAddr> {
+/// A server of one session under TLS, which replies to STARTTLS and to the greeting in it with these.
+async fn secured_server(replies: [&'static str; 2]) -> Option<SocketAddr> {
     let (server, listener) = (secured::server().ok()?, TcpListener::bind("127.0.0.1:0").await.ok()?);
     let address = listener.local_addr().ok()?;
-    tokio::spawn(async move { serve(&server, &listener, reply).await });
+    tokio::spawn(async move { serve(&server, &listener, replies).await });
     Some(address)
 }
 
-async fn serve(server: &Server, listener: &TcpListener, reply: &str) -> Option<()> {
+async fn serve(server: &Server, listener: &TcpListener, [go_on, reply]: [&str; 2]) -> Option<()> {
     let (mut stream, _) = listener.accept().await.ok()?;
     let mut line = [0; 512];
-    for answer in ["220 mx.test ESMTP\r\n", "250-mx.test\r\n250 STARTTLS\r\n", "220 go on\r\n"] {
+    for answer in ["220 mx.test ESMTP\r\n", "250-mx.test\r\n250 STARTTLS\r\n", go_on] {
         stream.write_all(answer.as_bytes()).await.ok()?;
-        if !answer.contains("go on") {
+        if answer != go_on {
             stream.read(&mut line).await.ok().filter(|length| *length > 0)?;
         }
     }
@@ -394,9 +396,19 @@ async fn replies_that_come_too_early_within_tls_may_be_refused() {
         (EarlyReplies::Refused, early, Some("4.7.0 unexpected server message")),
     ] {
         let tls = Tls { early: blocked, ..secured::client(Some(Client::new(Authorities::none(), None))) };
-        let session = established(&tls, secured_server(reply).await.unwrap(), Level::May, Enforcement::None).await;
+        let session =
+            established(&tls, secured_server(["220 go on\r\n", reply]).await.unwrap(), Level::May, Enforcement::None)
+                .await;
         assert_eq!(session.err().as_deref(), refusal, "{blocked:?} {reply}");
     }
+}
+
+#[tokio::test]
+async fn what_comes_in_clear_behind_the_invitation_to_tls_is_not_heard() {
+    let tls = secured::client(Some(Client::new(Authorities::none(), None)));
+    let address = secured_server(["220 go on\r\n250 mx.test\r\n", "250 mx.test\r\n"]).await.unwrap();
+    let ready = established(&tls, address, Level::Encrypt, Enforcement::None).await;
+    assert!(ready.is_ok_and(|ready| ready.trust.is_some()));
 }
 
 #[tokio::test]

@@ -71,14 +71,25 @@ impl Fingerprints {
         Self { certificate: algorithm.fingerprint(certificate), public_key }
     }
 
-    /// Whether either is in the list, case apart.
+    /// Whether either is in the list, case and colons apart.
     #[must_use]
     pub fn is_listed<'a>(&self, list: impl IntoIterator<Item = &'a str>) -> bool {
         list.into_iter().any(|entry| {
-            !entry.is_empty()
-                && (entry.eq_ignore_ascii_case(&self.certificate) || entry.eq_ignore_ascii_case(&self.public_key))
+            digits(entry).next().is_some()
+                && [&self.certificate, &self.public_key].into_iter().any(|own| digits(own).eq(digits(entry)))
         })
     }
+}
+
+/// Whether a text can be a fingerprint: pairs of hexadecimal digits, with colons between them or without.
+#[must_use]
+pub fn is_well_formed(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split(':').all(|part| !part.is_empty() && part.len() % 2 == 0 && is_hex(part))
+}
+
+fn digits(text: &str) -> impl Iterator<Item = u8> + '_ {
+    text.bytes().filter(|byte| *byte != b':').map(|byte| byte.to_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -98,10 +109,21 @@ mod tests {
     #[test]
     fn an_empty_digest_matches_nothing() {
         let none = Fingerprints::default();
-        assert!(!none.is_listed([""]));
+        assert!(!none.is_listed([""]) && !none.is_listed([":"]));
         assert!(
             Fingerprints::of(b"junk", Algorithm::Sha1)
                 .is_listed([Algorithm::Sha1.fingerprint(b"junk").to_lowercase().as_str()])
         );
+    }
+    #[test]
+    fn colons_and_case_make_no_difference() {
+        let own = Fingerprints::of(b"junk", Algorithm::Sha1);
+        let bare = own.certificate.replace(':', "").to_lowercase();
+        assert!(own.is_listed([bare.as_str()]) && !own.is_listed([&bare[2..]]));
+        for (text, expected) in
+            [("AA:bb", true), ("aabb", true), ("AA:B", false), ("AA:", false), ("zz", false), ("", false)]
+        {
+            assert_eq!(is_well_formed(text), expected, "{text}");
+        }
     }
 }

@@ -47,6 +47,12 @@ impl Protocols {
         Ok(Self { admitted })
     }
 
+    /// No version at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { admitted: [false; 6] }
+    }
+
     /// The versions for rustls; none means that no handshake is possible.
     #[must_use]
     pub fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {

@@ -4,7 +4,7 @@ use delivery::Attempt;
 use dsn::Detail;
 use queue_file::Time;
 use tls::client::{Level, Policy};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Errand, Hop, Server, Turn};
 use crate::carrier::Carrier;
@@ -26,6 +26,7 @@ impl Errand<'_> {
         let Asked { wish, mut policy, external } = match self.policy(destination).await {
             Ok(found) => found,
             Err(detail) => {
+                warn!("TLS policy lookup for {}/{}: {}", hop.text, server.peer.name, detail.reason);
                 self.fail(Failure::site(detail)).await;
                 return None;
             }

@@ -162,3 +162,63 @@ fn ciphers_are_excluded_by_level() {
     assert_eq!(suites("a.test"), Suites::without(&["AES128", "CHACHA20"]));
     assert_eq!(suites("b.test"), Suites::without(&["AES256", "CHACHA20"]));
 }
+
+#[test]
+fn a_name_to_send_that_is_none_makes_the_mail_wait_where_tls_may_be_used() {
+    let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
+    let mut policies = policies("inline:{a.test=none, b.test=may}");
+    policies.defaults.server_name = "bad name".to_owned();
+    for (nexthop, expected) in [("a.test", true), ("b.test", false), ("c.test", false)] {
+        let destination = Destination { nexthop, domain: nexthop, peer: &peer };
+        assert_eq!(table::block_on(policies.of(destination)).is_ok(), expected, "{nexthop}");
+    }
+}
+
+/// What the log tells of a policy that is refused.
+fn refusal(text: &str) -> Option<String> {
+    let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
+    policies("inline:{x=may}").read(text, Destination { nexthop: "a.test", domain: "a.test", peer: &peer }).err()
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_told() {
+    for (text, expected) in [
+        ("", Some("invalid empty policy")),
+        ("nonsense match=x", Some("invalid security level \"nonsense\"")),
+        ("may match=x", Some("attribute \"match\" invalid at security level \"may\"")),
+        ("dane tafile=x", Some("attribute \"tafile\" invalid at security level \"dane\"")),
+        ("verify match=", Some("attribute \"match\" has empty value")),
+        ("may foo", Some("malformed attribute/value pair \"foo\": missing '=' after attribute name")),
+        ("may =x", Some("malformed attribute/value pair \"=x\": missing attribute name")),
+        ("may foo=bar", Some("invalid attribute name: \"foo\"")),
+        ("may connection_reuse=x", Some("attribute \"connection_reuse\" has bad value: \"x\"")),
+        ("may servername=[192.0.2.1]", Some("\"servername=[192.0.2.1]\" specifies an invalid hostname")),
+        ("may servername=", Some("\"servername=\" specifies an invalid hostname")),
+        ("may exclude=x exclude=y", Some("attribute \"exclude\" is specified multiple times")),
+        ("may policy_type=x", Some("attribute \"policy_type\" has bad value: \"x\"")),
+        ("none foo", None),
+        ("may Exclude=x connection_reuse=Yes enable_rpk=no", None),
+    ] {
+        assert_eq!(refusal(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_shaken_hands_on_that_cannot_be_understood() {
+    for text in ["ciphers=none", "protocols=TLSv9"] {
+        let found = policy(&format!("inline:{{{{a.test = may {text}}}}}"), "a.test", "a.test").unwrap();
+        assert_eq!(found.protocols, Protocols::none(), "{text}");
+    }
+}
+
+#[test]
+fn fingerprints_are_needed_where_they_are_to_match() {
+    for (text, expected) in [
+        ("fingerprint", Some("AA:BB")),
+        ("fingerprint match=aabb|11:2|22:33:", Some("aabb")),
+        ("fingerprint match=zz match=AA:B", None),
+    ] {
+        let found = policy(&format!("inline:{{{{a.test = {text}}}}}"), "a.test", "a.test");
+        assert_eq!(found.map(|policy| policy.fingerprints.join(" ")).as_deref(), expected, "{text}");
+    }
+}
