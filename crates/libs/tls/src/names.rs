@@ -99,21 +99,21 @@ pub(crate) fn one_line(name: &X509Name<'_>) -> String {
 
 /// Whether a certificate's name, which may begin with `*.`, fits a pattern.
 fn matches(name: &str, pattern: &str, wildcards: Wildcards) -> bool {
-    let (name, pattern) =
-        (name.trim_end_matches('.').to_ascii_lowercase(), pattern.trim_end_matches('.').to_ascii_lowercase());
+    let (name, pattern) = (name.to_ascii_lowercase(), pattern.to_ascii_lowercase());
     if name.is_empty() || pattern.is_empty() || name.contains('\0') {
         return false;
     }
-    if let Some(domain) = pattern.strip_prefix('.') {
-        let name = name.strip_prefix("*.").map_or(name.as_str(), |rest| rest);
-        return name == domain && pattern.len() > 1 || name.strip_suffix(&pattern).is_some_and(|host| !host.is_empty());
+    if pattern.starts_with('.') {
+        return name.strip_suffix(&pattern).is_some_and(|host| !host.is_empty());
     }
     if name == pattern {
         return true;
     }
     name.strip_prefix('*').is_some_and(|suffix| {
         let several = wildcards == Wildcards::AnyLabels;
+        // Nobody owns all names below a top-level domain.
         suffix.starts_with('.')
+            && suffix.matches('.').count() > 1
             && pattern
                 .strip_suffix(suffix)
                 .is_some_and(|labels| !labels.is_empty() && (several || !labels.contains('.')))
@@ -136,7 +136,13 @@ mod tests {
     fn names_match_as_in_postfix() {
         let cases = [
             ("mx.example.org", "mx.example.org", true, "the same"),
-            ("MX.example.org.", "mx.Example.ORG", true, "case and final dot"),
+            ("MX.example.org", "mx.Example.ORG", true, "case"),
+            ("mx.example.org.", "mx.example.org", false, "a final dot"),
+            ("mx.example.org", ".example.org.", false, "a final dot of the pattern"),
+            ("mx.example.org.", ".example.org", false, "a final dot below the domain"),
+            ("example.org", ".example.org", false, "the domain itself"),
+            ("*.example.org", ".example.org", true, "all below the domain"),
+            ("*.org", "example.org", false, "a top-level domain"),
             ("mx.example.org", ".example.org", true, "below the domain"),
             ("example.org", "mx.example.org", false, "another host"),
             ("*.example.org", "mx.example.org", true, "one label"),
