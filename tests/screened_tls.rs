@@ -1,4 +1,4 @@
-//! TLS with clients that `smtpd` has not seen: `postscreen` talks, `tlsproxy` has the keys.
+//! TLS with clients that `smtpd` has not seen: `postscreen` talks, `tlsproxy` has the keys. And with those that begin with it.
 
 use anyhow::Result;
 use std::fs;
@@ -115,5 +115,30 @@ fn a_handshake_has_its_own_time() -> Result<()> {
     client.say("STARTTLS", 220)?;
     mail.wait_log(&["tlsproxy", "ciphertext read/write timeout for [127.0.0.1]"], 1)?;
     mail.wait_log(&["postscreen", "HANGUP after", "in tests after SMTP handshake"], 1)?;
+    Ok(())
+}
+
+#[test]
+fn a_client_that_begins_too_many_sessions_with_tls_is_refused() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let mut mail = Setup::new()
+        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
+        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
+        .main("smtpd_client_new_tls_session_rate_limit", "1")
+        .main("smtpd_client_event_limit_exceptions", "")
+        .master(&format!("127.0.0.1:{port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"))
+        .create()?;
+    certify(&mail)?;
+    mail.start()?;
+    let shaken = || -> Result<String> {
+        let output = mail.run("posttls-finger", ["-w", "-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
+        Ok([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
+    };
+    assert!(shaken()?.contains("220 "));
+    // The session that is one too many hears so, and the next one nothing.
+    assert!(shaken()?.contains("Error: too many new TLS sessions from"));
+    mail.wait_log(&["smtpd", "New TLS session rate limit exceeded: 2 from"], 1)?;
+    assert!(!shaken()?.contains("TLS connection established"));
+    mail.wait_log(&["smtpd", "Refusing TLS service request from"], 1)?;
     Ok(())
 }

@@ -131,6 +131,8 @@ async fn authenticate(mut stream: UnixStream) {
         let answer = match request {
             // It is gone when somebody of that name comes.
             "AUTH" if line.contains("resp=AGdvbmUA") => return,
+            // Nobody knows of this one.
+            "AUTH" if line.contains("resp=AGRiAHg=") => format!("FAIL\t{number}\ttemp\treason=database is down\n"),
             "AUTH" if !line.contains("\tresp=") => format!("CONT\t{number}\t\n"),
             "AUTH" | "CONT" => format!("OK\t{number}\tuser=joe\n"),
             _ => continue,

@@ -61,10 +61,13 @@ impl Session {
     /// Greets, unless the client is one too many or not wanted.
     pub(super) async fn greet(&mut self) -> Result<Option<End>, conn::Error> {
         self.find_rights().await;
-        if self.server.tls.as_ref().is_some_and(|tls| tls.wrapped)
-            && let Some(reply) = Box::pin(self.encrypt()).await?
-        {
-            return self.follow(Next::Hangup(reply)).await;
+        if self.server.tls.as_ref().is_some_and(|tls| tls.wrapped) {
+            if self.refuse_tls_session("TLS service").await.is_some() {
+                return Ok(Some(End::Quit));
+            }
+            if let Some(reply) = Box::pin(self.encrypt()).await? {
+                return self.follow(Next::Hangup(reply)).await;
+            }
         }
         if let Some(reply) = self.limit_connections().await {
             return self.follow(Next::Hangup(reply)).await;

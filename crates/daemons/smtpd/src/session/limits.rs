@@ -38,9 +38,15 @@ impl Session {
         format!("{service}:{network}")
     }
 
+    /// As whom a client is counted; where TLS comes first that is needed before its connection counts.
+    async fn limited_identity(&self) -> Option<String> {
+        let is_early = self.limited.is_none() && self.server.tls.as_ref().is_some_and(|tls| tls.wrapped);
+        if is_early && self.is_limited().await { Some(self.anvil_identity()) } else { self.limited.clone() }
+    }
+
     /// Tells anvil; a service that does not answer limits nobody.
     async fn count(&self, event: Event) -> Option<Figures> {
-        let identity = self.limited.clone()?;
+        let identity = self.limited_identity().await?;
         match self.server.anvil.call(Request { identity, event }).await {
             Ok(figures) => Some(figures),
             Err(error) => {
@@ -112,14 +118,14 @@ impl Session {
     }
 
     /// A client that has begun too many TLS sessions begins no more; it may go on in clear.
-    pub(crate) async fn refuse_tls_session(&self) -> Option<Reply> {
+    pub(crate) async fn refuse_tls_session(&self, asked: &str) -> Option<Reply> {
         let limit = self.server.params.smtpd.smtpd_client_new_tls_session_rate_limit;
         let figures = self.count_if(limit, Event::Report).await?;
         if i64::from(figures.tls) <= limit {
             return None;
         }
         let (client, name) = (&self.peer.namaddr, &self.server.settings.service_name);
-        warn!("Refusing STARTTLS request from {client} for service {name}");
+        warn!("Refusing {asked} request from {client} for service {name}");
         let text = format!("Error: too many new TLS sessions from {client}");
         Some(Reply::new(454, Some(Enhanced(4, 7, 0)), text))
     }

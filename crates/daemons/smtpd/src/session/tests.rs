@@ -104,6 +104,19 @@ fn a_login_that_clients_do_not_see_is_possible() {
 }
 
 #[test]
+fn no_login_is_offered_in_clear_where_all_has_to_be_encrypted() {
+    let heard = session_with_login("smtpd_tls_security_level = encrypt\n", &["EHLO c.test", JOE]);
+    assert!(!heard.replies[1].contains("AUTH"), "{}", heard.replies[1]);
+    assert_eq!(heard.replies[2], "530 5.7.0 Must issue a STARTTLS command first");
+}
+
+#[test]
+fn the_authentication_servers_reason_is_told() {
+    let heard = session_with_login("", &["EHLO c.test", "AUTH PLAIN AGRiAHg="]);
+    assert_eq!(heard.replies[2], "535 5.7.8 Error: authentication failed: database is down");
+}
+
+#[test]
 fn vrfy_needs_no_helo() {
     let heard = session("smtpd_helo_required = yes\n", &["VRFY"]);
     assert_eq!(heard.replies[1], "501 5.5.4 Syntax: VRFY address [SMTPUTF8]");

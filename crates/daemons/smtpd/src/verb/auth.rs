@@ -31,7 +31,7 @@ impl Session {
         self.mechanisms.clear();
         let Some(sasl) = &self.server.sasl else { return };
         let clear = self.tls.is_none();
-        if clear && self.server.params.smtpd.smtpd_tls_auth_only {
+        if clear && (self.server.params.smtpd.smtpd_tls_auth_only || self.demands_tls()) {
             return;
         }
         let server = match sasl.take().await {
@@ -152,7 +152,8 @@ impl Session {
                 }
                 Step::Failure { reason, temporary } => {
                     self.keep_server(server);
-                    let reason = if temporary { "Temporary authentication failure".to_owned() } else { reason };
+                    let unsaid = temporary && reason.is_empty();
+                    let reason = if unsaid { "Temporary authentication failure".to_owned() } else { reason };
                     return Ok(End::Failure(reason));
                 }
                 Step::Challenge(challenge) => challenge,

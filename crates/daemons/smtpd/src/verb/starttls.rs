@@ -4,7 +4,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, Verb, conn};
 
 use crate::session::tls::Level;
-use crate::session::{Next, Protocol, Session};
+use crate::session::{Next, Session};
 
 impl Session {
     /// Whether STARTTLS is offered now.
@@ -12,13 +12,18 @@ impl Session {
         self.tls.is_none() && self.server.tls.as_ref().is_some_and(|tls| !tls.wrapped)
     }
 
-    /// Whether a command has to wait for STARTTLS.
+    /// Whether REQUIRETLS is offered now.
     pub(crate) fn offers_requiretls(&self) -> bool {
         self.tls.is_some() && self.server.params.cleanup.requiretls_enable
     }
 
+    /// Whether hardly anything may be said in clear.
+    pub(crate) fn demands_tls(&self) -> bool {
+        self.server.tls.as_ref().is_some_and(|tls| tls.level == Level::Encrypt)
+    }
+
+    /// Whether a command has to wait for STARTTLS.
     pub(crate) fn needs_tls(&self, verb: Verb) -> Option<Next> {
-        let wanted = self.server.tls.as_ref().is_some_and(|tls| tls.level == Level::Encrypt);
         let exempt = match verb {
             Verb::Helo
             | Verb::Ehlo
@@ -31,7 +36,7 @@ impl Session {
             Verb::Auth | Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat => false,
             Verb::Rset | Verb::Vrfy | Verb::Etrn | Verb::Xforward => false,
         };
-        (wanted && self.tls.is_none() && !exempt)
+        (self.demands_tls() && self.tls.is_none() && !exempt)
             .then(|| Next::Error(Reply::fixed(530, Enhanced(5, 7, 0), "Must issue a STARTTLS command first")))
     }
 
@@ -45,7 +50,7 @@ impl Session {
         } else if !self.server.tls.as_ref().is_some_and(crate::session::tls::Tls::is_ready) {
             Some(Reply::fixed(454, Enhanced(4, 7, 0), "TLS not available due to local problem"))
         } else {
-            self.refuse_tls_session().await
+            self.refuse_tls_session("STARTTLS").await
         };
         if let Some(reply) = refusal {
             return Ok(Next::Error(reply));
@@ -56,7 +61,6 @@ impl Session {
         self.conn.flush().await?;
         self.drop_transaction();
         self.helo = None;
-        self.spoken = Protocol::Smtp;
         self.login = None;
         self.impatient = false;
         Ok(self.encrypt().await?.map_or(Next::Restart, Next::Hangup))
