@@ -183,6 +183,11 @@ impl Server {
 
     async fn exchange(&mut self, request: &str) -> Result<Step, Error> {
         self.write(request).await?;
+        // Lines about other requests gain the server no time.
+        timeout(self.deadline, self.answer()).await.map_err(|_| Error::Timeout)?
+    }
+
+    async fn answer(&mut self) -> Result<Step, Error> {
         loop {
             let line = self.line().await?;
             if let Some(step) = step(&line, self.number)? {
@@ -339,5 +344,21 @@ mod tests {
         let heard = server.await.unwrap();
         assert!(heard.contains("AUTH\t1\tPLAIN\tservice=smtp\tnologin\trip=192.0.2.1\n"), "{heard}");
         assert!(heard.contains("CONT\t1\tAHRpbQB4\n"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn lines_about_others_gain_a_server_no_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"VERSION\t1\t2\nMECH\tPLAIN\nDONE\n").await.unwrap();
+            while stream.write_all(b"NEWS\tof\tnobody\n").await.is_ok() {}
+        });
+        let endpoint = Endpoint::parse(path.to_str().unwrap());
+        let mut client = Server::connect(&endpoint, Duration::from_millis(50)).await.unwrap();
+        let answer = client.begin("PLAIN", &Session::default(), Some(b"x")).await;
+        assert!(matches!(answer, Err(Error::Timeout)), "{answer:?}");
     }
 }
