@@ -112,6 +112,19 @@ fn a_list_that_includes_itself_is_read_once() -> Result<()> {
 }
 
 #[test]
+fn lists_that_share_their_members_are_gone_through_once() -> Result<()> {
+    let level = |n: u8| format!("a{n} a{next}, b{next}\nb{n} b{next}, a{next}\n", next = n + 1);
+    let lists = (0..20).map(level).collect::<String>();
+    let mail = instance(Setup::new(), &format!("{lists}a20 {{user}}\nb20 {{user}}, nobody.knows\n"), &[])?;
+    send(&mail, &["a0"], "")?;
+    mail.wait_log(&["postfix/qmgr", "removed"], 1)?;
+    let copies = mail.wait_log(&["orig_to=<a0@", "status=sent (delivered to mailbox)"], 1)?;
+    assert_eq!(copies.len(), 1, "{}", mail.log());
+    assert_eq!(mail.wait_log(&["orig_to=<a0@", "status=bounced"], 1)?.len(), 1);
+    Ok(())
+}
+
+#[test]
 fn places_mean_what_they_mean_to_postfix() -> Result<()> {
     let aliases = "null /dev/null\ncommand |\"exit 67\"\nhome ~/x\nnobody-there friends:;\n\
                    group friends: /dev/null, |\"exit 65\";\nuser \\{user}@mail.example.test\nenv \"|env; exit 1\"\n";

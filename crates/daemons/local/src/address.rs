@@ -19,6 +19,11 @@ const LEVELS: u32 = 24;
 impl Errand<'_, '_> {
     /// Delivers to an address of this host.
     pub(crate) fn recipient(&mut self, mut state: State) -> Settled {
+        // Lists that share members would else be gone through on every way that leads to them.
+        let here = [state.level.to_string().as_bytes(), b" ", &state.recipient.address].concat();
+        if self.is_repeated("recipient", &here) {
+            return Settled::Finished;
+        }
         let shown = ::address::Address::from(&state.recipient.address[..]).to_string();
         self.take_apart(&mut state);
         if let Some(refused) = self.refuse_depth(&state, &String::from_utf8_lossy(&state.local)) {
