@@ -313,3 +313,17 @@ fn an_address_that_becomes_another_does_not_need_its_transport() -> Result<()> {
     assert_eq!(rcpt(&mail, "c.test", "x@y.test", "b@err.test")?, reply);
     Ok(())
 }
+
+#[test]
+fn who_asks_for_many_addresses_is_limited_as_who_sends_to_them() -> Result<()> {
+    let setup =
+        Setup::new().main("smtpd_client_recipient_rate_limit", "1").main("smtpd_client_event_limit_exceptions", "");
+    let mut mail = setup.create()?;
+    mail.start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("EHLO client.example", 250)?;
+    client.say("VRFY postmaster", 252)?;
+    let refused = client.say("VRFY postmaster", 450)?;
+    assert!(refused.text().contains("4.7.1 Error: too many recipients from 127.0.0.1"), "{}", refused.text());
+    Ok(())
+}

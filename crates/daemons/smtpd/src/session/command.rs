@@ -58,7 +58,7 @@ impl Session {
         match &next {
             Next::Reply(_) | Next::Restart => self.statistics.succeeded(verb),
             Next::Hangup(reply) if reply.is_positive() => self.statistics.succeeded(verb),
-            Next::Hangup(_) | Next::Error(_) | Next::Denied(_) | Next::Afresh(_) => {}
+            Next::Hangup(_) | Next::Error(_) | Next::Afresh(_) => {}
         }
         Ok(next)
     }

@@ -138,8 +138,6 @@ pub(crate) enum Next {
     Afresh(Reply),
     /// It was not, and that counts.
     Error(Reply),
-    /// It was not, but that does not count.
-    Denied(Reply),
     /// The session starts anew: replies have been sent.
     Restart,
     /// The reply, then the end.
@@ -252,7 +250,7 @@ impl Session {
         let (reply, ends) = match next {
             Next::Restart => return Ok(None),
             Next::Error(reply) if reply == HANGUP => return Ok(Some(End::Quit)),
-            Next::Reply(reply) | Next::Afresh(reply) | Next::Denied(reply) => (reply, false),
+            Next::Reply(reply) | Next::Afresh(reply) => (reply, false),
             Next::Error(reply) => {
                 self.say(reply.clone()).await?;
                 self.errors += 1;

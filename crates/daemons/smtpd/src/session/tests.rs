@@ -163,6 +163,13 @@ fn mail(main: &str, lines: &[&str]) -> (Vec<String>, Heard) {
 }
 
 #[test]
+fn recipients_beyond_the_limit_are_no_errors_at_first() {
+    let (replies, heard) = mail("smtpd_recipient_limit = 1\n", &["RCPT TO:<b@mx.test>", "QUIT"]);
+    assert_eq!(replies[0], "452 4.5.3 Error: too many recipients");
+    heard.assert_logged("ehlo=1 mail=1 rcpt=2 quit=1 commands=5");
+}
+
+#[test]
 fn a_message_may_be_as_large_as_the_limit() {
     for (text, expected) in [("12345678", "250 2.0.0 Taken"), ("123456789", "552 5.3.4 Error: message file too big")] {
         let (replies, _) = mail("message_size_limit = 10\n", &["DATA", &format!("{text}\r\n.\r\n")]);

@@ -131,7 +131,7 @@ impl Session {
         Some(if envelope.recipients.over > smtpd.smtpd_recipient_overshoot_limit {
             Next::Error(reply)
         } else {
-            Next::Denied(reply)
+            Next::Reply(reply)
         })
     }
 

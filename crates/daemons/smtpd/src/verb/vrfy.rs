@@ -27,6 +27,10 @@ impl Session {
             let text = if may_declare { "Syntax: VRFY address [SMTPUTF8]" } else { "Syntax: VRFY address" };
             return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), text));
         }
+        // Who asks for addresses one by one is as who sends to them.
+        if let Some(reply) = self.limit_recipients().await {
+            return Next::Error(reply);
+        }
         // There need not be brackets, however strict MAIL and RCPT are.
         let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
         let declared = Sender { smtputf8, ..Sender::default() };
