@@ -142,3 +142,20 @@ fn a_client_that_begins_too_many_sessions_with_tls_is_refused() -> Result<()> {
     mail.wait_log(&["smtpd", "Refusing TLS service request from"], 1)?;
     Ok(())
 }
+
+#[test]
+fn certificates_can_be_required_where_clients_begin_with_tls() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let wrapped = "smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_security_level=may -o smtpd_tls_req_ccert=yes";
+    let mut mail = Setup::new()
+        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
+        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
+        .master(&format!("127.0.0.1:{port} inet n - n - - {wrapped}"))
+        .create()?;
+    certify(&mail)?;
+    mail.start()?;
+    let output = mail.run("posttls-finger", ["-w", "-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(said.contains("421 4.7.1 ") && said.contains("Error: No client certificate presented"), "{said}");
+    Ok(())
+}

@@ -51,10 +51,11 @@ pub(crate) struct Tls {
     tickets: Option<Tickets>,
 }
 
-/// `None`: no TLS here.
+/// `None`: no TLS here. Where it comes first, nobody gets around it.
 fn level(tls: &config::params::SmtpdTls) -> Result<Option<Level>, Fatal> {
-    let uses = tls.smtpd_use_tls || tls.smtpd_tls_wrappermode;
-    service::tls_level("smtpd_tls_security_level", &tls.smtpd_tls_security_level, tls.smtpd_enforce_tls, uses)
+    let (name, wrapped) = (&tls.smtpd_tls_security_level, tls.smtpd_tls_wrappermode);
+    let level = service::tls_level("smtpd_tls_security_level", name, tls.smtpd_enforce_tls, tls.smtpd_use_tls)?;
+    Ok(if wrapped { Some(Level::Encrypt) } else { level })
 }
 
 /// What is expected of clients in the way of certificates.
