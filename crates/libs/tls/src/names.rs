@@ -33,7 +33,9 @@ impl Names {
         let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Self::default() };
         let common = |name: &X509Name<'_>| {
             let text = name.iter_common_name().next().or_else(|| name.iter_organization().next());
-            text.and_then(|attribute| attribute.as_str().ok()).unwrap_or_default().to_owned()
+            let text = text.and_then(|attribute| attribute.as_str().ok());
+            // Names get into headers, into the log and to other programs: one with line ends or the like is none.
+            text.filter(|text| !text.chars().any(char::is_control)).unwrap_or_default().to_owned()
         };
         let mut dns = Vec::new();
         if let Ok(Some(alternative)) = parsed.subject_alternative_name() {
@@ -156,6 +158,12 @@ mod tests {
         }
         let several = |name, pattern| matches(name, pattern, Wildcards::AnyLabels);
         assert!(several("*.example.org", "a.b.example.org") && !several("*.example.org", "example.org"));
+    }
+
+    #[test]
+    fn a_name_with_a_line_end_is_none() {
+        let names = Names::of(include_bytes!("testdata/line-end.der"));
+        assert_eq!((names.subject.as_str(), names.issuer.as_str()), ("", "Test Root"));
     }
 
     #[test]

@@ -134,14 +134,37 @@ fn received(summary: &Summary, demand: Demand) -> String {
     };
     if summary.certificate.is_some() {
         let verified = if summary.trust >= Trust::Trusted { "verified OK" } else { "not verified" };
-        let names = &summary.names;
-        lines.push_str(&format!("\t(Client CN \"{}\", Issuer \"{}\" ({verified}))\n", names.subject, names.issuer));
+        let (subject, issuer) = (commented(&summary.names.subject), commented(&summary.names.issuer));
+        lines.push_str(&format!("\t(Client CN \"{subject}\", Issuer \"{issuer}\" ({verified}))\n"));
     } else if demand != Demand::Nothing {
         lines.push_str("\t(Client did not present a certificate)\n");
     } else {
         lines.push_str("\t(No client certificate requested)\n");
     }
     lines
+}
+
+/// A peer's text as it may stand in a comment of a header: printable ASCII that does not end the comment.
+fn commented(text: &str) -> String {
+    let mut depth = 0_u32;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        out.push(match byte {
+            b'(' => {
+                depth += 1;
+                '('
+            }
+            b')' if depth > 0 => {
+                depth -= 1;
+                ')'
+            }
+            b')' | b'"' | b'\\' => '?',
+            b' '..=b'~' => char::from(byte),
+            _ => '?',
+        });
+    }
+    (0..depth).for_each(|_| out.push(')'));
+    out
 }
 
 impl Tls {
@@ -351,6 +374,19 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_clients_stay_within_their_comment() {
+        for (text, expected) in [
+            ("mx.example.org", "mx.example.org"),
+            ("Example (Mail)", "Example (Mail)"),
+            ("a) (b", "a? (b)"),
+            ("a\nX-Spam: no\r\n\"\\", "a?X-Spam: no????"),
+            ("cliént", "cli??nt"),
+        ] {
+            assert_eq!(commented(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn what_is_required_is_a_certificate_that_is_trusted() {
