@@ -81,11 +81,17 @@ impl SearchOrder {
 }
 
 impl Check<'_> {
+    /// Says of a restriction that nobody can meet it who was not asked for a certificate.
+    pub(crate) fn warn_of_unasked(&self, restriction: &str) {
+        let without = self.facts.tls.is_none_or(|tls| tls.fingerprint.is_empty());
+        if without && !self.server.params.tls.smtpd_tls_ask_ccert {
+            warn!("{restriction} is requested, but \"smtpd_tls_ask_ccert = no\"");
+        }
+    }
+
     pub(crate) async fn check_ccert_access(&mut self, order: SearchOrder, maps: &Maps) -> Verdict {
         let tls = self.facts.tls;
-        if tls.is_none_or(|tls| tls.fingerprint.is_empty()) && !self.server.params.tls.smtpd_tls_ask_ccert {
-            warn!("check_ccert_access is requested, but \"smtpd_tls_ask_ccert = no\"");
-        }
+        self.warn_of_unasked("check_ccert_access");
         let named = tls.map(|tls| tls.subject.clone()).filter(|subject| !subject.is_empty());
         let name = named.unwrap_or_else(|| self.facts.peer.namaddr.clone());
         for key in tls.into_iter().flat_map(|tls| order.keys(tls)) {

@@ -36,6 +36,7 @@ impl Check<'_> {
 
     /// By fingerprint of certificate or key, in `relay_clientcerts`.
     pub(crate) async fn permit_tls_clientcerts(&mut self) -> Verdict {
+        self.warn_of_unasked("permit_tls_clientcerts");
         let Some(tls) = self.facts.tls else { return Verdict::Dunno };
         let maps = self.server.tables.relay_clientcerts.clone();
         for key in tls.fingerprints() {
@@ -49,6 +50,7 @@ impl Check<'_> {
     }
 
     pub(crate) fn permit_tls_all_clientcerts(&self) -> Verdict {
+        self.warn_of_unasked("permit_tls_all_clientcerts");
         match self.facts.tls {
             Some(tls) if tls.trusted => self.permit("permit_tls_all_clientcerts", &self.client_subject(), ""),
             _ => Verdict::Dunno,

@@ -117,6 +117,15 @@ fn the_authentication_servers_reason_is_told() {
 }
 
 #[test]
+fn who_is_not_asked_for_a_certificate_has_none() {
+    for restriction in ["permit_tls_clientcerts", "permit_tls_all_clientcerts", "check_ccert_access static:OK"] {
+        let main = format!("smtpd_delay_reject = no\nsmtpd_client_restrictions = {restriction}\n");
+        let name = restriction.split(' ').next().unwrap();
+        session(&main, &["QUIT"]).assert_logged(&format!("{name} is requested, but \"smtpd_tls_ask_ccert = no\""));
+    }
+}
+
+#[test]
 fn vrfy_needs_no_helo() {
     let heard = session("smtpd_helo_required = yes\n", &["VRFY"]);
     assert_eq!(heard.replies[1], "501 5.5.4 Syntax: VRFY address [SMTPUTF8]");
