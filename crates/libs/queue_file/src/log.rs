@@ -85,7 +85,7 @@ impl Entry {
     }
 
     fn set(&mut self, name: &[u8], value: &[u8]) {
-        let text = || String::from_utf8_lossy(value).into_owned();
+        let text = || String::from_utf8_lossy(value.trim_ascii_end()).into_owned();
         match name {
             b"recipient" => self.recipient = value.to_vec(),
             b"original_recipient" => self.original = value.to_vec(),
@@ -349,6 +349,15 @@ mod tests {
         let found: Vec<_> = Entries::new(&b"\n<a@b>: no such user\n\n<c@d>: later\n"[..]).map(Result::unwrap).collect();
         let found: Vec<_> = found.iter().map(|e| (&e.recipient[..], &e.reason[..])).collect();
         assert_eq!(found, [(&b"a@b"[..], "no such user"), (b"c@d", "later")]);
+    }
+
+    #[test]
+    fn a_reason_ends_before_white_space() {
+        let entry = Entry { recipient: b"a@b".to_vec(), reason: "host said: 450 ".to_owned(), ..Entry::default() };
+        let mut out = Vec::new();
+        entry.write(&mut out);
+        let found: Vec<_> = Entries::new(&out[..]).map(Result::unwrap).collect();
+        assert_eq!(found, [Entry { reason: "host said: 450".to_owned(), ..entry }]);
     }
 
     #[test]
