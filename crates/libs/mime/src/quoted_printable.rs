@@ -1,7 +1,8 @@
 //! Quoted-printable, RFC 2045 §6.7.
 
-/// Longest line of the encoded text.
-const LINE_LENGTH: usize = 76;
+/// Where a line of the encoded text has nothing more but a soft break. With an escape before it and the `=` of the break, the
+/// longest line has 76 characters.
+const LINE_FULL: usize = 73;
 
 /// Encodes lines one after another.
 #[derive(Debug, Default)]
@@ -46,9 +47,9 @@ impl Encoder {
         out.extend([b'=', hex(byte >> 4), hex(byte & 15)]);
     }
 
-    /// Breaks the line softly where `width` more and the `=` of the next break would not fit.
+    /// Breaks a line softly that is full.
     fn make_room(&mut self, width: usize, out: &mut Vec<u8>) {
-        if self.column + width >= LINE_LENGTH {
+        if self.column >= LINE_FULL {
             out.extend_from_slice(b"=\n");
             self.column = 0;
         }
@@ -83,11 +84,19 @@ mod tests {
         assert_eq!(encode(&[b"trailing ", b"a b\t", b""]), b"trailing=20\na b=09\n\n");
     }
 
+    #[test]
+    fn a_line_is_broken_where_postfix_breaks_it() {
+        let plain = encode(&[&[b'x'; 80]]);
+        assert_eq!(plain, [&[b'x'; 73][..], b"=\n", &[b'x'; 7], b"\n"].concat());
+        let escaped = String::from_utf8(encode(&[&[255; 30]])).unwrap();
+        assert_eq!(escaped.lines().map(str::len).collect::<Vec<_>>(), [76, 15]);
+    }
+
     proptest! {
         #[test]
         fn lines_are_short_and_decode_again(line: Vec<u8>) {
             let encoded = String::from_utf8(encode(&[&line])).unwrap();
-            prop_assert!(encoded.lines().all(|l| l.len() <= LINE_LENGTH && !l.ends_with(' ')));
+            prop_assert!(encoded.lines().all(|l| l.len() <= 76 && !l.ends_with(' ')));
             let joined = encoded.replace("=\n", "");
             let mut bytes = Vec::new();
             let mut rest = joined.strip_suffix('\n').unwrap().bytes();
