@@ -18,7 +18,7 @@ use crate::complaint::{Case, Complaints};
 use crate::failure::Failure;
 use crate::flavor::Flavor;
 use crate::peer::Peer;
-use crate::pix::{Pix, Workarounds};
+use crate::pix::{Item, Pix, Workarounds};
 use crate::stage::{Stage, Timeouts};
 use crate::stream::Stream;
 
@@ -88,7 +88,7 @@ pub struct Dialogue {
     relay: String,
     dialect: Arc<Dialect>,
     /// The message at hand, for warnings.
-    queue_id: String,
+    item: Item,
     /// Commands said since a reply was last heard.
     ahead: Ahead,
     /// What this server's firewall needs.
@@ -131,10 +131,10 @@ impl Dialogue {
     pub fn new(stream: Stream, peer: Peer, dialect: Arc<Dialect>) -> Self {
         let pace = Pace::Each(dialect.timeouts.hello);
         let conn = Conn::new(stream, pace);
-        let (relay, queue_id, pix) = (peer.relay(), String::new(), Workarounds::default());
+        let (relay, item, pix) = (peer.relay(), Item::default(), Workarounds::default());
         let case = dialect.complaints.as_ref().map(|complaints| Box::new(Case::new(Arc::clone(complaints))));
         let (ahead, intake) = (Ahead::InTurn, Intake::Open);
-        Self { conn, peer, relay, dialect, queue_id, ahead, pix, case, intake, watch: Watch::Off, local: None }
+        Self { conn, peer, relay, dialect, item, ahead, pix, case, intake, watch: Watch::Off, local: None }
     }
 
     /// From an address of ours.
@@ -197,8 +197,13 @@ impl Dialogue {
     }
 
     /// The message that what follows is about.
-    pub fn concern(&mut self, queue_id: &str) {
-        queue_id.clone_into(&mut self.queue_id);
+    pub fn concern(&mut self, item: Item) {
+        self.item = item;
+    }
+
+    /// The message at hand.
+    pub(crate) fn item(&self) -> &Item {
+        &self.item
     }
 
     /// What this server's firewall needs.
@@ -275,8 +280,8 @@ impl Dialogue {
         for line in answer.text.split(|byte| *byte == b'\n').filter(|line| Line::parse(line).is_none()) {
             let line: String = String::from_utf8_lossy(line).chars().take(100).collect();
             let line = line.replace(|c: char| c.is_control(), "?");
-            let id = if self.queue_id.is_empty() { String::new() } else { format!("{}: ", self.queue_id) };
-            warn!("{id}non-{} response from {}: {line}", self.dialect.flavor.name(), self.relay);
+            let Item { queue_id, .. } = &self.item;
+            warn!("{queue_id}: non-{} response from {}: {line}", self.dialect.flavor.name(), self.relay);
             heard = true;
         }
         if let (true, Some(address)) = (heard, self.peer.address()) {

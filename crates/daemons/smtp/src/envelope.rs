@@ -156,7 +156,7 @@ fn command(verb: &[u8], address: &[u8]) -> Vec<u8> {
 }
 
 /// How long ago the message arrived.
-fn age(request: &Request) -> Duration {
+pub fn age(request: &Request) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let arrived = Duration::from_micros(u64::try_from(request.times.arrived).unwrap_or(0));
     now.saturating_sub(arrived)
@@ -182,11 +182,11 @@ fn mail_parameters(message: &Message, terms: Terms<'_>, line: &mut Vec<u8>) {
     }
     if offer.has(Keyword::Dsn) {
         let ret = if requiretls == requiretls::Request::Dropped { "HDRS" } else { &message.ret };
-        if !ret.is_empty() {
-            add(b"RET=", ret);
-        }
         if !message.envelope_id.is_empty() {
             add(b"ENVID=", &xtext::encode(message.envelope_id.as_bytes()));
+        }
+        if !ret.is_empty() {
+            add(b"RET=", ret);
         }
     }
     if offer.has(Keyword::SmtpUtf8) && message.smtputf8 & SMTPUTF8_REQUESTED != 0 {
@@ -198,10 +198,6 @@ fn mail_parameters(message: &Message, terms: Terms<'_>, line: &mut Vec<u8>) {
 }
 
 fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
-    let notify = Notify::from_bits(recipient.notify).unwrap_or(Notify::UNSET);
-    if !notify.is_unset() {
-        line.extend_from_slice(format!(" NOTIFY={notify}").as_bytes());
-    }
     let original = match OriginalRecipient::parse_decoded(recipient.dsn_original.as_bytes()) {
         Ok(original) => original,
         Err(_) => {
@@ -213,6 +209,10 @@ fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
     };
     for part in [" ORCPT=", original.kind(), ";", &xtext::encode(original.address())] {
         line.extend_from_slice(part.as_bytes());
+    }
+    let notify = Notify::from_bits(recipient.notify).unwrap_or(Notify::UNSET);
+    if !notify.is_unset() {
+        line.extend_from_slice(format!(" NOTIFY={notify}").as_bytes());
     }
 }
 
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn only_what_is_offered_is_used() {
         for (words, expected) in [
-            (&["SIZE 0", "8BITMIME", "DSN", "SMTPUTF8"][..], " SIZE=120 BODY=8BITMIME RET=HDRS ENVID=Q+2B1 SMTPUTF8"),
+            (&["SIZE 0", "8BITMIME", "DSN", "SMTPUTF8"][..], " SIZE=120 BODY=8BITMIME ENVID=Q+2B1 RET=HDRS SMTPUTF8"),
             (&["8BITMIME"], " BODY=8BITMIME"),
             (&[], ""),
         ] {
@@ -347,8 +347,8 @@ mod tests {
         };
         for (recipient, expected) in [
             (recipient("", "", 0), " ORCPT=rfc822;a@x"),
-            (recipient("b@x", "", 1), " NOTIFY=NEVER ORCPT=rfc822;b@x"),
-            (recipient("b@x", "rfc822;c+d@x", 6), " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;c+2Bd@x"),
+            (recipient("b@x", "", 1), " ORCPT=rfc822;b@x NOTIFY=NEVER"),
+            (recipient("b@x", "rfc822;c+d@x", 6), " ORCPT=rfc822;c+2Bd@x NOTIFY=SUCCESS,FAILURE"),
         ] {
             let mut line = Vec::new();
             recipient_parameters(&recipient, &mut line);

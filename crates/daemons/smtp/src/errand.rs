@@ -28,6 +28,7 @@ use crate::flavor::Flavor;
 use crate::nexthop::{self, Mx, Nexthop};
 use crate::order::Candidate;
 use crate::peer::Peer;
+use crate::pix::Item;
 use crate::requiretls::{self, Enforcement};
 use crate::route::{Detour, LOOP, Loops, Route, Target, Unroutable};
 use crate::secure::Reuse;
@@ -276,7 +277,7 @@ impl<'a> Errand<'a> {
             return Exchanged::Done;
         }
         let (request, carrier) = (self.request(), self.carrier);
-        ready.dialogue.concern(&request.queue_id);
+        ready.dialogue.concern(Item::of(request));
         ready.dialogue.carry(&request.message.sender);
         let conversion = self.conversion(&ready);
         let generic = &carrier.treatment.generic;

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use ipc::deliver::Request;
 use smtp_proto::reply::Answer;
 use table::Maps;
 use tracing::{info, warn};
 
+use crate::envelope;
 use crate::peer::Peer;
 
 /// The parameters.
@@ -43,9 +45,26 @@ pub struct Workarounds {
     pub pause: Option<(Duration, Duration)>,
 }
 
+/// What is known of the message at hand before the server is asked for anything.
+#[derive(Debug, Clone, Default)]
+pub struct Item {
+    /// Its queue id.
+    pub queue_id: String,
+    /// How long ago it arrived.
+    pub age: Duration,
+}
+
+impl Item {
+    /// Of a delivery.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        Self { queue_id: request.queue_id.to_string(), age: envelope::age(request) }
+    }
+}
+
 impl Pix {
-    /// What a server with this banner needs.
-    pub async fn workarounds(&self, banner: &Answer, peer: &Peer) -> Workarounds {
+    /// What a server with this banner needs; `item` is the message at hand.
+    pub async fn workarounds(&self, banner: &Answer, peer: &Peer, item: &Item) -> Workarounds {
         if !is_hidden(banner) {
             return Workarounds::default();
         }
@@ -58,9 +77,14 @@ impl Pix {
         let mut workarounds = Workarounds::default();
         let mut enabled = Vec::new();
         for word in words.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-            match word {
+            match word.to_ascii_lowercase().as_str() {
                 "disable_esmtp" => workarounds.esmtp = Esmtp::Disabled,
-                "delay_dotcrlf" => workarounds.pause = Some((self.threshold, self.delay)),
+                "delay_dotcrlf" => {
+                    workarounds.pause = Some((self.threshold, self.delay));
+                    if item.age <= self.threshold {
+                        continue;
+                    }
+                }
                 other => {
                     warn!("unknown PIX workaround: {other}");
                     continue;
@@ -68,17 +92,18 @@ impl Pix {
             }
             enabled.push(word);
         }
-        if !enabled.is_empty() {
-            info!("enabling PIX workarounds: {} for {}", enabled.join(" "), peer.relay());
+        if words.trim().is_empty() {
+            return workarounds;
         }
+        let Item { queue_id, .. } = item;
+        info!("{queue_id}: enabling PIX workarounds: {} for {}", enabled.join(" "), peer.relay());
         workarounds
     }
 }
 
-/// Whether a banner is all asterisks.
+/// Whether a banner is all asterisks; the firewall leaves twos and zeros as they are. One without any text counts too.
 fn is_hidden(banner: &Answer) -> bool {
-    let text = banner.texts().next().unwrap_or_default();
-    !text.is_empty() && text.iter().all(|byte| b"20* \t".contains(byte)) && text.contains(&b'*')
+    banner.text.iter().all(|byte| b"20* \n".contains(byte))
 }
 
 #[cfg(test)]
@@ -106,11 +131,13 @@ mod tests {
         for (banner, host, expected) in [
             ("220 mx.test ESMTP", 1, Workarounds::default()),
             ("220 *****2****0***", 1, Workarounds { esmtp: Esmtp::Disabled, pause }),
+            ("220 *****1", 1, Workarounds::default()),
+            ("220", 1, Workarounds { esmtp: Esmtp::Disabled, pause }),
             ("220 ********", 2, Workarounds { esmtp: Esmtp::Enabled, pause }),
         ] {
             let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, host]), 25);
             let banner = Assembler::new(100).add(banner.as_bytes()).unwrap();
-            assert_eq!(table::block_on(pix.workarounds(&banner, &peer)), expected);
+            assert_eq!(table::block_on(pix.workarounds(&banner, &peer, &Item::default())), expected);
         }
     }
 }

@@ -201,7 +201,7 @@ impl Router {
             }
         }
         match self.lookup(host, Kind::Mx).await {
-            Ok(answer) => self.exchangers(&answer).await,
+            Ok(answer) => self.exchangers(host, &answer).await,
             Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => self.lone(host).await,
             Err(error) if self.passes_over(&error) => self.lone(host).await,
             Err(error) => Err(detail(&error)),
@@ -220,7 +220,7 @@ impl Router {
             && matches!(error.failure, Failure::TryAgain | Failure::NoRecovery | Failure::Garbled)
     }
 
-    async fn exchangers(&self, answer: &Answer) -> Result<Found, Detail> {
+    async fn exchangers(&self, host: &str, answer: &Answer) -> Result<Found, Detail> {
         let hosts = answer.records.iter().filter_map(|record| match &record.data {
             Data::Mx { preference, exchange } => Some((*preference, exchange.clone(), None)),
             Data::Address(_)
@@ -233,7 +233,7 @@ impl Router {
         });
         let found = self.all(hosts.collect()).await;
         if found.is_err() {
-            tracing::warn!("no MX host for {} has a valid address record", answer.name);
+            tracing::warn!("no MX host for {host} has a valid address record");
         }
         match (found, self.no_mx_address) {
             (Err(mut detail), Leniency::Lenient) => {

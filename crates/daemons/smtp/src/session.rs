@@ -16,7 +16,7 @@ use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, Watch
 use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
-use crate::pix::Esmtp;
+use crate::pix::{Esmtp, Item};
 use crate::stage::Stage;
 use crate::stream::{self, Source};
 
@@ -91,8 +91,9 @@ impl Connected {
         self.0
     }
 
-    /// Mail of this sender is at hand.
-    pub fn carry(&mut self, sender: &[u8]) {
+    /// This message of this sender is at hand.
+    pub fn carry(&mut self, item: Item, sender: &[u8]) {
+        self.0.concern(item);
         self.0.carry(sender);
     }
 
@@ -117,7 +118,7 @@ impl Connected {
                 let (relay, myhostname) = (self.0.relay(), &self.0.dialect().myhostname);
                 warn!("host {relay} greeted me with my own hostname {myhostname}");
             }
-            let workarounds = self.0.dialect().pix.workarounds(&answer, self.0.peer()).await;
+            let workarounds = self.0.dialect().pix.workarounds(&answer, self.0.peer(), self.0.item()).await;
             self.0.work_around(workarounds);
             let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
             return Ok(Greeted { dialogue: self.0, esmtp });
@@ -209,7 +210,7 @@ impl Greeted {
         {
             hidden = keywords(&String::from_utf8_lossy(&words));
         }
-        if let Some(limit) = bad_size(answer).filter(|_| !hidden.has(Keyword::Size)) {
+        for limit in bad_sizes(answer).filter(|_| !hidden.has(Keyword::Size)) {
             warn!("bad EHLO SIZE limit \"{limit:.100}\" from {}", self.dialogue.relay());
         }
         let all = Offer::parse(answer.texts(), Keywords::NONE);
@@ -220,7 +221,7 @@ impl Greeted {
         let mut offer = Offer::parse(answer.texts(), hidden);
         if offer.has(Keyword::SmtpUtf8) && !offer.has(Keyword::EightBitMime) {
             // The one is not possible without the other.
-            info!("host {} offers SMTPUTF8 support, but not 8BITMIME", self.dialogue.relay());
+            info!("host {} offers SMTPUTF8 support, but not 8BITMIME", self.dialogue.peer());
             offer.keywords.insert(Keyword::EightBitMime);
         }
         offer
@@ -234,9 +235,9 @@ pub fn keywords(list: &str) -> Keywords {
 }
 
 /// What follows SIZE, where that is no number.
-fn bad_size(answer: &Answer) -> Option<String> {
-    answer.texts().skip(1).find_map(|line| {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+fn bad_sizes(answer: &Answer) -> impl Iterator<Item = String> {
+    answer.texts().skip(1).filter_map(|line| {
+        let mut words = line.split(|byte| *byte == b'=' || byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let limit = words.next().filter(|word| word.eq_ignore_ascii_case(b"SIZE")).and(words.next())?;
         let printable = || String::from_utf8_lossy(limit).replace(|c: char| c.is_control(), "?");
         (!limit.iter().all(u8::is_ascii_digit)).then(printable)
@@ -271,9 +272,11 @@ mod tests {
 
     #[test]
     fn a_size_that_is_no_number_is_told() {
-        for (line, bad) in [("size abc", Some("abc")), ("SIZE 100", None), ("SIZE", None), ("DSN abc", None)] {
+        for (line, bad) in
+            [("size abc", Some("abc")), ("SIZE=-1", Some("-1")), ("SIZE 100", None), ("SIZE", None), ("DSN abc", None)]
+        {
             let answer = Answer { code: 250, status: None, text: format!("250-mx.test\n250 {line}").into_bytes() };
-            assert_eq!(bad_size(&answer).as_deref(), bad, "{line}");
+            assert_eq!(bad_sizes(&answer).next().as_deref(), bad, "{line}");
         }
     }
 }

@@ -217,7 +217,7 @@ pub struct Offer {
 
 impl Offer {
     /// Reads the lines of a reply to EHLO, without codes; the first, the server's name, is passed over. What is in `hidden`
-    /// (`smtp_discard_ehlo_keywords`) was not said.
+    /// (`smtp_discard_ehlo_keywords`) was not said. A size that is none leaves the one before it.
     pub fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>, hidden: Keywords) -> Offer {
         let mut offer = Offer::default();
         for line in lines.skip(1) {
@@ -229,7 +229,7 @@ impl Offer {
             offer.keywords.insert(keyword);
             let upper = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_uppercase();
             match keyword {
-                Keyword::Size => offer.size = Some(words.next().and_then(crate::parameter::size).unwrap_or(0)),
+                Keyword::Size => offer.size = words.next().and_then(crate::parameter::size).or(offer.size).or(Some(0)),
                 Keyword::Auth => add_new(&mut offer.mechanisms, words.map(upper)),
                 Keyword::Xforward => add_new(&mut offer.xforward, words.map(upper)),
                 Keyword::Xclient => add_new(&mut offer.xclient, words.map(upper)),
@@ -291,5 +291,9 @@ mod tests {
         assert!(offer.has(Keyword::Pipelining) && !offer.has(Keyword::Dsn));
         assert_eq!(offer.size, Some(1000));
         assert_eq!(offer.mechanisms, ["PLAIN", "LOGIN"]);
+        for (sizes, limit) in [(["SIZE 300", "SIZE -5"], 300), (["size=300", "SIZE"], 300), (["SIZE", "SIZE 7"], 7)] {
+            let lines = ["mx.test", sizes[0], sizes[1]].map(str::as_bytes);
+            assert_eq!(Offer::parse(lines.into_iter(), Keywords::NONE).size, Some(limit), "{sizes:?}");
+        }
     }
 }

@@ -210,7 +210,7 @@ impl<'a> Line<'a> {
         match rest.split_first() {
             None => Some(Line { code, more: false, text: rest }),
             Some((b'-', text)) => Some(Line { code, more: true, text }),
-            Some((b' ' | b'\t', text)) => Some(Line { code, more: false, text }),
+            Some((b' ', text)) => Some(Line { code, more: false, text }),
             Some(_) => None,
         }
     }
@@ -269,16 +269,17 @@ impl Assembler {
     }
 
     /// Adds a line without its line end; the reply is there when its last line is. A line that is no reply line is kept as
-    /// text and does not end the reply.
+    /// text and does not end the reply; so is one with a tab behind its code. Control characters become question marks.
     pub fn add(&mut self, line: &[u8]) -> Option<Answer> {
         if self.lines > 0 && self.text.len() < self.limit {
             self.text.push(b'\n');
         }
         self.lines += 1;
         let room = self.limit.saturating_sub(self.text.len());
-        self.text.extend_from_slice(line.get(..room).unwrap_or(line));
+        let kept = line.get(..room).unwrap_or(line);
+        self.text.extend(kept.iter().map(|byte| if byte.is_ascii_control() { b'?' } else { *byte }));
         let last = Line::parse(line).filter(|line| !line.more)?;
-        let status = Enhanced::split(last.text)
+        let status = Enhanced::split(last.text.trim_ascii_start())
             .map(|(status, _)| status)
             .filter(|status| u16::from(status.0) == last.code / 100);
         self.lines = 0;
@@ -344,6 +345,9 @@ mod tests {
         assert_eq!(reply.add(b"junk"), None);
         assert_eq!(reply.add(b"550 5.1.x no").unwrap().text, b"junk\n550 5.1.x no");
         assert_eq!(reply.add(b"450 5.1.1 no").unwrap().status, None);
+        assert_eq!(reply.add(b"450  4.2.1  no").unwrap().status, Some(Enhanced(4, 2, 1)));
+        assert_eq!(reply.add(b"550\tno"), None);
+        assert_eq!(reply.add(b"250 a\tb").unwrap().text, b"550?no\n250 a?b");
     }
 
     #[test]

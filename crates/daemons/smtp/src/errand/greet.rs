@@ -12,6 +12,7 @@ use crate::dane;
 use crate::dialogue::Farewell;
 use crate::external_policy::External;
 use crate::failure::Failure;
+use crate::pix::Item;
 use crate::requiretls;
 use crate::secure::{FeatureStatus, Greeting, Shortfall, Terms};
 use crate::session::{Connected, Ready};
@@ -63,7 +64,7 @@ impl Errand<'_> {
         let carrier = self.carrier;
         match Connected::open(&server.peer, &carrier.dialect, &carrier.source).await {
             Ok(mut connected) => {
-                connected.carry(&self.request().message.sender);
+                connected.carry(Item::of(self.request()), &self.request().message.sender);
                 self.attempt = Attempt::by(server.peer.relay());
                 Some(connected)
             }
