@@ -123,6 +123,17 @@ fn what_all_have_and_is_queued_again_is_returned_to_nobody() -> Result<()> {
 }
 
 #[test]
+fn mail_for_the_retry_service_waits_where_that_is_deferred() -> Result<()> {
+    let mail = Setup::new()
+        .main("default_transport", "retry:4.2.1 later")
+        .main("defer_transports", "retry")
+        .main("smtpd_reject_unlisted_recipient", "no")
+        .start()?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "later")?;
+    mail.wait_log(&[&id, "dsn=4.3.2, status=deferred (deferred transport)"], 1).map(drop)
+}
+
+#[test]
 fn what_is_expired_goes_back_and_is_not_tried_again() -> Result<()> {
     let hop = NextHop::open()?;
     let mut mail = Setup::new()

@@ -161,7 +161,8 @@ impl Engine {
     }
 
     /// Groups recipients into deliveries and hands these to the scheduler.
-    fn place(&mut self, number: MessageNumber, routes: Vec<(Recipient, Route)>) {
+    fn place(&mut self, number: MessageNumber, mut routes: Vec<(Recipient, Route)>) {
+        route::sort(&mut routes);
         let mut groups: Vec<Group> = Vec::new();
         let mut index: HashMap<(Key<Transport<Delivery>>, Vec<u8>), usize> = HashMap::new();
         // Who only asks gets an answer from the delivery agent.
@@ -215,7 +216,7 @@ impl Engine {
     /// The transport and destination of a route, or of its replacement where these are out of order.
     fn open_route(&mut self, number: MessageNumber, address: &[u8], mut route: Route) -> Option<Opened> {
         let flush = self.messages.get(&number)?.handling.flush;
-        if &*route.transport != RETRY && self.settings.is_deferred(&route.transport) && !flush {
+        if !route.is_verdict() && self.settings.is_deferred(&route.transport) && !flush {
             route = Route::defer("4.3.2", "deferred transport");
         }
         // At most one replacement: that of the retry transport is to wait.

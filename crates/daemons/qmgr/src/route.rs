@@ -1,7 +1,9 @@
 //! Where recipients go: answers of trivial-rewrite, kept for a while by domain, and what overrides them.
 
 use bytes::Bytes;
+use ipc::deliver::Recipient;
 use ipc::rewrite::{Class, Fault, Purpose, Reply, Resolved, Scope};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,6 +36,11 @@ impl Route {
         Self { is_verdict: true, ..Self::new(error_service, &format!("{status} {text}")) }
     }
 
+    /// Whether it is a word of our own about the recipient.
+    pub(crate) const fn is_verdict(&self) -> bool {
+        self.is_verdict
+    }
+
     /// Whether this is the end of a notice about a notice.
     pub(crate) fn is_discarded(&self, double_bounce_sender: &str, address: &[u8]) -> bool {
         let local = address.iter().rposition(|byte| *byte == b'@').and_then(|at| address.get(..at));
@@ -52,6 +59,26 @@ impl Route {
     pub(crate) fn defer(status: &str, text: &str) -> Self {
         Self { is_verdict: true, ..Self::new(RETRY, &format!("{status} {text}")) }
     }
+}
+
+/// Puts recipients in the order of their delivery, which does not depend on that of the envelope: by transport, next hop, domain
+/// in any case, and address.
+pub(crate) fn sort(routes: &mut [(Recipient, Route)]) {
+    routes.sort_by(|(one, way), (other, its)| {
+        let ways = (&way.transport, &way.nexthop).cmp(&(&its.transport, &its.nexthop));
+        let address = way.recipient.as_ref().unwrap_or(&one.address);
+        ways.then_with(|| by_domain(address, its.recipient.as_ref().unwrap_or(&other.address)))
+    });
+}
+
+fn by_domain(one: &[u8], other: &[u8]) -> Ordering {
+    let folded = |address: &[u8]| domain(address).to_ascii_lowercase();
+    let domains = if domain(one) == domain(other) { Ordering::Equal } else { folded(one).cmp(&folded(other)) };
+    domains.then_with(|| one.cmp(other))
+}
+
+fn domain(address: &[u8]) -> &[u8] {
+    address.iter().rposition(|byte| *byte == b'@').and_then(|at| address.get(at..)).unwrap_or_default()
 }
 
 /// The transport that defers.
@@ -156,6 +183,29 @@ mod tests {
             routed: false,
             scope,
         }
+    }
+
+    #[test]
+    fn recipients_go_out_by_destination_and_address() {
+        let recipient = |address: &str| Recipient {
+            offset: 0,
+            address: Bytes::copy_from_slice(address.as_bytes()),
+            original: Bytes::new(),
+            dsn_original: "".into(),
+            notify: 0,
+        };
+        let mut routes = vec![
+            (recipient("c@x"), Route::new("smtp", "hop")),
+            (recipient("b"), Route::new("smtp", "hop")),
+            (recipient("d@a"), Route::new("smtp", "hop")),
+            (recipient("a@X"), Route::new("smtp", "hop")),
+            (recipient("a@z"), Route::new("smtp", "gate")),
+            (recipient("a@z"), Route::new("local", "z")),
+        ];
+        sort(&mut routes);
+        let order = routes.iter().map(|(recipient, _)| std::str::from_utf8(&recipient.address).unwrap());
+        assert_eq!(order.collect::<Vec<_>>(), ["a@z", "a@z", "b", "d@a", "a@X", "c@x"]);
+        assert_eq!(&*routes[0].1.transport, "local");
     }
 
     #[test]
