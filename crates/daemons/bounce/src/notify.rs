@@ -95,9 +95,15 @@ impl Notifier {
     pub(crate) async fn notify(&self, about: &About, entries: Option<Vec<Entry>>) -> bool {
         let notice = &about.notice;
         if self.rules.is_double_bounce(&notice.sender) {
-            if about.kind == Kind::Failure {
-                warn!("{}: undeliverable postmaster notification discarded", notice.queue_id);
+            match about.kind {
+                Kind::Failure => warn!("{}: undeliverable postmaster notification discarded", notice.queue_id),
+                Kind::Success | Kind::Verify => untold(notice, "double-bounce"),
+                Kind::Delay => {}
             }
+            return true;
+        }
+        if notice.sender.is_empty() && matches!(about.kind, Kind::Success | Kind::Verify) {
+            untold(notice, "single-bounce");
             return true;
         }
         let case = match self.case(about, entries).await {
@@ -138,7 +144,7 @@ impl Notifier {
                 encoding: notice.encoding.clone(),
                 security: Security::of(notice.smtputf8, self.redacts),
                 script: if notice.smtputf8 & SMTPUTF8_REQUESTED == 0 { Script::Ascii } else { Script::Utf8 },
-                message_id: if self.threaded { found.header_value("message-id") } else { None },
+                message_id: if self.threaded { message_id(&found, &notice.queue_id) } else { None },
             },
             found,
             entries,
@@ -218,6 +224,43 @@ impl Notifier {
             smtputf8: (original.script == Script::Utf8).into(),
             requiretls: (original.security == Security::Required).into(),
             ..handling
+        }
+    }
+}
+
+/// What a notice refers to: the Message-ID, if all of its first line is in angle brackets.
+fn message_id(found: &Found, queue_id: &str) -> Option<String> {
+    let id = found.header_line("message-id")?;
+    if id.starts_with('<') && id.ends_with('>') {
+        return Some(id);
+    }
+    warn!("{queue_id}: ignoring malformed Message-ID");
+    None
+}
+
+/// Nobody hears of the delivery of a notice.
+fn untold(notice: &Notice, kind: &str) {
+    info!("{}: not sending trace/success notification for {kind} message", notice.queue_id);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_without_brackets_is_none() {
+        for (line, expected) in [
+            ("<a@b>", Some("<a@b>")),
+            ("<a@b> <c@d>", Some("<a@b> <c@d>")),
+            ("  <a@b> \n folded", Some("<a@b>")),
+            ("<a@b>, x", None),
+            ("a@b", None),
+            ("", None),
+            ("\n <a@b>", None),
+        ] {
+            let text = format!("Message-Id: {line}\n").into_bytes();
+            let found = Found { header: text.len(), text, ..Found::default() };
+            assert_eq!(message_id(&found, "Q").as_deref(), expected, "{line}");
         }
     }
 }

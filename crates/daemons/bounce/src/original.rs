@@ -1,7 +1,5 @@
 //! The message that a notice is about, as far as it comes back. Blocks on the disk.
 
-use std::borrow::Cow;
-
 use queue_file::{Buffered, Content, Error, Message, Piece, QueueId, QueueName, Spool};
 use tracing::warn;
 
@@ -28,22 +26,13 @@ impl Found {
         flags.parse().unwrap_or(0) != 0
     }
 
-    /// The value of a header.
-    pub(crate) fn header_value(&self, name: &str) -> Option<String> {
-        let mut lines = self.text.get(..self.header)?.split(|&b| b == b'\n').peekable();
-        while let Some(line) = lines.next() {
+    /// The value of a header, as far as its first line has it.
+    pub(crate) fn header_line(&self, name: &str) -> Option<String> {
+        self.text.get(..self.header)?.split(|&b| b == b'\n').find_map(|line| {
             let line = String::from_utf8_lossy(line);
-            let Some((found, value)) = line.split_once(':') else { continue };
-            if !found.trim_end().eq_ignore_ascii_case(name) {
-                continue;
-            }
-            let mut value: Cow<'_, str> = value.trim().into();
-            while let Some(more) = lines.next_if(|line| line.first().is_some_and(u8::is_ascii_whitespace)) {
-                value = format!("{value} {}", String::from_utf8_lossy(more).trim()).into();
-            }
-            return Some(value.into_owned());
-        }
-        None
+            let (found, value) = line.split_once(':')?;
+            found.trim_end().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
     }
 }
 
@@ -165,8 +154,8 @@ mod tests {
         let whole = found(&lines, true);
         assert_eq!(whole.text, b"Subject: a\n\tb\nReferences: <1>\n <2>\n\nbody: x\n");
         assert_eq!(&whole.text[..whole.header], b"Subject: a\n\tb\nReferences: <1>\n <2>\n");
-        assert_eq!(whole.header_value("references").as_deref(), Some("<1> <2>"));
-        assert_eq!(whole.header_value("body"), None);
+        assert_eq!(whole.header_line("references").as_deref(), Some("<1>"));
+        assert_eq!(whole.header_line("body"), None);
         let header = found(&lines, false);
         assert_eq!(header.text.len(), header.header);
     }

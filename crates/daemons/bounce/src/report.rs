@@ -163,7 +163,10 @@ impl Report<'_> {
         out.extend_from_slice(b"MIME-Version: 1.0\n");
         out.extend_from_slice(b"Content-Type: multipart/report; report-type=delivery-status;\n");
         put(out, format_args!("\tboundary=\"{}\"\n", self.boundary(letter)));
-        self.encoding(out);
+        let encoding = self.encoding();
+        if !encoding.is_empty() {
+            put(out, format_args!("Content-Transfer-Encoding: {encoding}\n"));
+        }
         out.extend_from_slice(b"\nThis is a MIME-encapsulated message.\n");
     }
 
@@ -175,25 +178,27 @@ impl Report<'_> {
         }
     }
 
-    fn encoding(&self, out: &mut Vec<u8>) {
-        let encoding = if self.host.eight_bit || !self.template.charset.eq_ignore_ascii_case("us-ascii") {
-            "8bit"
-        } else {
-            &self.original.encoding
-        };
-        if !encoding.is_empty() {
-            put(out, format_args!("Content-Transfer-Encoding: {encoding}\n"));
+    fn encoding(&self) -> &str {
+        let eight_bit = self.host.eight_bit || !self.template.charset.eq_ignore_ascii_case("us-ascii");
+        if eight_bit { "8bit" } else { &self.original.encoding }
+    }
+
+    /// Of a part: that of one in 7bit goes without saying.
+    fn part_encoding(&self, out: &mut Vec<u8>) {
+        match self.encoding() {
+            "" | "7bit" => {}
+            encoding => put(out, format_args!("Content-Transfer-Encoding: {encoding}\n")),
         }
     }
 
     fn words(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
         let charset = match &*self.template.charset {
-            charset if self.host.eight_bit && charset.eq_ignore_ascii_case("us-ascii") => "utf-8",
+            charset if self.encoding() == "8bit" && charset.eq_ignore_ascii_case("us-ascii") => "utf-8",
             charset => charset,
         };
         put(out, format_args!("\n--{}\nContent-Description: Notification\n", self.boundary(letter)));
         put(out, format_args!("Content-Type: text/plain; charset={charset}\n"));
-        self.encoding(out);
+        self.part_encoding(out);
         out.push(b'\n');
         if letter.audience == Audience::Sender {
             out.extend_from_slice(&self.template.text);
@@ -286,7 +291,7 @@ impl Report<'_> {
         };
         put(out, format_args!("\n--{}\n", self.boundary(letter)));
         put(out, format_args!("Content-Description: {undelivered}Message{headers}\nContent-Type: {kind}\n"));
-        self.encoding(out);
+        self.part_encoding(out);
         out.extend_from_slice(b"\nReturn-Path: <");
         out.extend_from_slice(&Address::from(&self.sender(&self.original.sender)[..]).external());
         out.extend_from_slice(b">\n");

@@ -62,6 +62,36 @@ fn template() -> Template {
 }
 
 #[test]
+fn without_smtputf8_notices_are_encoded_as_the_message() {
+    let (template, entries, now) = (template(), entries(), at(1_795_258_490));
+    let host = Host { eight_bit: false, ..host() };
+    for (encoding, charset, whole, parts) in
+        [("8bit", "utf-8", 1, 2), ("7bit", "us-ascii", 1, 0), ("", "us-ascii", 0, 0)]
+    {
+        let original = Original { encoding: encoding.into(), ..original(Script::Ascii) };
+        let report = Report {
+            kind: Kind::Failure,
+            template: &template,
+            host: &host,
+            original: &original,
+            entries: &entries,
+            retried_until: None,
+        };
+        let letter = Letter {
+            queue_id: "8BDE748E28C",
+            to: b"lab-bob@example.test",
+            audience: Audience::Sender,
+            returned: Returned::Full,
+            now: &now,
+        };
+        let text = String::from_utf8(report.head(&letter)).unwrap();
+        assert!(text.contains(&format!("charset={charset}\n")), "{text}");
+        let told = text.matches(&format!("Content-Transfer-Encoding: {encoding}\n")).count();
+        assert_eq!(told, whole + parts, "{text}");
+    }
+}
+
+#[test]
 fn a_failure_notice_reads_as_mail_programs_know_it() {
     let (template, host, original, entries, now) =
         (template(), host(), original(Script::Ascii), entries(), at(1_795_258_490));
