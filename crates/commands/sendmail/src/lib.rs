@@ -117,11 +117,18 @@ fn forbid_recipients(options: &Options) -> Result<(), Fatal> {
 fn misplaced(options: &Options) -> Option<&'static str> {
     let extracts = options.extract == Extract::Header;
     let flushes = options.site.is_some() || options.message.is_some();
-    if options.verify && options.verbose == 1 {
-        return Some("-v option cannot be used with -bv");
+    let submits = options.mode == Mode::Submit;
+    if options.verify {
+        match options {
+            _ if extracts && submits && !flushes => return Some("-t option cannot be used with -bv"),
+            Options { notify, .. } if !notify.is_unset() => return Some("-N option cannot be used with -bv"),
+            Options { ret: Some(_), .. } => return Some("-R option cannot be used with -bv"),
+            Options { verbose: 1, .. } => return Some("-v option cannot be used with -bv"),
+            _ => {}
+        }
     }
-    if options.mode == Mode::Submit {
-        return (extracts && options.verify && !flushes).then_some("-t option cannot be used with -bv");
+    if submits {
+        return None;
     }
     match flushes {
         _ if extracts => Some("-t can be used only in delivery mode"),
@@ -185,6 +192,12 @@ mod tests {
             ("-qRx.test a", Some("flush site requires no recipient")),
             ("-bv -t", Some("-t option cannot be used with -bv")),
             ("-v -bv a", Some("-v option cannot be used with -bv")),
+            ("-v -bv -N never a", Some("-N option cannot be used with -bv")),
+            ("-t -bv -N never", Some("-t option cannot be used with -bv")),
+            ("-bp -bv -N success,delay", Some("-N option cannot be used with -bv")),
+            ("-bv -R full a", Some("-R option cannot be used with -bv")),
+            ("-bv -N never -N bad a", None),
+            ("-bv -N bad a", None),
             ("-bp -bv a", Some("display queue mode requires no recipient")),
             ("-bs a", Some("stand-alone mode requires no recipient")),
             ("-qRx.test -t", None),

@@ -204,6 +204,7 @@ impl Options {
             'N' => match Notify::parse(value.as_bytes()) {
                 Ok(notify) => self.notify = notify,
                 Err(_) => {
+                    self.notify = Notify::UNSET;
                     let unknown = Notify::unknown_word(value.as_bytes()).map(String::from_utf8_lossy);
                     self.warnings.extend(
                         unknown.map(|word| format!("unknown DSN NOTIFY command value \"{word}\" in \"{value}\"")),
@@ -213,7 +214,10 @@ impl Options {
             },
             'R' => match Ret::parse(value.as_bytes()) {
                 Ok(ret) => self.ret = Some(ret),
-                Err(_) => self.warnings.push("bad -R option value -- ignored".to_owned()),
+                Err(_) => {
+                    self.ret = None;
+                    self.warnings.push("bad -R option value -- ignored".to_owned());
+                }
             },
             'O' => self.long(value),
             'V' => self.envelope_id(value),
