@@ -26,6 +26,15 @@ config::bundle! {
     }
 }
 
+/// `address_verify_negative_cache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedProbes {
+    /// They are remembered.
+    Kept,
+    /// They are not.
+    Forgotten,
+}
+
 /// The parameters of main.cf that govern how recipients are settled.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -43,6 +52,8 @@ pub struct Policy {
     pub trace_service_name: String,
     /// The service that learns what probes found.
     pub address_verify_service_name: String,
+    /// Whether it remembers those that failed.
+    pub failed_probes: FailedProbes,
     /// The service that knows which mail waits for which site.
     pub flush_service_name: String,
     /// Whether it knows of any site.
@@ -66,6 +77,7 @@ impl Default for Policy {
             trace_service_name: "trace".to_owned(),
             address_verify_service_name: "verify".to_owned(),
             flush_service_name: "flush".to_owned(),
+            failed_probes: FailedProbes::Kept,
             fast_flush: false,
             ipc_timeout: Duration::from_secs(3600),
             spool: Spool::new("", Layout::default()),
@@ -88,6 +100,11 @@ impl From<&Params> for Policy {
             defer_service_name: ipc.defer_service_name.clone(),
             trace_service_name: ipc.trace_service_name.clone(),
             address_verify_service_name: verify.address_verify_service_name.clone(),
+            failed_probes: if verify.address_verify_negative_cache {
+                FailedProbes::Kept
+            } else {
+                FailedProbes::Forgotten
+            },
             flush_service_name: ipc.flush_service_name.clone(),
             fast_flush: !flush.fast_flush_domains.is_empty(),
             ipc_timeout: ipc.ipc_timeout,

@@ -23,7 +23,7 @@ pub mod mailbox;
 
 pub use content::{Content, content_of};
 pub use dates::Dates;
-pub use desk::{Desk, Params, Policy, external};
+pub use desk::{Desk, FailedProbes, Params, Policy, external};
 pub use file::QueueFile;
 pub use filter::StatusFilter;
 pub use plan::{Attempt, Settled};

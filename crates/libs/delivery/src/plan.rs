@@ -10,7 +10,7 @@ use ipc::deliver::{Mode, Recipient, Request};
 use ipc::verify;
 use maillog::line::{Delays, Delivery};
 
-use crate::Policy;
+use crate::{FailedProbes, Policy};
 
 /// Facts about the attempt that the delivery line shows.
 #[derive(Debug, Clone, Default)]
@@ -190,10 +190,17 @@ impl Case<'_> {
     /// An address probe: the result goes to verify, and the probe ends.
     fn probed(&self, outcome: &Outcome, policy: &Policy) -> Plan {
         let detail = outcome.detail();
-        let (status, word) = match outcome {
-            Outcome::Sent(_) => (verify::Status::Ok, "deliverable"),
-            Outcome::Deferred(_) => (verify::Status::Deferred, "undeliverable"),
-            Outcome::Bounced(_) => (verify::Status::Bounced, "undeliverable"),
+        let status = match outcome {
+            Outcome::Sent(_) => verify::Status::Ok,
+            Outcome::Deferred(_) => verify::Status::Deferred,
+            Outcome::Bounced(_) => verify::Status::Bounced,
+        };
+        let word = match outcome {
+            Outcome::Sent(_) => "deliverable",
+            Outcome::Deferred(_) | Outcome::Bounced(_) => match policy.failed_probes {
+                FailedProbes::Kept => "undeliverable",
+                FailedProbes::Forgotten => "undeliverable-but-not-cached",
+            },
         };
         let Recipient { address, original, .. } = self.recipient;
         let address = if original.is_empty() { address } else { original };

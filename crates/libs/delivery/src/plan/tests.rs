@@ -98,6 +98,18 @@ fn the_owner_of_a_list_is_told_at_once() {
 }
 
 #[test]
+fn the_log_tells_which_failed_probe_is_not_remembered() {
+    let (request, recipient) = (request(Mode::Probe), recipient(0));
+    let attempt = Attempt::by("none");
+    let case = Case { request: &request, recipient: &recipient, attempt: &attempt, now: 1_000_000 };
+    let policy = Policy { failed_probes: FailedProbes::Forgotten, ..Policy::default() };
+    for (status, word) in [(Status::temporary(1, 1), "undeliverable-but-not-cached"), (Status::SENT, "deliverable")] {
+        let plan = case.plan(Detail::new(status, "text").outcome(), &policy);
+        assert!(plan.line.to_string().contains(&format!("status={word} ")), "{}", plan.line);
+    }
+}
+
+#[test]
 fn a_delay_is_noted_by_site_where_sites_are_known() {
     let (request, recipient) = (request(Mode::Deliver), recipient(0));
     let attempt = Attempt::by("none");
