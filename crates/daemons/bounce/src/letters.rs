@@ -53,7 +53,12 @@ impl Rules {
             return Vec::new();
         }
         match kind {
-            Kind::Failure if sender.is_empty() => self.postmaster("2bounce", &self.double_bounce, kind, returned),
+            // Who hears of all bounces hears of those that bounce.
+            Kind::Failure if sender.is_empty() => {
+                let class = if self.told_of("2bounce") { "2bounce" } else { "bounce" };
+                let letters = self.postmaster(class, &self.double_bounce, kind, returned);
+                letters.into_iter().map(|letter| Wanted { required: true, ..letter }).collect()
+            }
             Kind::Failure => {
                 let mut letters = vec![to_sender(sender, kind, returned)];
                 letters.append(&mut self.postmaster("bounce", &self.bounce, kind, Returned::Header));
@@ -80,8 +85,7 @@ impl Rules {
             Kind::Delay => "postmaster delay notification",
             Kind::Failure | Kind::Success | Kind::Verify => "postmaster non-delivery notification",
         };
-        let required = class == "2bounce";
-        vec![Wanted { to: to.as_bytes().to_vec(), audience: Audience::Postmaster, returned, name, required }]
+        vec![Wanted { to: to.as_bytes().to_vec(), audience: Audience::Postmaster, returned, name, required: false }]
     }
 }
 
@@ -147,7 +151,8 @@ mod tests {
         for (classes, kind, sender, expected) in [
             ("resource", Kind::Failure, &sender[..], vec![("s@x", Full)]),
             ("bounce", Kind::Failure, sender, vec![("s@x", Full), ("b", Header)]),
-            ("bounce", Kind::Failure, b"", vec![]),
+            ("bounce", Kind::Failure, b"", vec![("2b", Full)]),
+            ("delay", Kind::Failure, b"", vec![]),
             ("2bounce", Kind::Failure, b"", vec![("2b", Full)]),
             ("2bounce", Kind::Failure, b"Double-Bounce@h", vec![]),
             ("delay", Kind::Delay, sender, vec![("s@x", Header), ("d", Header)]),
