@@ -72,7 +72,10 @@ impl Rules {
                 letters.append(&mut self.postmaster("delay", &self.delay, kind, Returned::Header));
                 letters
             }
-            Kind::Success | Kind::Verify if sender.is_empty() => Vec::new(),
+            Kind::Success | Kind::Verify if sender.is_empty() && !self.told_of("2bounce") => Vec::new(),
+            Kind::Success | Kind::Verify if sender.is_empty() => {
+                vec![to_sender(self.double_bounce.as_bytes(), kind, Returned::Header)]
+            }
             Kind::Success | Kind::Verify => vec![to_sender(sender, kind, Returned::Header)],
         }
     }
@@ -159,6 +162,8 @@ mod tests {
             ("delay", Kind::Delay, b"", vec![("d", Header)]),
             ("delay", Kind::Success, sender, vec![("s@x", Header)]),
             ("delay", Kind::Verify, b"", vec![]),
+            ("bounce", Kind::Success, b"", vec![]),
+            ("2bounce", Kind::Success, b"", vec![("2b", Header)]),
         ] {
             let wanted = rules(classes).wanted(kind, sender, Full);
             let found: Vec<_> = wanted.iter().map(|w| (std::str::from_utf8(&w.to).unwrap(), w.returned)).collect();

@@ -102,10 +102,6 @@ impl Notifier {
             }
             return true;
         }
-        if notice.sender.is_empty() && matches!(about.kind, Kind::Success | Kind::Verify) {
-            untold(notice, "single-bounce");
-            return true;
-        }
         let case = match self.case(about, entries).await {
             Ok(case) => case,
             Err(error) => {
@@ -113,9 +109,11 @@ impl Notifier {
                 return false;
             }
         };
-        let redacted = case.original.security == Security::Redacted || notice.ret == "HDRS";
-        let allowed = if case.found.whole && !redacted { Returned::Full } else { Returned::Header };
-        for wanted in self.rules.wanted(case.kind, &notice.sender, allowed) {
+        let letters = self.rules.wanted(case.kind, &notice.sender, allowed(&case.found, &case.original, &notice.ret));
+        if letters.is_empty() && matches!(case.kind, Kind::Success | Kind::Verify) {
+            untold(notice, "single-bounce");
+        }
+        for wanted in letters {
             let sent = self.send_each(&case, &wanted).await;
             if let Err(error) = sent {
                 warn!("{}: {}: {error}", notice.queue_id, wanted.name);
@@ -206,8 +204,8 @@ impl Notifier {
             Returned::Header => case.found.text.get(..case.found.header).unwrap_or_default(),
         };
         let sender = match wanted.audience {
-            Audience::Sender => &[],
-            Audience::Postmaster => &self.rules.double_bounce_sender[..],
+            Audience::Sender if !case.original.sender.is_empty() => &[],
+            Audience::Sender | Audience::Postmaster => &self.rules.double_bounce_sender[..],
         };
         let parts = [&report.head(&letter)[..], text, &report.tail(&letter)];
         let envelope = record::own_envelope(time, sender, &wanted.to);
@@ -228,6 +226,13 @@ impl Notifier {
     }
 }
 
+/// How much of the message may come back. What its sender wants (RET) is not for notices that bounce.
+fn allowed(found: &Found, original: &Original, ret: &str) -> Returned {
+    let unwanted = ret == "HDRS" && !original.sender.is_empty();
+    let whole = found.whole && !unwanted && original.security != Security::Redacted;
+    if whole { Returned::Full } else { Returned::Header }
+}
+
 /// What a notice refers to: the Message-ID, if all of its first line is in angle brackets.
 fn message_id(found: &Found, queue_id: &str) -> Option<String> {
     let id = found.header_line("message-id")?;
@@ -246,6 +251,29 @@ fn untold(notice: &Notice, kind: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn notices_that_bounce_come_back_whatever_their_sender_wanted() {
+        for (sender, ret, security, expected) in [
+            (&b"a@b"[..], "FULL", Security::Unsaid, Returned::Full),
+            (b"a@b", "HDRS", Security::Unsaid, Returned::Header),
+            (b"", "HDRS", Security::Unsaid, Returned::Full),
+            (b"", "", Security::Redacted, Returned::Header),
+        ] {
+            let original = Original {
+                queue_id: "Q".into(),
+                sender: sender.to_vec(),
+                envelope_id: String::new(),
+                arrived: None,
+                encoding: String::new(),
+                security,
+                script: Script::Ascii,
+                message_id: None,
+            };
+            let found = Found { whole: true, ..Found::default() };
+            assert_eq!(allowed(&found, &original, ret), expected, "{sender:?} {ret}");
+        }
+    }
 
     #[test]
     fn a_message_id_without_brackets_is_none() {
