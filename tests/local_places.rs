@@ -81,7 +81,7 @@ fn a_sender_writes_nothing_into_commands_and_routes() -> Result<()> {
 fn luser_relay_is_one_address_whatever_a_sender_writes() -> Result<()> {
     let hop = NextHop::open()?;
     let relay = format!("[127.0.0.1]:{}", hop.port);
-    let setup = Setup::new().main("relayhost", relay).main("luser_relay", "$local@lu.example");
+    let setup = Setup::new().main("relayhost", relay).main("luser_relay", "$local${client_helo?x}@lu.example");
     let mail = instance(setup, "", &[])?;
     let file = mail.root.join("mail/f");
     send(&mail, &[&format!("\"{},a b\"", file.display())], "")?;
@@ -127,7 +127,8 @@ fn lists_that_share_their_members_are_gone_through_once() -> Result<()> {
 #[test]
 fn places_mean_what_they_mean_to_postfix() -> Result<()> {
     let aliases = "null /dev/null\ncommand |\"exit 67\"\nhome ~/x\nnobody-there friends:;\n\
-                   group friends: /dev/null, |\"exit 65\";\nuser \\{user}@mail.example.test\nenv \"|env; exit 1\"\n";
+                   group friends: /dev/null, |\"exit 65\";\nuser \\{user}@mail.example.test\nenv \"|env; exit 1\"\n\
+                   dash -x\nblanks \"| exit 3 \"\ndirect \"\\\\{user}\"\n";
     let setup = Setup::new()
         .main("forward_path", "{root}/etc/forward.$user$nosuch, {root}/etc/forward.$user")
         .main("command_execution_directory", "/$extension")
@@ -143,11 +144,92 @@ fn places_mean_what_they_mean_to_postfix() -> Result<()> {
             ("group", &["to=<group@", "status=bounced (data format error)"]),
             ("user", &["orig_to=<user@", "cannot append message to file /", "/no/such/box: "]),
             ("env", &["to=<env@", "status=bounced (Command died with status 1"]),
+            ("dash", &["to=<dash@", "status=bounced (bad recipient address syntax: -x@mail.example.test)"]),
+            ("blanks", &["to=<blanks@", "(Command died with status 3: \" exit 3 \")"]),
+            ("direct", &["orig_to=<direct@", "status=sent (delivered to mailbox)"]),
             ("env+no", &["to=<env+no@", "status=deferred (temporary failure)"]),
         ],
     )?;
     mail.wait_log(&["fatal: cannot change directory to \"/no\" for uid="], 1)?;
     assert!(!mail.log().contains("null.lock"), "{}", mail.log());
+    Ok(())
+}
+
+#[test]
+fn a_list_of_the_administrator_may_be_for_nobody_else() -> Result<()> {
+    if !tests::is_root("a_list_of_the_administrator_may_be_for_nobody_else") {
+        return Ok(());
+    }
+    let files = [("etc/list", "member\n")];
+    let aliases = "list :include:{root}/etc/list\nmember {user}\n";
+    let mail = instance(Setup::new().rights(Rights::Root), aliases, &files)?;
+    fs::set_permissions(mail.root.join("etc/list"), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    // Its members are recipients of a message of their own, also those that are aliases.
+    logged(&mail, &[("list", &["to=<list@", "status=sent (forwarded as "])])?;
+    mail.wait_log(&["orig_to=<list@", "status=sent (delivered to mailbox)"], 1)?;
+    Ok(())
+}
+
+#[test]
+fn the_owner_of_a_command_hears_of_its_failure_and_the_sender_of_a_mistake_in_a_list() -> Result<()> {
+    let aliases = "outer inner\nowner-outer /dev/null\ninner \"|exit 67\"\nowner-inner {root}/mail/owner\n\
+                   circle \"|exit 68\"\nowner-circle {root}/mail/circle\nmissing :include:/no/such/list\n\
+                   owner-missing {root}/mail/missing\n";
+    let mail = instance(Setup::new(), aliases, &[])?;
+    for (recipient, reader, reason) in [
+        ("outer", "owner", "<inner@mail.example.test>: user unknown"),
+        ("missing", &*mail.user, "<missing@mail.example.test>: mail system configuration error"),
+        ("circle+x", "circle", "<circle+x@mail.example.test>: host name unknown"),
+    ] {
+        send(&mail, &[recipient], "")?;
+        mail.wait(&format!("the notice of {recipient}"), || mail.mailbox(reader).contains(reason))?;
+        let sender = format!("Sender: rfc822; {}@mail.example.test\n", mail.user);
+        assert!(mail.mailbox(reader).contains(&sender), "{}", mail.mailbox(reader));
+    }
+    assert!(!mail.mailbox(&mail.user).contains("unknown"), "{}", mail.mailbox(&mail.user));
+    Ok(())
+}
+
+#[test]
+fn what_waits_behind_an_alias_is_not_yet_a_success() -> Result<()> {
+    let hop = NextHop::open()?;
+    let setup = Setup::new().main("relayhost", format!("[127.0.0.1]:{}", hop.port)).main("luser_relay", "x@lu.example");
+    let mail = instance(setup, "later \"|exit 75\", {user}\nnow {user}\n", &[])?;
+    send(&mail, &["later"], " NOTIFY=SUCCESS")?;
+    mail.wait_log(&["to=<later@", "status=deferred (temporary failure)"], 1)?;
+    // Nor is what goes on to a server that tells of it.
+    send(&mail, &["nosuch"], " NOTIFY=SUCCESS")?;
+    mail.wait_log(&["orig_to=<nosuch@", "status=sent"], 1)?;
+    send(&mail, &["now"], " NOTIFY=SUCCESS")?;
+    let inbox = || mail.mailbox(&mail.user);
+    mail.wait("the report", || inbox().contains("Final-Recipient: rfc822; now@"))?;
+    assert!(!inbox().contains("rfc822; later@") && !inbox().contains("forwarded as"), "{}", inbox());
+    Ok(())
+}
+
+#[test]
+fn commands_know_the_address_that_the_mail_came_to_last() -> Result<()> {
+    let setup = Setup::new().main("mailbox_command", "echo $RECIPIENT $LOCAL $EXTENSION; exit 1");
+    let mail = instance(setup, "alias {user}+x\n", &[])?;
+    let said = |address: &str, local: &str| format!("Command output: {address}@mail.example.test {local} )");
+    let user = &mail.user;
+    logged(
+        &mail,
+        &[
+            ("alias", &["orig_to=<alias@", &said(&format!("{user}+x"), &format!("{user}+x x"))]),
+            (&format!("{user}+a/b"), &["status=bounced", &said(&format!("{user}+a/b"), user)]),
+        ],
+    )
+}
+
+#[test]
+fn copies_show_the_address_of_the_alias_or_that_of_its_member() -> Result<()> {
+    for (frozen, shown) in [("yes", "alias"), ("no", "{user}")] {
+        let mail = instance(Setup::new().main("frozen_delivered_to", frozen), "alias {user}\n", &[])?;
+        send(&mail, &["alias"], "")?;
+        let expected = format!("\nDelivered-To: {}@mail.example.test\n", shown.replace("{user}", &mail.user));
+        mail.wait("the copy", || mail.mailbox(&mail.user).contains(&expected))?;
+    }
     Ok(())
 }
 

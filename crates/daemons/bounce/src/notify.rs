@@ -136,7 +136,8 @@ impl Notifier {
             retried_until: arrived.as_ref().and_then(|arrived| arrived.checked_add(lifetime).ok()),
             original: Original {
                 queue_id: notice.queue_id.clone(),
-                sender: notice.sender.to_vec(),
+                // Who hears of it may be another, as the owner of a list.
+                sender: found.message.as_ref().map_or_else(|| notice.sender.to_vec(), |message| message.sender.clone()),
                 envelope_id: notice.envelope_id.clone(),
                 arrived,
                 encoding: notice.encoding.clone(),

@@ -10,7 +10,7 @@ use ipc::rewrite::{Context, Fault, Reply, Request, Resolved};
 use tracing::warn;
 
 use crate::errand::{CONFIGURATION, Errand, and};
-use crate::state::{State, Via};
+use crate::state::State;
 use crate::token::Token;
 
 /// How often an expansion may lead to another address of ours, or another list.
@@ -24,18 +24,24 @@ impl Errand<'_, '_> {
         if self.is_repeated("recipient", &here) {
             return Settled::Finished;
         }
-        let shown = ::address::Address::from(&state.recipient.address[..]).to_string();
         self.take_apart(&mut state);
         if let Some(refused) = self.refuse_depth(&state, &String::from_utf8_lossy(&state.local)) {
             return refused;
         }
         if self.loops.contains(&state.recipient.address) {
-            return self.fail(&state, Status::permanent(4, 6), format!("mail forwarding loop for {shown}"));
+            let text = format!("mail forwarding loop for {}", String::from_utf8_lossy(&state.recipient.address));
+            return self.fail_to_owner(&state, Status::permanent(4, 6), text);
         }
         if state.delivered.is_none() {
             state.delivered = Some(state.recipient.address.to_vec());
         }
         state.level += 1;
+        // A backslash that is part of the address means the user of that name, whatever aliases and files say.
+        if state.recipient.address.first() == Some(&b'\\') {
+            state.recipient.address = state.recipient.address.slice(1..);
+            self.take_apart(&mut state);
+            return self.final_place(&state);
+        }
         self.switch(&state)
     }
 
@@ -63,6 +69,7 @@ impl Errand<'_, '_> {
             let local = String::from_utf8_lossy(&state.local);
             warn!("{}: address with illegal extension: {local}", self.request().queue_id);
             extension = None;
+            state.local.truncate(user.len());
         }
         (state.user, state.extension) = (user, extension);
     }
@@ -80,9 +87,14 @@ impl Errand<'_, '_> {
         if leaves(state) {
             return self.indirect(state);
         }
-        if let Some(settled) = self.forward(state) {
-            return settled;
+        match self.forward(state) {
+            Some(settled) => settled,
+            None => self.final_place(state),
         }
+    }
+
+    /// The mailbox, or what is done about unknown users. A backslash before an address leads here at once.
+    fn final_place(&mut self, state: &State) -> Settled {
         match self.mailbox(state) {
             Some(settled) => settled,
             None => self.unknown(state),
@@ -111,7 +123,7 @@ impl Errand<'_, '_> {
         if self.allows(&self.office.params.local.allow_mail_to_files, state) {
             self.file(state, path)
         } else {
-            self.fail(state, Status::permanent(7, 1), "mail to file is restricted")
+            self.fail_to_owner(state, Status::permanent(7, 1), "mail to file is restricted")
         }
     }
 
@@ -170,11 +182,13 @@ impl Errand<'_, '_> {
                 return Err(self.defer(state, "address resolver failure"));
             }
         };
+        // To a program that is started for it such an address may look like an option.
+        let is_option = resolved.recipient.first() == Some(&b'-') && !self.office.params.rewrite.allow_min_user;
         match resolved.fault {
-            Fault::None => Ok(resolved),
+            Fault::None if !is_option => Ok(resolved),
             Fault::Unavailable => Err(self.defer(state, "address resolver failure")),
-            Fault::Malformed => {
-                let shown = ::address::Address::from(address);
+            Fault::None | Fault::Malformed => {
+                let shown = String::from_utf8_lossy(if is_option { &resolved.recipient } else { address });
                 Err(self.fail(state, Status::permanent(1, 3), format!("bad recipient address syntax: {shown}")))
             }
         }
@@ -197,7 +211,5 @@ impl Errand<'_, '_> {
 /// What an `:include:` file or a user's `.forward` sends to others becomes a message of its own, with its own record of
 /// what happens, and so does what goes to the members of a list with an owner, who hears of failures.
 fn leaves(state: &State) -> bool {
-    state.owner.is_some()
-        || state.via == Via::Include
-        || state.forwarder.as_ref().is_some_and(|user| *user != state.user)
+    state.owner.is_some() || state.listed || state.forwarder.as_ref().is_some_and(|user| *user != state.user)
 }

@@ -65,7 +65,7 @@ impl Errand<'_, '_> {
             }
             Ok(None) if self.office.params.local.reset_owner_alias => {
                 inner.sender = self.request().message.sender.clone();
-                inner.owner = None;
+                (inner.owner, inner.forwarder, inner.listed) = (None, None, false);
             }
             Ok(None) => {}
             Err(()) => return self.defer(state, "alias database unavailable"),
@@ -73,15 +73,12 @@ impl Errand<'_, '_> {
         inner.via = Via::Alias;
         inner.parent = Some(name.to_vec());
         self.thaw(&mut inner);
-        if !self.announce(state, &mut inner) {
-            return self.defer(state, "trace service failure");
-        }
         let tokens = token::parse(&found.value);
         if tokens.is_empty() {
             warn!("no recipient in alias lookup result for {}", String::from_utf8_lossy(name));
             return self.defer(state, "alias database unavailable");
         }
-        self.tokens(&inner, &tokens)
+        self.expansion(state, inner, &tokens)
     }
 
     /// Whose rights commands and files of an alias have.
@@ -99,12 +96,12 @@ impl Errand<'_, '_> {
                     Err(())
                 }
             },
-            Owner::Unknown => Ok(None),
+            Owner::Unknown => Ok(Some(self.office.default_user.clone())),
         }
     }
 
     /// The address of `owner-name`, if there is such an alias and `owner_request_special` lets it mean something.
-    fn owner(&mut self, name: &[u8]) -> Result<Option<Bytes>, ()> {
+    pub(crate) fn owner(&mut self, name: &[u8]) -> Result<Option<Bytes>, ()> {
         const OWNER: &[u8] = b"owner-";
         let is_owner = name.get(..OWNER.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWNER));
         if is_owner || !self.office.params.local.owner_request_special {
@@ -120,20 +117,47 @@ impl Errand<'_, '_> {
         self.rewritten(&address).map(Some).ok_or(())
     }
 
-    /// A sender who asked for success hears that an alias or a user's list was expanded, and nothing of its members.
-    pub(crate) fn announce(&mut self, state: &State, inner: &mut State) -> bool {
+    /// Who hears that an address failed for good: the owner of the alias that it is, with its extension or without it.
+    pub(crate) fn owner_of(&mut self, address: &[u8]) -> Result<Option<Bytes>, ()> {
+        let address = address::Address::from(address);
+        let local = address.local_part();
+        if let Some(owner) = self.owner(local)? {
+            return Ok(Some(owner));
+        }
+        let delimiters = self.office.params.common.identity.recipient_delimiter.as_bytes();
+        match address::split_extension(local, delimiters) {
+            (user, Some(_)) => self.owner(user),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// Delivers to what an alias or a user's file stands for. A sender who asked for success hears that it was expanded, when
+    /// nothing of it waits any more, and nothing of its members.
+    pub(crate) fn expansion(&mut self, state: &State, mut inner: State, tokens: &[Token]) -> Settled {
         let notify = Notify::from_bits(state.recipient.notify).unwrap_or(Notify::UNSET);
         if !notify.contains(Notify::SUCCESS) || self.is_dry() {
-            return true;
+            return self.tokens(&inner, tokens);
         }
-        inner.recipient.notify = match notify.bits() & !Notify::SUCCESS.bits() {
-            0 => Notify::NEVER.bits(),
-            rest => rest,
-        };
+        inner.recipient.notify = without_success(notify);
+        let settled = self.tokens(&inner, tokens);
+        if settled == Settled::Remains {
+            return settled;
+        }
         // RFC 3461 §5.2.7.3: for a list that is the end, since its owner hears of the rest.
         let action = if inner.owner.is_some() { "delivered" } else { "expanded" };
         let detail = Detail::new(Status::SENT, "alias expanded").with_action(action);
         let attempt = self.attempt(None);
-        self.delivery.trace(&state.recipient, &attempt, &detail)
+        if !self.delivery.trace(&state.recipient, &attempt, &detail) {
+            warn!("{}: trace service failure", self.request().queue_id);
+        }
+        settled
+    }
+}
+
+/// Who has heard of success hears no more of it.
+pub(crate) fn without_success(notify: Notify) -> u8 {
+    match notify.bits() & !Notify::SUCCESS.bits() {
+        0 => Notify::NEVER.bits(),
+        rest => rest,
     }
 }

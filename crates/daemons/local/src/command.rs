@@ -26,7 +26,7 @@ impl Errand<'_, '_> {
         }
         let params = &self.office.params;
         // The user of default_privs is nobody in particular, and at home nowhere.
-        let names = Names::of(self, state, state.rights.as_ref());
+        let names = Names::of(state, state.rights.as_ref());
         let filter = Some(params.local.execution_directory_expansion_filter.as_str());
         let Some(directory) = names.expand_loosely(&params.local.command_execution_directory, filter) else {
             return self.fail(state, Status::temporary(3, 5), CONFIGURATION);
@@ -48,7 +48,7 @@ impl Errand<'_, '_> {
             Ok(_) => self.sent(state, format!("delivered to command: {line}")),
             Err(detail) => {
                 let outcome: Outcome = detail.outcome();
-                self.report(state, outcome)
+                self.report_to_owner(state, outcome)
             }
         }
     }

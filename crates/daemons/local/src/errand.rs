@@ -86,8 +86,24 @@ impl<'d> Errand<'_, 'd> {
 
     /// Reports the outcome for an address.
     pub(crate) fn report(&mut self, state: &State, outcome: Outcome) -> Settled {
-        let attempt = self.attempt(state.owner.clone());
+        let attempt = self.attempt(None);
         self.delivery.report(&state.recipient, &attempt, outcome)
+    }
+
+    /// Reports the outcome of a command or file, or of a loop. Of a failure of one that an alias asked for, its owner hears
+    /// in place of the sender.
+    pub(crate) fn report_to_owner(&mut self, state: &State, outcome: Outcome) -> Settled {
+        match &outcome {
+            Outcome::Sent(_) | Outcome::Deferred(_) => return self.report(state, outcome),
+            Outcome::Bounced(_) => {}
+        }
+        match self.owner_of(&state.recipient.address) {
+            Ok(owner) => {
+                let attempt = self.attempt(owner);
+                self.delivery.report(&state.recipient, &attempt, outcome)
+            }
+            Err(()) => self.defer(state, "alias database unavailable"),
+        }
     }
 
     pub(crate) fn attempt(&self, owner: Option<Bytes>) -> Attempt {
@@ -100,6 +116,10 @@ impl<'d> Errand<'_, 'd> {
 
     pub(crate) fn fail(&mut self, state: &State, status: Status, text: impl Into<String>) -> Settled {
         self.report(state, Detail::new(status, text).outcome())
+    }
+
+    pub(crate) fn fail_to_owner(&mut self, state: &State, status: Status, text: impl Into<String>) -> Settled {
+        self.report_to_owner(state, Detail::new(status, text).outcome())
     }
 
     /// A fault of the configuration or the system: the log says which, the mail waits.

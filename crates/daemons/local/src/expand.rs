@@ -14,7 +14,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// The names of local(8).
-    pub(crate) fn of(errand: &Errand<'_, '_>, state: &State, user: Option<&User>) -> Self {
+    pub(crate) fn of(state: &State, user: Option<&User>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let delimiter = state.extension.as_ref().and_then(|_| state.local.get(state.user.len()));
         let mut values = vec![
@@ -28,13 +28,6 @@ impl Names {
         values.extend(delimiter.map(|&byte| ("recipient_delimiter", char::from(byte).to_string())));
         values.extend(user.map(|user| ("home", user.home.display().to_string())));
         values.extend(user.map(|user| ("shell", user.shell.display().to_string())));
-        let client = &errand.request().client;
-        values.extend([
-            ("client_address", client.address.clone()),
-            ("client_helo", client.helo.clone()),
-            ("client_hostname", client.name.clone()),
-            ("client_protocol", client.protocol.clone()),
-        ]);
         Self { values }
     }
 
@@ -72,7 +65,6 @@ impl Errand<'_, '_> {
         let filter = &self.office.params.local.command_expansion_filter;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let client = &self.request().client;
-        let delivered = state.delivered();
         let user = state.rights.as_ref();
         let name = user.map_or_else(|| text(&state.user), |user| user.name.clone());
         let mut given = vec![
@@ -81,7 +73,7 @@ impl Errand<'_, '_> {
             ("HOME", user.map_or_else(String::new, |user| user.home.display().to_string())),
             ("SHELL", user.map_or_else(String::new, |user| user.shell.display().to_string())),
             ("SENDER", text(&state.sender)),
-            ("RECIPIENT", text(delivered)),
+            ("RECIPIENT", text(&state.recipient.address)),
             ("ORIGINAL_RECIPIENT", text(&state.recipient.original)),
             ("LOCAL", text(&state.local)),
             ("DOMAIN", text(&state.domain)),

@@ -15,6 +15,7 @@ use privsep::become_user;
 use tracing::warn;
 
 use crate::errand::{Errand, Place};
+use crate::mailbox::warn_of_access;
 use crate::state::State;
 
 impl Errand<'_, '_> {
@@ -35,8 +36,14 @@ impl Errand<'_, '_> {
         match delivered {
             Ok(Ok(())) if is_maildir => self.sent(state, "delivered to maildir"),
             Ok(Ok(())) => self.sent(state, format!("delivered to file: {shown}")),
-            Ok(Err(error)) if is_maildir => self.refused(state, error, "maildir delivery failed: "),
-            Ok(Err(error)) => self.refused(state, error, &format!("cannot append message to file {shown}: ")),
+            Ok(Err(error)) if is_maildir => {
+                warn_of_access(&error, &user);
+                self.refused(state, error, "maildir delivery failed: ")
+            }
+            Ok(Err(mailbox::Error::Mailbox { status, reason, .. })) => {
+                self.fail_to_owner(state, status, format!("cannot append message to file {shown}: {reason}"))
+            }
+            Ok(Err(error)) => self.refused(state, error, ""),
             Err(error) => {
                 warn!("{error}");
                 self.defer(state, "cannot become user")

@@ -61,16 +61,13 @@ impl Errand<'_, '_> {
         inner.forwarder = Some(state.user.clone());
         self.thaw(&mut inner);
         inner.rights = Some(user);
-        if !self.announce(state, &mut inner) {
-            return Some(self.defer(state, "trace service failure"));
-        }
-        Some(self.tokens(&inner, &tokens))
+        Some(self.expansion(state, inner, &tokens))
     }
 
     /// The files that `forward_path` names.
     fn forward_paths(&self, state: &State, user: &User) -> Vec<String> {
         let params = &self.office.params.local;
-        let names = Names::of(self, state, Some(user));
+        let names = Names::of(state, Some(user));
         let paths = params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty());
         paths.filter_map(|path| names.expand(path, &params.forward_expansion_filter)).collect()
     }
@@ -107,7 +104,8 @@ enum Problem {
 }
 
 fn read(path: &Path, user: &User) -> Result<Vec<u8>, Problem> {
-    let link = std::fs::symlink_metadata(path).map_err(missing)?;
+    // What its user cannot see is not there.
+    let link = std::fs::symlink_metadata(path).map_err(|_| Problem::Missing)?;
     if !link.is_file() {
         return Err(Problem::Unsafe("is not a regular file".to_owned()));
     }

@@ -36,7 +36,9 @@ impl Errand<'_, '_> {
         if let Some(refused) = self.refuse_depth(state, &path.display().to_string()) {
             return refused;
         }
-        let (text, uid) = match become_user(&reader, || read_list(path)) {
+        // What the administrator names is read with the administrator's rights: such a list may be nobody else's business.
+        let found = if state.rights.is_some() { become_user(&reader, || read_list(path)) } else { Ok(read_list(path)) };
+        let (text, uid) = match found {
             Ok(Ok(found)) => found,
             Ok(Err(problem)) => {
                 warn!("{}", problem.of(path));
@@ -49,6 +51,7 @@ impl Errand<'_, '_> {
         };
         let mut inner = state.clone();
         inner.via = Via::Include;
+        inner.listed = true;
         inner.level += 1;
         // Whoever includes a list of somebody else gets no rights by that.
         if uid != 0 && state.rights.is_none() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use address::Address;
 use bytes::Bytes;
 use delivery::{Attempt, Settled};
-use dsn::{Detail, Outcome, Ret, Status};
+use dsn::{Detail, Notify, Outcome, Ret, Status};
 use ipc::blocking::Channel;
 use ipc::cleanup::{Cleanup, ENVELOPE, Handling, Origin, Reply, Request, Verdict};
 use ipc::deliver::Recipient;
@@ -14,6 +14,7 @@ use queue_file::Time;
 use queue_file::record::{self, Type};
 use tracing::warn;
 
+use crate::alias::without_success;
 use crate::errand::Errand;
 use crate::state::State;
 
@@ -70,8 +71,11 @@ impl Errand<'_, '_> {
         let mut settled = Settled::Finished;
         for forward in std::mem::take(&mut self.forwards.0) {
             let attempt: Attempt = self.attempt(forward.owner.clone());
-            // Who has heard that an alias was expanded hears no more of it.
+            // Success is told of the message that goes on, or was of the alias.
             let notify = forward.recipients.first().map_or(recipient.notify, |member| member.notify);
+            let notify = Notify::from_bits(notify)
+                .filter(|notify| notify.contains(Notify::SUCCESS))
+                .map_or(notify, without_success);
             let recipient = &Recipient { notify, ..recipient.clone() };
             let outcome = match self.send(&forward) {
                 Ok(queue_id) => {

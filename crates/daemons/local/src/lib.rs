@@ -3,7 +3,8 @@
 //! A recipient is expanded, depth first, through aliases and `.forward` files until it comes to mailboxes, files, commands
 //! and addresses elsewhere. Each of these is reported on its own; the recipient ends when all of them have, else it is
 //! tried again as a whole. Whatever a user can influence is done with that user's identity, and nothing is ever done as
-//! root but writing to the mail spool, and seeing that a user has no `.forward`. Doubt defers.
+//! root but writing to the mail spool, reading lists that the administrator names, and seeing that a user has no `.forward`.
+//! Doubt defers.
 
 mod account;
 mod address;

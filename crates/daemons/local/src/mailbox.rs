@@ -44,6 +44,7 @@ impl Errand<'_, '_> {
             return Some(settled);
         }
         let mut state = state.clone();
+        self.thaw(&mut state);
         state.rights = Some(user.clone());
         let command = table::block_on(self.office.tables.mailbox_commands.lookup(&state.user));
         let command = match command {
@@ -177,10 +178,7 @@ impl Errand<'_, '_> {
         match become_user(user, || self.to_maildir(state, path)) {
             Ok(Ok(())) => self.sent(state, "delivered to maildir"),
             Ok(Err(error)) => {
-                if matches!(&error, mailbox::Error::Mailbox { errno: Errno::EACCES, .. }) {
-                    warn!("maildir access problem for UID/GID={}/{}: {error}", user.uid, user.gid);
-                    warn!("perhaps you need to create the maildirs in advance");
-                }
+                warn_of_access(&error, user);
                 self.refused(state, error, "maildir delivery failed: ")
             }
             Err(error) => {
@@ -188,6 +186,14 @@ impl Errand<'_, '_> {
                 self.defer(state, "cannot become user")
             }
         }
+    }
+}
+
+/// Tells the administrator of a maildir that its user may not write to.
+pub(crate) fn warn_of_access(error: &mailbox::Error, user: &User) {
+    if matches!(error, mailbox::Error::Mailbox { errno: Errno::EACCES, .. }) {
+        warn!("maildir access problem for UID/GID={}/{}: {error}", user.uid, user.gid);
+        warn!("perhaps you need to create the maildirs in advance");
     }
 }
 

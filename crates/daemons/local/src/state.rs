@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) parent: Option<Vec<u8>>,
     /// The user whose `.forward` file led here, perhaps by aliases.
     pub(crate) forwarder: Option<Vec<u8>>,
+    /// Whether an `:include:` file led here, perhaps by aliases.
+    pub(crate) listed: bool,
     /// Whether `luser_relay` led here, which is asked once only.
     pub(crate) relayed: bool,
     /// Whose rights commands and files have; `None` means those of `default_privs`.
@@ -78,12 +80,13 @@ impl State {
             via: Via::Request,
             parent: None,
             forwarder: None,
+            listed: false,
             relayed: false,
             rights: None,
         }
     }
 
-    /// The address of `Delivered-To:`, and of `$recipient`.
+    /// The address of `Delivered-To:`.
     pub(crate) fn delivered(&self) -> &[u8] {
         self.delivered.as_deref().unwrap_or(&self.recipient.address)
     }

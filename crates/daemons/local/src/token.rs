@@ -92,7 +92,7 @@ fn classify(address: &[u8]) -> Token {
     const INCLUDE: &[u8] = b":include:";
     let (name, path) = address.split_at_checked(INCLUDE.len()).unwrap_or_default();
     match address {
-        [b'|', command @ ..] => Token::Command(command.trim_ascii().to_vec()),
+        [b'|', command @ ..] => Token::Command(command.to_vec()),
         [b'/', ..] => Token::File(address.to_vec()),
         [b'~', path @ ..] => Token::Home(path.to_vec()),
         _ if name.eq_ignore_ascii_case(INCLUDE) => Token::Include(path.to_vec()),
@@ -118,6 +118,7 @@ mod tests {
             ("\"|id -un >who; cat, >mail\"", vec![Command(b"id -un >who; cat, >mail".to_vec())]),
             ("\"|IFS=' ' && exec \\\"x\\\" #alice\"", vec![Command(b"IFS=' ' && exec \"x\" #alice".to_vec())]),
             ("|cat", vec![Command(b"cat".to_vec())]),
+            ("\"| cat \"", vec![Command(b" cat ".to_vec())]),
             ("|\"exit 67\", x", vec![Command(b"exit 67".to_vec()), Address(b"x".to_vec())]),
             ("| \"exit \\\"6(7\" x", vec![Command(b"exit \"6(7".to_vec()), Address(b"x".to_vec())]),
             ("|\"exit 67\"@example.org", vec![Command(b"exit 67@example.org".to_vec())]),

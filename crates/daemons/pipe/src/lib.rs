@@ -165,7 +165,7 @@ impl Office {
         recipients.retain(|recipient| {
             let is_loop = loops.contains(&recipient.address);
             if is_loop {
-                let shown = address::Address::from(&recipient.address[..]);
+                let shown = String::from_utf8_lossy(&recipient.address);
                 let text = format!("mail forwarding loop for {shown}");
                 delivery.settle(recipient, attempt, Outcome::Bounced(Detail::new(Status::permanent(4, 6), text)));
             }
