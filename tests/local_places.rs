@@ -208,6 +208,29 @@ fn what_waits_behind_an_alias_is_not_yet_a_success() -> Result<()> {
 }
 
 #[test]
+fn extensions_that_mean_nothing_here_go_on_where_that_is_wanted() -> Result<()> {
+    let hop = NextHop::open()?;
+    let aliases = "alias a@r.example\nfull+x b@r.example\nlist :include:{root}/etc/list\n";
+    let files = [("etc/list", "c@r.example\n"), ("etc/f", "d@r.example\n"), ("etc/f-own", "e@r.example\n")];
+    for (words, sent) in [
+        ("alias, include, forward", ["a+x", "b", "c+x", "d+x", "e"]),
+        ("canonical, virtual", ["a", "b", "c", "d", "e"]),
+    ] {
+        let setup = Setup::new()
+            .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
+            .main("forward_path", "{root}/etc/f-$extension, {root}/etc/f")
+            .main("propagate_unmatched_extensions", words);
+        let mail = instance(setup, aliases, &files)?;
+        for (recipient, to) in ["alias+X", "full+x", "list+x", "user+x", "user+own"].into_iter().zip(sent) {
+            let recipient = recipient.replace("user", &mail.user);
+            send(&mail, &[&recipient], "")?;
+            mail.wait_log(&[&format!("to=<{to}@r.example>, orig_to=<{recipient}@"), "status=sent"], 1)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn commands_know_the_address_that_the_mail_came_to_last() -> Result<()> {
     let setup = Setup::new().main("mailbox_command", "echo $RECIPIENT $LOCAL $EXTENSION; exit 1");
     let mail = instance(setup, "alias {user}+x\n", &[])?;

@@ -1,5 +1,6 @@
 //! An address: ours is taken apart and expanded further, any other is forwarded.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 
 use ::address::{OwnerRequest, split_extension_with};
@@ -150,12 +151,13 @@ impl Errand<'_, '_> {
 
     /// Finds out whether an address is ours.
     pub(crate) fn resolve(&mut self, state: &State, address: &[u8]) -> Settled {
-        let resolved = match self.resolved(state, address) {
+        let resolved = match self.resolved(state, &extended(address, &state.unmatched)) {
             Ok(resolved) => resolved,
             Err(settled) => return settled,
         };
         let mut state = state.clone();
         state.recipient.address = resolved.recipient;
+        state.unmatched.clear();
         if resolved.transport == self.office.relay { self.recipient(state) } else { self.indirect(&state) }
     }
 
@@ -206,6 +208,17 @@ impl Errand<'_, '_> {
             }
         }
     }
+}
+
+/// An address with more at the end of its local part.
+fn extended<'a>(address: &'a [u8], suffix: &[u8]) -> Cow<'a, [u8]> {
+    if suffix.is_empty() || matches!(address, b"" | b"@") {
+        return Cow::Borrowed(address);
+    }
+    let parts = ::address::Address::from(address);
+    let local = parts.local_part();
+    let domain = address.get(local.len()..).unwrap_or_default();
+    Cow::Owned([local, suffix, domain].concat())
 }
 
 /// What an `:include:` file or a user's `.forward` sends to others becomes a message of its own, with its own record of

@@ -70,6 +70,9 @@ impl Errand<'_, '_> {
             Ok(None) => {}
             Err(()) => return self.defer(state, "alias database unavailable"),
         }
+        // The full local part matches its extension, too.
+        let propagates = name.len() < state.local.len() && self.propagates("alias");
+        inner.unmatched = if propagates { state.suffix().to_vec() } else { Vec::new() };
         inner.via = Via::Alias;
         inner.parent = Some(name.to_vec());
         self.thaw(&mut inner);

@@ -158,6 +158,11 @@ impl<'d> Errand<'_, 'd> {
         head.into_bytes()
     }
 
+    /// Whether the extension of an address goes on to what it is expanded to.
+    pub(crate) fn propagates(&self, word: &str) -> bool {
+        self.office.params.cleanup.propagate_unmatched_extensions.iter().any(|known| known == word)
+    }
+
     pub(crate) fn prepends(&self, word: &str) -> bool {
         self.office.params.local.prepend_delivered_header.iter().any(|known| known == word)
     }

@@ -1,11 +1,20 @@
 //! `$name` in forward_path, luser_relay and command_execution_directory, and the environment of commands.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use privsep::User;
 
 use crate::errand::Errand;
 use crate::state::State;
+
+/// An expanded text.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    pub(crate) text: String,
+    /// Whether it depends on the extension of the address.
+    pub(crate) names_extension: bool,
+}
 
 /// What the expansions of one address know.
 pub(crate) struct Names {
@@ -33,9 +42,15 @@ impl Names {
 
     /// Expands a text; what the names stand for keeps only characters of `filter`. `None` if a name in it stands for
     /// nothing, or the text is malformed.
-    pub(crate) fn expand(&self, text: &str, filter: &str) -> Option<String> {
-        let expanded = config::expand_defined(text, &|name| self.value(name, Some(filter)));
-        expanded.inspect_err(|error| warn_malformed(text, error)).ok().flatten()
+    pub(crate) fn expand(&self, text: &str, filter: &str) -> Option<Expanded> {
+        let names_extension = Cell::new(false);
+        let expanded = config::expand_defined(text, &|name| {
+            let value = self.value(name, Some(filter));
+            names_extension.set(names_extension.get() || name == "extension" && value.is_some());
+            value
+        });
+        let text = expanded.inspect_err(|error| warn_malformed(text, error)).ok().flatten()?;
+        Some(Expanded { text, names_extension: names_extension.get() })
     }
 
     /// Expands a text in which names may stand for nothing. Without a filter values go in as they are.
@@ -118,7 +133,9 @@ mod tests {
             ("$home/$user_", None, None),
         ] {
             let found = names(extension).expand(text, "abcdefghijklmnopqrstuvwxyz./+");
-            assert_eq!(found.as_deref(), expected, "{text}");
+            assert_eq!(found.as_ref().map(|found| &*found.text), expected, "{text}");
+            let names_extension = extension.is_some() && text.contains("extension");
+            assert!(found.is_none_or(|found| found.names_extension == names_extension), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use privsep::{User, become_user};
 use tracing::warn;
 
 use crate::errand::Errand;
-use crate::expand::Names;
+use crate::expand::{Expanded, Names};
 use crate::include::LIST_LIMIT;
 use crate::state::{State, Via};
 use crate::token;
@@ -35,7 +35,7 @@ impl Errand<'_, '_> {
         }
         let paths = self.forward_paths(state, &user);
         // Most users have none, and to become them costs more than to see that.
-        if paths.iter().all(|path| is_missing(path)) {
+        if paths.iter().all(|path| is_missing(&path.text)) {
             return None;
         }
         let (path, text) = match become_user(&user, || read_first(&paths, &user)) {
@@ -53,9 +53,11 @@ impl Errand<'_, '_> {
             return None;
         }
         if self.is_probe() {
-            return Some(self.sent(state, format!("forward via file: {path}")));
+            return Some(self.sent(state, format!("forward via file: {}", path.text)));
         }
         let mut inner = state.clone();
+        let propagates = !path.names_extension && self.propagates("forward");
+        inner.unmatched = if propagates { state.suffix().to_vec() } else { Vec::new() };
         inner.via = Via::Forward;
         inner.parent = Some(state.user.clone());
         inner.forwarder = Some(state.user.clone());
@@ -65,7 +67,7 @@ impl Errand<'_, '_> {
     }
 
     /// The files that `forward_path` names.
-    fn forward_paths(&self, state: &State, user: &User) -> Vec<String> {
+    fn forward_paths(&self, state: &State, user: &User) -> Vec<Expanded> {
         let params = &self.office.params.local;
         let names = Names::of(state, Some(user));
         let paths = params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty());
@@ -79,10 +81,11 @@ fn is_missing(path: &str) -> bool {
 }
 
 /// The first file that exists, and its text.
-fn read_first<'p>(paths: &'p [String], user: &User) -> Option<(&'p str, Vec<u8>)> {
-    for path in paths {
+fn read_first<'p>(paths: &'p [Expanded], user: &User) -> Option<(&'p Expanded, Vec<u8>)> {
+    for expanded in paths {
+        let path = &expanded.text;
         match read(Path::new(path), user) {
-            Ok(text) => return Some((path, text)),
+            Ok(text) => return Some((expanded, text)),
             Err(Problem::Missing) => {}
             Err(Problem::Unsafe(why)) => {
                 warn!("file {path} {why}");

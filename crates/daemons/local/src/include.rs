@@ -52,6 +52,9 @@ impl Errand<'_, '_> {
         let mut inner = state.clone();
         inner.via = Via::Include;
         inner.listed = true;
+        if !self.propagates("include") {
+            inner.unmatched.clear();
+        }
         inner.level += 1;
         // Whoever includes a list of somebody else gets no rights by that.
         if uid != 0 && state.rights.is_none() {

@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) user: Vec<u8>,
     /// The extension.
     pub(crate) extension: Option<Vec<u8>>,
+    /// What `propagate_unmatched_extensions` adds to the addresses of the present expansion: a delimiter and an extension.
+    pub(crate) unmatched: Vec<u8>,
     /// The domain in lower case.
     pub(crate) domain: Vec<u8>,
     /// How deep the expansion is.
@@ -75,6 +77,7 @@ impl State {
             local: Vec::new(),
             user: Vec::new(),
             extension: None,
+            unmatched: Vec::new(),
             domain: Vec::new(),
             level: 0,
             via: Via::Request,
@@ -84,6 +87,11 @@ impl State {
             relayed: false,
             rights: None,
         }
+    }
+
+    /// The extension with its delimiter.
+    pub(crate) fn suffix(&self) -> &[u8] {
+        self.local.get(self.user.len()..).unwrap_or_default()
     }
 
     /// The address of `Delivered-To:`.
