@@ -27,9 +27,30 @@ pub(crate) fn find(maps: &Maps, recipient: &[u8], delimiters: &[u8]) -> Result<O
     Ok(None)
 }
 
+/// The number of a user or group, behind which there may be a remark. None is root's.
+pub(crate) fn number(text: &str) -> Option<u32> {
+    text.split_whitespace().next()?.parse().ok().filter(|number| *number > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_may_have_a_remark() {
+        for (text, expected) in [
+            ("1001", Some(1001)),
+            (" 1001\t# box", Some(1001)),
+            ("0", None),
+            ("-5", None),
+            ("1e3", None),
+            ("1001x", None),
+            ("4294967296", None),
+            (" ", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_most_exact_key_comes_first() {

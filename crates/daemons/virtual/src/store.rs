@@ -96,9 +96,9 @@ impl Errand<'_, '_> {
         let what = if parameter == "virtual_uid_maps" { "uid" } else { "gid" };
         let problem = match self.find(maps, recipient)? {
             None => format!("recipient {shown}: not found in {parameter}"),
-            Some(text) => match text.trim().parse::<u32>() {
-                Ok(number) if number > 0 => return Ok(number),
-                Ok(_) | Err(_) => format!("recipient {shown}: bad {what} {text} in {parameter}"),
+            Some(text) => match lookup::number(&text) {
+                Some(number) => return Ok(number),
+                None => format!("recipient {shown}: bad {what} {text} in {parameter}"),
             },
         };
         warn!("{problem}");
