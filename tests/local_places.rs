@@ -231,6 +231,17 @@ fn extensions_that_mean_nothing_here_go_on_where_that_is_wanted() -> Result<()> 
 }
 
 #[test]
+fn a_user_who_names_himself_means_his_mailbox_or_the_file_of_an_extension() -> Result<()> {
+    let files = [("etc/f", "{user}+x, \"|exit 65\"\n"), ("etc/f-x", "\"|exit 67\", {user}\n")];
+    let setup = Setup::new().main("forward_path", "{root}/etc/f-$extension, {root}/etc/f");
+    let mail = instance(setup, "", &files)?;
+    logged(&mail, &[(&mail.user, &["status=bounced (data format error)"])])?;
+    mail.wait_log(&["to=<", "+x@mail.example.test>", "status=bounced (user unknown)"], 1)?;
+    mail.wait_log(&["status=sent (delivered to mailbox)"], 1)?;
+    Ok(())
+}
+
+#[test]
 fn commands_know_the_address_that_the_mail_came_to_last() -> Result<()> {
     let setup = Setup::new().main("mailbox_command", "echo $RECIPIENT $LOCAL $EXTENSION; exit 1");
     let mail = instance(setup, "alias {user}+x\n", &[])?;

@@ -29,10 +29,6 @@ impl Errand<'_, '_> {
                 return Some(self.defer(state, "user database unavailable"));
             }
         };
-        // A user who names himself means his mailbox.
-        if state.forwarder.as_ref() == Some(&state.user) {
-            return None;
-        }
         let paths = self.forward_paths(state, &user);
         // Most users have none, and to become them costs more than to see that.
         if paths.iter().all(|path| is_missing(&path.text)) {
@@ -45,7 +41,8 @@ impl Errand<'_, '_> {
                 return Some(self.defer(state, "cannot become user"));
             }
         };
-        if self.is_repeated("forward", &state.user) {
+        // A user who names himself means his mailbox, or the file of another extension.
+        if self.is_repeated("forward", path.text.as_bytes()) {
             return None;
         }
         let tokens: Vec<_> = token::lines(&text).iter().flat_map(|line| token::parse(line)).collect();
