@@ -61,7 +61,7 @@ impl StatusFilter {
                 Detail { status, action, reason: text.to_owned(), ..detail }.outcome()
             }
             _ => {
-                warn!("{}: bad result: \"{found}\"", self.0.parameter());
+                warn!("{}: bad status code: {found}", self.0.parameter());
                 outcome
             }
         }
