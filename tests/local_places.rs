@@ -100,6 +100,18 @@ fn luser_relay_to_an_unknown_user_returns_the_mail() -> Result<()> {
 }
 
 #[test]
+fn an_unknown_user_is_returned_once_and_does_not_vanish() -> Result<()> {
+    for (relay, failures) in [("", 1), ("$local", 1)] {
+        let mail = instance(Setup::new().main("luser_relay", relay), "twice nosuch, nosuch@localhost, x@[]\n", &[])?;
+        send(&mail, &["twice"], "")?;
+        mail.wait_log(&["status=bounced (bad recipient address syntax: x@[])"], 1)?;
+        let lines = mail.wait_log(&["orig_to=<twice@", "status=bounced (unknown user: \"nosuch\")"], failures)?;
+        assert_eq!(lines.len(), failures, "{}", mail.log());
+    }
+    Ok(())
+}
+
+#[test]
 fn a_list_that_includes_itself_is_read_once() -> Result<()> {
     let list = ":include:{root}/etc/list\n{user}\nback\n";
     let mail = instance(Setup::new(), "back back, :include:{root}/etc/list\n", &[("etc/list", list)])?;

@@ -20,10 +20,13 @@ use crate::state::State;
 impl Errand<'_, '_> {
     /// Delivers to the user's mailbox. `None` if there is no such user.
     pub(crate) fn mailbox(&mut self, state: &State) -> Option<Settled> {
+        // One who does not exist is reported once, too. What `luser_relay` leads back here must not vanish.
+        if self.is_repeated("mailbox", &state.local) && !state.relayed {
+            return Some(Settled::Finished);
+        }
         let tables = &self.office.tables;
         let transport = self.transport(state, &tables.mailbox_transports, &self.office.params.local.mailbox_transport);
         match transport {
-            Ok(Some(_)) if self.is_repeated("mailbox", &state.local) => return Some(Settled::Finished),
             Ok(Some(transport)) => return Some(self.pass(state, &transport)),
             Ok(None) => {}
             Err(()) => return Some(self.defer(state, "mailbox_transport_maps lookup failure")),
@@ -35,9 +38,6 @@ impl Errand<'_, '_> {
                 return Some(self.defer(state, "user database unavailable"));
             }
         };
-        if self.is_repeated("mailbox", &state.local) {
-            return Some(Settled::Finished);
-        }
         if self.office.params.local.require_home_directory
             && let Some(settled) = self.require_home(state, &user)
         {
