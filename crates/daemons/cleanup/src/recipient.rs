@@ -20,13 +20,13 @@ impl Message {
     pub(crate) async fn take_recipient(&mut self, given: Address, pending: Pending) -> Result<(), Refusal> {
         let rewritten = self.canonical(&given).await?;
         let original = if pending.original.is_empty() { given.into_bytes() } else { pending.original };
+        let mapped = self.mapped(rewritten).await?;
         let dsn_original = if pending.dsn_original.is_empty() {
-            let kind: &[u8] = if rewritten.is_ascii() { b"rfc822;" } else { b"utf-8;" };
-            [kind, &rewritten.external()].concat()
+            let kind: &[u8] = if mapped.is_ascii() { b"rfc822;" } else { b"utf-8;" };
+            [kind, &mapped.external()].concat()
         } else {
             pending.dsn_original
         };
-        let mapped = self.mapped(rewritten).await?;
         self.recipients.last = Some(mapped.clone());
         if self.has_own_filters() {
             self.given.push(mapped.clone());

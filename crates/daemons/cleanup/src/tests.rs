@@ -297,6 +297,8 @@ async fn automatic_copies_come_behind_the_content() {
     assert_eq!(queued.recipients(), ["d@e.f", "got@x.org", "all@x.org", "sent@x.org"]);
     assert_eq!(queued.envelope.recipients[2].notify, dsn::Notify::NEVER.bits());
     assert_eq!(queued.envelope.recipients[0].dsn_original, b"rfc822;d@e.f");
+    let lab = Lab::new("canonical_maps = inline:{d@e.f=x@y.z}");
+    assert_eq!(lab.mail("s@b.c", &["d@e.f"], "\n").await.envelope.recipients[0].dsn_original, b"rfc822;x@y.z");
     // A domain is nobody there, not the same user.
     let lab = Lab::new("recipient_bcc_maps = inline:{{@e.f = @x.org}}");
     assert_eq!(lab.mail("s@b.c", &["d@e.f"], "\n").await.recipients(), ["d@e.f", "@x.org"]);
