@@ -32,6 +32,8 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
     const OBSOLETE: &'static [u8];
     /// What happens to a rule whose pattern does not end.
     const UNCLOSED: &'static str;
+    /// Whether a rule may go on with a second pattern, as `/one/!/two/ text`: the first has to match and the second not.
+    const TWO_PATTERNS: bool = false;
 
     /// Compiles a pattern with the letters that follow it. `Err` is for the log.
     fn compile(pattern: &[u8], flags: &Flags, groups: Groups) -> Result<Self, String>;
@@ -150,6 +152,19 @@ impl<E: Engine> Reader<'_, E> {
 
     fn match_rule(&mut self, text: &[u8]) -> Result<(), String> {
         let written = self.pattern(text)?;
+        if E::TWO_PATTERNS && written.rest.starts_with(b"!") {
+            let second = self.pattern(written.rest)?;
+            let rest = second.rest;
+            self.open(&second)?;
+            let outcome = self.value(&Written { rest, ..written });
+            self.builder.close();
+            return outcome;
+        }
+        self.value(&written)
+    }
+
+    /// A rule whose pattern is read.
+    fn value(&mut self, written: &Written<'_>) -> Result<(), String> {
         let value = trim(written.rest);
         if value.is_empty() {
             self.warn("no replacement text: using empty string");
@@ -168,7 +183,7 @@ impl<E: Engine> Reader<'_, E> {
             return Err(format!("out of range replacement index \"{group}\": skipping this rule"));
         }
         let spans = replacement.groups().max().map_or(0, |group| group + 1);
-        self.needs.push(Self::needs(&written));
+        self.needs.push(Self::needs(written));
         self.builder.push(Pattern { engine, negated: written.negated, spans }, replacement, self.line);
         Ok(())
     }
@@ -180,8 +195,13 @@ impl<E: Engine> Reader<'_, E> {
             self.warn(&format!("ignoring extra text after IF statement: \"{}\"", shown(extra)));
             self.warn("do not prepend whitespace to statements between IF and ENDIF");
         }
+        self.open(&written)
+    }
+
+    /// What follows counts only where this matches.
+    fn open(&mut self, written: &Written<'_>) -> Result<(), String> {
         let engine = E::compile(written.pattern, &written.flags, Groups::Unused)?;
-        self.needs.push(Self::needs(&written));
+        self.needs.push(Self::needs(written));
         self.builder.open(Pattern { engine, negated: written.negated, spans: 0 }, self.line);
         Ok(())
     }
@@ -205,7 +225,8 @@ impl<E: Engine> Reader<'_, E> {
             .ok_or_else(|| format!("no closing regexp delimiter \"{}\": {}", shown(&[*delimiter]), E::UNCLOSED))?;
         let (pattern, after) = text.split_at_checked(end).unwrap_or_default();
         let after = after.get(1..).unwrap_or_default();
-        let end = after.iter().position(|byte| is_space(*byte)).unwrap_or(after.len());
+        let is_end = |byte: &u8| is_space(*byte) || E::TWO_PATTERNS && *byte == b'!';
+        let end = after.iter().position(is_end).unwrap_or(after.len());
         let (flags, rest) = after.split_at_checked(end).unwrap_or_default();
         for flag in flags {
             if !E::knows(*flag) {

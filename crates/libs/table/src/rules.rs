@@ -27,15 +27,17 @@ pub(crate) fn read(kind: &str, name: &str, _: &Environment) -> Result<Text, Erro
     }
     let bad = |reason: String| Error::config(&spec, format!("{kind} map: {reason}"));
     let group = inside_braces(name).map_err(|error| bad(error.to_string()))?;
-    let mut rules = Vec::new();
-    for (at, item) in items(group, SEPARATORS).into_iter().enumerate() {
+    // They are read as the lines of a file, so that comments are none.
+    let mut text = Vec::new();
+    for item in items(group, SEPARATORS) {
         if !item.starts_with('{') {
             return Err(bad(format!("no '{{' at start of text in \"{item}\"")));
         }
         let rule = inside_braces(item).map_err(|error| bad(error.to_string()))?;
-        rules.push(Line { number: at + 1, text: rule.as_bytes().to_vec() });
+        text.extend_from_slice(rule.as_bytes());
+        text.push(b'\n');
     }
-    Ok(Text { lines: rules, file: None })
+    Ok(Text { lines: lines(&text, name).collect(), file: None })
 }
 
 /// A rule, ready to be asked.

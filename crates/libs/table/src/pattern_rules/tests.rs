@@ -44,6 +44,30 @@ fn bad_rules_are_skipped() {
 }
 
 #[test]
+fn comments_among_inline_rules_are_none() {
+    assert_eq!(find("{{#a#b}, {}, {   # /a/ x}, {/a/ y}}", "a#b").as_deref(), Some("y"));
+}
+
+#[test]
+fn a_second_pattern_of_regexp_excludes() {
+    let rules = "regexp:{{/^(.)a/!/b$/ $1}, {/X/i!/Y/i! negated}, {/c/!!/d/ both}, {!/e/!/f/ neither}, {/e/!/(/ bad}}";
+    let table = crate::open(rules, &Environment::default()).unwrap();
+    for (key, expected) in [
+        ("xac", Some("x")),
+        ("xab", Some("neither")),
+        ("X", Some("! negated")),
+        ("XY", Some("neither")),
+        ("ecd", Some("both")),
+        ("efc", None),
+        ("f", None),
+        ("g", Some("neither")),
+    ] {
+        let found = table.lookup(key.as_bytes()).block().unwrap();
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{key}");
+    }
+}
+
+#[test]
 fn an_unclosed_condition_that_fails_ends_the_search() {
     assert_eq!(find("{{if /a/}, {/b/ x}}", "b"), None);
     assert_eq!(find("{{if /a/}, {/b/ x}}", "ab").as_deref(), Some("x"));

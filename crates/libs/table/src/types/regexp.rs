@@ -16,6 +16,7 @@ impl Engine for posix::Regex {
     const OUT_OF_RANGE: &'static str = "out-of-range";
     const OBSOLETE: &'static [u8] = b"";
     const UNCLOSED: &'static str = "skipping this rule";
+    const TWO_PATTERNS: bool = true;
 
     fn compile(pattern: &[u8], flags: &Flags, groups: Groups) -> Result<Self, String> {
         let pattern = CString::new(pattern).map_err(|_| "null byte in pattern".to_owned())?;
