@@ -66,8 +66,21 @@ pub(crate) struct HeaderState {
     pub(crate) utf8: bool,
     pub(crate) tls_required: TlsRequired,
     pub(crate) requiretls: RequireTlsHeader,
-    /// How many headers we have added at the end.
-    pub(crate) automatic: usize,
+    /// How many headers have been written.
+    pub(crate) written: usize,
+    pub(crate) trace: Trace,
+}
+
+/// Our own `Received:`, which is the first that a message comes with, behind what access tables have prepended.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// It has not come yet.
+    #[default]
+    Awaited,
+    /// So many headers are before it.
+    Behind(usize),
+    /// It was left out.
+    Dropped,
 }
 
 impl Content {
@@ -383,6 +396,7 @@ impl Message {
 
     /// Writes all lines of a header.
     pub(crate) fn put_header(&mut self, text: &[u8]) {
+        self.content.header.written += 1;
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text).chain([text.len()]) {
             self.put_text(text.get(start..end).unwrap_or_default(), End::Line);

@@ -8,7 +8,7 @@ use mime::{Addresses, Field, Kind, Place};
 use table::checks::Part;
 
 use crate::checks::Judgement;
-use crate::content::{RequireTlsHeader, TlsRequired};
+use crate::content::{RequireTlsHeader, TlsRequired, Trace};
 use crate::date;
 use crate::fate::Refusal;
 use crate::mapping::Class;
@@ -26,6 +26,10 @@ impl Message {
         if self.content.strict.headers == Strictness::Strict && !text.is_ascii() {
             return self.refuse_mime("improper use of 8-bit data in message header", &text);
         }
+        let is_trace = self.is_trace(place, &text);
+        if is_trace {
+            self.content.header.trace = Trace::Dropped;
+        }
         let text = match self.check_header(place, &text).await {
             Judgement::Keep => text,
             Judgement::Drop => return,
@@ -42,6 +46,7 @@ impl Message {
         if let Some(field) = field {
             self.note_encoding(field);
         }
+        let before = self.content.header.written;
         match field {
             Some(field) if place == Place::Primary => {
                 let result = self.take_field(field).await;
@@ -49,6 +54,16 @@ impl Message {
             }
             Some(_) | None => self.put_limited(&text),
         }
+        if is_trace && self.content.header.written > before {
+            self.content.header.trace = Trace::Behind(before);
+        }
+    }
+
+    /// Whether a header is our own trace, before checks have changed it.
+    fn is_trace(&self, place: Place, text: &[u8]) -> bool {
+        self.content.header.trace == Trace::Awaited
+            && place == Place::Primary
+            && Field::new(text).is_some_and(|field| field.kind() == Kind::Received)
     }
 
     /// Writes a header as far as `header_size_limit` lets it.
@@ -221,10 +236,6 @@ impl Message {
         let tells_of_tls = settings.requiretls == RequireTls::Shown
             && self.handling.requiretls == Switch::On
             && self.content.header.requiretls == RequireTlsHeader::Absent;
-        self.content.header.automatic = [missing_id, missing_date, missing_from, discloses, tells_of_tls]
-            .into_iter()
-            .filter(|added| *added)
-            .count();
         if missing_id {
             let value = self.message_id();
             self.put_header(format!("{prefix}Message-Id: {value}").as_bytes());

@@ -138,7 +138,7 @@ impl Message {
 
     async fn show(&mut self, readers: Vec<(u32, u32)>, mut way: Way<'_>) -> Result<(), Refusal> {
         let draft = self.draft.take().ok_or_else(Refusal::write)?;
-        let (draft, shown) = Shown::of(draft, self.content.header.automatic).await.map_err(|error| {
+        let (draft, shown) = Shown::of(draft, self.content.header.trace).await.map_err(|error| {
             self.write_error(&error);
             Refusal::write()
         })?;

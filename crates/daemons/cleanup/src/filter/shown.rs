@@ -6,6 +6,7 @@ use std::io;
 use queue_file::record::{self, Pointers, Records, Type};
 use queue_file::{Buffered, Error, Source};
 
+use crate::content::Trace;
 use crate::draft::{Draft, Replacement, Tail};
 
 /// About the largest chunk of a body; a filter may be given no more than 65535 bytes.
@@ -30,28 +31,18 @@ pub(super) struct Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) text: Vec<u8>,
-    maker: Maker,
-}
-
-/// Who has made a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Maker {
-    /// The sender, or a filter.
-    Other,
-    /// We, as our trace; filters neither see nor count it.
-    Trace,
-    /// We, because it was missing; filters do not see it.
-    Missing,
+    /// Whether it is our own trace, which filters neither see nor count.
+    is_trace: bool,
 }
 
 impl Header {
     pub(super) fn new(text: Vec<u8>) -> Self {
-        Self { text, maker: Maker::Other }
+        Self { text, is_trace: false }
     }
 
     /// Whether filters may name it by its number.
     pub(super) fn counts(&self) -> bool {
-        self.maker != Maker::Trace
+        !self.is_trace
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -99,15 +90,15 @@ pub(super) struct Body {
 }
 
 impl Shown {
-    /// Reads the message that a draft has so far. `automatic` headers at the end of the header are ours.
-    pub(super) async fn of(draft: Draft, automatic: usize) -> Result<(Draft, Self), Error> {
+    /// Reads the message that a draft has so far. `trace` is not shown.
+    pub(super) async fn of(draft: Draft, trace: Trace) -> Result<(Draft, Self), Error> {
         let draft = draft.settle().await?;
         let store = match draft.whole() {
             Some(bytes) => Store::Memory(bytes.to_vec()),
             None => Store::File(Buffered::large(draft.file().try_clone()?)),
         };
         let (from, end) = (draft.data_offset(), draft.position());
-        service::disk(move || Self::read(store, from, end).map(|shown| (draft, shown.hide(automatic)))).await
+        service::disk(move || Self::read(store, from, end).map(|shown| (draft, shown.hide(trace)))).await
     }
 
     fn read(mut store: Store, from: u64, end: u64) -> Result<Self, Error> {
@@ -142,21 +133,18 @@ impl Shown {
         Ok(Self { leading, headers, separated, store, body: (start, end), replaced: None, changed: false })
     }
 
-    /// Hides our own trace, which is the first, and what was missing.
-    fn hide(mut self, automatic: usize) -> Self {
-        let count = self.headers.len();
-        for (at, header) in self.headers.iter_mut().enumerate() {
-            header.maker = match at {
-                0 => Maker::Trace,
-                _ if at + automatic >= count => Maker::Missing,
-                _ => Maker::Other,
-            };
+    /// Hides our own trace.
+    fn hide(mut self, trace: Trace) -> Self {
+        if let Trace::Behind(at) = trace
+            && let Some(header) = self.headers.get_mut(at)
+        {
+            header.is_trace = true;
         }
         self
     }
 
     pub(super) fn visible(&self) -> impl Iterator<Item = &Header> {
-        self.headers.iter().filter(|header| header.maker == Maker::Other)
+        self.headers.iter().filter(|header| header.counts())
     }
 
     pub(super) fn body(&self) -> Body {
@@ -243,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn headers_and_body_are_told_apart() {
-        let shown = shown(&["A: 1", "B:  two", "\tlines", "", "text", "", "more than ten"]).hide(0);
+        let shown = shown(&["A: 1", "B:  two", "\tlines", "", "text", "", "more than ten"]).hide(Trace::Behind(0));
         let parts: Vec<_> = shown.visible().map(|header| header.parts(false)).collect();
         assert_eq!(parts, [(b"B".to_vec(), b" two\n\tlines".to_vec())]);
         let (body, chunk) = next_chunk(shown.body()).await.unwrap();

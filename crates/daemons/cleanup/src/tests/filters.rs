@@ -121,6 +121,39 @@ async fn a_message_may_be_left_without_recipients() {
     assert_eq!((queued.verdict.clone(), queued.recipients().len()), (Verdict::Queued, 0));
 }
 
+/// The headers that a filter sees of a message, with their names only.
+async fn seen(more: &str, text: &str) -> Vec<String> {
+    let (_folder, main, heard) = filter(answers(&[b"c"])).await;
+    let lab = Lab::new(&format!("{main}{more}"));
+    lab.send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
+    let heard = heard.lock().unwrap();
+    let names = heard.iter().filter(|(letter, _)| *letter == 'L').map(|(_, data)| {
+        let end = data.iter().position(|byte| *byte == 0).unwrap();
+        String::from_utf8_lossy(&data[..end]).into_owned()
+    });
+    names.collect()
+}
+
+#[tokio::test]
+async fn filters_see_all_headers_but_our_trace() {
+    let text = "X-P: 1\nReceived: here\nReceived: there\nSubject: x\n\n";
+    let added = ["Message-Id", "Date", "From"];
+    let drops = "header_checks = inline:{{Received: here = IGNORE}}";
+    for (more, text, first) in [
+        ("", text, &["X-P", "Received", "Subject"][..]),
+        (drops, text, &["X-P", "Received", "Subject"]),
+        ("", "Received: here\nSubject: x\n\n", &["Subject"]),
+        (drops, "Received: here\nSubject: x\n\n", &["Subject"]),
+    ] {
+        assert_eq!(seen(more, text).await, [first, &added].concat(), "{more} {text}");
+    }
+    // It is not counted either.
+    let change = [&b"m\0\0\0\x01Received\0gone\0"[..], b"c"];
+    let (_folder, main, _) = filter(answers(&change)).await;
+    let queued = Lab::new(&main).send(MADE_HERE, &envelope("a@b.c", &["d@e.f"]), &[text.as_bytes()]).await;
+    assert!(queued.text.starts_with("X-P: 1\nReceived: here\nReceived: gone\nSubject: x\n"), "{}", queued.text);
+}
+
 #[tokio::test]
 async fn headers_are_counted_from_our_own_wherever_it_is() {
     let list: [&[u8]; 6] = [
