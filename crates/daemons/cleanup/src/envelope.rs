@@ -134,6 +134,10 @@ impl Message {
             }
             b"trace_flags" => {
                 envelope.probe = text().trim().parse().is_ok_and(|flags: u32| flags & ipc::verify::PROBE != 0);
+                if envelope.sender.is_none() {
+                    envelope.trace = data.to_vec();
+                    return Ok(());
+                }
             }
             b"envelope_id" => envelope.envelope_id = text().into_owned(),
             b"encoding" => envelope.encoding = text().into_owned(),
@@ -154,6 +158,11 @@ impl Message {
             sender = desk.tables.mapping.apply(&self.id, &desk.rewriter, Class::EnvelopeSender, sender).await?;
         }
         self.keep(Type::Sender, sender.as_bytes());
+        // Once the report is sent this is a cancelled record. Postfix takes none before the sender.
+        let trace = std::mem::take(&mut self.envelope.trace);
+        if !trace.is_empty() {
+            self.keep(Type::Attribute, &trace);
+        }
         self.envelope.sender = Some(Sender::new(sender.into_bytes()));
         Ok(())
     }

@@ -66,6 +66,8 @@ pub(crate) struct Envelope {
     pub(crate) client: ClientWords,
     /// Whether this asks if its recipient exists.
     pub(crate) probe: bool,
+    /// The attribute that asks for a report, until the sender is known.
+    pub(crate) trace: Vec<u8>,
 }
 
 /// What precedes a recipient.
@@ -177,6 +179,7 @@ impl Message {
                 pending: Pending::default(),
                 client: ClientWords::default(),
                 probe: false,
+                trace: Vec::new(),
             },
             recipients: Recipients::default(),
             content: Content::new(&desk, &handling),

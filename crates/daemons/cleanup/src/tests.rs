@@ -464,6 +464,19 @@ async fn a_probe_of_an_address_that_stands_for_several_has_its_answer() {
 }
 
 #[tokio::test]
+async fn a_wish_for_a_report_stands_behind_the_sender() {
+    let mut records = Vec::new();
+    record::put_attribute(&mut records, "trace_flags", b"1024");
+    records.extend(envelope("a@b.c", &["d@e.f"]));
+    let lab = Lab::new("");
+    lab.send(LOCAL, &records, &[b"\n"]).await;
+    let files = std::fs::read_dir(lab.root.path().join("incoming")).unwrap();
+    let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let places = [&b"S\x05a@b.c"[..], b"trace_flags=1024", b"d@e.f"].map(|part| memchr::memmem::find(&bytes, part));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_committed_is_not_mail() {
     let lab = Lab::new("");
     let mut message = lab.begin(LOCAL);
