@@ -79,9 +79,6 @@ fn recipients(argument: &[u8]) -> Vec<Vec<u8>> {
 
 fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u8]) -> Result<Vec<u8>, Fatal> {
     let mut out = Vec::with_capacity(1024);
-    if let Some(delimiters) = &options.verp {
-        record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
-    }
     let trace = if options.verify {
         EXPAND
     } else if options.verbose == 1 {
@@ -109,6 +106,10 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
         record::put(&mut out, Type::FullName, name.as_bytes());
     }
     record::put(&mut out, Type::Sender, sender);
+    // Postfix takes this from nobody whom it does not know yet.
+    if let Some(delimiters) = &options.verp {
+        record::put(&mut out, Type::Verp, verp(delimiters, params)?.as_bytes());
+    }
     Ok(out)
 }
 
@@ -238,6 +239,15 @@ mod tests {
         let params: Params = Source::parse(Path::new("/etc/postfix"), "").unwrap().get().unwrap();
         let error = submit(&options, &params, Path::new("/etc/postfix")).unwrap_err().to_string();
         assert!(error.ends_with("): -V option requires non-null sender address") && error.starts_with('('), "{error}");
+    }
+
+    #[test]
+    fn who_sends_is_told_before_the_wish_for_verp() {
+        let words = ["-XV", "-f", "me@x.test", "you@x.test"].map(str::to_owned);
+        let options = crate::options::parse("sendmail", &words).unwrap();
+        let params: Params = Source::parse(Path::new("/etc/postfix"), "").unwrap().get().unwrap();
+        let records = envelope(&options, &params, None, b"me@x.test").unwrap();
+        assert!(records.ends_with(b"S\x09me@x.testV\x02+="), "{records:?}");
     }
 
     #[test]

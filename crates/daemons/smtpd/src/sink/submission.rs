@@ -112,9 +112,6 @@ impl Post {
 /// What MAIL has said.
 fn envelope_records(sender: &Sender) -> Vec<u8> {
     let mut records = Vec::new();
-    if let Some(verp) = &sender.verp {
-        record::put(&mut records, Type::Verp, verp.as_bytes());
-    }
     let encoding = sender.body.map(|body| if body == Body::SevenBit { "7bit" } else { "8bit" });
     for (name, value) in [
         ("encoding", encoding.map(|encoding| encoding.as_bytes().to_vec())),
@@ -127,6 +124,9 @@ fn envelope_records(sender: &Sender) -> Vec<u8> {
         }
     }
     record::put(&mut records, Type::Sender, &sender.address);
+    if let Some(verp) = &sender.verp {
+        record::put(&mut records, Type::Verp, verp.as_bytes());
+    }
     records
 }
 
