@@ -223,7 +223,7 @@ impl Mapping {
         // `<>` is an address too, that of nobody.
         for result in items.iter().filter_map(address::tree::Item::address) {
             let result = rewriter.canonical(Context::Local, result).await.map_err(|_| Failed)?;
-            results.push(with_extension(result, extension));
+            results.push(if result.is_empty() { result } else { result.extended(extension) });
         }
         Ok(results)
     }
@@ -232,17 +232,6 @@ impl Mapping {
 /// A table or the rewriting service could not be asked.
 #[derive(Debug)]
 pub(crate) struct Failed;
-
-fn with_extension(address: Address, extension: &[u8]) -> Address {
-    if extension.is_empty() || address.is_empty() {
-        return address;
-    }
-    let local = [address.local_part(), extension].concat();
-    match address.domain() {
-        Some(domain) => Address::from_parts(&local, domain),
-        None => Address::new(local),
-    }
-}
 
 /// `masquerade_domains`: hosts below these domains are hidden.
 struct Masquerade {
@@ -305,11 +294,5 @@ mod tests {
         ] {
             assert_eq!(masquerade.shorter(domain.as_bytes()), shorter, "{domain}");
         }
-    }
-
-    #[test]
-    fn extensions_go_behind_the_user() {
-        assert_eq!(with_extension(Address::from("a@b"), b"+x"), Address::from("a+x@b"));
-        assert_eq!(with_extension(Address::from("a"), b"+x"), Address::from("a+x"));
     }
 }

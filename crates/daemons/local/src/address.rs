@@ -151,7 +151,12 @@ impl Errand<'_, '_> {
 
     /// Finds out whether an address is ours.
     pub(crate) fn resolve(&mut self, state: &State, address: &[u8]) -> Settled {
-        let resolved = match self.resolved(state, &extended(address, &state.unmatched)) {
+        let extended = match address {
+            b"" | b"@" => Cow::Borrowed(address),
+            _ if state.unmatched.is_empty() => Cow::Borrowed(address),
+            _ => Cow::Owned(::address::Address::from(address).extended(&state.unmatched).into_bytes()),
+        };
+        let resolved = match self.resolved(state, &extended) {
             Ok(resolved) => resolved,
             Err(settled) => return settled,
         };
@@ -208,17 +213,6 @@ impl Errand<'_, '_> {
             }
         }
     }
-}
-
-/// An address with more at the end of its local part.
-fn extended<'a>(address: &'a [u8], suffix: &[u8]) -> Cow<'a, [u8]> {
-    if suffix.is_empty() || matches!(address, b"" | b"@") {
-        return Cow::Borrowed(address);
-    }
-    let parts = ::address::Address::from(address);
-    let local = parts.local_part();
-    let domain = address.get(local.len()..).unwrap_or_default();
-    Cow::Owned([local, suffix, domain].concat())
 }
 
 /// What an `:include:` file or a user's `.forward` sends to others becomes a message of its own, with its own record of

@@ -45,11 +45,7 @@ impl Generic {
         } else if self.propagate
             && let Some(extension) = found.extension
         {
-            let local = [target.local_part(), &extension].concat();
-            target = match target.domain() {
-                Some(domain) => Address::from_parts(&local, domain),
-                None => Address::new(local),
-            };
+            target = target.extended(&extension);
         }
         // A value without domain is an address of this site.
         if target.domain().is_none() && !target.is_empty() {

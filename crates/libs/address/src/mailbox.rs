@@ -64,6 +64,16 @@ impl Address {
         Self::from_parts(self.local_part(), domain)
     }
 
+    /// The same with more at the end of its local part: a delimiter and an extension.
+    #[must_use]
+    pub fn extended(&self, suffix: &[u8]) -> Self {
+        let local = [self.local_part(), suffix].concat();
+        match self.domain() {
+            Some(domain) => Self::from_parts(&local, domain),
+            None => Self(local),
+        }
+    }
+
     /// The external form: the local part quoted where it must be.
     #[must_use]
     pub fn external(&self) -> Vec<u8> {
@@ -231,6 +241,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn extensions_go_behind_the_user() {
+        assert_eq!(Address::from("a@b").extended(b"+x"), Address::from("a+x@b"));
+        assert_eq!(Address::from("a").extended(b"+x"), Address::from("a+x"));
+    }
 
     proptest! {
         #[test]
