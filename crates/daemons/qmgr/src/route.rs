@@ -72,9 +72,8 @@ pub(crate) fn sort(routes: &mut [(Recipient, Route)]) {
 }
 
 fn by_domain(one: &[u8], other: &[u8]) -> Ordering {
-    let folded = |address: &[u8]| domain(address).to_ascii_lowercase();
-    let domains = if domain(one) == domain(other) { Ordering::Equal } else { folded(one).cmp(&folded(other)) };
-    domains.then_with(|| one.cmp(other))
+    let folded = |address| domain(address).iter().map(u8::to_ascii_lowercase);
+    folded(one).cmp(folded(other)).then_with(|| one.cmp(other))
 }
 
 fn domain(address: &[u8]) -> &[u8] {
