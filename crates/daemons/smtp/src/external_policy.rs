@@ -31,46 +31,51 @@ pub enum Found {
     Nothing,
 }
 
-impl External {
-    /// Whether an attribute is one of these, whatever its value.
-    #[must_use]
-    pub fn knows(name: &str) -> bool {
-        let known =
-            ["policy_type", "policy_ttl", "policy_domain", "policy_failure", "policy_string", "mx_host_pattern"];
-        known.contains(&name)
-    }
+/// Why an attribute is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untaken {
+    /// It is none of these.
+    Unknown,
+    /// Its value is none.
+    Senseless,
+}
 
-    /// Takes an attribute in; `None` if it is another's, or makes no sense.
-    pub fn take(&mut self, name: &str, value: &str) -> Option<()> {
+impl External {
+    /// Takes an attribute in.
+    ///
+    /// # Errors
+    /// It is another's, or makes no sense.
+    pub fn take(&mut self, name: &str, value: &str) -> Result<(), Untaken> {
         if name == "policy_type" {
             self.found = Some(match value {
                 "sts" => Found::Sts,
                 "no-policy-found" => Found::Nothing,
-                _ => return None,
+                _ => return Err(Untaken::Senseless),
             });
-            return Some(());
+            return Ok(());
         }
         self.detailed = true;
-        match name {
-            "policy_ttl" => value.parse::<u32>().ok().map(drop),
+        let makes_sense = match name {
+            "policy_ttl" => value.parse::<u32>().is_ok(),
             "policy_domain" => {
                 self.domain = Some(value.to_owned());
-                dns::is_hostname(value).then_some(())
+                dns::is_hostname(value)
             }
             "policy_failure" => {
                 self.failure = Cause::of_policy(value);
-                self.failure.map(drop)
+                self.failure.is_some()
             }
             "policy_string" => {
                 self.strings.push(value.to_owned());
-                Some(())
+                true
             }
             "mx_host_pattern" => {
                 self.hosts.push(value.to_owned());
-                Some(())
+                true
             }
-            _ => None,
-        }
+            _ => return Err(Untaken::Unknown),
+        };
+        if makes_sense { Ok(()) } else { Err(Untaken::Senseless) }
     }
 
     /// Whether the attributes belong together: only what was made elsewhere is described.
@@ -157,7 +162,7 @@ mod tests {
             ("policy", "x", false),
         ] {
             let mut policy = External::default();
-            assert_eq!(policy.take(name, value).is_some(), expected, "{name}={value}");
+            assert_eq!(policy.take(name, value).is_ok(), expected, "{name}={value}");
             assert!(!expected || !policy.is_sound());
         }
     }

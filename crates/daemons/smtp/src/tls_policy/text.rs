@@ -10,7 +10,7 @@ use tls::protocols::Protocols;
 use tls::suites::Suites;
 
 use super::{Asked, Destination, Policies, Wish, names, server_name};
-use crate::external_policy::External;
+use crate::external_policy::{External, Untaken};
 
 /// The names of OpenSSL's grades; all suites that there are here are of the highest.
 const GRADES: [&str; 5] = ["export", "low", "medium", "high", "null"];
@@ -104,8 +104,9 @@ impl<'a> Attributes<'a> {
             // Connections are kept as for everyone, and certificates are always shown.
             "connection_reuse" | "enable_rpk" if is_yes_or_no(value) => {}
             "connection_reuse" | "enable_rpk" => return Err(bad()),
-            name => self.external.take(name, value).ok_or_else(|| {
-                if External::knows(name) { bad() } else { format!("invalid attribute name: \"{given}\"") }
+            name => self.external.take(name, value).map_err(|why| match why {
+                Untaken::Unknown => format!("invalid attribute name: \"{given}\""),
+                Untaken::Senseless => bad(),
             })?,
         }
         Ok(())
