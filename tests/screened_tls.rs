@@ -31,6 +31,19 @@ fn screened_with(others: &[(&str, &str)]) -> Result<(Instance, u16)> {
     Ok((mail, port))
 }
 
+/// One that runs, with a port that begins with TLS.
+fn wrapping(setup: Setup, options: &str) -> Result<(Instance, u16)> {
+    let port = testkit::port::free_port()?;
+    let mut mail = setup
+        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
+        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
+        .master(&format!("127.0.0.1:{port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes {options}"))
+        .create()?;
+    certify(&mail)?;
+    mail.start()?;
+    Ok((mail, port))
+}
+
 fn certify(mail: &Instance) -> Result<()> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/libs/tls/src/testdata");
     for file in ["cert.pem", "key.pem"] {
@@ -45,7 +58,16 @@ fn certify(mail: &Instance) -> Result<()> {
 
 /// What a client of TLS says of the server.
 fn shaken(mail: &Instance, port: u16) -> Result<String> {
-    let output = mail.run("posttls-finger", ["-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
+    fingered(mail, &["-l", "encrypt", &format!("[127.0.0.1]:{port}")])
+}
+
+/// What a client that begins with TLS says of it.
+fn wrapped(mail: &Instance, port: u16) -> Result<String> {
+    fingered(mail, &["-w", "-l", "encrypt", &format!("[127.0.0.1]:{port}")])
+}
+
+fn fingered(mail: &Instance, arguments: &[&str]) -> Result<String> {
+    let output = mail.run("posttls-finger", arguments, "")?;
     Ok([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
 }
 
@@ -120,42 +142,23 @@ fn a_handshake_has_its_own_time() -> Result<()> {
 
 #[test]
 fn a_client_that_begins_too_many_sessions_with_tls_is_refused() -> Result<()> {
-    let port = testkit::port::free_port()?;
-    let mut mail = Setup::new()
-        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
-        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
+    let limits = Setup::new()
         .main("smtpd_client_new_tls_session_rate_limit", "1")
-        .main("smtpd_client_event_limit_exceptions", "")
-        .master(&format!("127.0.0.1:{port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"))
-        .create()?;
-    certify(&mail)?;
-    mail.start()?;
-    let shaken = || -> Result<String> {
-        let output = mail.run("posttls-finger", ["-w", "-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
-        Ok([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
-    };
-    assert!(shaken()?.contains("220 "));
+        .main("smtpd_client_event_limit_exceptions", "");
+    let (mail, port) = wrapping(limits, "")?;
+    assert!(wrapped(&mail, port)?.contains("220 "));
     // The session that is one too many hears so, and the next one nothing.
-    assert!(shaken()?.contains("Error: too many new TLS sessions from"));
+    assert!(wrapped(&mail, port)?.contains("Error: too many new TLS sessions from"));
     mail.wait_log(&["smtpd", "New TLS session rate limit exceeded: 2 from"], 1)?;
-    assert!(!shaken()?.contains("TLS connection established"));
+    assert!(!wrapped(&mail, port)?.contains("TLS connection established"));
     mail.wait_log(&["smtpd", "Refusing TLS service request from"], 1)?;
     Ok(())
 }
 
 #[test]
 fn certificates_can_be_required_where_clients_begin_with_tls() -> Result<()> {
-    let port = testkit::port::free_port()?;
-    let wrapped = "smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_security_level=may -o smtpd_tls_req_ccert=yes";
-    let mut mail = Setup::new()
-        .main("smtpd_tls_cert_file", "{root}/etc/cert.pem")
-        .main("smtpd_tls_key_file", "{root}/etc/key.pem")
-        .master(&format!("127.0.0.1:{port} inet n - n - - {wrapped}"))
-        .create()?;
-    certify(&mail)?;
-    mail.start()?;
-    let output = mail.run("posttls-finger", ["-w", "-l", "encrypt", &format!("[127.0.0.1]:{port}")], "")?;
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    let (mail, port) = wrapping(Setup::new(), "-o smtpd_tls_security_level=may -o smtpd_tls_req_ccert=yes")?;
+    let said = wrapped(&mail, port)?;
     assert!(said.contains("421 4.7.1 ") && said.contains("Error: No client certificate presented"), "{said}");
     Ok(())
 }

@@ -61,6 +61,20 @@ fn template() -> Template {
     }
 }
 
+fn failure<'a>((template, host): (&'a Template, &'a Host), original: &'a Original, entries: &'a [Entry]) -> Report<'a> {
+    Report { kind: Kind::Failure, template, host, original, entries, retried_until: None }
+}
+
+fn to_sender(now: &Zoned) -> Letter<'_> {
+    Letter {
+        queue_id: "50BA098E2CF",
+        to: b"lab-bob@example.test",
+        audience: Audience::Sender,
+        returned: Returned::Full,
+        now,
+    }
+}
+
 #[test]
 fn without_smtputf8_notices_are_encoded_as_the_message() {
     let (template, entries, now) = (template(), entries(), at(1_795_258_490));
@@ -69,22 +83,8 @@ fn without_smtputf8_notices_are_encoded_as_the_message() {
         [("8bit", "utf-8", 1, 2), ("7bit", "us-ascii", 1, 0), ("", "us-ascii", 0, 0)]
     {
         let original = Original { encoding: encoding.into(), ..original(Script::Ascii) };
-        let report = Report {
-            kind: Kind::Failure,
-            template: &template,
-            host: &host,
-            original: &original,
-            entries: &entries,
-            retried_until: None,
-        };
-        let letter = Letter {
-            queue_id: "8BDE748E28C",
-            to: b"lab-bob@example.test",
-            audience: Audience::Sender,
-            returned: Returned::Full,
-            now: &now,
-        };
-        let text = String::from_utf8(report.head(&letter)).unwrap();
+        let report = failure((&template, &host), &original, &entries);
+        let text = String::from_utf8(report.head(&to_sender(&now))).unwrap();
         assert!(text.contains(&format!("charset={charset}\n")), "{text}");
         let told = text.matches(&format!("Content-Transfer-Encoding: {encoding}\n")).count();
         assert_eq!(told, whole + parts, "{text}");
@@ -95,21 +95,8 @@ fn without_smtputf8_notices_are_encoded_as_the_message() {
 fn a_failure_notice_reads_as_mail_programs_know_it() {
     let (template, host, original, entries, now) =
         (template(), host(), original(Script::Ascii), entries(), at(1_795_258_490));
-    let report = Report {
-        kind: Kind::Failure,
-        template: &template,
-        host: &host,
-        original: &original,
-        entries: &entries,
-        retried_until: None,
-    };
-    let letter = Letter {
-        queue_id: "50BA098E2CF",
-        to: b"lab-bob@example.test",
-        audience: Audience::Sender,
-        returned: Returned::Full,
-        now: &now,
-    };
+    let report = failure((&template, &host), &original, &entries);
+    let letter = to_sender(&now);
     let text = String::from_utf8([report.head(&letter), report.tail(&letter)].concat()).unwrap();
     assert_eq!(text, include_str!("failure.txt"));
 }
