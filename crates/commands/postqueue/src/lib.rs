@@ -1,6 +1,6 @@
 //! postqueue(1): lists and flushes the queue, with the group's right to reach the services in `public`.
 //!
-//! Reading order: what is asked for (this file), who may ask (`permission`), the list's two forms (`report`).
+//! Reading order: what is asked for (this file), who may ask (`permission`), the list for programs (`report`).
 
 mod permission;
 mod report;
@@ -8,18 +8,18 @@ mod report;
 use address::domain;
 use command::{Context, Fatal, Program};
 use config::params;
-use ipc::blocking::{Caller, Channel};
+use ipc::blocking::Caller;
 use ipc::flush::{Flush, Reply, Request};
-use ipc::showq::Showq;
+use mailq::{People, Queue, Report};
 use queue_file::{Layout, QueueId, Spool, listing};
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use tracing::warn;
 
 use crate::permission::Act;
-use crate::report::{Json, People, Report};
+use crate::report::Json;
 
 /// Exit status for what is refused or not there (sysexits.h).
 const EX_UNAVAILABLE: u8 = 69;
@@ -87,75 +87,36 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
 /// Lists through showq, or from the queue itself where root finds the mail system down.
 fn list(params: &Params, mut report: impl Report) -> Result<(), Fatal> {
     let mut out = command::output();
-    let path = Path::new("public").join(&params.ipc.showq_service_name);
-    let result = match Channel::connect::<Showq>(&path, params.ipc.ipc_timeout) {
-        Ok(channel) => ask(channel, &mut report, &mut out)?,
+    let service = &params.ipc.showq_service_name;
+    match Queue::connect(&Path::new("public").join(service), params.ipc.ipc_timeout) {
+        Ok(queue) => Ok(queue.list(&mut report, &mut out)?),
         Err(error) if privsep::is_root() => {
             warn!(
-                "Mail system is down -- accessing queue directly (Connect to the Postfix {} service: {})",
-                params.ipc.showq_service_name,
+                "Mail system is down -- accessing queue directly (Connect to the Postfix {service} service: {})",
                 why(&error)
             );
-            read(params, &mut report, &mut out)?
+            read(params, &mut report, &mut out)
         }
         Err(error) => {
-            let (service, why) = (&params.ipc.showq_service_name, why(&error));
             let text = "Queue report unavailable - mail system is down";
-            return Err(Fatal::new(format!("{text} (Connect to the Postfix {service} service: {why})")));
-        }
-    };
-    Ok(result.and_then(|()| report.end(&mut out)).and_then(|()| out.flush())?)
-}
-
-type Listing = Channel<ipc::showq::Request, ipc::showq::Reply>;
-
-fn ask(mut channel: Listing, report: &mut impl Report, out: &mut impl Write) -> Result<io::Result<()>, Fatal> {
-    channel.send(&ipc::showq::Request::List)?;
-    channel.flush()?;
-    let mut current: Option<ipc::showq::Message> = None;
-    loop {
-        let reply = channel.receive()?.ok_or(ipc::Error::Closed)?;
-        let (messages, is_end) = match reply {
-            ipc::showq::Reply::More(more) => {
-                if let Some(message) = &mut current {
-                    message.recipients.extend(more);
-                }
-                continue;
-            }
-            ipc::showq::Reply::Messages(messages) => (messages, false),
-            ipc::showq::Reply::End => (Vec::new(), true),
-        };
-        let earlier = current.take();
-        let mut complete: Vec<_> = earlier.into_iter().chain(messages).collect();
-        if !is_end {
-            // More of the last one may come.
-            current = complete.pop();
-        }
-        let reported = complete.iter().try_for_each(|message| report.message(out, message));
-        if is_end || reported.is_err() {
-            return Ok(reported);
+            let why = why(&error);
+            Err(Fatal::new(format!("{text} (Connect to the Postfix {service} service: {why})")))
         }
     }
 }
 
-fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Result<io::Result<()>, Fatal> {
+fn read(params: &Params, report: &mut impl Report, out: &mut impl Write) -> Result<(), Fatal> {
     let depth = u32::try_from(params.queue.hash_queue_depth).unwrap_or(1);
     let spool = Spool::new("", Layout::new(params.queue.hash_queue_names.iter().map(String::as_str), depth));
-    let mut reported = Ok(Ok(()));
+    let mut reported: Result<(), Fatal> = Ok(());
     let take = |batch: Vec<Result<listing::Listed, queue_file::Error>>| {
-        for listed in batch {
-            reported = match listed {
-                Ok(listed) => Ok(report.message(out, &report::message(listed))),
-                Err(error) => Err(error.into()),
-            };
-            if !matches!(reported, Ok(Ok(()))) {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
+        reported = batch.into_iter().try_for_each(|listed| Ok(report.message(out, &report::message(listed?))?));
+        if reported.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     listing::messages(&spool, |batch| batch, take);
-    reported
+    reported?;
+    report.end(out)?;
+    Ok(out.flush()?)
 }
 
 /// What the system said about a connection.

@@ -11,6 +11,7 @@ mod submit;
 
 use command::{Caller, Context, Fatal, Program, is_anyone};
 use config::{Source, params};
+use mailq::{People, Queue};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -65,7 +66,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
     match &options.mode {
         Mode::Submit => deliver(&options, &params, &source),
         Mode::Nothing => Ok(ExitCode::SUCCESS),
-        Mode::Mailq => execute(&command(&params, "postqueue"), &["-p"], config),
+        Mode::Mailq => mailq(&params, config),
         Mode::Flush => execute(&command(&params, "postqueue"), &["-f"], config),
         Mode::Daemon => begin(&command(&params, "postfix"), &["start"], config),
         Mode::Smtp => {
@@ -75,6 +76,19 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         }
         Mode::Newaliases => newaliases(&options, &params, config),
     }
+}
+
+/// Lists the queue: at once where showq(8) lets the caller in, else by postqueue(1), which has the group's right to ask, and
+/// knows what to do while the mail system is down.
+fn mailq(params: &Params, config: &Path) -> Result<ExitCode, Fatal> {
+    let socket = Path::new(&params.layout.queue_directory).join("public").join(&params.ipc.showq_service_name);
+    if is_anyone(&params.sendmail.authorized_mailq_users)
+        && let Ok(queue) = Queue::connect(&socket, params.ipc.ipc_timeout)
+    {
+        queue.list(&mut People::default(), &mut command::output())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    execute(&command(params, "postqueue"), &["-p"], config)
 }
 
 /// Has something delivered: of what is queued, or what is on standard input.
