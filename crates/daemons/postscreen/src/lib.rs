@@ -26,6 +26,7 @@ config::bundle! {
     /// All that this daemon may know.
     pub struct Params {
         identity: config::params::Identity,
+        networks: config::params::Networks,
         queue: config::params::Queue,
         postscreen: config::params::Postscreen,
         tls: config::params::PostscreenTls,

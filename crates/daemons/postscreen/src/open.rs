@@ -108,7 +108,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
     let postscreen = &params.postscreen;
     let list = |parameter: &str, items: &[String]| PatternList::open(parameter, items, Parents::Dotted, environment);
     let maps = |parameter: &str, specs: &[String]| Maps::open(parameter, specs, environment);
-    let mynetworks = list("mynetworks", &params.identity.mynetworks);
+    let mynetworks = list("mynetworks", &params.networks.mynetworks);
     let proxied = match postscreen.postscreen_upstream_proxy_protocol.as_str() {
         "" => false,
         "haproxy" => true,

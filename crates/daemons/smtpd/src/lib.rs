@@ -37,6 +37,7 @@ config::bundle! {
     /// All that smtpd may know.
     pub struct Params {
         identity: params::Identity,
+        networks: params::Networks,
         smtpd: params::Smtpd,
         access: params::SmtpdAccess,
         tls: params::SmtpdTls,

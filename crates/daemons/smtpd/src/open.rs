@@ -144,7 +144,7 @@ impl Tables {
                 myorigin: identity.myorigin.clone(),
                 local: LocalDomains::new(mydestination, settings.own_addresses.clone()),
             },
-            mynetworks: list("mynetworks", &identity.mynetworks),
+            mynetworks: list("mynetworks", &params.networks.mynetworks),
             debug_peers: list("debug_peer_list", &identity.debug_peer_list),
             permit_mx_backup_networks: list("permit_mx_backup_networks", &access.permit_mx_backup_networks),
             xclient_hosts: list("smtpd_authorized_xclient_hosts", &smtpd.smtpd_authorized_xclient_hosts),

@@ -1,4 +1,4 @@
-//! Parameters: Identity.
+//! Parameters: Identity, Networks.
 
 crate::params! {
     /// Who this mail system is, which addresses it serves, and what its programs are called.
@@ -11,10 +11,6 @@ crate::params! {
         myorigin: Text = "$myhostname" in 1..;
         /// The domains that are delivered on this host.
         mydestination: List = "$myhostname, localhost.$mydomain, localhost";
-        /// The clients that may do more than strangers.
-        mynetworks: List = "127.0.0.0/8 [::1]/128";
-        /// How much around this host's own addresses the default of mynetworks covers.
-        mynetworks_style: Text = "${{$compatibility_level} <level {2} ? {subnet} : {host}}" in 1..;
         /// The addresses on which mail is received.
         inet_interfaces: List = "all";
         /// The versions of the Internet protocol in use.
@@ -88,5 +84,15 @@ crate::params! {
         debug_peer_level: Int = "2" in 1.., inert;
         /// The command that runs beside a daemon started with -D.
         debugger_command: Text = "", inert;
+    }
+}
+
+crate::params! {
+    /// Who is no stranger. Apart from who this mail system is, since the default has to be asked of the kernel.
+    Networks {
+        /// The clients that may do more than strangers.
+        mynetworks: List = "127.0.0.0/8 [::1]/128";
+        /// How much around this host's own addresses the default of mynetworks covers.
+        mynetworks_style: Text = "${{$compatibility_level} <level {2} ? {subnet} : {host}}" in 1..;
     }
 }

@@ -37,7 +37,7 @@ pub use cleanup::Cleanup;
 pub use daemon::Daemon;
 pub use delivery::Delivery;
 pub use former::Former;
-pub use identity::Identity;
+pub use identity::{Identity, Networks};
 pub use ipc::{Ipc, Scache};
 pub use layout::Layout;
 pub use lmtp::Lmtp;
@@ -75,6 +75,7 @@ pub fn all() -> impl Iterator<Item = Row> {
 /// The rows of each topic.
 pub(crate) const TOPICS: &[Packed] = &[
     Identity::PACKED,
+    Networks::PACKED,
     Layout::PACKED,
     Ipc::PACKED,
     Scache::PACKED,

@@ -178,7 +178,7 @@ fn every_default_parses() {
     use params::*;
     all::<(Identity, Layout, Ipc, Daemon, Queue, Qmgr, Cleanup, Rewrite, Bounce, Delivery, Local, Virtual)>();
     all::<(Pipe, Proxymap, Tables, Smtpd, SmtpdAccess, Smtp, SmtpTls, SmtpdTls, Tls, SmtpdSasl, SmtpSasl)>();
-    all::<(Lifetimes, Scache, Verp)>();
+    all::<(Lifetimes, Networks, Scache, Verp)>();
     all::<(Milter, Postscreen, PostscreenTls, Verify, Anvil, Flush, Sendmail, Qmqpd, Tlsproxy, TlsproxyTls)>();
     all::<(TlsproxyClient, Lmtp, LmtpTls, LmtpSasl, TransportLimits, TransportTime, Former)>();
 }
