@@ -66,31 +66,40 @@ fn string(out: &mut impl Write, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn listed() -> Message {
-        let recipient = |address: &'static str, reason: &str| Recipient {
-            address: address.as_bytes().into(),
-            original: address.as_bytes().into(),
-            reason: reason.to_owned(),
-        };
-        Message {
-            queue_name: "deferred".to_owned(),
-            queue_id: "3CCE398E1B0".to_owned(),
-            arrived: 0,
-            size: 2048,
-            expiring: false,
-            sender: Vec::new().into(),
-            recipients: vec![recipient("a@example.org", "no \"way\""), recipient("b@example.org", "no \"way\"")],
-        }
-    }
+    use queue_file::listing::Waiting;
+    use queue_file::{QueueId, QueueName};
 
     #[test]
     fn programs_get_json() {
+        let waits = |original: &str, reason: &str| Waiting {
+            address: b"a@example.org".to_vec(),
+            original: original.into(),
+            reason: reason.to_owned(),
+        };
+        let listed = Listed {
+            queue: QueueName::Hold,
+            id: QueueId::parse("3CCE398E1B0").unwrap(),
+            arrived: 7,
+            size: 2048,
+            expiring: true,
+            sender: Vec::new(),
+            recipients: vec![waits("a@example.org", ""), waits("b@example.org", "no \"way\"")],
+        };
         let mut out = Vec::new();
-        Json.message(&mut out, &listed()).unwrap();
+        Json.message(&mut out, &message(listed)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value["recipients"][1]["delay_reason"], "no \"way\"");
-        assert_eq!(value["recipients"][0]["orig_address"], "");
-        assert_eq!(value["sender"], "MAILER-DAEMON");
+        let expected = serde_json::json!({
+            "queue_name": "hold",
+            "queue_id": "3CCE398E1B0",
+            "arrival_time": 7,
+            "message_size": 2048,
+            "forced_expire": true,
+            "sender": "MAILER-DAEMON",
+            "recipients": [
+                {"address": "a@example.org", "orig_address": ""},
+                {"address": "a@example.org", "orig_address": "b@example.org", "delay_reason": "no \"way\""},
+            ],
+        });
+        assert_eq!(value, expected);
     }
 }
