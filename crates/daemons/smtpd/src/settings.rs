@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     /// Classes of trouble that postmaster learns of.
     pub(crate) notify_classes: Vec<String>,
     permit_actions: Vec<String>,
+    pub(crate) tempfail: Tempfails,
     pub(crate) probe_sender: ProbeSender,
     /// Of the filter before the queue, where it has one that is known.
     pub(crate) filter_port: Option<u16>,
@@ -68,6 +69,54 @@ impl Limits {
             smtpd_per_request_deadline: smtpd.smtpd_per_request_deadline,
             address_verify_poll_count: params.verify.address_verify_poll_count,
         }
+    }
+}
+
+/// What a check does that cannot be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tempfail {
+    /// The client is to come again.
+    Defer,
+    /// So it is if nothing else refuses.
+    DeferIfPermit,
+}
+
+impl Tempfail {
+    fn parse(name: &str, value: &str) -> Result<Tempfail, Fatal> {
+        match value.to_ascii_lowercase().as_str() {
+            "defer" => Ok(Tempfail::Defer),
+            "defer_if_permit" => Ok(Tempfail::DeferIfPermit),
+            _ => Err(Fatal::new(format!("bad configuration: {name} = {value}"))),
+        }
+    }
+}
+
+/// The same by what is checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tempfails {
+    pub(crate) address: Tempfail,
+    pub(crate) helo_hostname: Tempfail,
+    pub(crate) verified_sender: Tempfail,
+    pub(crate) verified_recipient: Tempfail,
+}
+
+impl Tempfails {
+    fn new(access: &SmtpdAccess) -> Result<Tempfails, Fatal> {
+        Ok(Tempfails {
+            address: Tempfail::parse("unknown_address_tempfail_action", &access.unknown_address_tempfail_action)?,
+            helo_hostname: Tempfail::parse(
+                "unknown_helo_hostname_tempfail_action",
+                &access.unknown_helo_hostname_tempfail_action,
+            )?,
+            verified_sender: Tempfail::parse(
+                "unverified_sender_tempfail_action",
+                &access.unverified_sender_tempfail_action,
+            )?,
+            verified_recipient: Tempfail::parse(
+                "unverified_recipient_tempfail_action",
+                &access.unverified_recipient_tempfail_action,
+            )?,
+        })
     }
 }
 
@@ -154,6 +203,7 @@ impl Settings {
                 &identity.myorigin,
                 params.verify.address_verify_sender_ttl,
             ),
+            tempfail: Tempfails::new(&params.access)?,
             permit_actions: params.access.smtpd_log_access_permit_actions.clone(),
             service_name: service_name.to_owned(),
             timezone: jiff::tz::TimeZone::system(),
@@ -221,4 +271,21 @@ codes! {
     unknown_relay_recipient_reject_code, unknown_virtual_alias_reject_code, unknown_virtual_mailbox_reject_code,
     unverified_recipient_reject_code, unverified_recipient_defer_code, unverified_sender_reject_code,
     unverified_sender_defer_code, multi_recipient_bounce_reject_code,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_cannot_be_made_lets_nobody_in() {
+        for (value, expected) in [
+            ("defer", Some(Tempfail::Defer)),
+            ("Defer_If_Permit", Some(Tempfail::DeferIfPermit)),
+            ("permit", None),
+            ("", None),
+        ] {
+            assert_eq!(Tempfail::parse("reject_tempfail_action", value).ok(), expected, "{value}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use tracing::warn;
 use super::restriction::Party;
 use super::{Check, Fault, Refusal, Subject, Verdict};
 use crate::Smtpd;
+use crate::settings::Tempfail;
 
 /// What is said of names in the DNS that are no names.
 pub(crate) const MALFORMED: &str = "Malformed DNS server reply";
@@ -157,24 +158,18 @@ impl Check<'_> {
                 self.refuse(Refusal { code: null_code, status: null_status, text, fault: Fault::Bounce })
             }
             Existence::Unknown => {
-                let action = self.server.params.access.unknown_address_tempfail_action.clone();
-                self.temporary(&action, Refusal::policy(450, not_found.with_class(4), text))
+                let action = self.server.settings.tempfail.address;
+                self.temporary(action, Refusal::policy(450, not_found.with_class(4), text))
             }
         }
     }
 
     /// What an `…_tempfail_action` says.
-    pub(crate) fn temporary(&mut self, action: &str, refusal: Refusal) -> Verdict {
-        if action.eq_ignore_ascii_case("permit") {
-            return Verdict::Permit;
+    pub(crate) fn temporary(&mut self, action: Tempfail, refusal: Refusal) -> Verdict {
+        match action {
+            Tempfail::Defer => self.refuse(refusal),
+            Tempfail::DeferIfPermit => self.defer_if_permit(refusal),
         }
-        if action.eq_ignore_ascii_case("defer_if_permit") {
-            return self.defer_if_permit(refusal);
-        }
-        if !action.eq_ignore_ascii_case("defer") {
-            warn!("unknown tempfail action \"{action}\"");
-        }
-        self.refuse(refusal)
     }
 
     /// A null sender has one recipient.

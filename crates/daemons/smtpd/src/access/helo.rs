@@ -71,8 +71,8 @@ impl<'a> Check<'a> {
                 self.refuse(Refusal::policy(self.server.codes.unknown_hostname_reject_code, Enhanced(4, 7, 1), text))
             }
             Existence::Unknown => {
-                let action = self.server.params.access.unknown_helo_hostname_tempfail_action.clone();
-                self.temporary(&action, Refusal::policy(450, Enhanced(4, 7, 1), text))
+                let action = self.server.settings.tempfail.helo_hostname;
+                self.temporary(action, Refusal::policy(450, Enhanced(4, 7, 1), text))
             }
         }
     }

@@ -65,23 +65,20 @@ impl Check<'_> {
         let (code, action, reason, detail) = match party {
             Party::Sender => (
                 self.server.codes.unverified_sender_defer_code,
-                access.unverified_sender_tempfail_action.clone(),
+                self.server.settings.tempfail.verified_sender,
                 &access.unverified_sender_reject_reason,
                 7,
             ),
             Party::Recipient => (
                 self.server.codes.unverified_recipient_defer_code,
-                access.unverified_recipient_tempfail_action.clone(),
+                self.server.settings.tempfail.verified_recipient,
                 &access.unverified_recipient_reject_reason,
                 1,
             ),
         };
         let text = format!("unverified address: {:.250}", given(reason, text));
         let (status, text) = (Enhanced(4, 1, detail), subject.rejected(&text));
-        if action.eq_ignore_ascii_case("defer") {
-            return self.refuse(Refusal { code, status, text, fault: Fault::Policy });
-        }
-        self.temporary(&action, Refusal::policy(code, status, text))
+        self.temporary(action, Refusal::policy(code, status, text))
     }
 }
 
