@@ -125,6 +125,7 @@ fn entry(row: &Row) -> String {
         Kind::Host => "a host name",
         Kind::Raw => "text that is expanded when it is used",
         Kind::List => "a list",
+        Kind::Words => &format!("some of {}", row.words.replace(' ', ", ")),
         Kind::TableList => "lookup tables",
     };
     let numeric = matches!(row.kind, Kind::Int | Kind::Size | Kind::Duration);

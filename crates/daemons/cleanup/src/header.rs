@@ -231,8 +231,7 @@ impl Message {
         let missing_from = adds && lacks(Kind::From, Kind::ResentFrom);
         let id_was_seen = has(Kind::MessageId);
         let visible = [Kind::To, Kind::Cc, Kind::ResentTo, Kind::ResentCc].into_iter().any(has);
-        let undisclosed = &settings.headers.undisclosed_recipients;
-        let discloses = adds && !undisclosed.is_empty() && !visible;
+        let undisclosed = settings.headers.undisclosed_recipients.as_ref().filter(|_| adds && !visible);
         let tells_of_tls = settings.requiretls == RequireTls::Shown
             && self.handling.requiretls == Switch::On
             && self.content.header.requiretls == RequireTlsHeader::Absent;
@@ -253,7 +252,7 @@ impl Message {
             let from = self.sender_value();
             self.put_header(&[prefix.as_bytes(), b"From: ", &from].concat());
         }
-        if discloses {
+        if let Some(undisclosed) = undisclosed {
             self.put_header(undisclosed.as_bytes());
         }
         if tells_of_tls {

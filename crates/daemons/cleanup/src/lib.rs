@@ -69,8 +69,8 @@ pub struct Opened {
 
 impl Opened {
     /// Opens all tables.
-    fn new(params: &Params, source: &config::Source, environment: &table::Environment) -> Self {
-        Self { settings: Settings::new(params), tables: Tables::open(params, source, environment) }
+    fn new(params: &Params, source: &config::Source, environment: &table::Environment) -> Result<Self, Fatal> {
+        Ok(Self { settings: Settings::new(params)?, tables: Tables::open(params, source, environment) })
     }
 }
 
@@ -112,7 +112,7 @@ impl Service for Cleanup {
 
     fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
         let environment = table::Environment::of(&outside.source).inside();
-        Ok(Opened::new(params, &outside.source, &environment))
+        Opened::new(params, &outside.source, &environment)
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Self, Fatal> {

@@ -3,9 +3,11 @@
 use address::LogForm;
 use config::{Source, params};
 use jiff::tz::TimeZone;
-use mime::{Kind, Limits};
+use mime::{Field, Kind, Limits};
+use service::Fatal;
 use table::checks::Checks;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
+use tracing::warn;
 
 use crate::mapping::Mapping;
 
@@ -161,7 +163,7 @@ pub(crate) struct HeaderSettings {
     pub(crate) always_add_missing: bool,
     /// In lower case.
     pub(crate) drop: Vec<String>,
-    pub(crate) undisclosed_recipients: String,
+    pub(crate) undisclosed_recipients: Option<String>,
     pub(crate) from: FromFormat,
     pub(crate) full_name_charset: String,
     /// What becomes of a CR in the middle of a line.
@@ -171,7 +173,7 @@ pub(crate) struct HeaderSettings {
 }
 
 /// `header_from_format`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FromFormat {
     /// `Name <address>`
     Standard,
@@ -179,12 +181,32 @@ pub(crate) enum FromFormat {
     Obsolete,
 }
 
+impl FromFormat {
+    fn parse(value: &str) -> Result<Self, Fatal> {
+        match value.to_ascii_lowercase().as_str() {
+            "standard" => Ok(Self::Standard),
+            "obsolete" => Ok(Self::Obsolete),
+            _ => Err(Fatal::new(format!("invalid setting: \"header_from_format = {value}\""))),
+        }
+    }
+}
+
+/// `undisclosed_recipients_header`; nothing where it is empty, or is no header.
+fn undisclosed_recipients(value: &str) -> Option<String> {
+    let is_header = Field::new(value.as_bytes()).is_some();
+    if !is_header && !value.is_empty() {
+        let needed = "\"headername: headervalue\"";
+        warn!("bad undisclosed_recipients_header header text \"{value}\" -- need {needed}");
+    }
+    is_header.then(|| value.to_owned())
+}
+
 impl Settings {
-    pub(crate) fn new(params: &Params) -> Self {
+    pub(crate) fn new(params: &Params) -> Result<Self, Fatal> {
         let (cleanup, queue) = (&params.cleanup, &params.queue);
         let number = |value: i64| usize::try_from(value).unwrap_or(0);
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        Self {
+        Ok(Self {
             myhostname: params.identity.myhostname.clone(),
             always_bcc: cleanup.always_bcc.clone(),
             tls_required: cleanup.tls_required_enable,
@@ -209,7 +231,7 @@ impl Settings {
                 conversion: if cleanup.force_mime_input_conversion { Conversion::ToSevenBit } else { Conversion::None },
                 unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action),
             },
-            headers: HeaderSettings::new(cleanup),
+            headers: HeaderSettings::new(cleanup)?,
             enable_original_recipient: queue.enable_original_recipient,
             duplicate_filter_limit: number(cleanup.duplicate_filter_limit),
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
@@ -218,7 +240,7 @@ impl Settings {
             time_zone: TimeZone::system(),
             deadline: params.ipc.ipc_timeout,
             in_flow_delay: params.daemon.in_flow_delay,
-        }
+        })
     }
 
     /// Whether the header of this name is dropped.
@@ -228,18 +250,17 @@ impl Settings {
 }
 
 impl HeaderSettings {
-    fn new(cleanup: &params::Cleanup) -> Self {
-        let obsolete = cleanup.header_from_format.eq_ignore_ascii_case("obsolete");
-        Self {
+    fn new(cleanup: &params::Cleanup) -> Result<Self, Fatal> {
+        Ok(Self {
             always_add_missing: cleanup.always_add_missing_headers,
             drop: cleanup.message_drop_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            undisclosed_recipients: cleanup.undisclosed_recipients_header.clone(),
-            from: if obsolete { FromFormat::Obsolete } else { FromFormat::Standard },
+            undisclosed_recipients: undisclosed_recipients(&cleanup.undisclosed_recipients_header),
+            from: FromFormat::parse(&cleanup.header_from_format)?,
             full_name_charset: cleanup.full_name_encoding_charset.clone(),
             replace_stray_cr: cleanup.cleanup_replace_stray_cr_lf,
             reject_characters: config::value::unescaped(&cleanup.message_reject_characters),
             strip_characters: config::value::unescaped(&cleanup.message_strip_characters),
-        }
+        })
     }
 
     /// Whether lines have to be looked at byte by byte.
@@ -312,4 +333,25 @@ impl Tables {
 /// Header kinds whose presence says that the message is resent.
 pub(crate) fn is_resent(kind: Kind) -> bool {
     kind.resent() == mime::Resent::Yes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_for_nobody_that_is_none_is_left_out() {
+        for (value, expected) in
+            [("To: all:;", Some("To: all:;")), ("", None), ("undisclosed", None), ("To us: x", None)]
+        {
+            assert_eq!(undisclosed_recipients(value).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn forms_of_from_are_known() {
+        assert_eq!(FromFormat::parse("Obsolete").ok(), Some(FromFormat::Obsolete));
+        let refused = FromFormat::parse("old").unwrap_err().to_string();
+        assert_eq!(refused, "invalid setting: \"header_from_format = old\"");
+    }
 }

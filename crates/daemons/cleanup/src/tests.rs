@@ -57,7 +57,7 @@ impl Lab {
         );
         let source = config::Source::parse(root.path(), &text).unwrap();
         let params = source.get::<Params>().unwrap();
-        let opened = Opened::new(&params, &source, &table::Environment::of(&source));
+        let opened = Opened::new(&params, &source, &table::Environment::of(&source)).unwrap();
         let desk = Arc::new(Desk::new(&params, opened, root.path()));
         Self { root, desk }
     }

@@ -58,7 +58,8 @@ impl Params {
 /// Opens everything that deliveries need.
 pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     let environment = Environment::of(&outside.source);
-    let opening = Opening { params, outside, environment };
+    let dns_support = DnsSupport::of(params, outside)?;
+    let opening = Opening { params, outside, environment, dns_support };
     let smtp = &params.smtp;
     Ok(Carrier {
         router: opening.router()?,
@@ -66,7 +67,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         dialect: Arc::new(opening.dialect()),
         source: source(smtp)?,
         treatment: opening.treatment(),
-        style: style(smtp),
+        style: opening.style()?,
         rules: rules(params),
         policies: opening.policies()?,
         tls: opening.tls(),
@@ -90,6 +91,35 @@ pub(crate) struct Opening<'a> {
     pub(crate) params: &'a Params,
     pub(crate) outside: &'a Outside,
     pub(crate) environment: Environment,
+    dns_support: DnsSupport,
+}
+
+/// `smtp_dns_support_level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DnsSupport {
+    /// The DNS is not asked.
+    Disabled,
+    Enabled,
+    /// Validated answers are asked for.
+    Dnssec,
+}
+
+impl DnsSupport {
+    /// Where the level is not set, `disable_dns_lookups` says it.
+    fn of(params: &Params, outside: &Outside) -> Result<DnsSupport, Fatal> {
+        let value = &params.smtp.smtp_dns_support_level;
+        let earlier = || outside.source.expanded("disable_dns_lookups").ok().flatten();
+        match value.to_ascii_lowercase().as_str() {
+            "" if earlier().is_some_and(|value| value.eq_ignore_ascii_case("yes")) => Ok(DnsSupport::Disabled),
+            "" | "enabled" => Ok(DnsSupport::Enabled),
+            "disabled" => Ok(DnsSupport::Disabled),
+            "dnssec" => Ok(DnsSupport::Dnssec),
+            _ => {
+                let parameter = Flavor::of_program(&outside.process_name).parameter("smtp_dns_support_level");
+                Err(Fatal::new(format!("invalid {parameter}: \"{value}\"")))
+            }
+        }
+    }
 }
 
 impl Opening<'_> {
@@ -126,11 +156,7 @@ impl Opening<'_> {
             domains: if self.has_dns() { MailDomains::Asked } else { MailDomains::NotAsked },
             own: self.outside.source.own_addresses(),
             ordering: Ordering {
-                favor: match smtp.smtp_address_preference.to_ascii_lowercase().as_str() {
-                    "ipv4" => Favor::V4,
-                    "ipv6" => Favor::V6,
-                    _ => Favor::Any,
-                },
+                favor: self.favor()?,
                 randomize: smtp.smtp_randomize_addresses,
                 balance: smtp.smtp_balance_inet_protocols,
                 limit: count(smtp.smtp_mx_address_limit),
@@ -155,7 +181,7 @@ impl Opening<'_> {
     }
 
     fn lookup(&self) -> Lookup {
-        let has = |name: &str| self.params.smtp.smtp_host_lookup.iter().any(|word| word.eq_ignore_ascii_case(name));
+        let has = |name: &str| self.params.smtp.smtp_host_lookup.iter().any(|word| word == name);
         match (self.has_dns(), has("dns"), has("native")) {
             (false, _, _) | (true, false, true) => Lookup::Native,
             (true, true, true) => Lookup::Both,
@@ -164,13 +190,46 @@ impl Opening<'_> {
     }
 
     pub(crate) fn has_dns(&self) -> bool {
-        !self.is_on("disable_dns_lookups") && self.params.smtp.smtp_dns_support_level != "disabled"
+        self.dns_support != DnsSupport::Disabled
     }
 
     /// Whether what the name server has validated may be believed.
     pub(crate) fn has_dnssec(&self) -> bool {
         let asks_dns = !matches!(self.lookup(), Lookup::Native);
-        asks_dns && self.params.smtp.smtp_dns_support_level.eq_ignore_ascii_case("dnssec")
+        asks_dns && self.dns_support == DnsSupport::Dnssec
+    }
+
+    fn favor(&self) -> Result<Favor, Fatal> {
+        let value = &self.params.smtp.smtp_address_preference;
+        match value.to_ascii_lowercase().as_str() {
+            "any" => Ok(Favor::Any),
+            "ipv4" => Ok(Favor::V4),
+            "ipv6" => Ok(Favor::V6),
+            _ => Err(Fatal::new(format!("bad {} value: {value}", self.flavor().parameter("smtp_address_preference")))),
+        }
+    }
+
+    fn style(&self) -> Result<Style, Fatal> {
+        let smtp = &self.params.smtp;
+        Ok(Style {
+            quoting: if smtp.smtp_quote_rfc821_envelope { Quoting::Proper } else { Quoting::None },
+            forwarding: if smtp.smtp_send_xforward_command { Forwarding::Send } else { Forwarding::Keep },
+            submitter: if smtp.smtp_send_dummy_mail_auth { Submitter::Nobody } else { Submitter::Unsaid },
+            probe: self.probe_goal()?,
+        })
+    }
+
+    /// Where a probe of an address ends.
+    fn probe_goal(&self) -> Result<Goal, Fatal> {
+        let value = &self.params.smtp.smtp_address_verify_target;
+        match value.to_ascii_lowercase().as_str() {
+            "rcpt" => Ok(Goal::ProbeRcpt),
+            "data" => Ok(Goal::ProbeData),
+            _ => {
+                let parameter = self.flavor().parameter("smtp_address_verify_target");
+                Err(Fatal::new(format!("bad protocol stage: \"{parameter} = {value}\"")))
+            }
+        }
     }
 
     fn is_on(&self, parameter: &str) -> bool {
@@ -210,7 +269,7 @@ impl Opening<'_> {
 
     fn complaints(&self) -> Option<Complaints> {
         let Params { agent, cleanup, bounce, .. } = self.params;
-        let wanted = bounce.notify_classes.iter().any(|class| class.eq_ignore_ascii_case("protocol"));
+        let wanted = bounce.notify_classes.iter().any(|class| class == "protocol");
         wanted.then(|| Complaints {
             postmaster: service::postmaster(&agent.ipc, &agent.identity, bounce, cleanup),
             dates: Dates::of_this_host(),
@@ -269,18 +328,6 @@ fn rules(params: &Params) -> Rules {
         },
         demand: if smtp.smtp_connection_cache_on_demand { Demand::Observed } else { Demand::Ignored },
         finality: if smtp.lmtp_assume_final { Finality::Delivered } else { Finality::Relayed },
-    }
-}
-
-fn style(smtp: &params::Smtp) -> Style {
-    Style {
-        quoting: if smtp.smtp_quote_rfc821_envelope { Quoting::Proper } else { Quoting::None },
-        forwarding: if smtp.smtp_send_xforward_command { Forwarding::Send } else { Forwarding::Keep },
-        submitter: if smtp.smtp_send_dummy_mail_auth { Submitter::Nobody } else { Submitter::Unsaid },
-        probe: match smtp.smtp_address_verify_target.as_str() {
-            "data" => Goal::ProbeData,
-            _ => Goal::ProbeRcpt,
-        },
     }
 }
 

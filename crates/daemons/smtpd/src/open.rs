@@ -122,7 +122,8 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         ..Rules::default()
     };
     for class in &access.smtpd_restriction_classes {
-        let text = source.expanded(class)?.unwrap_or_default();
+        let text = source.expanded(class)?.filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Fatal::new(format!("restriction class `{class}' needs a definition")))?;
         rules.classes.insert(class.clone(), parser.list(class, &config::value::words(&text), None));
     }
     let lists = access.maps_rbl_domains.iter().flat_map(|zone| ["reject_rbl_client".to_owned(), zone.clone()]);
@@ -247,6 +248,15 @@ mod tests {
         assert_eq!(format!("{:?}", rules.client), "[Class(\"reject_maps_rbl\")]");
         let lists = format!("{:?}", rules.classes.get("reject_maps_rbl").unwrap());
         assert!(lists.contains("zone: \"a.test\"") && lists.contains("zone: \"b.test\""), "{lists}");
+    }
+
+    #[test]
+    fn a_class_without_a_definition_is_an_error() {
+        for text in ["smtpd_restriction_classes = cls\n", "smtpd_restriction_classes = cls\ncls =\n"] {
+            let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+            let refused = rules(&source.get().unwrap(), &source, &environment(&source)).unwrap_err();
+            assert_eq!(refused.to_string(), "restriction class `cls' needs a definition", "{text}");
+        }
     }
 
     #[test]

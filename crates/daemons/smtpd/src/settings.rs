@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     /// Addresses of `inet_interfaces` and `proxy_interfaces`.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) bare_newline: BareNewlines,
+    pub(crate) upstream: Upstream,
     /// `smtpd_discard_ehlo_keywords`.
     pub(crate) hidden_keywords: Keywords,
     /// `info_log_address_format`.
@@ -150,16 +151,13 @@ pub(crate) enum BareNewlines {
 }
 
 impl BareNewlines {
-    fn parse(text: &str) -> BareNewlines {
-        match text.to_ascii_lowercase().as_str() {
-            "no" => BareNewlines::Allow,
-            "yes" | "normalize" => BareNewlines::Normalize,
-            "note" => BareNewlines::Note,
-            "reject" => BareNewlines::Reject,
-            _ => {
-                warn!("bad smtpd_forbid_bare_newline value \"{text}\"; using \"normalize\"");
-                BareNewlines::Normalize
-            }
+    fn parse(value: &str) -> Result<BareNewlines, Fatal> {
+        match value.to_ascii_lowercase().as_str() {
+            "no" => Ok(BareNewlines::Allow),
+            "yes" | "normalize" => Ok(BareNewlines::Normalize),
+            "note" => Ok(BareNewlines::Note),
+            "reject" => Ok(BareNewlines::Reject),
+            _ => Err(Fatal::new(format!("bad parameter value: 'smtpd_forbid_bare_newline = {value}'"))),
         }
     }
 
@@ -168,6 +166,25 @@ impl BareNewlines {
         match self {
             BareNewlines::Allow => BareNewline::Allow,
             BareNewlines::Normalize | BareNewlines::Note | BareNewlines::Reject => BareNewline::Normalize,
+        }
+    }
+}
+
+/// `smtpd_upstream_proxy_protocol`: who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// Clients.
+    None,
+    /// A proxy that tells of the client first.
+    Haproxy,
+}
+
+impl Upstream {
+    fn parse(value: &str) -> Result<Upstream, Fatal> {
+        match value.to_ascii_lowercase().as_str() {
+            "" => Ok(Upstream::None),
+            "haproxy" => Ok(Upstream::Haproxy),
+            _ => Err(Fatal::new(format!("unsupported smtpd_upstream_proxy_protocol value: {value}"))),
         }
     }
 }
@@ -188,13 +205,14 @@ impl Settings {
             families: Families::of_protocols(&identity.inet_protocols),
             access_parents: if plain { Parents::Plain } else { Parents::Dotted },
             own_addresses: source.own_addresses(),
-            bare_newline: BareNewlines::parse(&params.smtpd.smtpd_forbid_bare_newline),
+            bare_newline: BareNewlines::parse(&params.smtpd.smtpd_forbid_bare_newline)?,
+            upstream: Upstream::parse(&params.smtpd.smtpd_upstream_proxy_protocol)?,
             hidden_keywords: Settings::keywords(&hidden),
             soft_bounce: identity.soft_bounce,
             log_form: identity.info_log_address_format.parse()?,
             smtputf8: identity.smtputf8_enable,
             overrides,
-            notify_classes: params.bounce.notify_classes.iter().map(|class| class.to_ascii_lowercase()).collect(),
+            notify_classes: params.bounce.notify_classes.clone(),
             expansion_filter: config::ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
             filter_port: filter_port(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),
             proxy_speed: ProxySpeed::of(&params.smtpd.smtpd_proxy_options),
@@ -287,5 +305,14 @@ mod tests {
         ] {
             assert_eq!(Tempfail::parse("reject_tempfail_action", value).ok(), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn words_without_meaning_are_refused() {
+        assert_eq!(Upstream::parse("HAProxy").ok(), Some(Upstream::Haproxy));
+        assert_eq!(Upstream::parse("").ok(), Some(Upstream::None));
+        assert!(Upstream::parse("proxy").is_err());
+        assert_eq!(BareNewlines::parse("Yes").ok(), Some(BareNewlines::Normalize));
+        assert!(BareNewlines::parse("maybe").is_err());
     }
 }

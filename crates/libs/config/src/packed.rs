@@ -11,7 +11,7 @@ pub struct Packed {
     pub rows: &'static [PackedRow],
 }
 
-/// A row whose name, field, default and documentation follow each other in the text of the topic.
+/// A row whose name, field, default, words and documentation follow each other in the text of the topic.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct PackedRow {
@@ -20,6 +20,7 @@ pub struct PackedRow {
     pub name: u8,
     pub field: u8,
     pub default: u16,
+    pub words: u8,
     pub doc: u16,
     pub kind: Kind,
     pub standing: Standing,
@@ -29,7 +30,7 @@ pub struct PackedRow {
 
 impl PackedRow {
     const fn length(&self) -> usize {
-        self.name as usize + self.field as usize + self.default as usize + self.doc as usize
+        self.name as usize + self.field as usize + self.default as usize + self.words as usize + self.doc as usize
     }
 }
 
@@ -44,9 +45,10 @@ impl Packed {
         let (name, text) = split(text, packed.name.into());
         let (field, text) = split(text, packed.field.into());
         let (default, text) = split(text, packed.default.into());
+        let (words, text) = split(text, packed.words.into());
         let (doc, _) = split(text, packed.doc.into());
         let PackedRow { kind, standing, min, max, .. } = *packed;
-        Row { name, field, kind, default, min, max, standing, doc }
+        Row { name, field, kind, default, words, min, max, standing, doc }
     }
 
     /// The row at a place, if it has this name.

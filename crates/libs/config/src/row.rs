@@ -21,6 +21,8 @@ pub enum Kind {
     Raw,
     /// Words between white space and commas.
     List,
+    /// Words out of a few, separated likewise.
+    Words,
     /// Lookup tables, as `type:name`.
     TableList,
 }
@@ -47,6 +49,8 @@ pub struct Row {
     pub kind: Kind,
     /// The default in main.cf syntax.
     pub default: &'static str,
+    /// The words that a value may have, between spaces, if only some make sense.
+    pub words: &'static str,
     /// The smallest value or text length, if there is one.
     pub min: Option<i64>,
     /// The largest value or text length, if there is one.
@@ -65,9 +69,9 @@ impl fmt::Display for Row {
 
 /// Makes a struct with one typed field for each row, and its `Group` implementation.
 ///
-/// A row reads `name: Kind = "default" in min..=max, standing;`. Range and standing (`inert`, `hidden`) may be left out;
-/// `in 1..` has no upper end; for texts the range is that of the length. A name that Rust cannot
-/// spell is given with `as`.
+/// A row reads `name: Kind = "default" of "words" in min..=max, standing;`. Words (of `Words` alone), range and standing
+/// (`inert`, `hidden`) may be left out; `in 1..` has no upper end; for texts the range is that of the length. A name that
+/// Rust cannot spell is given with `as`.
 ///
 /// ```
 /// config::params! {
@@ -86,7 +90,7 @@ impl fmt::Display for Row {
 macro_rules! params {
     ($(#[$meta:meta])* $group:ident {
         $($(#[doc = $doc:literal])+ $field:ident $(as $name:literal)?: $kind:ident = $default:literal
-            $(in $low:literal $dots:tt $($high:literal)?)? $(, $standing:ident)?;)*
+            $(of $words:literal)? $(in $low:literal $dots:tt $($high:literal)?)? $(, $standing:ident)?;)*
     }) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
@@ -98,13 +102,14 @@ macro_rules! params {
         impl $group {
             pub(crate) const PACKED: $crate::packed::Packed = $crate::packed::Packed {
                 text: concat!(
-                    $($crate::params!(@name $field $($name)?), stringify!($field), $default, $($doc,)+)*
+                    $($crate::params!(@name $field $($name)?), stringify!($field), $default, $($words,)? $($doc,)+)*
                 ),
                 rows: &$crate::packed::place([$($crate::packed::PackedRow {
                     at: 0,
                     name: $crate::packed::short($crate::params!(@name $field $($name)?)),
                     field: $crate::packed::short(stringify!($field)),
                     default: $crate::packed::long($default),
+                    words: $crate::packed::short(concat!($($words)?)),
                     doc: $crate::packed::long(concat!($($doc),+)),
                     kind: $crate::Kind::$kind,
                     standing: $crate::params!(@standing $($standing)?),

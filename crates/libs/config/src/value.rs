@@ -54,6 +54,9 @@ pub struct Raw;
 /// Words between commas and white space; what stands in `{ }` is one word.
 #[derive(Debug)]
 pub struct List;
+/// As [`List`], of words that the row knows.
+#[derive(Debug)]
+pub struct Words;
 /// As [`List`], of `type:name` tables.
 #[derive(Debug)]
 pub struct TableList;
@@ -157,6 +160,18 @@ impl Value for List {
     fn parse(text: &str, context: &Context<'_>) -> Result<Vec<String>, String> {
         Text::parse(text, context)?;
         Ok(words(text))
+    }
+}
+
+impl Value for Words {
+    type Out = Vec<String>;
+
+    fn parse(text: &str, context: &Context<'_>) -> Result<Vec<String>, String> {
+        let words = List::parse(text, context)?;
+        match words.iter().find(|word| !context.row.words.split(' ').any(|known| known == *word)) {
+            Some(word) => Err(format!("unknown {} value \"{word}\" in \"{text}\"", context.name)),
+            None => Ok(words),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::stream::{Ends, Stream};
 use super::{Admission, End, Entrance, Next, Session};
 use crate::Smtpd;
 use crate::access::{Actions, Check, Deferral};
+use crate::settings::Upstream;
 
 impl Session {
     /// Finds out who the client is. `None`: it was turned away, or left.
@@ -35,7 +36,7 @@ impl Session {
         let mut conn = Conn::with_input(stream, Pace::Each(server.limits().smtpd_timeout), input);
         if let Some(Passed { client, server, .. }) = passed {
             ends = Ends::Inet { client, server };
-        } else if server.params.smtpd.smtpd_upstream_proxy_protocol.eq_ignore_ascii_case("haproxy") {
+        } else if server.settings.upstream == Upstream::Haproxy {
             match read_preamble(&server, &mut conn).await {
                 Ok(Origin::Client { source, destination }) => ends = Ends::Inet { client: source, server: destination },
                 Ok(Origin::Balancer) => {}

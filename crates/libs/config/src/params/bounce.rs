@@ -16,7 +16,7 @@ crate::params! {
         /// Who learns of protocol errors and other trouble.
         error_notice_recipient: Text = "postmaster" in 1..;
         /// What the postmaster is told about.
-        notify_classes: List = "resource, software";
+        notify_classes: Words = "resource, software" of "bounce 2bounce data delay policy protocol resource software";
         /// Whether failure logs can be read by old releases.
         backwards_bounce_logfile_compatibility: Bool = "yes", inert;
         /// Whether notices refer to the message they are about.

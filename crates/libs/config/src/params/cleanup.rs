@@ -18,19 +18,19 @@ crate::params! {
         /// Rewriting of sender addresses.
         sender_canonical_maps: TableList = "";
         /// Which addresses sender_canonical_maps rewrites.
-        sender_canonical_classes: List = "envelope_sender, header_sender" in 1..;
+        sender_canonical_classes: Words = "envelope_sender, header_sender" of "envelope_sender header_sender" in 1..;
         /// Rewriting of recipient addresses.
         recipient_canonical_maps: TableList = "";
         /// Which addresses recipient_canonical_maps rewrites.
-        recipient_canonical_classes: List = "envelope_recipient, header_recipient" in 1..;
+        recipient_canonical_classes: Words = "envelope_recipient, header_recipient" of "envelope_recipient header_recipient" in 1..;
         /// The domains whose subdomains are cut off addresses.
         masquerade_domains: List = "";
         /// Which addresses that is done to.
-        masquerade_classes: List = "envelope_sender, header_sender, header_recipient";
+        masquerade_classes: Words = "envelope_sender, header_sender, header_recipient" of "envelope_sender envelope_recipient header_sender header_recipient";
         /// The users whose addresses are left alone.
         masquerade_exceptions: List = "";
         /// The tables whose results get the extension of the address looked up.
-        propagate_unmatched_extensions: List = "canonical, virtual";
+        propagate_unmatched_extensions: Words = "canonical, virtual" of "canonical virtual alias forward include generic";
         /// Aliases for addresses of any domain.
         virtual_alias_maps: TableList = "$virtual_maps";
         /// How many addresses one recipient may become.
@@ -90,7 +90,7 @@ crate::params! {
         /// How many Received headers mean that mail goes in a circle.
         hopcount_limit: Int = "50" in 1..;
         /// Which notices of our own go through content filters.
-        internal_mail_filter_classes: List = "";
+        internal_mail_filter_classes: Words = "" of "bounce notify";
         /// Which parts of processing a service leaves out.
         receive_override_options: List = "";
         /// What to do about headers that do not end with an empty line.

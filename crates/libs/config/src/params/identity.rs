@@ -53,7 +53,7 @@ crate::params! {
         /// Whether UTF-8 is refused unless the client asked for SMTPUTF8.
         strict_smtputf8: Bool = "no";
         /// The kinds of mail that are looked through for need of SMTPUTF8.
-        smtputf8_autodetect_classes: List = "sendmail, verify" in 1..;
+        smtputf8_autodetect_classes: Words = "sendmail, verify" of "sendmail smtpd qmqpd forward bounce notify verify all" in 1..;
         /// Whether domain names are converted as in 2003 where that differs from 2008.
         enable_idna2003_compatibility: Bool = "no", inert;
         /// Whether mail that would be returned stays queued instead.

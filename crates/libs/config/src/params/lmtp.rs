@@ -58,7 +58,7 @@ crate::params! {
         /// As `smtp_header_checks`, for LMTP.
         lmtp_header_checks: TableList = "";
         /// As `smtp_host_lookup`, for LMTP.
-        lmtp_host_lookup: List = "dns" in 1..;
+        lmtp_host_lookup: Words = "dns" of "dns native" in 1..;
         /// As `smtp_helo_name`, for LMTP.
         lmtp_lhlo_name: Text = "$myhostname" in 1..;
         /// As `smtp_helo_timeout`, for LMTP.
@@ -86,7 +86,7 @@ crate::params! {
         /// As `smtp_pix_workaround_threshold_time`, for LMTP.
         lmtp_pix_workaround_threshold_time: Duration = "500s";
         /// As `smtp_pix_workarounds`, for LMTP.
-        lmtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
+        lmtp_pix_workarounds: Words = "disable_esmtp,delay_dotcrlf" of "disable_esmtp delay_dotcrlf";
         /// As `smtp_quit_timeout`, for LMTP.
         lmtp_quit_timeout: Duration = "300s" in 1..;
         /// As `smtp_quote_rfc821_envelope`, for LMTP.

@@ -6,9 +6,9 @@ crate::params! {
         /// Aliases of local users.
         alias_maps: TableList = "$default_database_type:/etc/aliases";
         /// Where |command may stand.
-        allow_mail_to_commands: List = "alias, forward";
+        allow_mail_to_commands: Words = "alias, forward" of "alias forward include";
         /// Where /file may stand.
-        allow_mail_to_files: List = "alias, forward";
+        allow_mail_to_files: Words = "alias, forward" of "alias forward include";
         /// Whether users who asked for it hear of new mail.
         biff: Bool = "yes";
         /// Where commands run.
@@ -50,7 +50,7 @@ crate::params! {
         /// Whether owner-list and list-request are special.
         owner_request_special: Bool = "yes";
         /// Which deliveries get a Delivered-To header.
-        prepend_delivered_header: List = "command, file, forward";
+        prepend_delivered_header: Words = "command, file, forward" of "command file forward";
         /// Whether mail waits until the user's home directory exists.
         require_home_directory: Bool = "no";
         /// Whether the sender is reset when an alias without owner has members of its own.

@@ -80,7 +80,7 @@ crate::params! {
         /// Whether the name service is asked, and with `dnssec` whether its validated answers are believed, which DANE needs.
         smtp_dns_support_level: Text = "";
         /// How host names are looked up.
-        smtp_host_lookup: List = "dns" in 1..;
+        smtp_host_lookup: Words = "dns" of "dns native" in 1..;
         /// Where mail goes when its destination cannot be reached.
         smtp_fallback_relay: List = "$fallback_relay";
         /// Rewriting of addresses for the world outside.
@@ -94,7 +94,7 @@ crate::params! {
         /// How many of them may get as far as a session.
         smtp_mx_session_limit: Int = "2";
         /// What is done about certain broken firewalls.
-        smtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
+        smtp_pix_workarounds: Words = "disable_esmtp,delay_dotcrlf" of "disable_esmtp delay_dotcrlf";
         /// The same, by server address.
         smtp_pix_workaround_maps: TableList = "";
         /// How long the end of the content is delayed for them.

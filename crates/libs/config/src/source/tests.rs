@@ -22,6 +22,8 @@ crate::params! {
         raw: Raw = "$user";
         /// Words.
         list: List = "a, b {c d},e";
+        /// Words that are known.
+        known: Words = "one" of "one two three";
         /// A name that Rust cannot spell.
         second as "2nd": Text = "x";
     }
@@ -37,6 +39,8 @@ fn defaults_are_typed() {
     assert_eq!((sample.number, sample.bytes, sample.wait), (7, 100, Duration::from_secs(7200)));
     assert_eq!((sample.switch, sample.text.as_str(), sample.raw.as_str()), (false, "Postern", "$user"));
     assert_eq!(sample.list, ["a", "b", "{c d}", "e"]);
+    assert_eq!(source("known = three, one").get::<Sample>().unwrap().known, ["three", "one"]);
+    assert!(source("known =").get::<Sample>().unwrap().known.is_empty());
     let sample: Sample = source("wait = 3\nnumber= +8\n2nd=z").stress(true).get().unwrap();
     assert_eq!((sample.wait, sample.number, sample.switch), (Duration::from_secs(10800), 8, true));
     assert_eq!(sample.second, "z");
@@ -53,7 +57,7 @@ fn negative_sizes_are_none() {
 
 #[test]
 fn all_problems_come_at_once() {
-    let text = "number = 10\nbytes = -\nwait = 5x\nswitch = maybe\ntext =\nlist = ${";
+    let text = "number = 10\nbytes = -\nwait = 5x\nswitch = maybe\ntext =\nlist = ${\nknown = two One";
     let problems = source(text).get::<Sample>().unwrap_err();
     let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -65,6 +69,7 @@ fn all_problems_come_at_once() {
             "bad boolean configuration: switch = maybe",
             "bad string length 0 < 1: text = ",
             "parameter list: truncated macro reference: \"${\"",
+            "unknown known value \"One\" in \"two One\"",
         ]
     );
     let problems = source("number = x\nwait = 0").get::<Sample>().unwrap_err();
