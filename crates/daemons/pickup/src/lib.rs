@@ -78,7 +78,7 @@ impl Service for Pickup {
         let cleanup = PathBuf::from("public").join(&params.ipc.cleanup_service_name);
         let counter = Counter {
             lines: Lines::new(cleanup, params.ipc.ipc_timeout, AT_ONCE),
-            handling: handling(&params)?,
+            handling: handling(&params),
             content_filter: params.cleanup.content_filter.clone(),
             myhostname: params.identity.myhostname.clone(),
             mail_name: params.identity.mail_name.clone(),
@@ -190,12 +190,12 @@ fn audience(params: &Params) -> Audience {
     if anyone && any_sender { Audience::Everyone } else { Audience::System }
 }
 
-fn handling(params: &Params) -> Result<Handling, Fatal> {
-    let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    Ok(Handling {
+fn handling(params: &Params) -> Handling {
+    let overrides = Overrides::of(&params.cleanup.receive_override_options);
+    Handling {
         bounce: Switch::On,
         ..service::handling(Origin::Pickup, overrides, &params.identity.smtputf8_autodetect_classes)
-    })
+    }
 }
 
 fn list(spool: &Spool) -> Vec<QueueId> {

@@ -92,14 +92,14 @@ impl Qmqpd {
         let cleanup = PathBuf::from("public").join(&params.ipc.cleanup_service_name);
         Ok(Self {
             lines: Lines::new(cleanup, params.ipc.ipc_timeout, KEPT),
-            handling: handling(&params)?,
+            handling: handling(&params),
             params,
             opened,
         })
     }
 }
 
-fn handling(params: &Params) -> Result<Handling, Fatal> {
-    let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
-    Ok(service::handling(Origin::Qmqpd, overrides, &params.identity.smtputf8_autodetect_classes))
+fn handling(params: &Params) -> Handling {
+    let overrides = Overrides::of(&params.cleanup.receive_override_options);
+    service::handling(Origin::Qmqpd, overrides, &params.identity.smtputf8_autodetect_classes)
 }

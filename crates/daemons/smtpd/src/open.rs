@@ -3,6 +3,7 @@
 use config::Source;
 use service::Fatal;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
+use tracing::warn;
 
 use crate::Params;
 use crate::access::parse::{FORMER_LISTS, Parser};
@@ -225,13 +226,26 @@ impl Tables {
     }
 }
 
-/// The restrictions among the words of `local_header_rewrite_clients`; `check_address_map` only introduces tables.
+/// The words of `local_header_rewrite_clients` that are no tables.
+const REWRITE_CLIENTS: [&str; 5] = [
+    "permit_inet_interfaces",
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "permit_tls_all_clientcerts",
+    "permit_tls_clientcerts",
+];
+
+/// The restrictions among the words of `local_header_rewrite_clients`; `check_address_map` only introduces tables. No client is turned
+/// away for what is wrong with them: they are about headers alone.
 fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc<[crate::access::Restriction]> {
     let policy = policy::Defaults::default();
     let parser = Parser { outside: Some((environment, &policy)), is_class: &|_| false };
-    let is_restriction = |word: &&String| !word.contains(':') && !word.eq_ignore_ascii_case("check_address_map");
-    let words: Vec<String> =
-        params.rewrite.local_header_rewrite_clients.iter().filter(is_restriction).cloned().collect();
+    let is_one_of = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    let plain = params.rewrite.local_header_rewrite_clients.iter().filter(|word| !word.contains(':'));
+    let (words, others): (Vec<_>, Vec<_>) = plain.cloned().partition(|word| is_one_of(word, &REWRITE_CLIENTS));
+    for word in others.iter().filter(|word| !is_one_of(word, &["check_address_map"])) {
+        warn!("parameter local_header_rewrite_clients: invalid request: {word}");
+    }
     parser.list("local_header_rewrite_clients", &words, None).iter().cloned().collect()
 }
 
@@ -248,6 +262,14 @@ mod tests {
         assert_eq!(format!("{:?}", rules.client), "[Class(\"reject_maps_rbl\")]");
         let lists = format!("{:?}", rules.classes.get("reject_maps_rbl").unwrap());
         assert!(lists.contains("zone: \"a.test\"") && lists.contains("zone: \"b.test\""), "{lists}");
+    }
+
+    #[test]
+    fn clients_are_not_turned_away_for_what_concerns_headers() {
+        let text = "local_header_rewrite_clients = permit_mynetworks, reject, check_address_map, bogus, static:x\n";
+        let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
+        let clients = rewrite_clients(&source.get().unwrap(), &environment(&source));
+        assert_eq!(format!("{clients:?}"), "[Client(PermitMynetworks)]");
     }
 
     #[test]

@@ -200,7 +200,6 @@ impl Settings {
         let identity = &params.identity;
         let plain = identity.parent_domain_matches_subdomains.iter().any(|name| name == "smtpd_access_maps");
         let hidden = params.smtpd.smtpd_discard_ehlo_keywords.join(" ");
-        let overrides = Overrides::parse(&params.cleanup.receive_override_options)?;
         Ok(Settings {
             families: Families::of_protocols(&identity.inet_protocols),
             access_parents: if plain { Parents::Plain } else { Parents::Dotted },
@@ -211,7 +210,7 @@ impl Settings {
             soft_bounce: identity.soft_bounce,
             log_form: identity.info_log_address_format.parse()?,
             smtputf8: identity.smtputf8_enable,
-            overrides,
+            overrides: Overrides::of(&params.cleanup.receive_override_options),
             notify_classes: params.bounce.notify_classes.clone(),
             expansion_filter: config::ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
             filter_port: filter_port(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),

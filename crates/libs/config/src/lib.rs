@@ -37,7 +37,7 @@ pub use group::{Group, Problem, Problems};
 pub use host::name as host_name;
 pub use logical_lines::{LogicalLine, LogicalLines};
 pub use main_cf::{Entry, MainCf, split};
-pub use overrides::{Overrides, Unknown};
+pub use overrides::Overrides;
 pub use queue::QUEUE_DIRECTORIES;
 pub use row::{Kind, Row, Standing};
 pub use source::{CONFIG_DIRECTORY, Source, authorize_directory, config_directory, is_directory_listed};

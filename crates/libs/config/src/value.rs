@@ -2,6 +2,7 @@
 
 use crate::row::Row;
 use std::path::Path;
+use std::str::FromStr;
 use std::time;
 
 /// A kind of value.
@@ -33,7 +34,7 @@ pub struct Context<'a> {
 /// `yes` or `no`.
 #[derive(Debug)]
 pub struct Bool;
-/// A whole number.
+/// A whole number of at most 31 bits and a sign.
 #[derive(Debug)]
 pub struct Int;
 /// A number that means nothing if it is negative, no more than 0 does.
@@ -79,17 +80,7 @@ impl Value for Int {
     type Out = i64;
 
     fn parse(text: &str, context: &Context<'_>) -> Result<i64, String> {
-        let bad = || format!("bad numerical configuration: {} = {text}", context.name);
-        let number = text.trim().parse().map_err(|_| bad())?;
-        let say =
-            |sign: char, bound: i64| Err(format!("invalid {} parameter value {number} {sign} {bound}", context.name));
-        match (context.row.min, context.row.max) {
-            // Nobody is told that a number is negative: it is as good as none.
-            (Some(0), _) if number < 0 => Ok(0),
-            (Some(min), _) if number < min => say('<', min),
-            (_, Some(max)) if number > max => say('>', max),
-            _ => Ok(number),
-        }
+        number::<i32>(text, context)
     }
 }
 
@@ -97,7 +88,7 @@ impl Value for Size {
     type Out = u64;
 
     fn parse(text: &str, context: &Context<'_>) -> Result<u64, String> {
-        Ok(u64::try_from(Int::parse(text, context)?).unwrap_or(0))
+        Ok(u64::try_from(number::<i64>(text, context)?).unwrap_or(0))
     }
 }
 
@@ -180,6 +171,20 @@ impl Value for TableList {
 
     fn parse(text: &str, context: &Context<'_>) -> Result<Vec<String>, String> {
         List::parse(text, context)
+    }
+}
+
+/// A number of as many bits as `N` has, within the bounds of its row.
+fn number<N: FromStr + Into<i64>>(text: &str, context: &Context<'_>) -> Result<i64, String> {
+    let bad = |_| format!("bad numerical configuration: {} = {text}", context.name);
+    let number = text.trim().parse::<N>().map_err(bad)?.into();
+    let say = |sign: char, bound: i64| Err(format!("invalid {} parameter value {number} {sign} {bound}", context.name));
+    match (context.row.min, context.row.max) {
+        // Nobody is told that a number is negative: it is as good as none.
+        (Some(0), _) if number < 0 => Ok(0),
+        (Some(min), _) if number < min => say('<', min),
+        (_, Some(max)) if number > max => say('>', max),
+        _ => Ok(number),
     }
 }
 

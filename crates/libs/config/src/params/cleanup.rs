@@ -92,7 +92,7 @@ crate::params! {
         /// Which notices of our own go through content filters.
         internal_mail_filter_classes: Words = "" of "bounce notify";
         /// Which parts of processing a service leaves out.
-        receive_override_options: List = "";
+        receive_override_options: Words = "" of "no_address_mappings no_header_body_checks no_milters no_unknown_recipient_checks";
         /// What to do about headers that do not end with an empty line.
         non_empty_end_of_header_action: Text = "fix_quietly";
         /// Whether the header TLS-Required: no is heeded.

@@ -86,7 +86,7 @@ crate::params! {
         /// As `smtp_pix_workaround_threshold_time`, for LMTP.
         lmtp_pix_workaround_threshold_time: Duration = "500s";
         /// As `smtp_pix_workarounds`, for LMTP.
-        lmtp_pix_workarounds: Words = "disable_esmtp,delay_dotcrlf" of "disable_esmtp delay_dotcrlf";
+        lmtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
         /// As `smtp_quit_timeout`, for LMTP.
         lmtp_quit_timeout: Duration = "300s" in 1..;
         /// As `smtp_quote_rfc821_envelope`, for LMTP.

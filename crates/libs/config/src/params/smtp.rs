@@ -94,7 +94,7 @@ crate::params! {
         /// How many of them may get as far as a session.
         smtp_mx_session_limit: Int = "2";
         /// What is done about certain broken firewalls.
-        smtp_pix_workarounds: Words = "disable_esmtp,delay_dotcrlf" of "disable_esmtp delay_dotcrlf";
+        smtp_pix_workarounds: List = "disable_esmtp,delay_dotcrlf";
         /// The same, by server address.
         smtp_pix_workaround_maps: TableList = "";
         /// How long the end of the content is delayed for them.
