@@ -54,8 +54,9 @@ impl Attributes {
         };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
-            let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-            if name == "argv" && argument.contains('=') {
+            let (name, value) =
+                argument.split_once('=').ok_or_else(|| format!("unknown attribute name: {argument}"))?;
+            if name == "argv" {
                 let first = (!value.is_empty()).then(|| value.to_owned());
                 found.argv = first.into_iter().chain(rest.cloned()).collect();
                 break;
@@ -141,6 +142,7 @@ mod tests {
             (&["user=x"][..], "missing argv= command-line attribute"),
             (&["argv=x"], "missing user= command-line attribute"),
             (&["user=x", "color=red", "argv=x"], "unknown attribute name: color=red"),
+            (&["user=x", "eol", "argv=x"], "unknown attribute name: eol"),
             (&["user=x", "flags=DZ", "argv=x"], "unknown flag: Z (ignored)"),
             (&["user=x", "size=much", "argv=x"], "bad size= attribute: much"),
         ] {

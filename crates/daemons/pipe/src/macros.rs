@@ -40,7 +40,7 @@ impl Macros<'_> {
 
     fn word(&self, argument: &str, recipient: Option<&Recipient>) -> Result<String, String> {
         let names = |name: &str| self.value(name, recipient).map(Cow::Owned);
-        config::expand_once(argument, &names).map_err(|error| error.to_string())
+        config::expand_plain(argument, &names).map_err(|error| error.to_string())
     }
 
     fn value(&self, name: &str, recipient: Option<&Recipient>) -> Option<String> {
@@ -119,7 +119,7 @@ fn mentions_recipient(argument: &str) -> Result<bool, String> {
         }
         Some(Cow::Borrowed("x"))
     };
-    config::expand_once(argument, &names).map_err(|error| error.to_string())?;
+    config::expand_plain(argument, &names).map_err(|error| error.to_string())?;
     match unknown.take() {
         Some(name) => Err(format!("unknown macro name: \"{name}\"")),
         None => Ok(found.get()),
@@ -213,5 +213,13 @@ mod tests {
     fn the_null_sender_has_a_name_and_unknown_macros_none() {
         assert_eq!(expanded("", &["$sender"], &["a"], "").unwrap(), ["MAILER-DAEMON"]);
         assert_eq!(expanded("", &["$color"], &["a"], "").unwrap_err(), "unknown macro name: \"color\"");
+    }
+
+    #[test]
+    fn macros_know_no_conditions() {
+        for name in ["sender?{x}:{y}", "sender:x", " recipient ", "{$user}=={u}?{x}", "sender$user", "1"] {
+            let error = expanded("", &[&format!("${{{name}}}")], &["a"], "").unwrap_err();
+            assert_eq!(error, format!("unknown macro name: \"{name}\""));
+        }
     }
 }

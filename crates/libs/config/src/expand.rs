@@ -85,6 +85,14 @@ pub fn expand_once<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure>
     run(text, names, Mode::Once)
 }
 
+/// Replaces names as [`expand_once`] does where all that stands in brackets is the name: there are no conditions.
+///
+/// # Errors
+/// When the text is malformed.
+pub fn expand_plain<'n>(text: &str, names: &Names<'n>) -> Result<String, Failure> {
+    run(text, names, Mode::Plain)
+}
+
 /// Expands as [`expand_once`] does; `None` if a name whose value belongs in the result has none.
 ///
 /// # Errors
@@ -122,6 +130,8 @@ enum Mode {
     Recursive,
     /// They go in as they are.
     Once,
+    /// So they do, and whatever stands in brackets is a name.
+    Plain,
     /// Every name is asked for, and no alternative is left out.
     Survey,
 }
@@ -157,7 +167,10 @@ impl<'e, 'n> Expander<'e, 'n> {
                     if inner.is_empty() {
                         return Err(Failure::EmptyName(text.to_owned()));
                     }
-                    self.reference(inner, depth)?;
+                    match self.mode {
+                        Mode::Plain => self.value(inner, depth)?,
+                        Mode::Recursive | Mode::Once | Mode::Survey => self.reference(inner, depth)?,
+                    }
                     rest
                 }
                 _ => {

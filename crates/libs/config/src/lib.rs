@@ -31,7 +31,7 @@ pub mod value;
 pub use compatibility::{Level, Malformed};
 pub use drop_in::drop_ins;
 pub use error::Error;
-pub use expand::{Failure, MAX_NESTING, Names, expand, expand_defined, expand_once, references};
+pub use expand::{Failure, MAX_NESTING, Names, expand, expand_defined, expand_once, expand_plain, references};
 pub use expansion_filter::ExpansionFilter;
 pub use group::{Group, Problem, Problems};
 pub use host::name as host_name;
