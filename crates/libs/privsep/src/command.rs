@@ -25,7 +25,7 @@ pub struct Command<'a> {
     pub root: Option<&'a Path>,
     /// Where it runs (inside `root`).
     pub directory: Option<&'a Path>,
-    /// Its whole environment, but for `PATH`, which is the system's if not given.
+    /// Its whole environment, but for `PATH`, which is always the system's.
     pub environment: &'a [(String, String)],
     /// How long it may take.
     pub time_limit: Duration,
@@ -131,8 +131,8 @@ fn spawn_words(command: &Command<'_>, words: &[String]) -> Result<Child, Error> 
     process
         .args(arguments)
         .env_clear()
-        .env("PATH", PATH)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .env("PATH", PATH)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     if matches!(command.line, Line::Text(_)) && name == SHELL {
@@ -173,8 +173,8 @@ pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Option<End>
     process
         .args(arguments)
         .env_clear()
-        .env("PATH", PATH)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .env("PATH", PATH)
         .stdin(connection.try_clone().map_err(failed)?)
         .stdout(connection);
     // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.

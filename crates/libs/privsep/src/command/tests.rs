@@ -79,8 +79,8 @@ fn time_limit_ends_the_command_and_its_children() {
 #[test]
 fn directory_environment_and_user_are_as_asked() {
     let nobody = User::by_name("nobody").unwrap().unwrap();
-    let environment = [("NAME".to_owned(), "value".to_owned())];
-    let mut wanted = command(Line::Text("pwd; id -u; id -G; echo $NAME ${HOME-unset}; ls /proc/self/fd | wc -l"));
+    let environment = [("NAME".to_owned(), "value".to_owned()), ("PATH".to_owned(), "/nonexistent".to_owned())];
+    let mut wanted = command(Line::Text("pwd; id -u; id -G; echo $NAME ${HOME-unset} $PATH; ls /proc/self/fd | wc -l"));
     wanted.directory = Some(Path::new("/usr"));
     wanted.environment = &environment;
     wanted.user = Some(&nobody);
@@ -88,6 +88,6 @@ fn directory_environment_and_user_are_as_asked() {
     if is_root() {
         let (uid, gid) = (nobody.uid, nobody.gid);
         let text = String::from_utf8(finished.output).unwrap();
-        assert_eq!(text, format!("/usr\n{uid}\n{gid}\nvalue unset\n4\n"));
+        assert_eq!(text, format!("/usr\n{uid}\n{gid}\nvalue unset {PATH}\n4\n"));
     }
 }
