@@ -13,6 +13,7 @@ mod file;
 mod filter;
 pub mod plan;
 pub mod solo;
+mod verdict;
 
 pub mod command;
 pub mod content;
@@ -27,6 +28,7 @@ pub use desk::{Desk, FailedProbes, Params, Policy, external};
 pub use file::QueueFile;
 pub use filter::StatusFilter;
 pub use plan::{Attempt, Settled};
+pub use verdict::verdict;
 
 #[cfg(test)]
 mod crash_rules;
