@@ -51,6 +51,7 @@ pub(crate) fn deliver(live: impl FnOnce(Birth) -> Result<(), Fatal>, patience: P
     let verbosity = if verbose { Verbosity::Verbose } else { Verbosity::Normal };
     let log = maillog::init(&name, Echo::Off, patience, verbosity);
     panics::log();
+    let arguments = arguments.inspect_err(|_| set_up_log(&log, &name));
     let ended = arguments.and_then(|arguments| Birth::new(arguments, name, log.clone())).and_then(live);
     if let Err(fatal) = &ended {
         maillog::fatal!("{fatal}");
@@ -158,6 +159,16 @@ fn descriptors(arguments: &Arguments, has_master: bool) -> Result<(Option<UnixSt
         listeners.push(privsep::inherited(number)?);
     }
     Ok((Some(status), listeners))
+}
+
+/// Has a daemon that cannot be born say why where main.cf sends the log.
+fn set_up_log(log: &Log, process_name: &str) {
+    let source = config::config_directory(None);
+    let params =
+        Source::load(&source).map_err(Fatal::from).and_then(|source| Ok(source.for_process(process_name).get()?));
+    if let Ok(settings) = params.and_then(|params| settings(&params)) {
+        log.configure(&settings);
+    }
 }
 
 /// Where the log goes, from the parameters.
