@@ -55,7 +55,7 @@ impl<S: Source> Content<S> {
         };
         if let Some(piece) = Piece::new(record.kind.byte(), record.data) {
             Ok(Some(piece))
-        } else if matches!(record.kind, Type::Extracted | Type::End) {
+        } else if record.kind == Type::Extracted {
             self.ended = true;
             Ok(None)
         } else {
@@ -135,6 +135,9 @@ mod tests {
     fn content_without_end_is_malformed() {
         let mut out = Vec::new();
         put(&mut out, Type::Line, b"a");
+        assert!(Content::new(&out[..], 0).append_to(&mut Vec::new(), b"\n", 1000).is_err());
+        // The end of a file is not the end of its content.
+        put(&mut out, Type::End, b"");
         assert!(Content::new(&out[..], 0).append_to(&mut Vec::new(), b"\n", 1000).is_err());
     }
 
