@@ -7,7 +7,7 @@ use std::fs::{self, FileTimes, Metadata, Permissions};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tracing::{info, warn};
 
@@ -304,8 +304,17 @@ fn expire(spool: &Spool, queue: QueueName, id: &QueueId) -> Result<bool, Error> 
         }
         fs::set_permissions(&path, Permissions::from_mode(mode | EXPIRE)).map(|()| true)
     });
+    marked_or_gone(marked, path)
+}
+
+/// A file that has gone, or is not ours, stays as it is and stops nothing.
+fn marked_or_gone(marked: io::Result<bool>, path: PathBuf) -> Result<bool, Error> {
     match marked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            warn!("{}", Error::System { doing: "expire file", path, source });
+            Ok(false)
+        }
         Err(source) => Err(Error::System { doing: "expire file", path, source }),
         Ok(marked) => Ok(marked),
     }

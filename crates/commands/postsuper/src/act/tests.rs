@@ -127,3 +127,14 @@ fn a_message_is_never_put_over_another() {
     settle(&spool, QueueName::Hold, &found).unwrap();
     assert!(copy.is_file());
 }
+
+#[test]
+fn a_file_that_cannot_be_expired_does_not_stop_the_rest() {
+    for (kind, expected) in [
+        (io::ErrorKind::NotFound, Some(false)),
+        (io::ErrorKind::PermissionDenied, Some(false)),
+        (io::ErrorKind::StorageFull, None),
+    ] {
+        assert_eq!(marked_or_gone(Err(kind.into()), "x".into()).ok(), expected, "{kind}");
+    }
+}
