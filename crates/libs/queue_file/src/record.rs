@@ -171,6 +171,7 @@ pub fn own_envelope(time: crate::Time, sender: &[u8], recipient: &[u8]) -> Vec<u
     put_time(&mut out, time);
     put_attribute(&mut out, "rewrite_context", b"local");
     put(&mut out, Type::Sender, sender);
+    put_attribute(&mut out, "log_message_origin", b"local");
     put(&mut out, Type::Recipient, recipient);
     out
 }

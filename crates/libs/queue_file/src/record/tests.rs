@@ -116,3 +116,21 @@ proptest! {
         prop_assert_eq!(found.into_iter().map(|(_, _, data)| data).collect::<Vec<_>>(), lines);
     }
 }
+
+#[test]
+fn own_mail_comes_from_here() {
+    let envelope = own_envelope(crate::Time { seconds: 5, microseconds: 6 }, b"", b"a@b");
+    let mut records = Records::new(&envelope[..], 0, Pointers::Follow);
+    let mut found = Vec::new();
+    while let Some(record) = records.next().unwrap() {
+        found.push((record.kind, String::from_utf8_lossy(record.data).into_owned()));
+    }
+    let expected = [
+        (Type::Time, "5 6"),
+        (Type::Attribute, "rewrite_context=local"),
+        (Type::Sender, ""),
+        (Type::Attribute, "log_message_origin=local"),
+        (Type::Recipient, "a@b"),
+    ];
+    assert_eq!(found, expected.map(|(kind, text)| (kind, text.to_owned())));
+}
