@@ -111,7 +111,6 @@ pub(crate) struct Engine {
     began: Instant,
     next_run: Tick,
     next_sweep: Tick,
-    next_clog_warning: Tick,
     /// Held as long as the active queue is ours.
     ours: Option<File>,
     draining: bool,
@@ -144,7 +143,6 @@ impl Engine {
             began: Instant::now(),
             next_run: ticks(settings.params.qmgr.queue_run_delay),
             next_sweep: SWEEP,
-            next_clog_warning: 0,
             ours: None,
             draining: false,
             settings,
@@ -282,6 +280,7 @@ impl Engine {
                 pool.close_idle(since);
             }
             self.remove_spares(self.spares.unwanted());
+            self.warn_of_clog(now);
         }
     }
 
@@ -368,22 +367,5 @@ impl Engine {
             tokio::time::sleep(TROUBLE).await;
             let _ = events.send(Event::PutOff(id));
         });
-    }
-
-    /// Warns about a destination that takes up the active queue.
-    pub(crate) fn warn_of_clog(&mut self) {
-        let interval = ticks(self.settings.params.qmgr.qmgr_clog_warn_time);
-        let now = self.now();
-        if interval == 0 || now < self.next_clog_warning {
-            return;
-        }
-        self.next_clog_warning = now + interval;
-        let total = self.messages.len();
-        if let Some((transport, destination, waiting)) = self.schedule.most_wanted()
-            && waiting > total / 5
-        {
-            warn!("mail for {destination} is using up {waiting} of {total} active queue entries");
-            warn!("you may need a separate master.cf transport for {destination} (now: {transport})");
-        }
     }
 }

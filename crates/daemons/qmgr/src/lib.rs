@@ -6,6 +6,7 @@
 
 mod agent;
 mod arena;
+mod clog;
 mod disk;
 mod dispatch;
 mod engine;

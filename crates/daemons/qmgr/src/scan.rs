@@ -105,9 +105,6 @@ impl Engine {
             }
             let Some((waiting, asked)) = &mut progress.current else { continue };
             if room == 0 {
-                if waiting.is_some() {
-                    self.warn_of_clog();
-                }
                 return;
             }
             let Some(mut scan) = waiting.take() else {

@@ -7,12 +7,14 @@
 //!
 //! Nothing here looks at a clock or a socket, and no operation costs more than the logarithm of what waits.
 
+mod crowd;
 mod destination;
 mod feedback;
 mod job;
 mod overtake;
 mod transport;
 
+pub(crate) use crowd::{Cause, Crowd};
 pub(crate) use destination::{Destination, Why};
 pub(crate) use feedback::Rule;
 pub(crate) use transport::{Limits, Talk, Transport};
@@ -120,13 +122,6 @@ impl<P> Schedule<P> {
     /// An entry, to change what its delivery is about.
     pub(crate) fn entry_mut(&mut self, key: Key<Entry<P>>) -> Option<&mut Entry<P>> {
         self.entries.get_mut(key)
-    }
-
-    /// The destination for which most waits: its transport, its name, how many deliveries.
-    pub(crate) fn most_wanted(&self) -> Option<(&str, String, usize)> {
-        let (_, found) = self.destinations.iter().max_by_key(|(_, destination)| destination.waiting.len())?;
-        let transport = self.transports.get(found.transport)?;
-        Some((&transport.name, String::from_utf8_lossy(&found.name).into_owned(), found.waiting.len()))
     }
 
     /// Number of deliveries that wait or are in progress.

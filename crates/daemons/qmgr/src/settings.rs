@@ -18,6 +18,7 @@ config::bundle! {
         rewrite: Rewrite,
         lifetimes: Lifetimes,
         bounce: config::params::Bounce,
+        daemon: config::params::Daemon,
     }
 }
 

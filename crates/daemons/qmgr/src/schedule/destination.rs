@@ -37,6 +37,8 @@ pub(crate) struct Destination<P> {
     pub(super) turn: u64,
     /// How it stands in the transport's list.
     pub(super) listed: Option<(Order, u64, Key<Self>)>,
+    /// Until then nobody is told that much waits.
+    pub(super) silent_until: Tick,
     state: State,
     window: u32,
     success: f64,
@@ -53,12 +55,18 @@ impl<P> Destination<P> {
             busy: 0,
             turn: 0,
             listed: None,
+            silent_until: 0,
             state: State::Open,
             window: limits.initial(),
             success: 0.0,
             failure: 0.0,
             failed_cohorts: 0.0,
         }
+    }
+
+    /// Deliveries that wait or are in progress.
+    pub(super) fn length(&self) -> usize {
+        self.waiting.len() + usize::try_from(self.busy).unwrap_or(usize::MAX)
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -302,3 +302,25 @@ proptest! {
         prop_assert!(transport.ready.is_empty() && transport.order.is_empty() && transport.sizes.is_empty());
     }
 }
+
+#[test]
+fn crowds_are_told_of_once_in_a_while() {
+    let (mut schedule, smtp) = transport(Limits { concurrency: 2, ..Limits::default() });
+    for number in 0..4 {
+        schedule.add((smtp, b"a"), (u64::from(number), 0), number);
+    }
+    let causes = |schedule: &mut Plain, most, now| -> Vec<_> {
+        schedule
+            .crowds(most, now, 100)
+            .into_iter()
+            .map(|crowd| (crowd.destination, crowd.length, crowd.cause))
+            .collect()
+    };
+    assert_eq!(causes(&mut schedule, 4, 0), []);
+    assert_eq!(causes(&mut schedule, 3, 0), [("a".to_owned(), 4, Cause::Slowness)]);
+    assert_eq!(causes(&mut schedule, 3, 99), []);
+    schedule.add((smtp, b"b"), (9, 0), 9);
+    assert_eq!(causes(&mut schedule, 3, 100), [("a".to_owned(), 4, Cause::Company)]);
+    select_all(&mut schedule, smtp, 100);
+    assert_eq!(causes(&mut schedule, 3, 200), [("a".to_owned(), 4, Cause::Limit(2))]);
+}
