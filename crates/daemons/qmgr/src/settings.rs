@@ -48,6 +48,11 @@ impl Settings {
                 "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
             );
         }
+        if params.qmgr.qmgr_message_recipient_limit < params.qmgr.qmgr_message_active_limit {
+            tracing::warn!(
+                "qmgr_message_recipient_limit is smaller than qmgr_message_active_limit - adjusting qmgr_message_recipient_limit"
+            );
+        }
         Self { params, log_form, source }
     }
 
@@ -103,9 +108,10 @@ impl Settings {
         usize::try_from(self.params.qmgr.qmgr_message_active_limit).unwrap_or(usize::MAX)
     }
 
-    /// How many recipients are in memory at most.
+    /// How many recipients are in memory at most: one of each message has its place.
     pub(crate) fn recipient_limit(&self) -> usize {
-        usize::try_from(self.params.qmgr.qmgr_message_recipient_limit).unwrap_or(usize::MAX)
+        let limit = usize::try_from(self.params.qmgr.qmgr_message_recipient_limit).unwrap_or(usize::MAX);
+        limit.max(self.active_limit())
     }
 
     /// How many of each message at least.
@@ -184,5 +190,15 @@ mod tests {
         assert_eq!(slow.limits.talk, Talk::Verbose);
         let other = settings.transport("other").unwrap();
         assert_eq!(other.stock, Stock { limit: 7, refill_delay: 3000, ..Stock::default() });
+    }
+
+    #[test]
+    fn there_is_room_for_a_recipient_of_each_message() {
+        for (recipients, messages, expected) in [(100, 50, 100), (50, 100, 100)] {
+            let text = format!("qmgr_message_recipient_limit = {recipients}\nqmgr_message_active_limit = {messages}\n");
+            let source = Source::parse(std::path::Path::new("/nonexistent"), &text).unwrap();
+            let settings = Settings::new(source.get().unwrap(), source);
+            assert_eq!(settings.recipient_limit(), expected);
+        }
     }
 }
