@@ -109,12 +109,20 @@ fn split_at(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
 
 /// Without `@one,@two:` at the start; `@` alone is nothing. A colon in a literal ends no route.
 fn without_route(address: &[u8]) -> &[u8] {
-    if address == b"@" {
-        return b"";
+    match address {
+        b"@" => b"",
+        [b'@', ..] => end_of_route(address).and_then(|at| address.get(at + 1..)).unwrap_or(address),
+        _ => address,
     }
-    let colon = || address.iter().position(|&b| matches!(b, b':' | b'[')).filter(|&at| address.get(at) == Some(&b':'));
-    let end = address.starts_with(b"@").then(colon).flatten();
-    end.and_then(|at| address.get(at + 1..)).unwrap_or(address)
+}
+
+/// Where the first colon is that is in no literal.
+fn end_of_route(address: &[u8]) -> Option<usize> {
+    let mut literal = false;
+    address.iter().position(|&byte| {
+        literal = byte == b'[' || literal && byte != b']';
+        byte == b':' && !literal
+    })
 }
 
 #[cfg(test)]
@@ -164,6 +172,9 @@ mod tests {
             ("x!y!", "y!@x.example.test"),
             ("@", ""),
             ("@[IPv6:2001:db8::1]", "@[IPv6:2001:db8::1]"),
+            ("@[IPv6:2001:db8::1]:user@[192.0.2.1]", "user@[192.0.2.1]"),
+            ("@one,@[192.0.2.1],@two:user@host", "user@host.example.test"),
+            ("@[192.0.2.1:user@example.net", "@[192.0.2.1:user@example.net"),
             ("", ""),
         ] {
             assert_eq!(rules(true).rewrite(&Address::from(address)), Address::from(canonical), "{address}");

@@ -25,7 +25,7 @@ pub enum Item {
     Local(Address),
     /// The empty address that `<>` is.
     Nobody(Address),
-    /// `(…)`, as written.
+    /// `(…)`, as written, on one line.
     Comment(Vec<u8>),
     /// `,`
     Comma,

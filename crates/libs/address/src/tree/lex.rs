@@ -13,8 +13,8 @@ pub(super) enum Token<'a> {
     Quoted(Vec<u8>),
     /// A domain literal, without its brackets and backslashes.
     Literal(Vec<u8>),
-    /// `(…)`, as written.
-    Comment(&'a [u8]),
+    /// `(…)`, as written, on one line.
+    Comment(Cow<'a, [u8]>),
     /// One of [`SPECIALS`].
     Special(u8),
 }
@@ -34,7 +34,13 @@ impl Token<'_> {
                 out.push(b']');
             }
             Self::Comment(text) => out.extend_from_slice(text),
-            Self::Special(special) => out.push(*special),
+            Self::Special(special) => {
+                // A bracket that belongs to no address is away from what is before it.
+                if *special == b'<' && !out.is_empty() {
+                    out.push(b' ');
+                }
+                out.push(*special);
+            }
         }
     }
 
@@ -112,7 +118,12 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Token::Comment(self.text.get(start..self.at).unwrap_or_default())
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        Token::Comment(if text.contains(&b'\n') {
+            text.iter().map(|&byte| unfolded(byte)).collect()
+        } else {
+            text.into()
+        })
     }
 
     /// What stands between an opening and this closing character, or the end.
@@ -156,6 +167,11 @@ impl<'a> Lexer<'a> {
 /// White space of header fields.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// What ends a line is a space within comments.
+fn unfolded(byte: u8) -> u8 {
+    if byte == b'\n' { b' ' } else { byte }
 }
 
 /// White space, and what folding leaves, is a space within words.
