@@ -223,13 +223,12 @@ pub fn stored_value(value: &[u8], values: Values) -> Result<Cow<'_, [u8]>, Strin
         Values::Text => Ok(Cow::Borrowed(value)),
         Values::Files => {
             let names = String::from_utf8_lossy(value);
-            let mut content = Vec::new();
+            let mut files = Vec::new();
             for name in crate::split::items(&names, crate::split::SEPARATORS) {
-                let bytes =
-                    std::fs::read(Path::new(name)).map_err(|error| format!("open {name}: {}", system_text(&error)))?;
-                content.extend_from_slice(&bytes);
+                let content = std::fs::read(Path::new(name));
+                files.push(content.map_err(|error| format!("open {name}: {}", system_text(&error)))?);
             }
-            Ok(Cow::Owned(BASE64.encode(&content).into_bytes()))
+            Ok(Cow::Owned(BASE64.encode(&files.join(&b'\n')).into_bytes()))
         }
     }
 }

@@ -262,6 +262,8 @@ fn values_that_name_files_are_their_content() {
         let table = crate::open(&spec, &environment).unwrap();
         assert_eq!(table.lookup(b"1.2.3.4").block(), Ok(Some(b"aGVsbG8=".to_vec())), "{spec}");
     }
+    let table = crate::open(&format!("inline:{{{{a = {path}, {path}}}}}"), &environment).unwrap();
+    assert_eq!(table.lookup(b"a").block(), Ok(Some(b"aGVsbG8KaGVsbG8=".to_vec())), "a line end is between files");
     let error = crate::open("inline:{a=/nonexistent}", &environment).err().unwrap().to_string();
     let expected =
         "open /nonexistent: No such file or directory: \"inline:{a=/nonexistent}\"; need \"inline:{name=filename...}\"";
