@@ -25,10 +25,15 @@ impl Mapping {
         recipient: Address,
     ) -> Result<Vec<Address>, Refusal> {
         let results = vec![recipient.clone()];
-        let mut expansion = Expansion { id, mapping: self, recipient, results, final_ones: HashSet::new() };
+        let mut expansion =
+            Expansion { id, mapping: self, recipient, results, size: Size::Reasonable, final_ones: HashSet::new() };
         let mut at = 0;
         while at < expansion.results.len() {
             expansion.follow(rewriter, at).await?;
+            if expansion.size == Size::Unreasonable {
+                let parameter = self.virtual_alias_maps.parameter();
+                return Err(expansion.unreasonable(&format!("unreasonable {parameter} map expansion size for")));
+            }
             at += 1;
         }
         Ok(expansion.results)
@@ -42,8 +47,17 @@ struct Expansion<'a> {
     recipient: Address,
     /// Those before the one that is followed are final.
     results: Vec<Address>,
+    /// Whether they are more than there may be.
+    size: Size,
     /// Addresses that are among their own results, folded.
     final_ones: HashSet<Vec<u8>>,
+}
+
+/// Whether there are too many results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Reasonable,
+    Unreasonable,
 }
 
 impl Expansion<'_> {
@@ -72,9 +86,6 @@ impl Expansion<'_> {
                 let what = format!("unreasonable {parameter} result {long:.300}... in expansion of");
                 return Err(self.unreasonable(&what));
             }
-            if self.results.len() - 1 + found.len() > limits.expansion {
-                return Err(self.unreasonable(&format!("unreasonable {parameter} map expansion size for")));
-            }
             let own = address.folded();
             if found.iter().any(|result| result.folded() == own) {
                 self.final_ones.insert(own);
@@ -83,7 +94,12 @@ impl Expansion<'_> {
             if let (Some(slot), Some(first)) = (self.results.get_mut(at), found.next()) {
                 *slot = first;
             }
-            self.results.extend(found);
+            // A loop may be behind too many results; that is what the log says then.
+            if self.results.len() + found.len() > limits.expansion {
+                self.size = Size::Unreasonable;
+            } else {
+                self.results.extend(found);
+            }
         }
         Ok(())
     }
