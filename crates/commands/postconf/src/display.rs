@@ -42,9 +42,7 @@ fn learn(known: &mut Known<'_>, source: &Source, screen: &mut Screen) -> Result<
         return fatal("macro processing error");
     }
     let style = source.expanded("mynetworks_style").ok().flatten().unwrap_or_default();
-    if !["class", "subnet", "host"].iter().any(|known| style.eq_ignore_ascii_case(known)) {
-        return fatal(format!("unknown mynetworks mask style value \"{style}\" in \"{style}\""));
-    }
+    config::mynetworks_style(&style).or_else(fatal)?;
     known.add_user_names(screen);
     if known.is_malformed() {
         return fatal("macro processing error");
@@ -187,15 +185,16 @@ fn expand(source: &Source, value: &str, screen: &mut Screen) -> Result<String, F
 fn patterns(options: &Options) -> Result<Vec<Pattern>, Fatal> {
     let everything = [String::from("*")];
     let operands = if options.operands.is_empty() { &everything[..] } else { &options.operands };
-    let patterns: Vec<_> = operands.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
-    let is_wrong = |pattern: &Pattern| !pattern.is_plain() || (options.mode == Mode::Entries && pattern.rest.is_some());
-    if patterns.iter().any(is_wrong) {
+    let is_right = |pattern: &Pattern| pattern.is_plain() && (options.mode != Mode::Entries || pattern.rest.is_none());
+    let patterns: Option<Vec<_>> =
+        operands.iter().map(|text| Pattern::parse(text).filter(|pattern| is_right(pattern))).collect();
+    let Some(patterns) = patterns else {
         return fatal(options.mode.of_services([
             "-M option requires service_name[/type]",
             "-F option requires service_name[/type[/field]]",
             "-P option requires service_name[/type[/parameter]]",
         ]));
-    }
+    };
     for pattern in patterns.iter().filter(|_| options.mode == Mode::Fields) {
         let field = pattern.rest.as_deref().unwrap_or("*");
         if field != "*" && !COLUMNS.contains(&field) {

@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
 fn edits(options: &Options, screen: &mut Screen) -> Result<Vec<(String, String)>, Fatal> {
     let mut edits: Vec<(String, String)> = Vec::new();
     for operand in &options.operands {
-        plain(operand)?;
+        plain(operand, "-e, -X, or -# accepts")?;
         let (name, value) = match options.action {
             Action::Edit => match split(operand) {
                 Ok((name, value)) => (name, value),
@@ -53,13 +53,13 @@ fn edits(options: &Options, screen: &mut Screen) -> Result<Vec<(String, String)>
     Ok(edits)
 }
 
-/// Refuses an operand that would become more than one line, or a comment.
-pub(crate) fn plain(operand: &str) -> Result<(), Fatal> {
+/// Refuses an operand that would become more than one line, or a comment; `taker` is what says so.
+pub(crate) fn plain(operand: &str, taker: &str) -> Result<(), Fatal> {
     if operand.contains(['\n', '\r']) {
-        return fatal("-e, -X, or -# accepts no multi-line input");
+        return fatal(format!("{taker} no multi-line input"));
     }
     if operand.trim_start().starts_with('#') {
-        return fatal("-e, -X, or -# accepts no comment input");
+        return fatal(format!("{taker} no comment input"));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
 
 /// What an operand asks for, and of which services.
 fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
-    plain(operand)?;
+    plain(operand, "-Me, -Fe, -Pe, -X, or -# accept")?;
     let (place, value) = match options.action {
         Action::Edit => match split(operand) {
             Ok(pair) => pair,
@@ -64,10 +64,9 @@ fn parse(options: &Options, operand: &str) -> Result<(Pattern, Edit), Fatal> {
         },
         Action::Remove | Action::Comment | Action::Show => (operand.trim(), ""),
     };
-    let pattern = Pattern::parse(place)?;
-    if !pattern.is_plain() {
+    let Some(pattern) = Pattern::parse(place).filter(Pattern::is_plain) else {
         return fatal(required(options.mode));
-    }
+    };
     let edit = match (options.mode, options.action, &pattern.rest) {
         (Mode::Fields, _, Some(field)) if field == "*" => {
             return fatal("-Fe does not accept wild-card field name");
@@ -246,11 +245,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let table: [(&[&str], &str); 9] = [
+        let table: [(&[&str], &str); 11] = [
             (&["-MX", "s*/unix"], "-Me, -MX or -M# requires service_name/type"),
             (&["-PX", "smtp/inet/sys*"], "-Pe or -PX requires service_name/type/parameter"),
             (&["-Me", "x/unix=x unix"], "bad field count: \"x/unix=x unix\""),
             (&["-Me", "smtp=x"], "-Me, -MX or -M# requires service_name/type"),
+            (&["-Pe", "smtp/inet/a/b=x"], "-Pe or -PX requires service_name/type/parameter"),
+            (&["-Me", "smtp/inet=a\nb"], "-Me, -Fe, -Pe, -X, or -# accept no multi-line input"),
             (&["-M#", "smtp"], "-Me, -MX or -M# requires service_name/type"),
             (&["-F", "smtp/inet/type=foo"], "invalid type field \"foo\" in \"foo\""),
             (&["-F", "local/unix/colour=x"], "invalid service attribute name: \"colour\""),

@@ -139,14 +139,11 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     /// Parses `name`, `name/type` or `name/type/rest`; what is left out is `*`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fatal> {
-        let mut parts = text.splitn(3, '/').map(str::to_owned);
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/').map(str::to_owned);
         let mut part = || parts.next().filter(|part| !part.is_empty());
-        let (name, kind, rest) = (part(), part(), part());
-        let Some(name) = name else {
-            return fatal("-M option requires service_name[/type]");
-        };
-        Ok(Self { name, kind: kind.unwrap_or_else(|| "*".to_owned()), rest })
+        let (name, kind, rest) = (part()?, part(), part());
+        parts.next().is_none().then(|| Self { name, kind: kind.unwrap_or_else(|| "*".to_owned()), rest })
     }
 
     /// Whether no part has a `*` but one that is nothing else.
@@ -180,7 +177,7 @@ fn read_one(path: &Path, screen: &mut Screen) -> Result<Vec<Service>, Fatal> {
             screen.warn(&line.orphan_warning(&path.display().to_string()));
             continue;
         }
-        let place = format!("file {}: line {}: ", path.display(), line.last);
+        let place = format!("file {}: line {}: ", path.display(), line.first);
         warn_of_braces(&words(&line.text), screen);
         services.push(Service::parse(&line.text, &place)?);
     }

@@ -14,7 +14,7 @@ pub(crate) fn show(options: &Options, screen: &mut Screen) -> Result<(), Fatal> 
     let file = match options.operands.as_slice() {
         [] => value("bounce_template_file").map_err(|error| Fatal(format!("fatal: {error}")))?,
         [file] => file.clone(),
-        [_, _, ..] => return fatal("specify at most one template file"),
+        [_, _, ..] => return fatal("options -b and -t require at most one template file"),
     };
     let programs = value("daemon_directory").map_err(|error| Fatal(format!("fatal: {error}")))?;
     let what = if options.mode == Mode::Texts { "texts" } else { "templates" };

@@ -96,13 +96,17 @@ fn protocols(text: &str) -> Result<(), String> {
     }
 }
 
+/// An empty one is for who has to know the style.
 fn style(text: &str) -> Result<(), String> {
-    let styles = words(text);
-    match styles.iter().find(|word| Style::parse(word).is_none()) {
-        Some(word) => Err(format!("unknown mynetworks mask style value \"{word}\" in \"{text}\"")),
-        None if styles.len() > 1 => Err(format!("bad mynetworks_style value: {text}; specify exactly one value")),
-        None => Ok(()),
-    }
+    if text.is_empty() { Ok(()) } else { mynetworks_style(text) }
+}
+
+/// Whether a text is a value of `mynetworks_style`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn mynetworks_style(text: &str) -> Result<(), String> {
+    Style::parse(text).map(|_| ())
 }
 
 #[cfg(test)]
@@ -129,6 +133,7 @@ mod tests {
             ("inet_protocols = IPV4", "unknown inet_protocols value \"IPV4\" in \"IPV4\""),
             ("mynetworks_style = Host", "unknown mynetworks mask style value \"Host\" in \"Host\""),
             ("mynetworks_style = foo\nmynetworks = 10.0.0.1", ""),
+            ("mynetworks_style = subnet,", ""),
             ("mynetworks_style = host,class", "bad mynetworks_style value: host,class; specify exactly one value"),
             ("fork_attempts = 0", "invalid fork_attempts parameter value 0 < 1"),
             ("ipc_timeout = 0", "invalid ipc_timeout: 0 (min 1)"),

@@ -28,6 +28,7 @@ mod source;
 mod tls_level;
 pub mod value;
 
+pub use check::mynetworks_style;
 pub use compatibility::{Level, Malformed};
 pub use drop_in::drop_ins;
 pub use error::Error;

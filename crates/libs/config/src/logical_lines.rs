@@ -10,8 +10,6 @@ pub struct LogicalLine {
     pub text: String,
     /// The number of its first physical line, counted from 1.
     pub first: usize,
-    /// The number of its last physical line, comments behind it included.
-    pub last: usize,
 }
 
 impl LogicalLine {
@@ -34,14 +32,13 @@ impl LogicalLine {
 #[derive(Debug)]
 pub struct LogicalLines<'a> {
     lines: std::iter::Peekable<std::iter::Enumerate<std::str::Lines<'a>>>,
-    last: usize,
 }
 
 impl<'a> LogicalLines<'a> {
     /// The logical lines of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { lines: text.lines().enumerate().peekable(), last: 0 }
+        Self { lines: text.lines().enumerate().peekable() }
     }
 }
 
@@ -58,12 +55,11 @@ impl Iterator for LogicalLines<'_> {
                 _ if skipped => {}
                 Some(_) if !continues => break,
                 Some(line) => line.text.push_str(text),
-                None => line = Some(LogicalLine { text: (*text).to_owned(), first: index + 1, last: 0 }),
+                None => line = Some(LogicalLine { text: (*text).to_owned(), first: index + 1 }),
             }
-            self.last = index + 1;
             self.lines.next();
         }
-        line.map(|line| LogicalLine { last: self.last, ..line })
+        line
     }
 }
 
@@ -82,8 +78,8 @@ mod tests {
     #[test]
     fn continuation_skips_comments_and_blank_lines() {
         let text = "# x\n\na =\n    # c\n    1,\n\n\tb\nc = 2\n # d\n";
-        let lines: Vec<_> = LogicalLines::new(text).map(|l| (l.text, l.first, l.last)).collect();
-        assert_eq!(lines, [("a =    1,\tb".to_owned(), 3, 7), ("c = 2".to_owned(), 8, 9)]);
+        let lines: Vec<_> = LogicalLines::new(text).map(|l| (l.text, l.first)).collect();
+        assert_eq!(lines, [("a =    1,\tb".to_owned(), 3), ("c = 2".to_owned(), 8)]);
     }
 
     #[test]

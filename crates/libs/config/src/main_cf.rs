@@ -22,7 +22,7 @@ const MAX_READS: usize = 5;
 pub struct Entry {
     /// The value as written, continuation lines joined.
     pub value: String,
-    /// The last physical line.
+    /// Its first physical line.
     pub line: usize,
     /// The file, if it is not main.cf itself but one of those in `main.cf.d`.
     pub file: Option<PathBuf>,
@@ -64,14 +64,14 @@ impl MainCf {
             }
             let (name, value) = split(&line.text).map_err(|problem| Error::MainCf {
                 path: path.to_owned(),
-                line: line.last,
+                line: line.first,
                 problem,
                 text: line.text.clone(),
             })?;
-            let entry = Entry { value: value.to_owned(), line: line.last, file: None };
+            let entry = Entry { value: value.to_owned(), line: line.first, file: None };
             let earlier = file.entries.insert(name.to_owned(), entry);
             if let Some(earlier) = earlier.filter(|earlier| earlier.value != value) {
-                let place = format!("{}, line {}", path.display(), line.last);
+                let place = format!("{}, line {}", path.display(), line.first);
                 file.warnings.push(format!("{place}: overriding earlier entry: {name}={}", earlier.value));
             }
         }

@@ -155,10 +155,10 @@ impl MasterCf {
             }
             let mut entry = Entry::parse(&line.text, defaults).map_err(|problem| Error::MasterCf {
                 path: path.to_owned(),
-                line: line.last,
+                line: line.first,
                 problem,
             })?;
-            entry.line = line.last;
+            entry.line = line.first;
             file.add(entry);
         }
         Ok(file)

@@ -1,6 +1,7 @@
 //! The default of mynetworks, from the addresses of this host.
 
 use crate::host::Interface;
+use crate::value::words;
 use std::net::IpAddr;
 
 /// How much of a network around each own address is trusted.
@@ -15,12 +16,17 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "host" => Some(Self::Host),
-            "subnet" => Some(Self::Subnet),
-            "class" => Some(Self::Class),
-            _ => None,
+    /// The one style that a list names, or what is wrong with the list.
+    pub(crate) fn parse(list: &str) -> Result<Self, String> {
+        let styles = words(list).into_iter().map(|word| match word.as_str() {
+            "host" => Ok(Self::Host),
+            "subnet" => Ok(Self::Subnet),
+            "class" => Ok(Self::Class),
+            _ => Err(format!("unknown mynetworks mask style value \"{word}\" in \"{list}\"")),
+        });
+        match styles.collect::<Result<Vec<_>, _>>()?.as_slice() {
+            [style] => Ok(*style),
+            _ => Err(format!("bad mynetworks_style value: {list}; specify exactly one value")),
         }
     }
 }

@@ -16,7 +16,7 @@ fn columns_and_arguments_are_understood() {
     .unwrap();
     let [smtp, qmgr, bounce] = file.entries.as_slice() else { panic!("{file:?}") };
     assert_eq!((smtp.kind, smtp.private, smtp.unprivileged, smtp.chroot), (Kind::Inet, false, true, true));
-    assert_eq!((smtp.wakeup, smtp.max_processes, smtp.line), (None, Some(100), 3));
+    assert_eq!((smtp.wakeup, smtp.max_processes, smtp.line), (None, Some(100), 2));
     assert_eq!(smtp.arguments, ["-o", "syslog_name=postfix/x", "-o", "smtpd_banner = a b"]);
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(smtp.overrides().unwrap(), [pair("syslog_name", "postfix/x"), pair("smtpd_banner", "a b")]);
