@@ -123,9 +123,9 @@ impl Opening<'_> {
     }
 
     fn loglevel(&self) -> Loglevel {
-        let text = &self.params.tls.smtp_tls_loglevel;
-        Loglevel::named(text).unwrap_or_else(|| {
-            tracing::warn!("unknown {} value \"{text}\"", self.flavor().parameter("smtp_tls_loglevel"));
+        let parameter = self.flavor().parameter("smtp_tls_loglevel");
+        Loglevel::of(&parameter, &self.params.tls.smtp_tls_loglevel).unwrap_or_else(|unknown| {
+            tracing::warn!("{unknown}");
             Loglevel::Nothing
         })
     }

@@ -67,11 +67,11 @@ impl Setup {
                 format!("private/{}", params.ipc.tlsmgr_service_name),
                 params.ipc.ipc_timeout.min(PATIENCE),
             ),
-            log: match Loglevel::named(&tls.tlsproxy_tls_loglevel) {
-                Some(Loglevel::Handshakes) => Log::All,
-                Some(Loglevel::Nothing) => Log::Failures,
-                None => {
-                    warn!("unknown tlsproxy_tls_loglevel value \"{}\"", tls.tlsproxy_tls_loglevel);
+            log: match Loglevel::of("tlsproxy_tls_loglevel", &tls.tlsproxy_tls_loglevel) {
+                Ok(Loglevel::Handshakes) => Log::All,
+                Ok(Loglevel::Nothing) => Log::Failures,
+                Err(unknown) => {
+                    warn!("{unknown}");
                     Log::Failures
                 }
             },

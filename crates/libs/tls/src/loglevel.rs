@@ -2,6 +2,8 @@
 //!
 //! The steps and dumps of OpenSSL do not exist here: levels that ask for them log what the first one does.
 
+use std::fmt;
+
 /// What is logged of handshakes that come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loglevel {
@@ -27,7 +29,31 @@ const OTHERS: [&str; 9] = [
     "ssl-session-packet-dump",
 ];
 
+/// The value of a parameter that is no level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    parameter: String,
+    value: String,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown {} value \"{}\"", self.parameter, self.value)
+    }
+}
+
+impl std::error::Error for Unknown {}
+
 impl Loglevel {
+    /// The level that a parameter names.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`], which is to be warned about; nothing is logged then.
+    pub fn of(parameter: &str, value: &str) -> Result<Self, Unknown> {
+        Self::named(value).ok_or_else(|| Unknown { parameter: parameter.to_owned(), value: value.to_owned() })
+    }
+
     /// Reads a list of numbers and names. `None`: one of its words is none of these.
     #[must_use]
     pub fn named(list: &str) -> Option<Self> {
@@ -66,5 +92,8 @@ mod tests {
         ] {
             assert_eq!(Loglevel::named(list), expected, "{list:?}");
         }
+        assert_eq!(Loglevel::of("smtp_tls_loglevel", "1"), Ok(Handshakes));
+        let unknown = Loglevel::of("smtp_tls_loglevel", "x").unwrap_err();
+        assert_eq!(unknown.to_string(), "unknown smtp_tls_loglevel value \"x\"");
     }
 }

@@ -208,8 +208,8 @@ impl Tls {
                 );
                 Tickets::new(ring, caller, timeout)
             }),
-            loglevel: Loglevel::named(&tls.smtpd_tls_loglevel).unwrap_or_else(|| {
-                warn!("unknown smtpd_tls_loglevel value \"{}\"", tls.smtpd_tls_loglevel);
+            loglevel: Loglevel::of("smtpd_tls_loglevel", &tls.smtpd_tls_loglevel).unwrap_or_else(|unknown| {
+                warn!("{unknown}");
                 Loglevel::Nothing
             }),
             loglevels: Maps::open("smtpd_tls_loglevel_maps", &tls.smtpd_tls_loglevel_maps, environment),
