@@ -189,8 +189,7 @@ impl Errand<'_, '_> {
                 return Err(self.defer(state, "address resolver failure"));
             }
         };
-        // To a program that is started for it such an address may look like an option.
-        let is_option = resolved.recipient.first() == Some(&b'-') && !self.office.params.rewrite.allow_min_user;
+        let is_option = !self.office.params.rewrite.allow_min_user && address::looks_like_option(&resolved.recipient);
         match resolved.fault {
             Fault::None if !is_option => Ok(resolved),
             Fault::Unavailable => Err(self.defer(state, "address resolver failure")),

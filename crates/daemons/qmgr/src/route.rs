@@ -121,9 +121,9 @@ impl Cache {
     }
 }
 
-/// What an answer is kept under. A user that begins with `-` might be refused, and is judged by itself.
+/// What an answer is kept under. A user that might be refused is judged by itself.
 fn key(purpose: Purpose, address: &[u8]) -> Option<Vec<u8>> {
-    if address.starts_with(b"-") {
+    if address::looks_like_option(address) {
         return None;
     }
     let mut key = ipc::rewrite::shared_domain(address)?.to_ascii_lowercase();
@@ -142,7 +142,7 @@ pub(crate) fn judge(address: &[u8], reply: Option<Reply>, error_service: &str, a
     let is_refused = match resolved.fault {
         Fault::Malformed => true,
         Fault::Unavailable => return failed(),
-        Fault::None => resolved.recipient.first() == Some(&b'-') && !allow_min_user,
+        Fault::None => !allow_min_user && address::looks_like_option(&resolved.recipient),
     };
     let recipient = (resolved.recipient != address && !resolved.recipient.is_empty()).then_some(resolved.recipient);
     if is_refused {

@@ -191,6 +191,12 @@ impl fmt::Display for Sender {
     }
 }
 
+/// Whether a program that is started for an address might take it for an option; refused without `allow_min_user`.
+#[must_use]
+pub fn looks_like_option(internal: &[u8]) -> bool {
+    internal.starts_with(b"-")
+}
+
 /// Splits an internal form at its last `@`.
 #[must_use]
 pub(crate) fn split_domain(internal: &[u8]) -> (&[u8], Option<&[u8]>) {

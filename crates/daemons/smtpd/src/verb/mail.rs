@@ -192,8 +192,7 @@ impl Session {
         if !sender.smtputf8 && !domain.is_ascii() || !is_utf8() {
             return true;
         }
-        // Some program might take it for an option.
-        if address.first() == Some(&b'-') && !self.server.params.rewrite.allow_min_user {
+        if !self.server.params.rewrite.allow_min_user && address::looks_like_option(address) {
             return true;
         }
         let resolved = self.server.resolver.resolve(&sender.address, address).await;
