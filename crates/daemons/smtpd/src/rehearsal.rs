@@ -143,6 +143,15 @@ async fn authenticate(mut stream: UnixStream) {
 
 /// A session whose mail goes to a filter that takes everything. Gives what the filter was told, too.
 pub(crate) fn session_with_filter(main_cf: &str, lines: &[&str]) -> (Heard, Vec<String>) {
+    session_with_filter_and(std::future::ready(()), main_cf, lines)
+}
+
+/// The same, with some other server at work.
+pub(crate) fn session_with_filter_and(
+    other: impl Future<Output = ()> + Send + 'static,
+    main_cf: &str,
+    lines: &[&str],
+) -> (Heard, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("filter");
     let main = format!(
@@ -151,7 +160,8 @@ pub(crate) fn session_with_filter(main_cf: &str, lines: &[&str]) -> (Heard, Vec<
     );
     let told = Arc::new(Mutex::new(Vec::new()));
     let ours = Arc::clone(&told);
-    let other = async move {
+    let filter = async move {
+        tokio::spawn(other);
         let listener = UnixListener::bind(path).unwrap();
         while let Ok((mut stream, _)) = listener.accept().await {
             stream.write_all(b"220 filter\r\n").await.unwrap();
@@ -174,7 +184,7 @@ pub(crate) fn session_with_filter(main_cf: &str, lines: &[&str]) -> (Heard, Vec<
             }
         }
     };
-    let heard = session_with(other, &main, lines);
+    let heard = session_with(filter, &main, lines);
     let told = told.lock().unwrap().clone();
     (heard, told)
 }

@@ -23,6 +23,11 @@ pub(crate) fn told(address: &[u8]) -> Cow<'_, str> {
     printable(address)
 }
 
+/// The parts of an address before and behind its last `@`.
+pub(crate) fn parted(address: &str) -> (&str, &str) {
+    address.rsplit_once('@').unwrap_or((address, ""))
+}
+
 /// An IP address as text.
 pub(crate) fn address_text(ip: IpAddr) -> String {
     match ip {

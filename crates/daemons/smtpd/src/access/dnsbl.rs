@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::restriction::Host;
 use super::{Check, Refusal, Subject, Verdict};
-use crate::text::{printable, told};
+use crate::text::{parted, printable, told};
 
 /// Where a list or an operator gives no other words.
 const UNAVAILABLE: &str = "Service unavailable";
@@ -247,11 +247,6 @@ fn told_address(address: Option<&[u8]>) -> String {
         Some(b"") => "<>".to_owned(),
         Some(address) => String::from_utf8_lossy(address).into_owned(),
     }
-}
-
-/// Its parts before and behind the last `@`.
-fn parted(address: &str) -> (&str, &str) {
-    address.rsplit_once('@').unwrap_or((address, ""))
 }
 
 /// What the reply to a listed client says. It has to begin with a code that refuses.

@@ -74,6 +74,7 @@ impl Session {
             content.size += progress.consumed as u64;
             if progress.end {
                 content.size = content.size.saturating_sub(END_OF_CONTENT);
+                self.progress = Some(content.size);
             }
             self.hand_on(envelope, &mut content, if progress.end { Place::Last } else { Place::Middle }).await;
             if progress.end {
@@ -154,6 +155,7 @@ impl Session {
                 content.text.push(b'\n');
                 content.size += 2;
             }
+            self.progress = Some(content.size);
             self.hand_on(envelope, content, Place::Last).await;
         }
         Ok(())
@@ -165,6 +167,9 @@ impl Session {
         let next = self.decide(&mut envelope, content).await;
         if let Some(sink) = envelope.sink.take() {
             sink.abandon();
+        }
+        if matches!(next, Next::Error(_)) {
+            self.refused = Some(envelope);
         }
         self.progress = None;
         self.forget_message();

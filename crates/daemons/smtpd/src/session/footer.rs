@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use smtp_proto::Reply;
+use tracing::warn;
 
 use super::Session;
-use crate::text::told;
+use crate::text::{parted, told};
 
 impl Session {
     /// A refusal as the client gets it; other replies unchanged.
@@ -35,10 +36,13 @@ impl Session {
 
     async fn footer(&self, reply: &Reply) -> Option<String> {
         let maps = &self.server.tables.reject_footer_maps;
-        if !maps.is_empty()
-            && let Ok(Some(footer)) = maps.lookup(reply.logged().as_bytes()).await
-        {
-            return Some(String::from_utf8_lossy(&footer).into_owned());
+        if !maps.is_empty() {
+            let key = reply.logged();
+            match maps.lookup(key.as_bytes()).await {
+                Ok(Some(footer)) => return Some(String::from_utf8_lossy(&footer).into_owned()),
+                Ok(None) => {}
+                Err(_) => warn!("{} lookup error for \"{key}\"", maps.first()),
+            }
         }
         let footer = &self.server.params.smtpd.smtpd_reject_footer;
         (!footer.is_empty()).then(|| footer.clone())
@@ -51,9 +55,9 @@ impl Session {
         reply.with_footer(&footer)
     }
 
+    /// What a name stands for; nothing where that is not known yet.
     fn footer_value(&self, name: &str) -> Option<Cow<'_, str>> {
         let peer = &self.peer;
-        let envelope = self.transaction.envelope();
         let now = || jiff::Zoned::now().with_time_zone(self.server.settings.timezone.clone());
         Some(match name {
             "client" => peer.namaddr.as_str().into(),
@@ -61,13 +65,33 @@ impl Session {
             "client_name" => peer.name.as_str().into(),
             "client_port" => peer.port.as_str().into(),
             "reverse_client_name" => peer.reverse_name.as_str().into(),
-            "helo_name" => self.helo.as_ref()?.name.as_str().into(),
-            "sender" => told_sender(&envelope?.sender.address),
-            "recipient" => told(envelope?.recipients.first.as_deref()?),
+            "helo_name" => self.helo.as_ref().map_or("", |helo| helo.name.as_str()).into(),
             "server_name" => self.server.params.identity.myhostname.as_str().into(),
             "server_address" => peer.server_address.as_str().into(),
             "server_port" => peer.server_port.as_str().into(),
             "localtime" => now().strftime("%b %d %H:%M:%S").to_string().into(),
+            _ => match self.footer_address(name) {
+                Some(value) => value,
+                None => {
+                    warn!("unknown macro name \"{name}\" in expansion request");
+                    return None;
+                }
+            },
+        })
+    }
+
+    /// The addresses of the message at hand, or of the one that was refused at its end.
+    fn footer_address(&self, name: &str) -> Option<Cow<'_, str>> {
+        let envelope = self.transaction.envelope().or(self.refused.as_deref());
+        let sender = || envelope.map_or("".into(), |envelope| told_sender(&envelope.sender.address));
+        let recipient = || told(envelope.and_then(|envelope| envelope.recipients.first.as_deref()).unwrap_or_default());
+        Some(match name {
+            "sender" => sender(),
+            "sender_name" => parted(&sender()).0.to_owned().into(),
+            "sender_domain" => parted(&sender()).1.to_owned().into(),
+            "recipient" => recipient(),
+            "recipient_name" => parted(&recipient()).0.to_owned().into(),
+            "recipient_domain" => parted(&recipient()).1.to_owned().into(),
             _ => return None,
         })
     }

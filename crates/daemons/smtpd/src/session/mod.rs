@@ -67,6 +67,8 @@ pub(crate) struct Session {
     /// The mail filters of this client.
     pub(crate) milters: Option<Box<::milter::chain::Chain>>,
     pub(crate) transaction: Transaction,
+    /// The message that is refused at its end, until the client is told.
+    pub(crate) refused: Option<Box<transaction::Envelope>>,
     /// What XFORWARD said.
     pub(crate) forward: verb::xforward::Forward,
     /// The identity under which anvil counts the client.
@@ -203,6 +205,7 @@ impl Session {
             transaction: Transaction::Idle,
             forward: verb::xforward::Forward::default(),
             limited: None,
+            refused: None,
             stage: "CONNECT",
             progress: None,
             errors: 0,
@@ -286,6 +289,7 @@ impl Session {
         if self.errors >= self.server.params.smtpd.smtpd_soft_error_limit {
             let delay = self.server.params.smtpd.smtpd_error_sleep_time;
             if delay > Duration::ZERO {
+        self.refused = None;
                 self.conn.flush().await?;
                 tokio::time::sleep(delay).await;
             }

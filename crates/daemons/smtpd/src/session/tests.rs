@@ -1,5 +1,6 @@
 //! What sessions come to, played as a client hears it.
 
+mod end_of_data;
 mod proxies;
 
 use crate::rehearsal::{Heard, server, session, session_with_filter, session_with_login, session_with_milter};
