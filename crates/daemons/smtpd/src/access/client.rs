@@ -15,12 +15,12 @@ impl Check<'_> {
         }
     }
 
+    /// Whom XCLIENT names makes no difference.
     pub(crate) fn permit_inet_interfaces(&self) -> Verdict {
-        match self.facts.peer.ip {
-            Some(ip) if self.server.settings.own_addresses.contains(&ip) => {
-                self.permit("permit_inet_interfaces", &self.client_subject(), "")
-            }
-            _ => Verdict::Dunno,
+        if self.server.settings.own_addresses.contains(&self.facts.peer.connected) {
+            self.permit("permit_inet_interfaces", &self.client_subject(), "")
+        } else {
+            Verdict::Dunno
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     /// The address as text, without brackets.
     pub(crate) address: String,
     pub(crate) ip: Option<IpAddr>,
+    /// The address that is connected, whatever XCLIENT says.
+    pub(crate) connected: IpAddr,
     pub(crate) port: String,
     /// `name[address]`, with the port if `smtpd_client_port_logging`.
     pub(crate) namaddr: String,
@@ -41,6 +43,7 @@ impl Peer {
             reverse_status: NameStatus::Known,
             address: "127.0.0.1".to_owned(),
             ip: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+            connected: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             port: "0".to_owned(),
             namaddr: String::new(),
             server_address: "127.0.0.1".to_owned(),
@@ -76,6 +79,7 @@ impl Peer {
             reverse_status: NameStatus::Unknown,
             address: address_text(ip),
             ip: Some(ip),
+            connected: ip,
             port: client.port().to_string(),
             namaddr: String::new(),
             server_address: address_text(server_ip),

@@ -21,8 +21,15 @@ impl Session {
             text.push_str(line);
             text.push('\n');
         }
-        self.received(envelope, &mut text);
+        if !self.repeats_for_filter() {
+            self.received(envelope, &mut text);
+        }
         text
+    }
+
+    /// Between a filter that says by XFORWARD whose mail it is and the next one we are no station of the message.
+    fn repeats_for_filter(&self) -> bool {
+        !self.server.params.smtpd.smtpd_proxy_filter.is_empty() && self.forward.tells()
     }
 
     /// What is sent to a filter before the queue goes over no TLS, and comes back as another message.

@@ -219,7 +219,7 @@ impl Session {
 
     async fn open_filter(&self, envelope: &Envelope) -> Result<Sink, Reply> {
         let mail = envelope.sender.command();
-        let attributes = self.forward_attributes();
+        let attributes = self.forward_attributes(envelope);
         if self.server.settings.proxy_speed == ProxySpeed::Adjusted {
             return Ok(Sink::Held(Box::new(held::Held::new(Arc::clone(&self.server), attributes, mail.into_bytes()))));
         }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dns::Families;
 use smtp_proto::attribute::{self, Attribute, TEMPORARILY_UNAVAILABLE, UNAVAILABLE};
 use smtp_proto::{Enhanced, Reply};
 
@@ -69,13 +70,13 @@ impl Session {
                 (self.peer.reverse_name, self.peer.reverse_status) = name_of(&attribute.value).ok_or_else(bad)?;
             }
             "ADDR" => match text {
-                Some(text) => (self.peer.address, self.peer.ip) = address_of(&text).ok_or_else(bad)?,
+                Some(text) => (self.peer.address, self.peer.ip) = self.address_of(&text).ok_or_else(bad)?,
                 None => (self.peer.address, self.peer.ip) = (UNKNOWN.to_owned(), None),
             },
             "PORT" => self.peer.port = port_of(text).ok_or_else(bad)?,
             "DESTADDR" => {
                 self.peer.server_address = match text {
-                    Some(text) => address_of(&text).ok_or_else(bad)?.0,
+                    Some(text) => self.address_of(&text).ok_or_else(bad)?.0,
                     None => UNKNOWN.to_owned(),
                 };
             }
@@ -89,6 +90,11 @@ impl Session {
             _ => return Err(bad_name("XCLIENT", &attribute.name)),
         }
         Ok(())
+    }
+
+    /// An address of a family that is in use; IPv6 has the prefix that SMTP gives it.
+    fn address_of(&self, text: &str) -> Option<(String, Option<IpAddr>)> {
+        address_of(text, self.server.settings.families)
     }
 }
 
@@ -130,13 +136,13 @@ fn name_of(value: &[u8]) -> Option<(String, NameStatus)> {
     }
 }
 
-/// An address; IPv6 has the prefix that SMTP gives it.
-pub(super) fn address_of(text: &str) -> Option<(String, Option<IpAddr>)> {
+/// An address of these families; IPv6 has the prefix that SMTP gives it.
+pub(super) fn address_of(text: &str, families: Families) -> Option<(String, Option<IpAddr>)> {
     let ip = match text.split_at_checked(5) {
         Some((prefix, bare)) if prefix.eq_ignore_ascii_case("IPv6:") => IpAddr::V6(bare.parse().ok()?).to_canonical(),
         _ => IpAddr::V4(text.parse().ok()?),
     };
-    Some((ip.to_string(), Some(ip)))
+    families.has(ip).then(|| (ip.to_string(), Some(ip)))
 }
 
 pub(super) fn port_of(text: Option<String>) -> Option<String> {

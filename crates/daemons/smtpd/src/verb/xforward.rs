@@ -1,5 +1,6 @@
 //! XFORWARD: an upstream filter tells about the original client, for logs and for the next hop. See XFORWARD_README.
 
+use dns::Families;
 use smtp_proto::attribute::Attribute;
 use smtp_proto::{Enhanced, Reply};
 
@@ -7,6 +8,7 @@ use super::ehlo::harmless;
 use super::xclient::{address_of, bad_name, bad_syntax, known, parsed, port_of};
 use crate::access::Fault;
 use crate::session::peer::UNKNOWN;
+use crate::session::transaction::Envelope;
 use crate::session::{Next, Session};
 
 /// What was told.
@@ -53,13 +55,18 @@ impl Forward {
         self.client.get_or_insert_with(Client::unknown)
     }
 
-    fn learn(&mut self, attribute: &Attribute) -> Result<(), Reply> {
+    /// Whether anything was told.
+    pub(crate) fn tells(&self) -> bool {
+        self.client.is_some() || self.ident.is_some() || self.domain.is_some()
+    }
+
+    fn learn(&mut self, attribute: &Attribute, families: Families) -> Result<(), Reply> {
         let bad = || bad_syntax(&attribute.name, &attribute.value);
         let unknown = || UNKNOWN.to_owned();
         match (attribute.name.as_str(), known(&attribute.value).map(harmless)) {
             ("NAME", Some(text)) if !address::domain::is_hostname(text.as_bytes()) => return Err(bad()),
             ("NAME", text) => self.client().name = text.unwrap_or_else(unknown),
-            ("ADDR", Some(text)) => self.client().address = address_of(&text).ok_or_else(bad)?.0,
+            ("ADDR", Some(text)) => self.client().address = address_of(&text, families).ok_or_else(bad)?.0,
             ("ADDR", None) => self.client().address = unknown(),
             ("PORT", text) => self.client().port = port_of(text).ok_or_else(bad)?,
             ("PROTO", text) => self.client().protocol = text.unwrap_or_else(unknown),
@@ -93,7 +100,7 @@ impl Session {
         };
         let mut forward = self.forward.clone();
         for attribute in &attributes {
-            if let Err(reply) = forward.learn(attribute) {
+            if let Err(reply) = forward.learn(attribute, self.server.settings.families) {
                 return Next::Error(reply);
             }
         }
@@ -102,7 +109,7 @@ impl Session {
     }
 
     /// What a before-queue filter is told of the client.
-    pub(super) fn forward_attributes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn forward_attributes(&self, envelope: &Envelope) -> Vec<(&'static str, String)> {
         let told = |value: &str| if value.is_empty() || value == UNKNOWN { "[UNAVAILABLE]" } else { value }.to_owned();
         let peer = &self.peer;
         let helo = self.helo.as_ref().map_or("", |helo| helo.name.as_str());
@@ -121,7 +128,7 @@ impl Session {
             ("HELO", told(helo)),
             ("IDENT", told(self.forward.ident.as_deref().unwrap_or_default())),
             ("PROTO", told(protocol)),
-            ("SOURCE", if self.forward.domain == Some(Domain::Local) { "LOCAL" } else { "REMOTE" }.to_owned()),
+            ("SOURCE", if envelope.rewrites_locally { "LOCAL" } else { "REMOTE" }.to_owned()),
         ]
     }
 }

@@ -103,8 +103,12 @@ fn our_own_client_is_not_mixed_with_the_original_one() {
     heard.assert_logged("client=localhost[127.0.0.1], orig_client=foo.test");
     let none = "[UNAVAILABLE]";
     let expected =
-        format!("XFORWARD NAME=foo.test ADDR={none} PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=REMOTE");
-    assert!(told.contains(&expected), "{told:?}");
+        format!("XFORWARD NAME=foo.test ADDR={none} PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=LOCAL");
+    assert!(told.contains(&expected), "our own client is local: {told:?}");
+    let main = format!("{main}local_header_rewrite_clients =\n");
+    let (_, told) = session_with_filter(&main, &[&["XFORWARD NAME=foo.test"], &MAIL[1..]].concat());
+    assert!(told.contains(&expected.replace("LOCAL", "REMOTE")), "{told:?}");
+    let main = &main;
     let (heard, told) =
         session_with_filter(main, &[&["XFORWARD ADDR=IPv6:2001:db8::1 SOURCE=LOCAL"], &MAIL[1..]].concat());
     heard.assert_logged("client=localhost[127.0.0.1], orig_client=unknown[2001:db8::1]");
@@ -128,5 +132,34 @@ fn a_name_that_is_not_known_leaves_the_one_that_the_address_claims() {
     ] {
         let heard = session(main, &[&format!("XCLIENT {attributes}"), "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
         assert_eq!(heard.replies[3] == text, expected, "{attributes}: {}", heard.replies[3]);
+    }
+}
+
+#[test]
+fn a_client_that_a_proxy_names_is_as_local_as_the_proxy() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_relay_restrictions = permit_inet_interfaces, reject\n\
+                inet_interfaces = 127.0.0.1\nsmtpd_reject_unlisted_recipient = no\n";
+    let (heard, _) =
+        session_with_filter(main, &["XCLIENT ADDR=192.0.2.1", "EHLO c.test", "MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+    assert_eq!(heard.replies[4], "250 2.1.5 Ok");
+}
+
+#[test]
+fn addresses_of_families_that_are_not_in_use_are_none() {
+    let main = "inet_protocols = ipv4\nsmtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    for command in ["XCLIENT ADDR", "XCLIENT DESTADDR", "XFORWARD ADDR"] {
+        let heard = session(main, &[&format!("{command}=IPv6:2001:db8::1")]);
+        let name = command.rsplit_once(' ').unwrap().1;
+        assert_eq!(heard.replies[1], format!("501 5.5.4 Bad {name} syntax: IPv6:2001:db8::1"));
+    }
+}
+
+#[test]
+fn between_two_filters_no_trace_is_left() {
+    let main = "smtpd_authorized_xforward_hosts = 127.0.0.1\n";
+    let rest = ["MAIL FROM:<>", "RCPT TO:<a@b.test>", "DATA", "a: b\r\n.\r\n"];
+    for (first, traces) in [("NOOP", 1), ("XFORWARD IDENT=x", 0)] {
+        let (_, told) = session_with_filter(main, &[&[first][..], &rest].concat());
+        assert_eq!(told.iter().filter(|line| line.starts_with("Received:")).count(), traces, "{told:?}");
     }
 }
