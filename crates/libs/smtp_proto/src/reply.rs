@@ -133,6 +133,14 @@ impl Reply {
         String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
+    /// All lines as they go over the wire, on one: what ends them is shown as any control character is.
+    #[must_use]
+    pub fn logged_whole(&self) -> String {
+        let mut text = Vec::with_capacity(self.text.len() + CODES);
+        self.print_between(b"", b"??", &mut text);
+        String::from_utf8_lossy(text.strip_suffix(b"??").unwrap_or(&text)).into_owned()
+    }
+
     /// Appends the first line with code and enhanced code, without a line end.
     pub fn print_first(&self, output: &mut Vec<u8>) {
         self.print_codes(b' ', output);

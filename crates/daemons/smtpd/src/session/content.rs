@@ -261,7 +261,7 @@ impl Session {
         let log_form = self.server.settings.log_form;
         let mut line = format!(
             "NOQUEUE: {what}: END-OF-MESSAGE: {}; from=<{}>",
-            reply.logged(),
+            reply.logged_whole(),
             log_form.shown(&envelope.sender.address)
         );
         if let Some(recipient) = &envelope.recipients.first {

@@ -7,7 +7,7 @@ use smtp_proto::conn::{self, Pace};
 use smtp_proto::dot::Encoder;
 use smtp_proto::ehlo::{Keywords, Offer};
 use smtp_proto::reply::Answer;
-use smtp_proto::{Conn, Reply};
+use smtp_proto::{Conn, Enhanced, Reply};
 use tokio::net::{TcpStream, UnixStream};
 use tracing::warn;
 
@@ -103,7 +103,7 @@ impl Filter {
                 self.abandon();
                 Outcome::Said(reply)
             }
-            Err(Broken) => Outcome::Refused(write_error(), None),
+            Err(Broken) => Outcome::Said(write_error()),
         }
     }
 
@@ -131,7 +131,7 @@ impl Filter {
         match answer {
             Ok(answer) if answer.class() == class => Ok(answer),
             Ok(answer) => {
-                warn!("proxy {} rejected \"{}\": \"{}\"", self.name, String::from_utf8_lossy(line), answer.logged());
+                warn!("proxy {} rejected \"{}\": \"{}\"", self.name, String::from_utf8_lossy(line), logged(&answer));
                 Err(if answer.class() > 3 { said(&answer) } else { write_error() })
             }
             Err(Broken) => Err(write_error()),
@@ -156,13 +156,17 @@ fn said(answer: &Answer) -> Reply {
     if !matches!(answer.class(), 2 | 4 | 5) {
         return write_error();
     }
-    let text: Vec<&[u8]> = answer
-        .texts()
-        .map(|text| {
-            smtp_proto::Enhanced::split(text).filter(|_| answer.status.is_some()).map_or(text, |(_, rest)| rest)
-        })
-        .collect();
-    Reply::new(answer.code, answer.status, text.join(&b'\n'))
+    let shared = answer
+        .status
+        .filter(|status| answer.texts().all(|text| Enhanced::split(text).is_some_and(|(found, _)| found == *status)));
+    let rest = |text| Enhanced::split(text).filter(|_| shared.is_some()).map_or(text, |(_, rest)| rest);
+    let text: Vec<&[u8]> = answer.texts().map(rest).collect();
+    Reply::new(answer.code, shared, text.join(&b'\n'))
+}
+
+/// All lines on one; what ended them is shown as any control character is.
+fn logged(answer: &Answer) -> String {
+    String::from_utf8_lossy(&answer.text).replace('\n', "??")
 }
 
 async fn connect(server: &Smtpd, name: &str) -> std::io::Result<Stream> {
@@ -176,4 +180,30 @@ async fn connect(server: &Smtpd, name: &str) -> std::io::Result<Stream> {
     let port = server.settings.filter_port.ok_or_else(unknown)?;
     let stream: TcpStream = crate::access::policy::connect_to(host, port, server).await?;
     Ok(Stream::Tcp(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_proto::reply::Assembler;
+
+    use super::*;
+
+    #[test]
+    fn replies_are_repeated_and_logged_as_they_came() {
+        for (lines, wire, line) in [
+            (&["550-5.7.1 a", "550 5.7.1 b"][..], "550-5.7.1 a\r\n550 5.7.1 b\r\n", "550-5.7.1 a??550 5.7.1 b"),
+            (&["550-5.7.1 a", "550 b"], "550-5.7.1 a\r\n550 b\r\n", "550-5.7.1 a??550 b"),
+            (&["250-a", "250 2.0.0 b"], "250-a\r\n250 2.0.0 b\r\n", "250-a??250 2.0.0 b"),
+            (&["451 4.3.0 a"], "451 4.3.0 a\r\n", "451 4.3.0 a"),
+            (&["354 a"], "451 4.3.0 Error: queue file write error\r\n", "451 4.3.0 Error: queue file write error"),
+        ] {
+            let mut assembler = Assembler::new(REPLY_LIMIT);
+            let answer = lines.iter().find_map(|line| assembler.add(line.as_bytes())).unwrap();
+            let (reply, mut output) = (said(&answer), Vec::new());
+            reply.print(&mut output);
+            assert_eq!(String::from_utf8(output).unwrap(), wire);
+            assert_eq!(reply.logged_whole(), line);
+            assert!(lines.len() < 2 || logged(&answer) == line);
+        }
+    }
 }
