@@ -41,7 +41,7 @@ pub fn parameters(list: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
 /// The value of `SIZE=`. Digits only; more than fits counts as the largest number.
 #[must_use]
 pub fn size(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || value.len() > 20 || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
     Some(std::str::from_utf8(value).ok()?.parse().unwrap_or(u64::MAX))
@@ -92,6 +92,7 @@ mod tests {
             ("0", Some(0)),
             ("123", Some(123)),
             ("99999999999999999999", Some(u64::MAX)),
+            ("999999999999999999999999", Some(u64::MAX)),
             ("", None),
             ("x", None),
             ("-1", None),

@@ -328,6 +328,8 @@ fn refusals_tell_addresses_without_quotes_and_control_characters() {
                 smtpd_relay_restrictions = warn_if_reject reject, reject\n";
     let large = session("soft_bounce = yes\n", &["MAIL FROM:<> SIZE=99999999999"]);
     large.assert_logged("452 4.3.4 Message size exceeds fixed limit; from=<> proto=SMTP");
+    let huge = session("", &["MAIL FROM:<> SIZE=99999999999999999999999"]);
+    assert_eq!(huge.replies[1], "552 5.3.4 Message size exceeds file system imposed limit");
     let heard = session(main, &["MAIL FROM:<\"a b\"@c.test>", "RCPT TO:<x\x01y@b.test>"]);
     assert_eq!(heard.replies[2], "454 4.7.1 <x y@b.test>: Recipient address rejected: Access denied; of a b@c.test");
     let warned = "NOQUEUE: reject_warning: RCPT from localhost[127.0.0.1]: 454 4.7.1 <x y@b.test>: ";

@@ -117,6 +117,7 @@ impl Session {
                 return Err(DSN_DISABLED);
             }
             Some(value) if parameter.is("SIZE") => match parameter::size(value) {
+                Some(size) if i64::try_from(size).is_err() => return Err(BEYOND_FILES),
                 Some(size) => sender.size = size,
                 None => return syntax("Bad message size syntax"),
             },
@@ -231,6 +232,9 @@ impl Session {
         outcome
     }
 }
+
+/// No file can be as large as the client says.
+const BEYOND_FILES: Reply = Reply::fixed(552, Enhanced(5, 3, 4), "Message size exceeds file system imposed limit");
 
 /// An address has octets that need a declaration.
 pub(super) const MUST_DECLARE: Reply =
