@@ -72,6 +72,7 @@ impl Session {
         }
         self.limited = Some(self.anvil_identity());
         let figures = self.count(Event::Connect).await?;
+        self.connections = figures.connections;
         let host = &self.server.params.identity.myhostname;
         let refusal = || {
             Reply::new(

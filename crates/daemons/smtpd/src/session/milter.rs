@@ -289,7 +289,7 @@ impl Session {
     async fn party(&self, sender: &[u8], address: &[u8]) -> Party {
         let mut party = Party { address: external(address).into_owned(), host: None, mailer: None };
         if let Ok(resolved) = self.server.resolver.resolve(sender, address).await {
-            party.address = external(&resolved.recipient).into_owned();
+            party.address = party_address(address, &resolved.recipient);
             party.host = Some(resolved.route.nexthop.clone());
             party.mailer = Some(resolved.route.transport.clone());
         }
@@ -313,6 +313,7 @@ impl Session {
             "{client_name}" => peer.name.clone(),
             "{client_ptr}" => peer.reverse_name.clone(),
             "{client_port}" => peer.port.clone(),
+            "{client_connections}" => self.connections.to_string(),
             "{client_resolve}" => resolved_word(peer.name_status).to_owned(),
             "{mail_addr}" => sender?.address.clone(),
             "{mail_host}" => sender?.host.clone()?,
@@ -354,6 +355,11 @@ fn resolved_word(status: NameStatus) -> &'static str {
     }
 }
 
+/// An address in macros: where its mail goes, in lower case. The null sender stays that, whoever gets mail for it.
+fn party_address(given: &[u8], resolved: &[u8]) -> String {
+    if given.is_empty() { String::new() } else { external(resolved).to_lowercase() }
+}
+
 /// The arguments of MAIL or RCPT as filters see them.
 fn words(address: &[u8], given: &PathArgument<'_>) -> Vec<Vec<u8>> {
     let path = format!("<{}>", external(address)).into_bytes();
@@ -387,6 +393,12 @@ pub(crate) fn reply_of(text: &str) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn macros_have_addresses_in_lower_case() {
+        assert_eq!(party_address(b"A B@C.test", b"A B@C.test"), "\"a b\"@c.test");
+        assert_eq!(party_address(b"", b"MAILER-DAEMON@mx.test"), "");
+    }
 
     #[test]
     fn replies_of_filters_may_have_lines() {

@@ -73,6 +73,8 @@ pub(crate) struct Session {
     pub(crate) forward: verb::xforward::Forward,
     /// The identity under which anvil counts the client.
     pub(crate) limited: Option<String>,
+    /// Its connections, as anvil counted them at the beginning.
+    pub(crate) connections: u32,
     /// The command at hand or the last one, as logs name it.
     pub(crate) stage: &'static str,
     /// Bytes of content that have come, while content comes.
@@ -203,9 +205,10 @@ impl Session {
             tls: None,
             milters: None,
             transaction: Transaction::Idle,
+            refused: None,
             forward: verb::xforward::Forward::default(),
             limited: None,
-            refused: None,
+            connections: 0,
             stage: "CONNECT",
             progress: None,
             errors: 0,
@@ -286,10 +289,10 @@ impl Session {
     /// Sends a reply, late if the client makes many mistakes.
     pub(crate) async fn say(&mut self, reply: Reply) -> Result<(), conn::Error> {
         let reply = self.dressed(reply).await;
+        self.refused = None;
         if self.errors >= self.server.params.smtpd.smtpd_soft_error_limit {
             let delay = self.server.params.smtpd.smtpd_error_sleep_time;
             if delay > Duration::ZERO {
-        self.refused = None;
                 self.conn.flush().await?;
                 tokio::time::sleep(delay).await;
             }
