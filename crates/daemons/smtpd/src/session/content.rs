@@ -110,7 +110,8 @@ impl Session {
             warn!("{}: queue file size limit exceeded", envelope.queue_id.as_deref().unwrap_or("NOQUEUE"));
             content.trouble = Some(Trouble::TooLarge);
         }
-        if content.trouble.is_some() {
+        // Nobody needs to see what is thrown away.
+        if content.trouble.is_some() || envelope.actions.discard {
             content.text.clear();
         } else if (place == Place::Last || content.text.len() >= PIECE)
             && let Some(sink) = &mut envelope.sink
