@@ -40,12 +40,12 @@ impl Session {
         if let Some(next) = self.denied().filter(|_| verb != Verb::Quit) {
             return Ok(next);
         }
-        self.stage = verb.name();
-        self.progress = None;
-        if let Some(next) = self.check_pipelining(verb) {
+        if let Some(next) = self.needs_tls(verb) {
             return Ok(next);
         }
-        if let Some(next) = self.needs_tls(verb).or_else(|| self.refused_by_milters(verb)) {
+        self.stage = verb.name();
+        self.progress = None;
+        if let Some(next) = self.check_pipelining(verb).or_else(|| self.refused_by_milters(verb)) {
             return Ok(next);
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {

@@ -66,3 +66,15 @@ impl Session {
         Ok(self.encrypt().await?.map_or(Next::Restart, Next::Hangup))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rehearsal::session;
+
+    #[test]
+    fn a_command_that_needs_tls_is_not_where_a_client_is_lost() {
+        let heard = session("smtpd_tls_security_level = encrypt\n", &["EHLO c.test", "MAIL FROM:<>"]);
+        assert_eq!(heard.replies[2], "530 5.7.0 Must issue a STARTTLS command first");
+        heard.assert_logged("lost connection after EHLO from localhost[127.0.0.1]");
+    }
+}
