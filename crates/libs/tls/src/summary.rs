@@ -49,14 +49,19 @@ pub struct Summary {
 impl Summary {
     /// Reads a finished handshake.
     pub(crate) fn of(state: &CommonState, trust: Trust, finding: Finding) -> Self {
-        let signature = finding.scheme;
+        // The names of older cipher suites tell how keys are exchanged and signed.
+        let is_older = state.protocol_version() == Some(ProtocolVersion::TLSv1_2);
+        let signature = finding.scheme.filter(|_| !is_older);
         let (cipher, bits) = state.negotiated_cipher_suite().map_or((String::new(), 0), |suite| cipher(suite.suite()));
         let certificate = state.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.to_vec());
-        let group = state.negotiated_key_exchange_group().map(|group| group_name(&format!("{:?}", group.name())));
+        let group = state
+            .negotiated_key_exchange_group()
+            .filter(|_| !is_older)
+            .map(|group| group_name(&format!("{:?}", group.name())));
         Self {
             trust,
             doubt: finding.doubt,
-            protocol: if state.protocol_version() == Some(ProtocolVersion::TLSv1_2) { "TLSv1.2" } else { "TLSv1.3" },
+            protocol: if is_older { "TLSv1.2" } else { "TLSv1.3" },
             cipher,
             bits,
             group: group.unwrap_or_default(),
