@@ -94,10 +94,11 @@ async fn secure(
     client: TcpStream,
     request: &Request,
 ) -> Option<tls::server::Secured<TcpStream>> {
-    match service.setup.shake_hands(server, client, request.handshake_limit).await {
+    match service.setup.shake_hands(server, client, (&request.client, request.handshake_limit)).await {
         Ok((stream, summary)) => {
             if service.setup.log == Log::All {
-                info!("{} TLS connection established from {}: {summary}", summary.trust, request.client);
+                let to = summary.destination();
+                info!("{} TLS connection established from {}{to}: {summary}", summary.trust, request.client);
             }
             Some(stream)
         }

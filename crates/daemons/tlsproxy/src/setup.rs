@@ -18,7 +18,7 @@ use tls::suites::Suites;
 use tls::summary::Summary;
 use tls::ticket::{Key, Renewal, Ring};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::Params;
 
@@ -93,16 +93,19 @@ impl Setup {
         &self,
         server: &Server,
         stream: S,
-        deadline: Duration,
+        (client, deadline): (&str, Duration),
     ) -> Result<(Secured<S>, Summary), tls::Error> {
         self.refresh_tickets().await;
         let greeted = server.greet(stream, deadline).await?;
-        let identities = match greeted.server_name().filter(|_| !self.sni_maps.is_empty()) {
-            Some(name) => self.identities_of(&name).await.map_err(|problem| {
-                tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
-            })?,
-            None => None,
+        let Some(name) = greeted.server_name().filter(|_| !self.sni_maps.is_empty()) else {
+            return greeted.finish(None).await;
         };
+        let identities = self.identities_of(&name).await.map_err(|problem| {
+            tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
+        })?;
+        if identities.is_none() {
+            info!("TLS SNI {name} from {client} not matched, using default chain");
+        }
         greeted.finish(identities).await
     }
 

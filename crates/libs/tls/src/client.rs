@@ -346,6 +346,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn both_sides_tell_the_same_of_a_handshake() {
+        let client = Client::new(Authorities::none(), None);
+        for (protocols, tells) in [("TLSv1.2", false), ("TLSv1.3", true)] {
+            let policy = Policy { protocols: Protocols::parse(protocols).unwrap(), ..policy(Level::May, &[], &[]) };
+            let (ours, theirs) = handshake(&client, &policy).await;
+            assert_eq!(ours.to_string(), theirs.to_string());
+            let line = theirs.to_string();
+            assert_eq!(
+                (line.contains(" key-exchange "), line.contains(" server-signature ")),
+                (tells, tells),
+                "{line}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn what_an_authority_has_signed_itself_is_trusted() {
         let names = ["signed_version1.pem", "signed_authority.pem"];
         let protocols = ["TLSv1.2", "TLSv1.3"].map(|list| Protocols::parse(list).unwrap());

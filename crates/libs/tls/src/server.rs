@@ -9,9 +9,10 @@ use crate::suites::Suites;
 use crate::summary::Summary;
 use crate::ticket::Ring;
 use crate::verifier::{Finding, Strictness, Verifier, trust};
-use rustls::ServerConfig;
 use rustls::pki_types::UnixTime;
 use rustls::server::{Acceptor, NoServerSessionStorage};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SignatureScheme};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -158,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeted<'_, S> {
     /// [`Error::Handshake`], [`Error::Timeout`].
     pub async fn finish(self, identities: Option<Identities>) -> Result<(TlsStream<S>, Summary), Error> {
         let Self { server, hello, until } = self;
+        let server_name = identities.is_some().then(|| hello.client_hello().server_name().map(str::to_owned)).flatten();
         let config = match identities {
             None => Arc::clone(&server.config),
             Some(identities) => {
@@ -167,6 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeted<'_, S> {
             }
         };
         let provider = Arc::clone(config.crypto_provider());
+        let signature = Signature::of(&config, &hello);
         let stream = in_time(until, hello.into_stream(config)).await?;
         let (_, state) = stream.get_ref();
         let chain = state.peer_certificates().unwrap_or_default();
@@ -176,7 +179,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Greeted<'_, S> {
         });
         let finding = Finding { trusted: doubt.is_none(), doubt, scheme: None };
         let summary = Summary::of(state, trust(&finding, !chain.is_empty()), finding);
-        Ok((stream, summary))
+        let summary =
+            signature.into_iter().fold(summary, |summary, Signature { scheme, key }| summary.signed(scheme, &key));
+        Ok((stream, Summary { server_name, ..summary }))
+    }
+}
+
+/// How the server signs.
+struct Signature {
+    scheme: SignatureScheme,
+    key: Arc<CertifiedKey>,
+}
+
+impl Signature {
+    fn of<S>(config: &ServerConfig, hello: &StartHandshake<S>) -> Option<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let key = config.cert_resolver.resolve(hello.client_hello())?;
+        let scheme = key.key.choose_scheme(hello.client_hello().signature_schemes())?.scheme();
+        Some(Self { scheme, key })
     }
 }
 

@@ -3,8 +3,11 @@
 use crate::doubt::Doubt;
 use crate::names::{self, Names};
 use crate::verifier::Finding;
+use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, SignatureScheme};
 use std::fmt;
+
+const TLS13: &str = "TLSv1.3";
 
 /// How far the peer's certificate is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,10 @@ pub struct Summary {
     pub group: String,
     /// How the server signed, if known.
     pub signature: Option<SignatureScheme>,
-    /// Bits of the peer's key where it is an RSA key, else 0.
+    /// Bits of the server's key where it is an RSA key, else 0.
     pub key_bits: usize,
+    /// The name that the client gave to the server, where there are certificates of that name.
+    pub server_name: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
     /// The peer's certificate in DER.
@@ -61,16 +66,34 @@ impl Summary {
         Self {
             trust,
             doubt: finding.doubt,
-            protocol: if is_older { "TLSv1.2" } else { "TLSv1.3" },
+            protocol: if is_older { "TLSv1.2" } else { TLS13 },
             cipher,
             bits,
             group: group.unwrap_or_default(),
             signature,
             key_bits: certificate.as_deref().filter(|_| signature.is_some()).map_or(0, names::rsa_bits),
+            server_name: None,
             resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
             names: certificate.as_deref().map(Names::of).unwrap_or_default(),
             certificate,
         }
+    }
+}
+
+impl Summary {
+    /// The same, with how the server has signed; a session that is resumed is not signed again.
+    pub(crate) fn signed(mut self, scheme: SignatureScheme, key: &CertifiedKey) -> Self {
+        if !self.resumed && self.protocol == TLS13 {
+            self.signature = Some(scheme);
+            self.key_bits = key.cert.first().map(|leaf| names::rsa_bits(leaf)).unwrap_or_default();
+        }
+        self
+    }
+
+    /// What follows the client in the line about its handshake: ` to NAME`, if there are certificates of the name it gave.
+    #[must_use]
+    pub fn destination(&self) -> String {
+        self.server_name.as_ref().map(|name| format!(" to {name}")).unwrap_or_default()
     }
 }
 

@@ -221,15 +221,18 @@ impl Tls {
         &self,
         server: &Server,
         stream: Stream,
-        deadline: Duration,
+        (client, deadline): (&str, Duration),
     ) -> Result<(Secured<Stream>, Summary), ::tls::Error> {
         let greeted = server.greet(stream, deadline).await?;
-        let identities = match greeted.server_name().filter(|_| !self.sni_maps.is_empty()) {
-            Some(name) => identities_of(&self.sni_maps, &name).await.map_err(|problem| {
-                ::tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
-            })?,
-            None => None,
+        let Some(name) = greeted.server_name().filter(|_| !self.sni_maps.is_empty()) else {
+            return greeted.finish(None).await;
         };
+        let identities = identities_of(&self.sni_maps, &name).await.map_err(|problem| {
+            ::tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
+        })?;
+        if identities.is_none() {
+            info!("TLS SNI {name} from {client} not matched, using default chain");
+        }
         greeted.finish(identities).await
     }
 
@@ -327,7 +330,7 @@ impl Session {
         if let Some(tickets) = &tls.tickets {
             tickets.refresh().await;
         }
-        let shaken = tls.shake_hands(acceptor, stream, self.limits.smtpd_starttls_timeout).await;
+        let shaken = tls.shake_hands(acceptor, stream, (&self.peer.namaddr, self.limits.smtpd_starttls_timeout)).await;
         let resumed = shaken.as_ref().is_ok_and(|(_, summary)| summary.resumed);
         let refusal = if resumed { None } else { self.count_tls_session().await };
         match shaken {
@@ -337,7 +340,8 @@ impl Session {
                     info!("{}", doubt.line(Owner::Client, &self.peer.namaddr.to_string()));
                 }
                 if tls.loglevel_for(&self.peer).await == Loglevel::Handshakes {
-                    info!("{} TLS connection established from {}: {summary}", summary.trust, self.peer.namaddr);
+                    let to = summary.destination();
+                    info!("{} TLS connection established from {}{to}: {summary}", summary.trust, self.peer.namaddr);
                 }
                 let facts = Facts::new(&summary, tls);
                 let lacks = facts.lacks().filter(|_| tls.demand == Demand::MustShow);
