@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 mod answer;
 
-use answer::{MALFORMED, own_reply};
-pub use answer::{Plain, REJECTED, plain};
+pub use answer::{ANSWERS, Plain, REJECTED, plain};
+use answer::{MALFORMED, has_room, own_reply};
 
 /// What filters say to an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,7 +259,7 @@ impl Link {
             Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
             Error::Io(error) => system_text(error),
             Error::Timeout => "Connection timed out".to_owned(),
-            Error::Malformed => "malformed packet".to_owned(),
+            Error::Malformed | Error::TooMuch => error.to_string(),
         };
         tracing::warn!("milter {}: can't read {event} reply packet header: {text}", self.spec.name);
         self.fail();
@@ -374,6 +374,10 @@ impl Link {
         let deadline = if last { self.spec.content_timeout } else { self.spec.command_timeout };
         let Some(mut answer) = filter.pass(packet, macros, deadline).await? else { return Ok(()) };
         while answer.first().is_some_and(|letter| if last { CHANGES.contains(letter) } else { *letter == b'q' }) {
+            if !has_room(answers.len(), answer.len()) {
+                answers.clear();
+                return Err(Error::TooMuch);
+            }
             packet::write_raw(answers, &answer);
             answer = filter.raw_answer(deadline).await?;
         }

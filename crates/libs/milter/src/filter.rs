@@ -17,6 +17,9 @@ pub enum Error {
     /// Not the protocol.
     #[error("malformed packet")]
     Malformed,
+    /// More than all answers to one message may be.
+    #[error("too much at the end of a message")]
+    TooMuch,
 }
 
 impl From<packet::Malformed> for Error {

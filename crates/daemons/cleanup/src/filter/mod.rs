@@ -12,7 +12,7 @@ pub(crate) use edit::CHECKED;
 
 use std::sync::Arc;
 
-use ::milter::chain::{Chain, MacroNames, Macros, Plain, Verdict, plain};
+use ::milter::chain::{ANSWERS, Chain, MacroNames, Macros, Plain, Verdict, plain};
 use ::milter::packet::{self, Command, Response, protocol};
 use ::milter::spec::Spec;
 use bytes::Bytes;
@@ -51,8 +51,6 @@ impl Filters {
 
 /// What is packed before it is sent.
 const BATCH: usize = 32 * 1024;
-/// All answers to one message: a new body, at most.
-const ANSWERS: usize = 1 << 28;
 
 /// Who passes packets to filters.
 enum Way<'w> {

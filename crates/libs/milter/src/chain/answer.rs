@@ -56,3 +56,11 @@ pub(super) fn own_reply(text: &[u8]) -> Option<String> {
     let parts: Vec<String> = text.split("%%").map(|part| part.replace('%', "")).collect();
     Some(parts.join("%"))
 }
+
+/// All answers to one message, as they are passed on: a new body, at most.
+pub const ANSWERS: usize = 1 << 28;
+
+/// Whether one more answer can be gathered; in a packet it has its length before it.
+pub(super) fn has_room(gathered: usize, answer: usize) -> bool {
+    gathered.saturating_add(answer) <= ANSWERS - size_of::<u32>()
+}

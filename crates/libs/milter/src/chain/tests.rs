@@ -164,3 +164,11 @@ async fn what_is_held_is_held_from_the_start() {
         assert_eq!(chain.tell(&command, &none).await, Verdict::Hold);
     }
 }
+
+#[test]
+fn answers_are_bounded() {
+    assert!(has_room(0, ANSWERS - 4));
+    assert!(has_room(ANSWERS - 5, 1));
+    assert!(!has_room(ANSWERS - 4, 1));
+    assert!(!has_room(1, usize::MAX));
+}
