@@ -82,6 +82,9 @@ struct Connection {
 const ANSWER_LIMIT: u64 = 64 * 1024;
 const KEPT: usize = 20;
 
+/// What logs call it that a server hangs up, or answers nothing that can be used.
+const SERVER_FAULT: &str = "Application error";
+
 impl Service {
     /// `unix:path`, `inet:host:port`, or the same in braces with options.
     ///
@@ -136,19 +139,30 @@ impl Service {
         loop {
             let kept = self.take_idle();
             let fresh = kept.is_none();
-            match tokio::time::timeout(self.options.timeout, self.converse(kept, request, server)).await {
+            let problem = match tokio::time::timeout(self.options.timeout, self.converse(kept, request, server)).await {
                 Ok(Ok(action)) => return Some(action),
                 // The server may close an idle connection at any time; that is no attempt.
                 Ok(Err(_)) if !fresh => continue,
-                Ok(Err(error)) => warn!("problem talking to server {}: {}", self.name, crate::system_text(&error)),
-                Err(_) => warn!("problem talking to server {}: Connection timed out", self.name),
-            }
+                Ok(Err(error)) => self.told(&error),
+                Err(_) => "Connection timed out".to_owned(),
+            };
             if attempt >= self.options.try_limit {
+                warn!("problem talking to server {}: {problem}", self.name);
                 return None;
             }
             attempt += 1;
             tokio::time::sleep(self.options.retry_delay).await;
         }
+    }
+
+    /// A failure in the words of logs. What the server itself did wrong is told each time.
+    fn told(&self, error: &io::Error) -> String {
+        let kind = error.kind();
+        if kind == io::ErrorKind::InvalidData {
+            warn!("missing attribute action in input from {}", self.name);
+        }
+        let is_its_own = matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+        if is_its_own { SERVER_FAULT.to_owned() } else { crate::system_text(error) }
     }
 
     async fn converse(&self, kept: Option<Connection>, request: &str, server: &Smtpd) -> io::Result<Vec<u8>> {
@@ -208,12 +222,12 @@ async fn read_action(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<
     loop {
         line.clear();
         if stream.read_until(b'\n', &mut line).await? == 0 {
-            return Err(io::ErrorKind::ConnectionReset.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         if text.is_empty() {
-            return action.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "missing action attribute"));
+            return action.ok_or_else(|| io::ErrorKind::InvalidData.into());
         }
         if let Some(value) = text.strip_prefix(b"action=") {
             action.get_or_insert_with(|| value.to_vec());
@@ -345,7 +359,16 @@ mod tests {
         let mut answer = &b"x=y\naction=DEFER_IF_PERMIT Wait\r\n\nrest"[..];
         assert_eq!(read_action(&mut answer).await.unwrap(), b"DEFER_IF_PERMIT Wait");
         assert_eq!(read_action(&mut &b"action=REJECT\naction=OK\n\n"[..]).await.unwrap(), b"REJECT");
-        assert!(read_action(&mut &b"action=OK"[..]).await.is_err());
-        assert!(read_action(&mut &b"\n"[..]).await.is_err());
+        let failure = async |mut text: &[u8]| read_action(&mut text).await.unwrap_err().kind();
+        assert_eq!(failure(b"action=OK").await, io::ErrorKind::UnexpectedEof);
+        assert_eq!(failure(b"\n").await, io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_server_is_in_trouble_when_it_was_tried_often_enough() {
+        let main = "smtpd_relay_restrictions = check_policy_service { unix:/nonexistent, try_limit=2, retry_delay=0s }, reject\n";
+        let heard = crate::rehearsal::session(main, &["MAIL FROM:<>", "RCPT TO:<a@b.test>"]);
+        let lines = |begin: &str| heard.log.iter().filter(|line| line.starts_with(begin)).count();
+        assert_eq!((lines("connect to /nonexistent: "), lines("problem talking to server /nonexistent: ")), (2, 1));
     }
 }

@@ -15,6 +15,7 @@ use super::{Admission, End, Entrance, Next, Session};
 use crate::Smtpd;
 use crate::access::{Actions, Check, Deferral};
 use crate::settings::Upstream;
+use crate::text::escaped;
 
 impl Session {
     /// Finds out who the client is. `None`: it was turned away, or left.
@@ -148,6 +149,9 @@ impl Session {
     }
 }
 
+/// Bytes that are logged of a preamble that is none.
+const LONGEST_SHOWN: usize = 536;
+
 /// What the balancer says before anything else.
 async fn read_preamble(server: &Smtpd, conn: &mut Conn<Stream>) -> Result<Origin, String> {
     let timeout = server.params.smtpd.smtpd_upstream_proxy_timeout;
@@ -161,7 +165,10 @@ async fn read_preamble(server: &Smtpd, conn: &mut Conn<Stream>) -> Result<Origin
                 return Ok(origin);
             }
             Ok(Parsed::Incomplete) => {}
-            Err(problem) => return Err(problem.to_string()),
+            Err(problem) => {
+                let shown = conn.buffered();
+                return Err(format!("{problem}: {}", escaped(shown.get(..LONGEST_SHOWN).unwrap_or(shown))));
+            }
         }
         match conn.fill().await {
             Ok(()) => {}
