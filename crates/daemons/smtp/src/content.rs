@@ -202,24 +202,24 @@ impl<'a> Message<'a> {
 
     async fn header(&mut self, place: Place, mut text: Vec<u8>, dialogue: &mut Dialogue) -> Result<(), Failure> {
         if place == Place::Primary && !self.treatment.generic.is_off() {
-            text = self.outside(text).await?;
+            text = self.outside(text).await.map_err(|_| {
+                dialogue.data_error(&format!("{} lookup error", self.treatment.generic.maps.parameter()))
+            })?;
         }
         let part = Part::of_header(place, &text);
         self.checked(part, &text, dialogue).await
     }
 
     /// A header with `smtp_generic_maps` applied to its addresses.
-    async fn outside(&self, text: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    async fn outside(&self, text: Vec<u8>) -> Result<Vec<u8>, table::Error> {
         let Some(field) = Field::new(&text) else { return Ok(text) };
         match field.kind().addresses() {
             Some(Addresses::Sender | Addresses::Recipient | Addresses::Mentioned) => {}
             None => return Ok(text),
         }
-        match self.treatment.generic.header(field.value(), field.name().len() + 2).await {
-            Ok(Some(value)) => Ok([field.name(), b": ", &value].concat()),
-            Ok(None) => Ok(text),
-            Err(_) => Err(self.table_failed()),
-        }
+        let value = self.treatment.generic.header(field.value(), field.name().len() + 2).await?;
+        let replaced = value.map(|value| [field.name(), b": ", &value].concat());
+        Ok(replaced.unwrap_or(text))
     }
 
     async fn body(&mut self, line: &[u8], end: End, dialogue: &mut Dialogue) -> Result<(), Failure> {
@@ -239,7 +239,9 @@ impl<'a> Message<'a> {
     async fn checked(&mut self, part: Part, text: &[u8], dialogue: &mut Dialogue) -> Result<(), Failure> {
         let checks = &self.treatment.checks;
         let action = if checks.cover(part) {
-            checks.check(part, text).await.map_err(|_| self.table_failed())?
+            let what = if part == Part::Body { "body" } else { "header" };
+            let failed = |_| dialogue.data_error(&format!("smtp {what} checks lookup error"));
+            checks.check(part, text).await.map_err(failed)?
         } else {
             Action::Keep
         };
@@ -286,10 +288,6 @@ impl<'a> Message<'a> {
         let text = text.replace(|c: char| c.is_control(), "?");
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         tracing::info!("{}: {word}: {what} {text}{note}", self.queue_id);
-    }
-
-    fn table_failed(&self) -> Failure {
-        Failure::message(Detail::new(Status::temporary(3, 0), "message delivery restarted: table lookup failed"))
     }
 
     fn unreadable(&self, error: &queue_file::Error) -> Failure {

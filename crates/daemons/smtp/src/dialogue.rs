@@ -89,7 +89,7 @@ pub struct Dialogue {
     dialect: Arc<Dialect>,
     /// The message at hand, for warnings.
     item: Item,
-    /// Commands said since a reply was last heard.
+    /// Whether commands may go ahead of replies.
     ahead: Ahead,
     /// What this server's firewall needs.
     pix: Workarounds,
@@ -118,7 +118,7 @@ enum Intake {
     Cut,
 }
 
-/// Whether commands were said without waiting.
+/// Whether commands may be said without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ahead {
     InTurn,
@@ -217,11 +217,13 @@ impl Dialogue {
         self.pix = workarounds;
     }
 
+    /// The server takes commands ahead of its replies.
+    pub fn pipeline(&mut self) {
+        self.ahead = Ahead::Pipelined;
+    }
+
     /// Says commands without waiting for the replies in between.
-    pub fn say_ahead<'a>(&mut self, lines: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if lines.len() > 1 {
-            self.ahead = Ahead::Pipelined;
-        }
+    pub fn say_ahead<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) {
         self.conn.output().reserve(COMMANDS);
         lines.for_each(|line| self.say(line));
     }
@@ -264,11 +266,18 @@ impl Dialogue {
             lines.for_each(|line| info!("< {}: {}", self.relay, printable(line)));
         }
         self.note_junk(&answer);
-        let mut answer = if self.dialect.reply_filter.is_empty() { answer } else { self.filtered(answer).await };
+        let mut answer = if self.dialect.reply_filter.is_empty() { answer } else { self.filtered(answer).await? };
         // Empty lines before a reply are none of its lines.
         let start = answer.text.iter().take_while(|byte| **byte == b'\n').count();
         answer.text.drain(..start);
         Ok(answer)
+    }
+
+    /// A table that has to be asked before the dialogue can go on has failed; the log tells what was looked up.
+    #[must_use]
+    pub fn data_error(&self, what: &str) -> Failure {
+        warn!("{}: {what}", self.item.queue_id);
+        Failure::local(&self.peer)
     }
 
     /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
@@ -357,7 +366,7 @@ impl Dialogue {
     }
 
     /// `smtp_reply_filter` on every line.
-    async fn filtered(&self, answer: Answer) -> Answer {
+    async fn filtered(&self, answer: Answer) -> Result<Answer, Failure> {
         let mut assembler = Assembler::new(MOST_REPLY);
         let mut lines = answer.text.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
@@ -367,16 +376,22 @@ impl Dialogue {
                     info!("{}: replacing server reply \"{old}\" with \"{new}\"", self.relay);
                     text
                 }
-                Ok(None) | Err(_) => line.to_vec(),
+                Ok(None) => line.to_vec(),
+                Err(_) => {
+                    let line = String::from_utf8_lossy(line);
+                    return Err(
+                        self.data_error(&format!("{} lookup error for {line}", self.dialect.reply_filter.parameter()))
+                    );
+                }
             };
             if let Some(answer) = assembler.add(&replaced) {
-                return answer;
+                return Ok(answer);
             }
             if lines.peek().is_none() {
                 break;
             }
         }
-        answer
+        Ok(answer)
     }
 }
 

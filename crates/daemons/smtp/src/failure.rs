@@ -56,6 +56,13 @@ impl Failure {
         Self::site(Detail::new(status, reason))
     }
 
+    /// Something that we have to know to go on with a server could not be looked up.
+    #[must_use]
+    pub fn local(peer: &Peer) -> Self {
+        let reason = format!("local data error while talking to {peer}");
+        Self::message(Detail::new(Status::temporary(3, 0), reason))
+    }
+
     /// A server that will not talk to us.
     #[must_use]
     pub fn refused(peer: &Peer, answer: &Answer) -> Self {

@@ -120,7 +120,8 @@ impl Connected {
             }
             let workarounds = self.0.dialect().pix.workarounds(&answer, self.0.peer(), self.0.item()).await;
             self.0.work_around(workarounds);
-            let esmtp = answer.text.windows(5).any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
+            let mut words = answer.texts().flat_map(|text| text.split(u8::is_ascii_whitespace));
+            let esmtp = words.any(|word| word.eq_ignore_ascii_case(b"ESMTP"));
             return Ok(Greeted { dialogue: self.0, esmtp });
         }
         self.0.refused_by(&answer);
@@ -167,7 +168,17 @@ impl Greeted {
             self.dialogue.quit(Farewell::Skip).await;
             return Err(failure);
         }
-        let offer = if extended { self.offer(&answer).await } else { Offer::default() };
+        let offer = if extended { self.offer(&answer).await } else { Ok(Offer::default()) };
+        let offer = match offer {
+            Ok(offer) => offer,
+            Err(failure) => {
+                self.dialogue.quit(Farewell::Skip).await;
+                return Err(failure);
+            }
+        };
+        if offer.has(Keyword::Pipelining) {
+            self.dialogue.pipeline();
+        }
         let (uses, since, fitness, login) = (0, Instant::now(), Fitness::Fit, Login::Anonymous);
         let hello = answer.text;
         Ok(Ready { dialogue: self.dialogue, offer, hello, uses, since, fitness, trust: None, login })
@@ -200,15 +211,18 @@ impl Greeted {
     }
 
     /// The extensions, without those that are to be hidden.
-    async fn offer(&self, answer: &Answer) -> Offer {
+    async fn offer(&self, answer: &Answer) -> Result<Offer, Failure> {
         let dialect = self.dialogue.dialect();
         let peer = self.dialogue.peer();
         let mut hidden = dialect.hidden;
         if !dialect.hidden_by_address.is_empty()
             && let Some(address) = peer.address()
-            && let Ok(Some(words)) = dialect.hidden_by_address.lookup(address.to_string().as_bytes()).await
         {
-            hidden = keywords(&String::from_utf8_lossy(&words));
+            let maps = &dialect.hidden_by_address;
+            let failed = |_| self.dialogue.data_error(&format!("{} map lookup error for {address}", maps.parameter()));
+            if let Some(words) = maps.lookup(address.to_string().as_bytes()).await.map_err(failed)? {
+                hidden = keywords(&String::from_utf8_lossy(&words));
+            }
         }
         for limit in bad_sizes(answer).filter(|_| !hidden.has(Keyword::Size)) {
             warn!("bad EHLO SIZE limit \"{limit:.100}\" from {}", self.dialogue.relay());
@@ -224,7 +238,7 @@ impl Greeted {
             info!("host {} offers SMTPUTF8 support, but not 8BITMIME", self.dialogue.peer());
             offer.keywords.insert(Keyword::EightBitMime);
         }
-        offer
+        Ok(offer)
     }
 }
 
