@@ -79,8 +79,11 @@ impl Auth {
             }
         }
         if offered.is_empty() {
-            let words = ready.offer.mechanisms.join(" ");
-            tracing::warn!("{} offered no supported AUTH mechanisms: '{words}'", ready.dialogue.relay());
+            let relay = ready.dialogue.relay();
+            match ready.offer.mechanisms.join(" ").as_str() {
+                "" => tracing::warn!("{relay} offered null AUTH mechanism list"),
+                words => tracing::warn!("{relay} offered no supported AUTH mechanisms: '{words}'"),
+            }
             let reason = format!(
                 "SASL authentication failed: server {} offered no compatible authentication mechanisms for this type of \
                  connection security",
@@ -92,7 +95,12 @@ impl Auth {
             return Err(failure);
         }
         let exchange = Exchange::choose(offered, self.options(ready), credentials.clone());
-        let exchange = exchange.map_err(|error| impossible(ready, &error.to_string()))?.authorized(self.authorization);
+        let exchange = exchange.map_err(|error| {
+            // As the library has it that logs are searched for.
+            tracing::warn!("SASL authentication failure: No worthy mechs found");
+            impossible(ready, &error.to_string())
+        })?;
+        let exchange = exchange.authorized(self.authorization);
         if let Some(answer) = self.converse(ready, exchange).await? {
             if answer.code == BAD_CREDENTIALS
                 && let Some(cache) = &self.cache
@@ -122,11 +130,10 @@ impl Auth {
             BASE64.encode_append(&initial, &mut line);
         }
         ready.dialogue.confide(line.as_bytes(), public.as_bytes());
-        let mut course = Course::Open;
+        let stage = Stage::Hello(ready.dialogue.dialect().flavor);
         loop {
-            let answer = ready.dialogue.hear(Stage::Auth).await?;
+            let answer = ready.dialogue.hear(stage).await?;
             match answer.class() {
-                2 if course == Course::Cancelled => return Err(impossible(ready, "bad protocol / cancel")),
                 2 => {
                     ready.login = Login::Authenticated;
                     return Ok(None);
@@ -135,15 +142,10 @@ impl Auth {
                 _ => return Ok(Some(answer)),
             }
             let challenge = answer.texts().last().unwrap_or_default();
-            let response = BASE64.decode(challenge.trim_ascii()).ok().and_then(|text| exchange.respond(&text).ok());
-            match response {
-                Some(response) => ready.dialogue.confide(BASE64.encode(&response).as_bytes(), b""),
-                // The server is to say what it thinks of that.
-                None => {
-                    course = Course::Cancelled;
-                    ready.dialogue.say(b"*");
-                }
-            }
+            let text = BASE64.decode(challenge.trim_ascii());
+            let text = text.map_err(|_| impossible(ready, "bad protocol / cancel"))?;
+            let response = exchange.respond(&text).map_err(|_| impossible(ready, "generic failure"))?;
+            ready.dialogue.confide(BASE64.encode(&response).as_bytes(), b"");
         }
     }
 
@@ -169,10 +171,7 @@ impl Auth {
 
     /// By sender, then by host name, then by next hop.
     async fn credentials(&self, ready: &Ready, sender: &[u8], nexthop: &str) -> Result<Option<Credentials>, Failure> {
-        let failed = |_| {
-            let reason = format!("{} lookup error", self.passwords.parameter());
-            Failure::site(Detail::new(Status::temporary(3, 0), reason))
-        };
+        let failed = |_| ready.dialogue.data_error(&format!("{} lookup error", self.passwords.parameter()));
         let mut found = None;
         if self.dependence == Dependence::Sender && !sender.is_empty() {
             let looked = self.find.find(&self.passwords, sender, Strategy::MAIL).await.map_err(failed)?;
@@ -189,14 +188,6 @@ impl Auth {
             Credentials { user: user.to_owned(), password: password.to_owned() }
         }))
     }
-}
-
-/// How an exchange goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Course {
-    Open,
-    /// We did not understand the server, and have said so.
-    Cancelled,
 }
 
 /// An exchange that cannot come to an end.

@@ -9,14 +9,12 @@ use crate::flavor::Flavor;
 pub enum Stage {
     /// Waiting for the banner.
     Greeting,
-    /// EHLO or LHLO.
+    /// EHLO or LHLO, and AUTH behind it.
     Hello(Flavor),
     /// HELO, after EHLO was refused.
     Helo,
     /// STARTTLS.
     Starttls,
-    /// AUTH.
-    Auth,
     /// XFORWARD.
     Xforward,
     /// MAIL FROM.
@@ -45,7 +43,6 @@ impl Stage {
             Self::Hello(Flavor::Lmtp) => "performing the LHLO handshake",
             Self::Helo => "performing the HELO handshake",
             Self::Starttls => "receiving the STARTTLS response",
-            Self::Auth => "performing SASL authentication",
             Self::Xforward => "sending XFORWARD command",
             Self::Mail => "sending MAIL FROM",
             Self::Rcpt => "sending RCPT TO",
@@ -65,7 +62,6 @@ impl Stage {
             Self::Hello(flavor) => flavor.hello(),
             Self::Helo => "HELO",
             Self::Starttls => "STARTTLS",
-            Self::Auth => "AUTH",
             Self::Xforward => "XFORWARD",
             Self::Mail => "MAIL FROM",
             Self::Rcpt => "RCPT TO",
@@ -109,7 +105,7 @@ impl Timeouts {
     #[must_use]
     pub const fn of(&self, stage: Stage) -> Duration {
         match stage {
-            Stage::Greeting | Stage::Hello(_) | Stage::Helo | Stage::Auth => self.hello,
+            Stage::Greeting | Stage::Hello(_) | Stage::Helo => self.hello,
             Stage::Starttls => self.starttls,
             Stage::Xforward => self.xforward,
             Stage::Mail => self.mail,

@@ -269,17 +269,35 @@ async fn what_follows_a_message_that_nobody_was_taken_for_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_login_that_we_gave_up_is_none() {
-    let script = "S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 !!!\nC: *\n\
-                  S: 235 2.7.0 fine\nC: QUIT\n";
-    for (filter, reason) in [
-        ("login", "SASL authentication failed; cannot authenticate to server *: bad protocol / cancel"),
-        ("!login", "SASL authentication failed: server * offered no compatible authentication mechanisms for *"),
+async fn what_we_do_not_understand_ends_a_login() {
+    let odd = "AUTH LOGIN\nC: AUTH LOGIN\nS: 334 !!!\n";
+    let long = "AUTH PLAIN\nC: AUTH PLAIN AHVzZXIAd29yZA==\nS: 334 \n";
+    for (filter, passwords, rest, reason) in [
+        (
+            "login",
+            "static:user:word",
+            odd,
+            "SASL authentication failed; cannot authenticate to server *: bad protocol / cancel",
+        ),
+        (
+            "plain",
+            "static:user:word",
+            long,
+            "SASL authentication failed; cannot authenticate to server *: generic failure",
+        ),
+        (
+            "!login",
+            "static:user:word",
+            "AUTH LOGIN\n",
+            "SASL authentication failed: server * offered no compatible authentication mechanisms for *",
+        ),
+        ("login", "fail:", "AUTH LOGIN\n", "local data error while talking to *"),
     ] {
+        let script = format!("S: 220 x\nC: EHLO me.test\nS: 250-mx.test\nS: 250 {rest}C: QUIT\n");
         let environment = Environment::default();
         let list = |name, words: &[&str]| PatternList::open(name, words, Parents::Dotted, &environment);
         let auth = Auth {
-            passwords: Maps::open("smtp_sasl_password_maps", &["static:user:word"], &environment),
+            passwords: Maps::open("smtp_sasl_password_maps", &[passwords], &environment),
             find: AddressFind {
                 recipient_delimiter: String::new(),
                 myorigin: "me.test".into(),
@@ -295,11 +313,13 @@ async fn a_login_that_we_gave_up_is_none() {
             refusal: Refusal::Waits,
             cache: None,
         };
-        let server = dialog::Peer::listen(&[script]).unwrap();
+        let server = dialog::Peer::listen(&[&script]).unwrap();
         let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
         let failure = auth.authenticate(&mut ready, b"s@x", "x.test").await.unwrap_err();
         assert!(dialog::matches(reason, &failure.detail.reason), "{}", failure.detail.reason);
         assert_eq!(ready.login, Login::Anonymous);
+        ready.dialogue.quit(Farewell::Skip).await;
+        server.finish().unwrap();
     }
 }
 
