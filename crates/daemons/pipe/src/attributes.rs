@@ -2,22 +2,10 @@
 
 use std::path::PathBuf;
 
-/// How the message and the addresses are changed for the command.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Flags(String);
+use delivery::flags::Flags;
 
-impl Flags {
-    const KNOWN: &'static str = "BDFORXhqu.>";
-
-    pub(crate) fn has(&self, flag: char) -> bool {
-        self.0.contains(flag)
-    }
-
-    /// The flag, if there is one, that writes a recipient into the message, so that there can be only one.
-    pub(crate) fn for_one_recipient(&self) -> Option<char> {
-        ['D', 'O'].into_iter().find(|flag| self.has(*flag))
-    }
-}
+/// How the message and the addresses can be changed for the command.
+const FLAGS: &str = "BDFORXhqu.>";
 
 /// What master.cf says of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +63,8 @@ impl Attributes {
     fn attribute(&mut self, name: &str, value: &str, argument: &str) -> Result<(), String> {
         match name {
             "flags" => {
-                if let Some(unknown) = value.chars().find(|flag| !Flags::KNOWN.contains(*flag)) {
-                    return Err(format!("unknown flag: {unknown} (ignored)"));
-                }
-                self.flags = Flags(value.to_owned());
+                self.flags =
+                    Flags::parse(value, FLAGS).map_err(|unknown| format!("unknown flag: {unknown} (ignored)"))?;
             }
             "user" => match value.split_once(':') {
                 Some((user, group)) => {
@@ -132,7 +118,7 @@ mod tests {
         assert_eq!((&found.eol[..], &*found.null_sender, found.size), (&b"\r\n"[..], "", Some(1000)));
         assert_eq!(parsed(&["user=x", "eol=x\\0y", "argv=x"]).unwrap().eol, b"x");
         assert!(found.flags.has('D') && !found.flags.has('q'));
-        let for_one = |flags: &str| Flags(flags.to_owned()).for_one_recipient();
+        let for_one = |flags: &str| Flags::parse(flags, FLAGS).unwrap().for_one_recipient();
         assert_eq!(["hu", "RO", "OD"].map(for_one), [None, Some('O'), Some('D')]);
     }
 

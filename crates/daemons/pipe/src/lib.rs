@@ -163,13 +163,12 @@ impl Office {
             }
         };
         recipients.retain(|recipient| {
-            let is_loop = loops.contains(&recipient.address);
-            if is_loop {
-                let shown = String::from_utf8_lossy(&recipient.address);
-                let text = format!("mail forwarding loop for {shown}");
-                delivery.settle(recipient, attempt, Outcome::Bounced(Detail::new(Status::permanent(4, 6), text)));
+            let refusal = loops.refusal(&recipient.address);
+            let fresh = refusal.is_none();
+            if let Some(outcome) = refusal {
+                delivery.settle(recipient, attempt, outcome);
             }
-            !is_loop
+            fresh
         });
         true
     }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use address::{Address, split_extension};
 use ipc::deliver::{Recipient, Request};
 
-use crate::attributes::{Attributes, Flags};
+use delivery::flags::Flags;
+
+use crate::attributes::Attributes;
 
 /// Macros that stand for something of each recipient.
 const OF_RECIPIENT: [&str; 6] = ["recipient", "user", "extension", "domain", "mailbox", "original_recipient"];

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use delivery::agent::{Agent, Delivery, Destination};
 use table::PatternList;
 
+use crate::attributes::Attributes;
 use crate::auth::Auth;
 use crate::content::Treatment;
 use crate::dialogue::Dialect;
@@ -38,7 +39,7 @@ pub struct Rules {
     pub conversion: OutputConversion,
     /// `smtp_connection_cache_on_demand`.
     pub demand: Demand,
-    /// `lmtp_assume_final`.
+    /// `lmtp_assume_final`, or `flags=X` in master.cf.
     pub finality: Finality,
 }
 
@@ -71,6 +72,8 @@ pub enum Finality {
 
 /// The delivery agent.
 pub struct Carrier {
+    /// What master.cf says of the service.
+    pub attributes: Attributes,
     /// Ways to destinations.
     pub router: Router,
     /// Port names.

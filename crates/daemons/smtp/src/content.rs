@@ -73,6 +73,8 @@ pub struct Message<'a> {
     encoder: Encoder,
     downgrade: Option<Downgrade>,
     reader: Option<Walker>,
+    /// What goes before the content, with LF line ends.
+    head: Vec<u8>,
 }
 
 impl<'a> Message<'a> {
@@ -92,10 +94,18 @@ impl<'a> Message<'a> {
             encoder: Encoder::new(treatment.line_length_limit),
             downgrade: (conversion == Conversion::SevenBit).then(|| Downgrade::new(treatment.limits)),
             reader: treatment.reads().then(walk),
+            head: Vec::new(),
         }
     }
 
+    /// The same behind other headers.
+    #[must_use]
+    pub fn headed_by(self, head: Vec<u8>) -> Self {
+        Self { head, ..self }
+    }
+
     async fn plain(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
+        self.encoder.text(&self.head, dialogue.output());
         while self.encode(dialogue.output())? {
             dialogue.drain().await?;
         }
@@ -120,7 +130,7 @@ impl<'a> Message<'a> {
 
     /// By way of text: through the conversion, then through the reader, into wire form.
     async fn treated(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
-        let mut text = Vec::new();
+        let mut text = std::mem::take(&mut self.head);
         loop {
             let more = self.convert(&mut text)?;
             let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);

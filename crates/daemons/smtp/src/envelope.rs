@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use address::{Address, quote};
-use dsn::{Detail, Notify, OriginalRecipient, Status, xtext};
+use address::quote;
+use dsn::{Detail, Notify, OriginalRecipient, xtext};
 use ipc::deliver::{Client, Message, Mode, Recipient, Request};
 use queue_file::SMTPUTF8_REQUESTED;
 use smtp_proto::attribute;
@@ -123,14 +123,10 @@ impl Style {
     }
 
     async fn address<'a>(&self, internal: &'a [u8], generic: &Generic) -> Result<Cow<'a, [u8]>, Detail> {
-        if generic.is_off() {
-            return Ok(self.quoted(internal));
-        }
-        let replaced = generic.replace(&Address::new(internal)).await;
-        match replaced.map_err(|_| Detail::new(Status::temporary(3, 0), "address mapping lookup failure"))? {
-            Some(address) => Ok(Cow::Owned(self.quoted(address.as_bytes()).into_owned())),
-            None => Ok(self.quoted(internal)),
-        }
+        Ok(match generic.outside(internal).await? {
+            Cow::Borrowed(address) => self.quoted(address),
+            Cow::Owned(address) => Cow::Owned(self.quoted(&address).into_owned()),
+        })
     }
 
     fn quoted<'a>(&self, internal: &'a [u8]) -> Cow<'a, [u8]> {

@@ -4,6 +4,7 @@
 //! one decides. A recipient that was settled is never tried again. What is left in the end waits, or comes back, for the
 //! reason that was seen last.
 
+mod admit;
 mod greet;
 mod pass;
 mod settle;
@@ -33,7 +34,7 @@ use crate::requiretls::{self, Enforcement};
 use crate::route::{Detour, LOOP, Loops, Route, Target, Unroutable};
 use crate::secure::Reuse;
 use crate::session::{Fitness, Mirror, Ready};
-use crate::transaction::{Broken, Verdicts};
+use crate::transaction::{Broken, Envelope, Verdicts};
 
 /// The port on which mail could come back to us.
 const SMTP_PORT: u16 = 25;
@@ -100,6 +101,7 @@ impl<'a> Errand<'a> {
 
     /// Carries it out.
     pub async fn run(mut self) -> Destination {
+        self.admit().await;
         let request = self.request();
         let mut hops: Vec<_> = nexthop::split(&request.nexthop).collect();
         let own = hops.len();
@@ -280,11 +282,10 @@ impl<'a> Errand<'a> {
         ready.dialogue.concern(Item::of(request));
         ready.dialogue.carry(&request.message.sender);
         let conversion = self.conversion(&ready);
-        let generic = &carrier.treatment.generic;
         let requiretls = requiretls::Request::over(&ready, self.enforcement);
         let terms = Terms { offer: &ready.offer, conversion, login: ready.login, requiretls };
-        let envelope = match carrier.style.envelope(request, &self.left, terms, generic).await {
-            Ok(envelope) => envelope,
+        let (envelope, head) = match self.addressed(terms).await {
+            Ok(both) => both,
             Err(detail) => {
                 self.fail(Failure::message(detail)).await;
                 self.release(ready, hop).await;
@@ -292,13 +293,22 @@ impl<'a> Errand<'a> {
             }
         };
         let file = self.delivery.file().file().clone();
-        let mut body = Message::new(request, file, conversion, &carrier.treatment);
+        let mut body = Message::new(request, file, conversion, &carrier.treatment).headed_by(head);
         let mut verdicts = Verdicts::default();
         let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
         let put_off = self.judge(&ready, verdicts, envelope.goal).await;
         let exchanged = self.conclude(ready, result, hop).await;
         self.left.extend(put_off);
         exchanged
+    }
+
+    /// The message's envelope, and what is put before it, with addresses as they are outside.
+    async fn addressed(&self, terms: Terms<'_>) -> Result<(Envelope, Vec<u8>), Detail> {
+        let (request, carrier) = (self.request(), self.carrier);
+        let generic = &carrier.treatment.generic;
+        let recipients = self.left.iter().filter_map(|number| request.recipients.get(*number));
+        let head = carrier.attributes.head(&request.message.sender, recipients, generic).await?;
+        Ok((carrier.style.envelope(request, &self.left, terms, generic).await?, head))
     }
 
     /// What a transaction as a whole has come to, for those that had no reply of their own.

@@ -1,7 +1,10 @@
 //! `smtp_generic_maps`: addresses of the inside replaced by addresses that mean something outside.
 
+use std::borrow::Cow;
+
 use address::Address;
 use address::tree::{self, Item};
+use dsn::{Detail, Status};
 use table::{AddressFind, Error, Maps, Strategy};
 
 /// The replacement of addresses; a value's own `@` domain (`@inside @outside`) keeps the local part.
@@ -52,6 +55,19 @@ impl Generic {
             target = Address::from_parts(target.local_part(), self.find.myorigin.as_bytes());
         }
         Ok((target != *address).then_some(target))
+    }
+
+    /// What stands for an address outside, if only itself.
+    ///
+    /// # Errors
+    /// It could not be looked up.
+    pub async fn outside<'a>(&self, internal: &'a [u8]) -> Result<Cow<'a, [u8]>, Detail> {
+        if self.is_off() {
+            return Ok(Cow::Borrowed(internal));
+        }
+        let replaced = self.replace(&Address::new(internal)).await;
+        let replaced = replaced.map_err(|_| Detail::new(Status::temporary(3, 0), "address mapping lookup failure"))?;
+        Ok(replaced.map_or(Cow::Borrowed(internal), |address| Cow::Owned(address.as_bytes().to_vec())))
     }
 
     /// Replaces the addresses of a header's value, which begins at `column`; `None` if all may stay.

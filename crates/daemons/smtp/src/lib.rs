@@ -4,6 +4,7 @@
 //! every recipient has an outcome; what a server said decides whether that is final, waits, or is another server's
 //! turn. The name of the program in master.cf decides between the two protocols.
 
+pub mod attributes;
 pub mod auth;
 pub mod auth_cache;
 pub mod carrier;
@@ -40,7 +41,7 @@ pub mod wire_form;
 use std::sync::Arc;
 
 use delivery::{Desk, StatusFilter};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Operands, Outside, Service};
 
 use carrier::Carrier;
 use settings::Params;
@@ -56,6 +57,7 @@ impl Service for Smtp {
     const NAME: &'static str = "smtp";
     const CLIENTS: Clients = Clients::Agent;
     const LIFE_SPAN: LifeSpan = LifeSpan::Usual;
+    const OPERANDS: Operands = Operands::Taken;
     type Params = Params;
     type Opened = (Carrier, StatusFilter);
 

@@ -1,5 +1,9 @@
 //! smtp(8): delivers mail by SMTP and LMTP.
 //!
+//! # Synopsis
+//!
+//!     smtp [flags=FLAGS]
+//!
 //! # Description
 //!
 //! A next hop is a domain, whose mail servers are looked up, a host in brackets, or `host:port`; for LMTP also `unix:PATH` and
@@ -10,6 +14,10 @@
 //!
 //! A 4xx reply, a time limit or a lost connection defers; a 5xx reply returns the recipient; a failed greeting tries the next server.
 //! Under the name `lmtp` it speaks LMTP and reads the parameters that begin with `lmtp_`.
+//!
+//! # Attributes
+//!
+//! - `flags=`: letters: `D` prepend Delivered-To and return mail that has it for the recipient, `O` prepend X-Original-To, `R` prepend Return-Path, `X` the delivery is final. `D` and `O` need `NAME_destination_recipient_limit = 1`.
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@ use service::{Fatal, Outside};
 use table::checks::Checks;
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 
+use crate::attributes::{self, Attributes, Originals};
 use crate::carrier::{Carrier, Demand, Finality, OutputConversion, Rules};
 use crate::complaint::Complaints;
 use crate::content::Treatment;
@@ -61,6 +62,9 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
     let dns_support = DnsSupport::of(params, outside)?;
     let opening = Opening { params, outside, environment, dns_support };
     let smtp = &params.smtp;
+    let attributes = opening.attributes()?;
+    let is_final = smtp.lmtp_assume_final || attributes.flags.has('X');
+    let finality = if is_final { Finality::Delivered } else { Finality::Relayed };
     Ok(Carrier {
         router: opening.router()?,
         services: Services::system(&params.daemon.known_tcp_ports),
@@ -68,7 +72,8 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         source: source(smtp)?,
         treatment: opening.treatment(),
         style: opening.style()?,
-        rules: rules(params),
+        rules: rules(params, finality),
+        attributes,
         policies: opening.policies()?,
         tls: opening.tls(),
         reporter: opening.reporter(),
@@ -145,6 +150,15 @@ impl Opening<'_> {
     pub(crate) fn patterns(&self, parameter: &str, items: &[String]) -> PatternList {
         let parents = Parents::of(parameter, &self.params.agent.identity.parent_domain_matches_subdomains);
         PatternList::open(parameter, items, parents, &self.environment)
+    }
+
+    fn attributes(&self) -> Result<Attributes, Fatal> {
+        let shown = self.params.agent.queue.enable_original_recipient;
+        Ok(Attributes {
+            service: self.outside.service_name.clone(),
+            flags: attributes::flags(&self.outside.arguments).map_err(Fatal::new)?,
+            originals: if shown { Originals::Shown } else { Originals::Hidden },
+        })
     }
 
     fn router(&self) -> Result<Router, Fatal> {
@@ -313,7 +327,7 @@ impl Opening<'_> {
     }
 }
 
-fn rules(params: &Params) -> Rules {
+fn rules(params: &Params, finality: Finality) -> Rules {
     let smtp = &params.smtp;
     Rules {
         default_port: smtp.smtp_tcp_port.clone(),
@@ -327,7 +341,7 @@ fn rules(params: &Params) -> Rules {
             false => OutputConversion::Enabled,
         },
         demand: if smtp.smtp_connection_cache_on_demand { Demand::Observed } else { Demand::Ignored },
-        finality: if smtp.lmtp_assume_final { Finality::Delivered } else { Finality::Relayed },
+        finality,
     }
 }
 

@@ -18,6 +18,7 @@ mod verdict;
 pub mod command;
 pub mod content;
 pub mod copy;
+pub mod flags;
 pub mod head;
 pub mod loops;
 pub mod mailbox;

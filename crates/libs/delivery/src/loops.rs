@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
+use dsn::{Detail, Outcome, Status};
 use queue_file::Piece;
 
 use crate::content::{Content, unreadable};
@@ -55,6 +56,13 @@ impl Delivered {
     #[must_use]
     pub fn contains(&self, address: &[u8]) -> bool {
         self.addresses.contains(&external(address).to_ascii_lowercase())
+    }
+
+    /// What becomes of a recipient that has had the message before; `None` of others.
+    #[must_use]
+    pub fn refusal(&self, address: &[u8]) -> Option<Outcome> {
+        let text = || format!("mail forwarding loop for {}", String::from_utf8_lossy(address));
+        self.contains(address).then(|| Outcome::Bounced(Detail::new(Status::permanent(4, 6), text())))
     }
 
     fn add(&mut self, header: &[u8]) {

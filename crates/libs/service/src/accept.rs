@@ -1,6 +1,6 @@
 //! The life of a daemon with many clients: runtime, accept loops, orders of master, end.
 
-use crate::arguments::{Kind, Operands};
+use crate::arguments::Kind;
 use crate::birth::Birth;
 use crate::client::{Client, Stream};
 use crate::datagrams;
@@ -50,7 +50,7 @@ const PREAMBLE: usize = 256 * 1024;
 
 /// Lives from the parameters to the end.
 pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
-    Operands::Refused.judge(&birth.outside.arguments)?;
+    S::OPERANDS.judge(&birth.outside.arguments)?;
     let params: S::Params = birth.outside.source.get()?;
     let opened = S::open(&params, &birth.outside)?;
     let limits = Limits {

@@ -113,6 +113,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     const TRIGGERED: bool = false;
     /// Whether it executes programs with set-id bits, so that `no_new_privs` cannot be set.
     const MAY_GAIN_RIGHTS: bool = false;
+    /// Whether it has arguments behind its options.
+    const OPERANDS: Operands = Operands::Refused;
     /// All parameters that this daemon may know.
     type Params: Group + Send + Sync;
     /// What is opened before the jail.

@@ -97,7 +97,7 @@ impl Errand<'_> {
     }
 
     /// A refusal is final or waits; a server that refuses with a code of success does not know what it says.
-    async fn settle(&mut self, number: usize, detail: Detail) {
+    pub(super) async fn settle(&mut self, number: usize, detail: Detail) {
         let outcome = match detail.status.class() {
             Class::Permanent => Outcome::Bounced(detail),
             Class::Temporary => Outcome::Deferred(detail),
