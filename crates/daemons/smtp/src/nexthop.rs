@@ -41,7 +41,7 @@ pub enum Error {
     /// A bracket without its partner, or text behind it.
     #[error("missing ']' or extra text in server description: {0}")]
     Bracket(String),
-    /// A host with colons that is no address, such as `inet:host` where only LMTP knows that.
+    /// A host that is neither a name nor an address, such as `inet:host` where only LMTP knows that.
     #[error("valid hostname or network address required in server description: {0}")]
     Host(String),
 }
@@ -86,7 +86,7 @@ fn built<'a>(text: &str, host: &'a str, port: Option<&'a str>, mx: Mx) -> Result
     if host.is_empty() {
         return Err(Error::MissingHost(text.to_owned()));
     }
-    if host.contains(':') && host.parse::<IpAddr>().is_err() {
+    if host.parse::<IpAddr>().is_err() && !dns::is_hostname(host) {
         return Err(Error::Host(text.to_owned()));
     }
     // No port behind the colon is the default port.
@@ -128,6 +128,10 @@ mod tests {
             (":", None),
             ("inet:host:25", None),
             ("[a:b]", None),
+            ("a..b", None),
+            ("-a", None),
+            ("1.2.3", None),
+            ("_a.b\u{fc}cher.test.", Some(hop("_a.b\u{fc}cher.test.", None, Mx::Lookup))),
             ("[host", None),
             ("[host]25", None),
             ("[]", None),
@@ -162,7 +166,7 @@ mod tests {
         }
 
         #[test]
-        fn brackets_keep_the_host(host in "[a-z0-9.-]{1,30}", port in 1_u16..) {
+        fn brackets_keep_the_host(host in "[a-z][a-z0-9]{0,9}([.][a-z0-9]{1,9}){0,2}", port in 1_u16..) {
             let port = port.to_string();
             let text = format!("[{host}]:{port}");
             let parsed = Nexthop::parse(&text, Flavor::Smtp).unwrap();
