@@ -363,6 +363,7 @@ impl<'a> Errand<'a> {
     /// Keeps a session for the next delivery, or ends it.
     async fn release(&self, mut ready: Ready, hop: Hop<'_>) {
         let carrier = self.carrier;
+        ready.abandon().await;
         if self.is_wanted(&ready, hop.text).await && carrier.keeping.allows(&ready) {
             ready.dialogue.conclude().await;
             carrier.pool.keep(self.key(hop.text), ready, carrier.keeping);

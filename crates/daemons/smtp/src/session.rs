@@ -43,6 +43,8 @@ pub struct Ready {
     pub since: Instant,
     /// Whether another message can follow.
     pub fitness: Fitness,
+    /// What of a transaction the server may still hold.
+    pub remains: Remains,
     /// What is known of the server's certificate; `None` in plain.
     pub trust: Option<Trust>,
     /// Whether the server knows who we are.
@@ -65,6 +67,15 @@ pub enum Fitness {
     Fit,
     /// The server is about to hang up, or something was left unfinished.
     Spent,
+}
+
+/// What a server holds behind a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing.
+    Nothing,
+    /// A sender or recipients of a message that it did not get.
+    Envelope,
 }
 
 /// What finding ourselves at the other end means.
@@ -180,8 +191,19 @@ impl Greeted {
             self.dialogue.pipeline();
         }
         let (uses, since, fitness, login) = (0, Instant::now(), Fitness::Fit, Login::Anonymous);
-        let hello = answer.text;
-        Ok(Ready { dialogue: self.dialogue, offer, hello, uses, since, fitness, trust: None, login })
+        let (hello, remains) = (answer.text, Remains::Nothing);
+        Ok(Ready {
+            dialogue: self.dialogue,
+            offer,
+            hello,
+            uses,
+            since,
+            fitness,
+           
+            remains,
+            trust: None,
+            login,
+        })
     }
 
     async fn ask(&mut self, verb: &str, stage: Stage) -> Result<Answer, Failure> {

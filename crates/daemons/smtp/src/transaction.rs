@@ -11,9 +11,9 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
 
 use crate::dialogue::Dialogue;
-use crate::failure::{Failure, Scope, replied};
+use crate::failure::{Failure, Scope, logged};
 use crate::flavor::Flavor;
-use crate::session::{Fitness, Ready};
+use crate::session::{Fitness, Ready, Remains};
 use crate::stage::Stage;
 
 /// Commands that may be unanswered at a time.
@@ -121,12 +121,14 @@ impl Ready {
         self.uses += 1;
         let mut heard = Heard::default();
         let conversed = self.converse(&steps, envelope, &mut heard, verdicts).await;
+        self.remains = if conversed.is_ok() { Remains::Envelope } else { Remains::Nothing };
         let proceed = heard.data.as_ref().is_some_and(|answer| answer.class() == 3);
         let refused = heard.mail.take_if(|answer| answer.class() != 2);
         if conversed.is_err() {
             self.fitness = Fitness::Spent;
         } else if proceed && (refused.is_some() || verdicts.accepted.is_empty() || envelope.goal == Goal::ProbeData) {
             self.dialogue.say(b".");
+            self.remains = Remains::Nothing;
             // All that matters has been said.
             if self.dialogue.hear(Stage::End).await.is_err() {
                 self.fitness = Fitness::Spent;
@@ -146,7 +148,7 @@ impl Ready {
             }
             Some(_) | None => {}
         }
-        self.fitness = Fitness::Spent;
+        (self.fitness, self.remains) = (Fitness::Spent, Remains::Nothing);
         if let Err(failure) = self.content(envelope, body).await {
             let refused = self.dialogue.last_words().await.map(|answer| self.message_refused(Stage::End, &answer));
             return Err(refused.unwrap_or(failure).into());
@@ -156,6 +158,17 @@ impl Ready {
             self.fitness = Fitness::Fit;
         }
         ended.map_err(Broken::Failed)
+    }
+
+    /// Has the server forget a transaction that was not carried through.
+    pub async fn abandon(&mut self) {
+        if std::mem::replace(&mut self.remains, Remains::Nothing) == Remains::Nothing {
+            return;
+        }
+        self.dialogue.say(b"RSET");
+        if self.dialogue.hear(Stage::Rset).await.is_err() {
+            self.fitness = Fitness::Spent;
+        }
     }
 
     fn steps(&self, envelope: &Envelope) -> Vec<Step> {
@@ -215,7 +228,8 @@ impl Ready {
             Step::Rset => return Err(Broken::Stale),
             Step::Xforward(_) if positive => {}
             Step::Xforward(_) => {
-                tracing::warn!("{}", replied(self.peer(), Stage::Xforward, &answer).reason);
+                let told = line(step, envelope);
+                tracing::warn!("{}", self.unheeded(told, &answer));
             }
             Step::Mail => heard.mail = Some(answer),
             Step::Data => heard.data = Some(answer),
@@ -233,6 +247,15 @@ impl Ready {
             }
         }
         Ok(())
+    }
+
+    /// That the server does not want to know what XFORWARD told it.
+    fn unheeded(&self, told: &[u8], answer: &Answer) -> String {
+        let told = told.get(b"XFORWARD ".len()..).unwrap_or_default();
+        let of_client = [&b"NAME"[..], b"ADDR", b"PORT"].iter().any(|word| told.starts_with(word));
+        let what = if of_client { "name/address" } else { "helo/protocol" };
+        let (relay, said) = (self.dialogue.relay(), logged(answer));
+        format!("host {relay} said: {said} (in reply to XFORWARD {what} command)")
     }
 
     async fn content<B: Body>(&mut self, envelope: &Envelope, body: &mut B) -> Result<(), Failure> {

@@ -103,7 +103,7 @@ async fn a_server_without_ehlo_is_greeted_with_helo_and_spoken_to_in_turns() {
 async fn empty_lines_are_seen_by_the_filter_of_replies_only() {
     let script = "S: 220 mx.test\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: \nS: 250 ok\n\
                   C: RCPT TO:<a@x>\nS: \nS: 550 no\nC: QUIT\n";
-    for (filter, said) in [("", "550 no"), ("pcre:{{/^$/ 550-well}}", "550-well\n550 no")] {
+    for (filter, said) in [("inline:{x=y}", "550 no"), ("pcre:{{/^$/ 550-well}}", "550-well\n550 no")] {
         let server = dialog::Peer::listen(&[script]).unwrap();
         let mut dialect = Arc::into_inner(dialect(Flavor::Smtp)).unwrap();
         dialect.reply_filter = Maps::open("smtp_reply_filter", &[filter], &Environment::default());
@@ -128,6 +128,27 @@ async fn a_data_command_that_was_pipelined_in_vain_is_ended_at_once() {
     assert_eq!(codes(&verdicts.refused), [(0, 550)]);
     ready.dialogue.quit(Farewell::Skip).await;
     server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_came_to_nothing_is_taken_back() {
+    let taken_back = "C: RSET\nS: 250 ok\n";
+    for (replies, end) in [
+        ("S: 550 no\n", taken_back),
+        ("S: 250 ok\nC: RCPT TO:<a@x>\nS: 550 no\n", taken_back),
+        ("S: 250 ok\nC: RCPT TO:<a@x>\nS: 250 ok\nC: DATA\nS: 450 no\n", taken_back),
+        ("S: 250 ok\nC: RCPT TO:<a@x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\nS: 550 no\n", ""),
+        ("S: 250 ok\nC: RCPT TO:<a@x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\nS: 250 ok\n", ""),
+    ] {
+        let script =
+            format!("S: 220 mx.test\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\n{replies}{end}C: QUIT\n");
+        let server = dialog::Peer::listen(&[&script]).unwrap();
+        let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+        let _ = ready.transact(&envelope(&["a@x"]), &mut Text(b"x\r\n"), &mut Verdicts::default()).await;
+        ready.abandon().await;
+        ready.dialogue.quit(Farewell::Skip).await;
+        server.finish().unwrap();
+    }
 }
 
 #[tokio::test]
