@@ -71,7 +71,9 @@ impl Auth {
         if !ready.offer.has(Keyword::Auth) {
             return Ok(());
         }
-        let Some(credentials) = self.credentials(ready, sender, nexthop).await? else { return Ok(()) };
+        let found = self.credentials(&ready.peer().name, sender, nexthop).await;
+        let failed = |_| ready.dialogue.data_error(&format!("{} lookup error", self.passwords.parameter()));
+        let Some(credentials) = found.map_err(failed)? else { return Ok(()) };
         let mut offered = Vec::new();
         for name in &ready.offer.mechanisms {
             if self.filter.is_empty() || matches!(self.filter.matches_string(name.as_bytes()).await, Ok(true)) {
@@ -169,17 +171,21 @@ impl Auth {
         }
     }
 
+    /// Whether there is no password for a server, so that mail for it need not be kept from others.
+    pub async fn knows_none(&self, host: &str, sender: &[u8], nexthop: &str) -> bool {
+        matches!(self.credentials(host, sender, nexthop).await, Ok(None))
+    }
+
     /// By sender, then by host name, then by next hop.
-    async fn credentials(&self, ready: &Ready, sender: &[u8], nexthop: &str) -> Result<Option<Credentials>, Failure> {
-        let failed = |_| ready.dialogue.data_error(&format!("{} lookup error", self.passwords.parameter()));
+    async fn credentials(&self, host: &str, sender: &[u8], nexthop: &str) -> Result<Option<Credentials>, table::Error> {
         let mut found = None;
         if self.dependence == Dependence::Sender && !sender.is_empty() {
-            let looked = self.find.find(&self.passwords, sender, Strategy::MAIL).await.map_err(failed)?;
+            let looked = self.find.find(&self.passwords, sender, Strategy::MAIL).await?;
             found = looked.map(|found| found.value);
         }
-        for name in [ready.peer().name.as_str(), nexthop] {
+        for name in [host, nexthop] {
             if found.is_none() {
-                found = self.passwords.lookup(name.as_bytes()).await.map_err(failed)?;
+                found = self.passwords.lookup(name.as_bytes()).await?;
             }
         }
         Ok(found.map(|value| {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use delivery::agent::{Agent, Delivery, Destination};
 use table::PatternList;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub addresses: usize,
     /// `disable_mime_output_conversion`.
     pub conversion: OutputConversion,
+    /// `minimal_backoff_time`: mail that has waited this long may go in plain to a server that fails at TLS.
+    pub plain_after: Duration,
     /// `smtp_connection_cache_on_demand`.
     pub demand: Demand,
     /// `lmtp_assume_final`, or `flags=X` in master.cf.

@@ -378,7 +378,7 @@ impl<'a> Errand<'a> {
 
     async fn is_wanted(&self, ready: &Ready, hop: &str) -> bool {
         let carrier = self.carrier;
-        if ready.trust.is_some() && carrier.tls.reuse == Reuse::Never {
+        if ready.trust.is_some() && ready.reuse == Reuse::Never {
             return false;
         }
         let demanded = carrier.rules.demand == Demand::Observed

@@ -22,6 +22,9 @@ pub enum Scope {
 /// Of what a server should not have said: another time it may not.
 const OUT_OF_PROTOCOL: Status = Status::temporary(5, 0);
 
+/// Of a connection that is of no more use.
+const BROKEN: Status = Status::temporary(4, 2);
+
 /// A failure that ends a session or a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -47,13 +50,13 @@ impl Failure {
     /// A connection that broke or fell silent.
     #[must_use]
     pub fn broken(peer: &Peer, stage: Stage, error: &conn::Error) -> Self {
-        let (doing, status) = (stage.doing(), Status::temporary(4, 2));
+        let doing = stage.doing();
         let reason = match error {
             conn::Error::Timeout => format!("conversation with {peer} timed out while {doing}"),
             conn::Error::Lost => format!("lost connection with {peer} while {doing}"),
             conn::Error::Flood => format!("host {peer} sent too much text while {doing}"),
         };
-        Self::site(Detail::new(status, reason))
+        Self::site(Detail::new(BROKEN, reason))
     }
 
     /// Something that we have to know to go on with a server could not be looked up.
@@ -75,6 +78,12 @@ impl Failure {
     pub fn softened(mut self) -> Self {
         self.detail.status = self.detail.status.in_class(Class::Temporary);
         self
+    }
+
+    /// Whether a connection broke or fell silent.
+    #[must_use]
+    pub fn is_of_connection(&self) -> bool {
+        self.detail.status == BROKEN && self.detail.diagnostic.is_none()
     }
 
     /// Whether a later attempt, or another server, may do better.

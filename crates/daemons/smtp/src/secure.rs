@@ -1,13 +1,13 @@
 //! TLS on the way to a server: STARTTLS or from the first byte, and what is made of the certificate.
 //!
-//! At level `may` a server that fails at TLS is spoken to in plain, over a new connection. At the other levels the mail
-//! waits. Bytes that came before the handshake are never taken for bytes from within it.
+//! At level `may` a server that fails at TLS is spoken to in plain, over a new connection, with mail that has waited for it
+//! long enough and needs no password. All other mail waits. Bytes that came before the handshake are never taken for bytes from within it.
 
 use dsn::{Detail, Status};
 use smtp_proto::ehlo::Keyword;
 use table::Maps;
 use tls::client::{Client, Level, Policy};
-use tls::doubt::Owner;
+use tls::doubt::{Doubt, Owner};
 use tls::loglevel::Loglevel;
 use tls::summary::{Summary, Trust};
 use tracing::info;
@@ -90,8 +90,8 @@ pub enum FeatureStatus {
 /// Why a session did not get as far as it should.
 #[derive(Debug)]
 pub enum Shortfall {
-    /// TLS failed, and need not be.
-    PlainWillDo(String),
+    /// TLS failed, and need not be: mail that has waited long enough goes without.
+    PlainWillDo(Failure),
     /// The mail waits, or goes elsewhere.
     Failed(Failure),
     /// The sender wants more than the server can give: the mail goes elsewhere, or comes back.
@@ -195,7 +195,15 @@ impl Tls {
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
         let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting, &ready.hello)).await?;
-        let mut ready = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await?;
+        let hello = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await;
+        let mut ready = hello.map_err(|failure| {
+            // A server may find fault with a handshake that we take for done.
+            if policy.level == Level::May && failure.is_of_connection() {
+                Shortfall::PlainWillDo(failure)
+            } else {
+                Shortfall::Failed(failure)
+            }
+        })?;
         if self.early == EarlyReplies::Refused && ready.dialogue.is_stale() {
             ready.dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 0), "unexpected server message")).into());
@@ -232,12 +240,10 @@ impl Tls {
             if let Some(case) = terms.report {
                 case.failed(Connection { peer: &peer, local, hello }, Cause::Validation);
             }
-            if policy.level == Level::May {
-                return Shortfall::PlainWillDo(words);
-            }
             info!("{words}");
             let detail = Detail::new(Status::temporary(7, 5), "Cannot start TLS: handshake failure");
-            Shortfall::Failed(Failure::site(detail))
+            let failure = Failure::site(detail);
+            if policy.level == Level::May { Shortfall::PlainWillDo(failure) } else { Shortfall::Failed(failure) }
         };
         let (stream, _drained, _, dialect) = dialogue
             .into_drained()
@@ -251,7 +257,9 @@ impl Tls {
             info!("{}", doubt.line(Owner::Server, &relay));
         }
         if self.loglevel_for(nexthop, &peer).await == Loglevel::Handshakes {
-            info!("{} TLS connection established to {relay}: {summary}", summary.trust);
+            // A certificate of somebody else is worth nothing where a name is asked for.
+            let trust = if summary.doubt == Some(Doubt::Name) { Trust::Untrusted } else { summary.trust };
+            info!("{trust} TLS connection established to {relay}: {summary}");
         }
         let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch).bound(local);
         let unsafe_for_sender = requiretls::distrusted(dialogue.peer(), summary.trust, terms.enforcement);

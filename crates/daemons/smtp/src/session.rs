@@ -17,6 +17,7 @@ use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
 use crate::peer::Peer;
 use crate::pix::{Esmtp, Item};
+use crate::secure::Reuse;
 use crate::stage::Stage;
 use crate::stream::{self, Source};
 
@@ -43,6 +44,8 @@ pub struct Ready {
     pub since: Instant,
     /// Whether another message can follow.
     pub fitness: Fitness,
+    /// Whether another message can follow within TLS.
+    pub reuse: Reuse,
     /// What of a transaction the server may still hold.
     pub remains: Remains,
     /// What is known of the server's certificate; `None` in plain.
@@ -199,7 +202,7 @@ impl Greeted {
             uses,
             since,
             fitness,
-           
+            reuse: Reuse::Allowed,
             remains,
             trust: None,
             login,

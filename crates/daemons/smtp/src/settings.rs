@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::params;
 use delivery::{Dates, Policy};
@@ -72,7 +73,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         source: source(smtp)?,
         treatment: opening.treatment(),
         style: opening.style()?,
-        rules: rules(params, finality),
+        rules: rules(params, finality, outside.source.get::<params::Qmgr>()?.minimal_backoff_time),
         attributes,
         policies: opening.policies()?,
         tls: opening.tls(),
@@ -327,7 +328,7 @@ impl Opening<'_> {
     }
 }
 
-fn rules(params: &Params, finality: Finality) -> Rules {
+fn rules(params: &Params, finality: Finality, plain_after: Duration) -> Rules {
     let smtp = &params.smtp;
     Rules {
         default_port: smtp.smtp_tcp_port.clone(),
@@ -342,6 +343,7 @@ fn rules(params: &Params, finality: Finality) -> Rules {
         },
         demand: if smtp.smtp_connection_cache_on_demand { Demand::Observed } else { Demand::Ignored },
         finality,
+        plain_after,
     }
 }
 

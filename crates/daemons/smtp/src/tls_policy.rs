@@ -15,6 +15,7 @@ use crate::dane::Dane;
 use crate::external_policy::External;
 use crate::peer::Peer;
 use crate::requiretls::{self, Enforcement};
+use crate::secure::Reuse;
 
 /// What is asked for where a policy says nothing else.
 #[derive(Debug, Clone)]
@@ -104,6 +105,8 @@ pub struct Asked {
     pub policy: Policy,
     /// What a plug-in told besides.
     pub external: External,
+    /// `connection_reuse`; `None` is as for everyone.
+    pub reuse: Option<Reuse>,
 }
 
 /// The policies of a process.
@@ -139,7 +142,10 @@ impl Policies {
         let unusable = || Detail::new(Status::temporary(7, 5), "client TLS configuration problem");
         let found = if self.maps.is_empty() {
             self.of_site(destination).await.map(|wish| self.plain(wish, destination)).map_err(|()| unusable())?
-        } else if let Some(text) = self.find(destination.nexthop).await.map_err(|()| unusable())? {
+        } else if let Some(text) = self.find(destination.nexthop).await.map_err(|()| {
+            tracing::warn!("{}: policy table lookup error", self.place(destination));
+            unusable()
+        })? {
             let found = self.read(&text, destination).map_err(|why| {
                 tracing::warn!("{}: {why}", self.place(destination));
                 unusable()
@@ -158,7 +164,7 @@ impl Policies {
 
     /// A level of which nothing more is said.
     fn plain(&self, wish: Wish, destination: Destination<'_>) -> Asked {
-        Asked { wish, policy: self.built(wish.level, destination), external: External::default() }
+        Asked { wish, policy: self.built(wish.level, destination), external: External::default(), reuse: None }
     }
 
     /// A policy that names the hosts of a domain holds for those, each by its name, and for no others: then why.
@@ -222,8 +228,7 @@ impl Policies {
         if asked.wish.level <= Level::May && asked.wish.dane.is_none() {
             return asked;
         }
-        let wish = Wish { level: Level::May, dane: None };
-        Asked { wish, policy: self.built(Level::May, destination), external: External::default() }
+        Asked { reuse: asked.reuse, ..self.plain(Wish { level: Level::May, dane: None }, destination) }
     }
 
     /// The policy for a message whose sender requires TLS: not less than that.

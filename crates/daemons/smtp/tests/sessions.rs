@@ -369,10 +369,10 @@ async fn established(tls: &Tls, address: SocketAddr, level: Level, enforcement: 
     let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", terms };
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
+        Shortfall::PlainWillDo(failure) => format!("in plain: {}", failure.detail.reason),
         Shortfall::Failed(failure) | Shortfall::Unsafe(failure) => {
             format!("{} {}", failure.detail.status, failure.detail.reason)
         }
-        Shortfall::PlainWillDo(words) => words,
     })
 }
 
@@ -423,8 +423,8 @@ async fn serve(server: &Server, listener: &TcpListener, [go_on, reply]: [&str; 2
     stream.read(&mut line).await.ok().filter(|length| *length > 0)?;
     stream.write_all(reply.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
-    // Until the client leaves.
-    while stream.read(&mut line).await.is_ok_and(|length| length > 0) {}
+    // Until the client leaves, or at once without a word.
+    while !reply.is_empty() && stream.read(&mut line).await.is_ok_and(|length| length > 0) {}
     Some(())
 }
 
@@ -450,6 +450,17 @@ async fn what_comes_in_clear_behind_the_invitation_to_tls_is_not_heard() {
     let address = secured_server(["220 go on\r\n250 mx.test\r\n", "250 mx.test\r\n"]).await.unwrap();
     let ready = established(&tls, address, Level::Encrypt, Enforcement::None).await;
     assert!(ready.is_ok_and(|ready| ready.trust.is_some()));
+}
+
+#[tokio::test]
+async fn plain_may_do_where_a_server_finds_fault_with_the_handshake() {
+    let tls = secured::client(Some(Client::new(Authorities::none(), None)));
+    let lost = "lost connection with * while performing the EHLO handshake";
+    for (level, expected) in [(Level::May, format!("in plain: {lost}")), (Level::Encrypt, format!("4.4.2 {lost}"))] {
+        let address = secured_server(["220 go on\r\n", ""]).await.unwrap();
+        let why = established(&tls, address, level, Enforcement::None).await.err().unwrap();
+        assert!(dialog::matches(&expected, &why), "{why}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! From a server's address to a session that takes mail: connection, greetings, TLS, authentication.
 
+use std::time::Duration;
+
 use delivery::Attempt;
 use dsn::Detail;
+use ipc::deliver::{Request, Times};
 use queue_file::Time;
 use tls::client::{Level, Policy};
 use tracing::{info, warn};
@@ -12,9 +15,10 @@ use crate::dane;
 use crate::dialogue::Farewell;
 use crate::external_policy::External;
 use crate::failure::Failure;
+use crate::peer::Peer;
 use crate::pix::Item;
 use crate::requiretls;
-use crate::secure::{FeatureStatus, Greeting, Shortfall, Terms};
+use crate::secure::{FeatureStatus, Greeting, Shortfall, Start, Terms};
 use crate::session::{Connected, Ready};
 use crate::tls_policy::{Asked, Destination, Wish};
 use crate::tls_report::Case;
@@ -24,7 +28,7 @@ impl Errand<'_> {
     pub(super) async fn greet(&mut self, server: &Server<'_>, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
         let destination = Destination { nexthop: hop.text, domain: server.domain, peer: &server.peer };
-        let Asked { wish, mut policy, external } = match self.policy(destination).await {
+        let Asked { wish, mut policy, external, reuse } = match self.policy(destination).await {
             Ok(found) => found,
             Err(detail) => {
                 warn!("TLS policy lookup for {}/{}: {}", hop.text, server.peer.name, detail.reason);
@@ -32,6 +36,10 @@ impl Errand<'_> {
                 return None;
             }
         };
+        if self.carrier.tls.start == Start::FirstByte && policy.level < Level::Encrypt {
+            self.warn_of_wrapper();
+            return None;
+        }
         let report = report(self.carrier, server, &policy, &external).await;
         let terms = Terms { report: report.as_ref(), forced: external.failure(), enforcement: self.enforcement };
         loop {
@@ -39,13 +47,13 @@ impl Errand<'_> {
             match self.establish(connected, &policy, terms, (server, hop)).await {
                 Ok(ready) => {
                     self.attempt.tls = self.feature_status(wish, &ready);
-                    return Some(ready);
+                    return Some(Ready { reuse: reuse.unwrap_or(self.carrier.tls.reuse), ..ready });
                 }
-                Err(Shortfall::PlainWillDo(words)) => {
-                    info!("{words}");
+                Err(Shortfall::PlainWillDo(failure)) if self.may_go_plain(&server.peer, hop).await => {
+                    info!("{}: {}", self.request().queue_id, failure.detail.reason);
                     policy.level = Level::None;
                 }
-                Err(Shortfall::Failed(failure)) => {
+                Err(Shortfall::Failed(failure) | Shortfall::PlainWillDo(failure)) => {
                     self.attempt.connected = Some(Time::now().as_microseconds());
                     self.fail(failure).await;
                     return None;
@@ -57,6 +65,23 @@ impl Errand<'_> {
                     return None;
                 }
             }
+        }
+    }
+
+    fn warn_of_wrapper(&self) {
+        let parameter = |name| self.carrier.dialect.flavor.parameter(name);
+        let (mode, level) = (parameter("smtp_tls_wrappermode"), parameter("smtp_tls_security_level"));
+        warn!("{mode} requires \"{level} = encrypt\" (or stronger)");
+    }
+
+    /// Whether the message may go in plain to a server that fails at TLS: it has waited for a better one, and no password
+    /// goes with it.
+    async fn may_go_plain(&self, peer: &Peer, hop: Hop<'_>) -> bool {
+        let Request { times, message, .. } = self.request();
+        match &self.carrier.auth {
+            _ if !has_waited(*times, self.carrier.rules.plain_after) => false,
+            Some(auth) => auth.knows_none(&peer.name, &message.sender, hop.text).await,
+            None => true,
         }
     }
 
@@ -104,12 +129,12 @@ impl Errand<'_> {
         if self.waives_tls() {
             asked = policies.waived(asked, destination);
         }
-        let Asked { wish, mut policy, external } = asked;
+        let Asked { wish, mut policy, external, reuse } = asked;
         if let Some(dane) = wish.dane {
             let rules = &policies.defaults.tlsa;
             policy = dane::policy(&self.carrier.router.resolver, (dane, rules), destination, policy).await?;
         }
-        Ok(Asked { wish, policy: policies.raised(policy, self.enforcement, destination), external })
+        Ok(Asked { wish, policy: policies.raised(policy, self.enforcement, destination), external, reuse })
     }
 
     /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.
@@ -124,6 +149,11 @@ impl Errand<'_> {
     }
 }
 
+/// Whether a message had been in the queue for some time when its turn came.
+fn has_waited(times: Times, time: Duration) -> bool {
+    u64::try_from(times.active.saturating_sub(times.arrived)).is_ok_and(|waited| Duration::from_micros(waited) >= time)
+}
+
 /// Whom to tell what comes of TLS with a server, if its domain wants that.
 async fn report<'c>(
     carrier: &'c Carrier,
@@ -135,4 +165,18 @@ async fn report<'c>(
         carrier.reporter.as_ref().filter(|_| policy.level != Level::None && dns::is_hostname(server.domain))?;
     let subject = reporter.asked_by(&carrier.router.resolver, server.domain).await?;
     Some(reporter.case(subject, policy, external))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_from_the_queue_has_waited() {
+        let second = 1_000_000;
+        for (active, expected) in [(0, false), (299, false), (300, true), (4000, true), (-1, false)] {
+            let times = Times { arrived: 5, active: 5 + active * second, handed: 0 };
+            assert_eq!(has_waited(times, Duration::from_secs(300)), expected, "{active}");
+        }
+    }
 }

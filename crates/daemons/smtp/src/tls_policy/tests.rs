@@ -99,6 +99,22 @@ fn attributes_change_a_policy() {
 }
 
 #[test]
+fn a_policy_says_whether_connections_are_used_again() {
+    let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
+    let maps = "inline:{{a.test=may connection_reuse=yes}, {b.test=encrypt connection_reuse=No}, {c.test=may}, \
+                {d.test=may connection_reuse=perhaps}}";
+    for (nexthop, expected) in [
+        ("a.test", Some(Some(Reuse::Allowed))),
+        ("b.test", Some(Some(Reuse::Never))),
+        ("c.test", Some(None)),
+        ("d.test", None),
+    ] {
+        let found = table::block_on(policies(maps).of(Destination { nexthop, domain: nexthop, peer: &peer }));
+        assert_eq!(found.ok().map(|asked| asked.reuse), expected, "{nexthop}");
+    }
+}
+
+#[test]
 fn who_waives_tls_has_it_where_it_can_be_had() {
     let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 25);
     let maps = "inline:{{a.test=secure}, {b.test=none}, {c.test=dane-only}, {d.test=dane}, {e.test=may}}";

@@ -11,6 +11,7 @@ use tls::suites::Suites;
 
 use super::{Asked, Destination, Policies, Wish, names, server_name};
 use crate::external_policy::{External, Untaken};
+use crate::secure::Reuse;
 
 /// The names of OpenSSL's grades; all suites that there are here are of the highest.
 const GRADES: [&str; 5] = ["export", "low", "medium", "high", "null"];
@@ -22,6 +23,7 @@ struct Attributes<'a> {
     matches: Option<Vec<String>>,
     anchors: Vec<&'a str>,
     external: External,
+    reuse: Option<Reuse>,
     /// The names of those that may come once and have come.
     seen: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl Policies {
             for word in words {
                 tracing::warn!("{}: ignoring attribute \"{word}\" with TLS disabled", self.place(destination));
             }
-            return Ok(Asked { wish, policy, external: External::default() });
+            return Ok(self.plain(wish, destination));
         }
         let mut said = Attributes::default();
         for word in words {
@@ -55,7 +57,7 @@ impl Policies {
             Some(patterns) => policy.names = names(&patterns, destination),
             None => {}
         }
-        Ok(Asked { wish, policy, external: said.external })
+        Ok(Asked { wish, policy, external: said.external, reuse: said.reuse })
     }
 
     /// Where a policy stands, for the log.
@@ -101,9 +103,12 @@ impl<'a> Attributes<'a> {
             "servername" => return Err(format!("\"{word}\" specifies an invalid hostname")),
             "ciphers" if GRADES.iter().any(|grade| grade.eq_ignore_ascii_case(value)) => {}
             "ciphers" => policy.protocols = never(&format!("invalid cipher grade: \"{value}\"")),
-            // Connections are kept as for everyone, and certificates are always shown.
-            "connection_reuse" | "enable_rpk" if is_yes_or_no(value) => {}
-            "connection_reuse" | "enable_rpk" => return Err(bad()),
+            "connection_reuse" => {
+                let reuse = if is_yes(value).ok_or_else(bad)? { Reuse::Allowed } else { Reuse::Never };
+                self.reuse = Some(reuse);
+            }
+            // Certificates are always shown.
+            "enable_rpk" => is_yes(value).map(drop).ok_or_else(bad)?,
             name => self.external.take(name, value).map_err(|why| match why {
                 Untaken::Unknown => format!("invalid attribute name: \"{given}\""),
                 Untaken::Senseless => bad(),
@@ -124,8 +129,12 @@ fn never(why: &dyn std::fmt::Display) -> Protocols {
     Protocols::none()
 }
 
-fn is_yes_or_no(value: &str) -> bool {
-    ["yes", "no"].iter().any(|known| known.eq_ignore_ascii_case(value))
+fn is_yes(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// The files of `tafile`, as they are now.
