@@ -191,7 +191,7 @@ impl Auth {
         Ok(found.map(|value| {
             let value = String::from_utf8_lossy(&value).into_owned();
             let (user, password) = value.split_once(self.delimiter.as_str()).unwrap_or((&value, ""));
-            Credentials { user: user.to_owned(), password: password.to_owned() }
+            Credentials { user: user.trim().to_owned(), password: password.to_owned() }
         }))
     }
 }

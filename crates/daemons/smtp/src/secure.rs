@@ -173,7 +173,10 @@ impl Tls {
             }
             (Level::May, true) if self.client.is_none() => {}
             (_, true) => {
-                self.engine()?;
+                if let Err(failure) = self.engine() {
+                    ready.dialogue.quit(Farewell::Skip).await;
+                    return Err(failure.into());
+                }
                 ready.dialogue.say(b"STARTTLS");
                 let answer = ready.dialogue.hear(Stage::Starttls).await?;
                 if answer.class() == 2 {

@@ -353,7 +353,8 @@ async fn without_authorities_mail_that_needs_no_tls_goes_in_plain() {
         (Level::May, None),
         (Level::Encrypt, Some("4.7.5 TLS is required, but our TLS engine is unavailable")),
     ] {
-        let server = dialog::Peer::listen(&[script]).unwrap();
+        let leave = if failure.is_some() { "C: QUIT\n" } else { "" };
+        let server = dialog::Peer::listen(&[&format!("{script}{leave}")]).unwrap();
         let session = established(&tls, server.address, level, Enforcement::None).await;
         assert_eq!(session.err().as_deref(), failure, "{level:?}");
         server.finish().unwrap();
