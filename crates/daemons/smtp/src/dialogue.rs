@@ -2,6 +2,7 @@
 //!
 //! Commands are collected and go out together when a reply is waited for. Every wait has the limit of its stage.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::flavor::Flavor;
 use crate::peer::Peer;
 use crate::pix::{Item, Pix, Workarounds};
 use crate::stage::{Stage, Timeouts};
-use crate::stream::Stream;
+use crate::stream::{self, Stream, Unbound};
 
 /// Room for the commands of a message with few recipients.
 const COMMANDS: usize = 512;
@@ -406,7 +407,11 @@ pub enum Farewell {
 
 /// A failure to connect, as logs have it.
 #[must_use]
-pub fn unreachable(peer: &Peer, reason: &str) -> Failure {
+pub fn unreachable(peer: &Peer, error: &io::Error) -> Failure {
+    if error.get_ref().is_some_and(|inner| inner.is::<Unbound>()) {
+        return Failure::site(dsn::Detail::new(dsn::Status::temporary(4, 0), error.to_string()));
+    }
+    let reason = stream::describe(error);
     let reason = format!("connect to {}: {reason}", peer.relay());
     Failure::site(dsn::Detail::new(dsn::Status::temporary(4, 1), reason))
 }

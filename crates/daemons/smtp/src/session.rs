@@ -120,7 +120,7 @@ impl Connected {
                 let watch = if matches!(listed, Ok(true)) { Watch::On } else { Watch::Off };
                 Ok(Self(Dialogue::new(stream, peer.clone(), Arc::clone(dialect)).watched(watch).bound(local)))
             }
-            Err(error) => Err(unreachable(peer, &stream::describe(&error))),
+            Err(error) => Err(unreachable(peer, &error)),
         }
     }
 

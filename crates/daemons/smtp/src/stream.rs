@@ -38,6 +38,11 @@ pub enum Missing {
     Defer,
 }
 
+/// No connection can be made from where it has to come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("server configuration error")]
+pub struct Unbound;
+
 /// Connects, within the time limit (zero means the system's own); gives our own address too, if there is one.
 pub async fn connect(endpoint: &Endpoint, source: &Source, limit: Duration) -> io::Result<(Stream, Option<IpAddr>)> {
     let connecting = async {
@@ -63,9 +68,9 @@ async fn connect_inet(address: SocketAddr, source: &Source) -> io::Result<(Strea
     if let Some(from) = from
         && let Err(error) = socket.bind(SocketAddr::new(from, 0))
     {
-        match source.missing {
-            Missing::Defer => return Err(error),
-            Missing::Ignore => tracing::warn!("smtp_connect_addr: bind {from}: {}", describe(&error)),
+        tracing::warn!("smtp_connect_addr: bind {from}: {}", describe(&error));
+        if source.missing == Missing::Defer {
+            return Err(io::Error::other(Unbound));
         }
     }
     let stream = socket.connect(address).await?;
@@ -84,5 +89,28 @@ pub fn describe(error: &io::Error) -> String {
     match text.find(" (os error ") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::unreachable;
+    use crate::peer::Peer;
+
+    #[tokio::test]
+    async fn an_address_that_is_not_ours_is_a_fault_of_the_configuration() {
+        // Of a documentation range (RFC 5737); nobody listens there either.
+        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        let source = Source { v4: Some(elsewhere), v6: None, missing: Missing::Defer };
+        let peer = Peer::inet("mx.test", IpAddr::from([127, 0, 0, 1]), 1);
+        for (source, expected) in [
+            (source, "4.4.0 server configuration error"),
+            (Source::default(), "4.4.1 connect to mx.test[127.0.0.1]:1: Connection refused"),
+        ] {
+            let error = connect(&peer.endpoint, &source, Duration::from_secs(9)).await.err().unwrap();
+            let detail = unreachable(&peer, &error).detail;
+            assert_eq!(format!("{} {}", detail.status, detail.reason), expected);
+        }
     }
 }
