@@ -17,7 +17,7 @@ use dsn::{Class, Detail, Status};
 use ipc::deliver::Request;
 use queue_file::{TLS_NOT_REQUIRED, TLS_REQUIRED, Time};
 use smtp_proto::ehlo::Keyword;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::auth::Dependence;
 use crate::carrier::{Carrier, Demand, OutputConversion};
@@ -204,6 +204,9 @@ impl<'a> Errand<'a> {
             let peer = ready.peer().clone();
             let others = servers.iter().any(|server| server.peer != peer) && sessions + 1 != most_sessions;
             self.turn = if others { Turn::More } else { hop.turn };
+            if let Some(words) = &ready.reused {
+                info!("{words}");
+            }
             if self.exchange(ready, hop).await == Exchanged::Stale {
                 continue;
             }

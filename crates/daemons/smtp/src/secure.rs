@@ -9,7 +9,7 @@ use table::Maps;
 use tls::client::{Client, Level, Policy};
 use tls::doubt::{Doubt, Owner};
 use tls::loglevel::Loglevel;
-use tls::summary::{Summary, Trust};
+use tls::summary::Trust;
 use tracing::info;
 
 use crate::dialogue::{Dialogue, Farewell};
@@ -148,9 +148,9 @@ impl Tls {
     ) -> Result<Ready, Shortfall> {
         if self.start == Start::FirstByte && policy.level != Level::None {
             self.engine()?;
-            let (dialogue, summary) = self.handshake(connected.into_dialogue(), policy, (greeting, &[])).await?;
+            let (dialogue, shaken) = self.handshake(connected.into_dialogue(), policy, (greeting, &[])).await?;
             let ready = Connected::over(dialogue).greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
-            return promised(Ready { trust: Some(summary.trust), ..ready }, greeting.terms.enforcement).await;
+            return promised(shaken.over(ready), greeting.terms.enforcement).await;
         }
         let ready = connected.greeting().await?.hello(greeting.mirror, greeting.nexthop).await?;
         promised(self.upgrade(ready, policy, greeting).await?, greeting.terms.enforcement).await
@@ -197,7 +197,7 @@ impl Tls {
     }
 
     async fn go_on_secured(&self, ready: Ready, policy: &Policy, greeting: Greeting<'_>) -> Result<Ready, Shortfall> {
-        let (dialogue, summary) = self.handshake(ready.dialogue, policy, (greeting, &ready.hello)).await?;
+        let (dialogue, shaken) = self.handshake(ready.dialogue, policy, (greeting, &ready.hello)).await?;
         let hello = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await;
         let mut ready = hello.map_err(|failure| {
             // A server may find fault with a handshake that we take for done.
@@ -211,7 +211,7 @@ impl Tls {
             ready.dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 0), "unexpected server message")).into());
         }
-        Ok(Ready { trust: Some(summary.trust), ..ready })
+        Ok(shaken.over(ready))
     }
 
     fn engine(&self) -> Result<&Client, Failure> {
@@ -236,7 +236,7 @@ impl Tls {
         dialogue: Dialogue,
         policy: &Policy,
         (Greeting { nexthop, terms, .. }, hello): (Greeting<'_>, &[u8]),
-    ) -> Result<(Dialogue, Summary), Shortfall> {
+    ) -> Result<(Dialogue, Shaken), Shortfall> {
         let (relay, watch, local) = (dialogue.relay().to_owned(), dialogue.watch(), dialogue.local());
         let peer = dialogue.peer().clone();
         let failed = |words: String| {
@@ -259,10 +259,12 @@ impl Tls {
         if let Some(doubt) = summary.doubt.as_ref().filter(|_| policy.level > Level::Encrypt) {
             info!("{}", doubt.line(Owner::Server, &relay));
         }
+        let mut reused = None;
         if self.loglevel_for(nexthop, &peer).await == Loglevel::Handshakes {
             // A certificate of somebody else is worth nothing where a name is asked for.
             let trust = if summary.doubt == Some(Doubt::Name) { Trust::Untrusted } else { summary.trust };
             info!("{trust} TLS connection established to {relay}: {summary}");
+            reused = Some(format!("{trust} TLS connection reused to {relay}: {summary}"));
         }
         let dialogue = Dialogue::new(Box::new(stream), peer, dialect).watched(watch).bound(local);
         let unsafe_for_sender = requiretls::distrusted(dialogue.peer(), summary.trust, terms.enforcement);
@@ -280,7 +282,21 @@ impl Tls {
             dialogue.quit(Farewell::Skip).await;
             return Err(Failure::site(Detail::new(Status::temporary(7, 5), reason)).into());
         }
-        Ok((dialogue, summary))
+        Ok((dialogue, Shaken { trust: summary.trust, reused }))
+    }
+}
+
+/// What a handshake has come to.
+struct Shaken {
+    trust: Trust,
+    /// What the log is to say where the session is used again.
+    reused: Option<String>,
+}
+
+impl Shaken {
+    /// A session behind it.
+    fn over(self, ready: Ready) -> Ready {
+        Ready { trust: Some(self.trust), reused: self.reused, ..ready }
     }
 }
 

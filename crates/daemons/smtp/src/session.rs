@@ -50,6 +50,8 @@ pub struct Ready {
     pub remains: Remains,
     /// What is known of the server's certificate; `None` in plain.
     pub trust: Option<Trust>,
+    /// What the log says of its TLS where it is used again, if that is wanted.
+    pub reused: Option<String>,
     /// Whether the server knows who we are.
     pub login: Login,
 }
@@ -205,6 +207,7 @@ impl Greeted {
             reuse: Reuse::Allowed,
             remains,
             trust: None,
+            reused: None,
             login,
         })
     }

@@ -20,6 +20,7 @@ use smtp::transaction::{Body, Broken, Envelope, Goal, Verdicts};
 use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use testkit::dialog;
 use tls::client::{Client, Level, Policy};
+use tls::loglevel::Loglevel;
 use tls::material::Authorities;
 use tls::protocols::Protocols;
 use tls::server::Server;
@@ -451,6 +452,18 @@ async fn what_comes_in_clear_behind_the_invitation_to_tls_is_not_heard() {
     let address = secured_server(["220 go on\r\n250 mx.test\r\n", "250 mx.test\r\n"]).await.unwrap();
     let ready = established(&tls, address, Level::Encrypt, Enforcement::None).await;
     assert!(ready.is_ok_and(|ready| ready.trust.is_some()));
+}
+
+#[tokio::test]
+async fn a_session_knows_what_the_log_says_where_it_is_used_again() {
+    let tls = secured::client(Some(Client::new(Authorities::none(), None)));
+    for (loglevel, expected) in [(Loglevel::Handshakes, true), (Loglevel::Nothing, false)] {
+        let address = secured_server(["220 go on\r\n", "250 mx.test\r\n"]).await.unwrap();
+        let ready =
+            established(&Tls { loglevel, ..tls.clone() }, address, Level::May, Enforcement::None).await.unwrap();
+        let start = format!("Untrusted TLS connection reused to mx.test[127.0.0.1]:{}: TLSv1.3 with", address.port());
+        assert_eq!(ready.reused.is_some_and(|words| words.starts_with(&start)), expected);
+    }
 }
 
 #[tokio::test]
