@@ -13,7 +13,7 @@ use crate::content::{RequireTlsHeader, TlsRequired};
 use crate::fate::Refusal;
 use crate::filter::Line;
 use crate::message::Message;
-use crate::settings::RequireTls;
+use crate::settings::{RequireTls, Utf8};
 
 /// Flags of the `C` record: by what SMTPUTF8 is needed.
 const UTF8_HEADER: u32 = 2;
@@ -125,7 +125,8 @@ impl Message {
             (self.recipients.utf8, UTF8_RECIPIENT),
         ];
         let needed = needs.iter().filter(|(needs, _)| *needs).map(|(_, flag)| flag).sum::<u32>();
-        let asked = self.handling.smtputf8 == Switch::On || self.handling.autodetect == Switch::On && needed != 0;
+        let detects = self.handling.autodetect == Switch::On && self.desk.settings.utf8 == Utf8::Noted;
+        let asked = self.handling.smtputf8 == Switch::On || detects && needed != 0;
         let header = &self.content.header;
         let waived = match header.tls_required {
             TlsRequired::Unsaid => 0,

@@ -30,6 +30,7 @@ config::bundle! {
 pub(crate) struct Settings {
     pub(crate) myhostname: String,
     pub(crate) always_bcc: String,
+    pub(crate) utf8: Utf8,
     pub(crate) limits: SizeLimits,
     pub(crate) mime: MimeSettings,
     pub(crate) headers: HeaderSettings,
@@ -172,6 +173,15 @@ pub(crate) struct HeaderSettings {
     pub(crate) strip_characters: Vec<u8>,
 }
 
+/// `smtputf8_enable`: what becomes of it that a message needs SMTPUTF8 for which nobody asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Utf8 {
+    /// It is sent with SMTPUTF8.
+    Noted,
+    /// It goes out as other mail does.
+    Ignored,
+}
+
 /// `header_from_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FromFormat {
@@ -209,6 +219,7 @@ impl Settings {
         Ok(Self {
             myhostname: params.identity.myhostname.clone(),
             always_bcc: cleanup.always_bcc.clone(),
+            utf8: if params.identity.smtputf8_enable { Utf8::Noted } else { Utf8::Ignored },
             tls_required: cleanup.tls_required_enable,
             requiretls: RequireTls::of(cleanup),
             limits: SizeLimits {

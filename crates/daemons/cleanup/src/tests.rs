@@ -490,11 +490,14 @@ async fn a_file_that_is_not_committed_is_not_mail() {
 
 #[tokio::test]
 async fn utf8_is_flagged_where_it_was_asked_for() {
-    let lab = Lab::new("");
     let text = "Subject: Gr\u{fc}\u{df}e\n\n";
-    for (smtputf8, autodetect, flags) in
-        [(Switch::On, Switch::Off, 1 | 2 | 8), (Switch::Off, Switch::On, 1 | 2 | 8), (Switch::Off, Switch::Off, 0)]
-    {
+    for (main_cf, smtputf8, autodetect, flags) in [
+        ("", Switch::On, Switch::Off, 1 | 2 | 8),
+        ("", Switch::Off, Switch::On, 1 | 2 | 8),
+        ("", Switch::Off, Switch::Off, 0),
+        ("smtputf8_enable = no", Switch::Off, Switch::On, 0),
+    ] {
+        let lab = Lab::new(main_cf);
         let handling = Handling { smtputf8, autodetect, ..LOCAL };
         let queued = lab.send(handling, &envelope("a@b.c", &["j\u{f6}rg@e.f"]), &[text.as_bytes()]).await;
         assert_eq!(queued.envelope.sizes.unwrap().send_flags, flags);

@@ -121,6 +121,7 @@ impl Errand<'_, '_> {
         let flags = self.request().message.smtputf8;
         let handling = Handling {
             requiretls: (flags & queue_file::TLS_REQUIRED != 0).into(),
+            smtputf8: (flags & queue_file::SMTPUTF8_REQUESTED != 0).into(),
             ..Handling::internal(Origin::Forward, &[], classes)
         };
         channel.send(&Request::Begin(handling))?;
