@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use address::quote;
@@ -203,9 +204,8 @@ fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
             if ascii { OriginalRecipient::rfc822(&external) } else { OriginalRecipient::utf8(&external) }
         }
     };
-    for part in [" ORCPT=", original.kind(), ";", &xtext::encode(original.address())] {
-        line.extend_from_slice(part.as_bytes());
-    }
+    // Writing to a vector cannot fail.
+    let _ = write!(line, " ORCPT={original}");
     let notify = Notify::from_bits(recipient.notify).unwrap_or(Notify::UNSET);
     if !notify.is_unset() {
         line.extend_from_slice(format!(" NOTIFY={notify}").as_bytes());
@@ -344,6 +344,7 @@ mod tests {
         for (recipient, expected) in [
             (recipient("", "", 0), " ORCPT=rfc822;a@x"),
             (recipient("b@x", "", 1), " ORCPT=rfc822;b@x NOTIFY=NEVER"),
+            (recipient("b@x", "utf-8;\u{fc}@x", 0), r" ORCPT=utf-8;\x{FC}@x"),
             (recipient("b@x", "rfc822;c+d@x", 6), " ORCPT=rfc822;c+2Bd@x NOTIFY=SUCCESS,FAILURE"),
         ] {
             let mut line = Vec::new();

@@ -7,6 +7,7 @@ mod detail;
 mod notify;
 mod orcpt;
 mod status;
+pub mod uxtext;
 pub mod xtext;
 
 pub use detail::{Detail, Diagnostic, Outcome};
@@ -26,10 +27,13 @@ pub enum Error {
     /// Not `FULL` or `HDRS`.
     #[error("malformed RET value")]
     Ret,
-    /// Not `type;xtext`.
+    /// Not `type;xtext`, nor `utf-8;uxtext`.
     #[error("malformed ORCPT value")]
     OriginalRecipient,
     /// A `+` that two hexadecimal digits do not follow.
     #[error("malformed xtext")]
     Xtext,
+    /// A `\` that does not begin the number of a character.
+    #[error("malformed uxtext")]
+    Uxtext,
 }

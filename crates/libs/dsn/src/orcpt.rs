@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, xtext};
+use crate::{Error, uxtext, xtext};
 
 /// An address type and an address, decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,13 +26,11 @@ impl OriginalRecipient {
         Self { kind: "utf-8".to_owned(), address: external.to_vec() }
     }
 
-    /// Parses the value of `ORCPT=`: the type is an atom, the address xtext, or text of its own for UTF-8 (RFC 6533).
+    /// Parses the value of `ORCPT=`: the type is an atom, the address xtext, or uxtext for UTF-8 (RFC 6533).
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let original = Self::parse_decoded(text)?;
-        if original.kind.eq_ignore_ascii_case("utf-8") && !is_unitext(&original.address) {
-            return Err(Error::OriginalRecipient);
-        }
-        let address = xtext::decode(&original.address)?;
+        let decode = if original.is_utf8() { uxtext::decode } else { xtext::decode };
+        let address = decode(&original.address)?;
         if address.iter().any(|&b| b < b' ' || b == 127) {
             return Err(Error::OriginalRecipient);
         }
@@ -49,6 +47,10 @@ impl OriginalRecipient {
             return Err(Error::OriginalRecipient);
         }
         Ok(Self { kind: kind.to_owned(), address: address.iter().skip(1).copied().collect() })
+    }
+
+    fn is_utf8(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("utf-8")
     }
 
     /// The address type, as given.
@@ -70,19 +72,11 @@ impl OriginalRecipient {
     }
 }
 
-/// Whether each `\x{…}` has the number of a character.
-fn is_unitext(address: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(address);
-    text.split("\\x{").skip(1).all(|rest| {
-        let number = rest.split_once('}').and_then(|(digits, _)| u32::from_str_radix(digits, 16).ok());
-        number.and_then(char::from_u32).is_some()
-    })
-}
-
 impl fmt::Display for OriginalRecipient {
     /// As it follows `ORCPT=`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};{}", self.kind, xtext::encode(&self.address))
+        let encode = if self.is_utf8() { uxtext::encode } else { xtext::encode };
+        write!(f, "{};{}", self.kind, encode(&self.address))
     }
 }
 
@@ -97,7 +91,9 @@ mod tests {
         assert_eq!(original.to_string(), "rfc822;a+2Bb@example.com");
         assert_eq!(original.decoded(), b"rfc822;a+b@example.com");
         assert_eq!(OriginalRecipient::parse(b"rfc822;").unwrap().address(), b"");
-        assert_eq!(OriginalRecipient::parse(b"utf-8;\\x{e4}@b").unwrap().address(), b"\\x{e4}@b");
+        let original = OriginalRecipient::parse(b"UTF-8;\\x{e4}+@b").unwrap();
+        assert_eq!(original.decoded(), "UTF-8;ä+@b".as_bytes());
+        assert_eq!(original.to_string(), r"UTF-8;\x{E4}\x{2B}@b");
     }
 
     #[test]
