@@ -30,7 +30,7 @@ impl Session {
         if let Some(reply) = self.limit_messages().await {
             return Next::Error(reply);
         }
-        let mut sender = match self.sender(&argument).await {
+        let sender = match self.sender(&argument).await {
             Ok(sender) => sender,
             Err(reply) => return Next::Error(reply),
         };
@@ -40,7 +40,7 @@ impl Session {
             return Next::Error(reply);
         }
         if let Some(login) = &mut self.login {
-            login.sender = sender.auth.take().unwrap_or_default();
+            login.sender = sender.auth.clone().filter(|auth| auth != NOBODY).unwrap_or_default();
         }
         self.messages += 1;
         let mut envelope = Box::new(Envelope {
@@ -131,7 +131,7 @@ impl Session {
                 Some(_) | None => return syntax("Bad ENVID parameter syntax"),
             },
             Some(value) if parameter.is("AUTH") => {
-                sender.auth = (value != b"<>").then(|| printable(value).into_owned())
+                sender.auth = Some(printable(value).into_owned());
             }
             None if parameter.is("SMTPUTF8")
                 && self.server.settings.smtputf8
@@ -232,6 +232,9 @@ impl Session {
         outcome
     }
 }
+
+/// `AUTH=` of a sender that nobody vouches for.
+const NOBODY: &str = "<>";
 
 /// No file can be as large as the client says.
 const BEYOND_FILES: Reply = Reply::fixed(552, Enhanced(5, 3, 4), "Message size exceeds file system imposed limit");

@@ -163,3 +163,12 @@ fn between_two_filters_no_trace_is_left() {
         assert_eq!(told.iter().filter(|line| line.starts_with("Received:")).count(), traces, "{told:?}");
     }
 }
+
+#[test]
+fn a_filter_hears_who_vouches_for_the_sender() {
+    for auth in ["AUTH=<>", "AUTH=a+2Bb"] {
+        let mail = format!("MAIL FROM:<> {auth}");
+        let (_, told) = session_with_filter("", &[&mail, "RCPT TO:<a@b.test>"]);
+        assert!(told.contains(&mail), "{told:?}");
+    }
+}
