@@ -159,12 +159,12 @@ impl Options {
             'A' => script.abort = Some(seconds(parser)?),
             'b' => script.soft_reply = parser.value()?.string()?,
             'B' => script.hard_reply = parser.value()?.string()?,
-            'f' => script.hard = verbs(&parser.value()?.string()?),
+            'f' => script.hard = verbs(&parser.value()?.string()?)?,
             'H' => script.before_content = seconds(parser)?,
-            'q' => script.hang_up = verbs(&parser.value()?.string()?),
-            'Q' => script.close = verbs(&parser.value()?.string()?),
-            'r' => script.soft = verbs(&parser.value()?.string()?),
-            's' => script.log = verbs(&parser.value()?.string()?),
+            'q' => script.hang_up = verbs(&parser.value()?.string()?)?,
+            'Q' => script.close = verbs(&parser.value()?.string()?)?,
+            'r' => script.soft = verbs(&parser.value()?.string()?)?,
+            's' => script.log = verbs(&parser.value()?.string()?)?,
             'w' => script.delays.push(("DATA".to_owned(), seconds(parser)?, None)),
             'W' => script.delays.push(delay(&parser.value()?.string()?)?),
             _ => return self.rest(letter, parser),
@@ -217,18 +217,29 @@ fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
     Ok(Duration::from_secs(parser.value()?.parse()?))
 }
 
-fn verbs(list: &str) -> Verbs {
+/// What may be listed.
+const VERBS: [&str; 15] = [
+    ".", "AUTH", "CONNECT", "DATA", "EHLO", "HELO", "LHLO", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "VRFY", "XCLIENT",
+    "XFORWARD",
+];
+
+fn verbs(list: &str) -> Result<Verbs, lexopt::Error> {
     let words = list.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    words.map(str::to_ascii_uppercase).collect()
+    words.map(verb).collect()
+}
+
+fn verb(word: &str) -> Result<String, lexopt::Error> {
+    let verb = word.to_ascii_uppercase();
+    if VERBS.contains(&verb.as_str()) { Ok(verb) } else { Err(format!("unknown command: {word}").into()) }
 }
 
 /// `command:delay[:odds]`
 fn delay(text: &str) -> Result<(String, Duration, Option<u8>), lexopt::Error> {
     let mut parts = text.split(':');
-    let (verb, time) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (word, time) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let time = time.parse().map_err(|_| format!("bad delay: {text}"))?;
     let odds = parts.next().map(str::parse).transpose().map_err(|_| format!("bad odds: {text}"))?;
-    Ok((verb.to_ascii_uppercase(), Duration::from_secs(time), odds))
+    Ok((verb(word)?, Duration::from_secs(time), odds))
 }
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, lexopt::Error> {
@@ -291,7 +302,7 @@ mod tests {
         assert!(!options.offer.has(Keyword::Pipelining) && options.offer.has(Keyword::Dsn));
         assert_eq!(parse("unix:/run/x 5").unwrap().endpoint, Endpoint::Unix("/run/x".into()));
         assert_eq!(unescape("a\\n\\101\\\\"), "a\nA\\");
-        for bad in ["127.0.0.1:25", "-z :25 1", "host 1"] {
+        for bad in ["127.0.0.1:25", "-z :25 1", "host 1", "-f mail,bogus :25 1", "-W bogus:1 :25 1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
