@@ -25,7 +25,7 @@ pub enum Item {
     Local(Address),
     /// The empty address that `<>` is.
     Nobody(Address),
-    /// `(…)`, as written, on one line.
+    /// `(…)`, as written, with the line ends that it has.
     Comment(Vec<u8>),
     /// `,`
     Comma,

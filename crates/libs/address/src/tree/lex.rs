@@ -13,8 +13,8 @@ pub(super) enum Token<'a> {
     Quoted(Vec<u8>),
     /// A domain literal, without its brackets and backslashes.
     Literal(Vec<u8>),
-    /// `(…)`, as written, on one line.
-    Comment(Cow<'a, [u8]>),
+    /// `(…)`, as written.
+    Comment(&'a [u8]),
     /// One of [`SPECIALS`].
     Special(u8),
 }
@@ -118,12 +118,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        let text = self.text.get(start..self.at).unwrap_or_default();
-        Token::Comment(if text.contains(&b'\n') {
-            text.iter().map(|&byte| unfolded(byte)).collect()
-        } else {
-            text.into()
-        })
+        Token::Comment(self.text.get(start..self.at).unwrap_or_default())
     }
 
     /// What stands between an opening and this closing character, or the end.
@@ -167,11 +162,6 @@ impl<'a> Lexer<'a> {
 /// White space of header fields.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// What ends a line is a space within comments.
-fn unfolded(byte: u8) -> u8 {
-    if byte == b'\n' { b' ' } else { byte }
 }
 
 /// White space, and what folding leaves, is a space within words.

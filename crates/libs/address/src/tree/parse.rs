@@ -80,7 +80,7 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn token(&mut self, token: Token<'a>) {
         match token {
-            Token::Comment(text) => self.items.push(Item::Comment(text.into_owned())),
+            Token::Comment(text) => self.items.push(Item::Comment(text.to_vec())),
             Token::Special(b';') => {
                 self.end_address(Comma::Missing);
                 self.items.push(Item::GroupEnd);
@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
         self.items.push(Item::Other(b'>'));
         while let Some(token) = self.left.pop_if(|token| *token != Token::Special(b'<')) {
             match token {
-                Token::Comment(text) => self.items.push(Item::Comment(text.into_owned())),
+                Token::Comment(text) => self.items.push(Item::Comment(text.to_vec())),
                 Token::Atom(_) | Token::Quoted(_) | Token::Literal(_) | Token::Special(_) => self.held.push(token),
             }
         }

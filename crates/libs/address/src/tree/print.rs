@@ -14,18 +14,24 @@ pub fn print(items: &[Item], column: usize) -> Vec<u8> {
     // Behind a comma at the end comes a piece of nothing, and the space before it.
     let nothing = items.last().filter(|last| **last == Item::Comma).map(|_| [].as_slice());
     for piece in items.split_inclusive(|item| *item == Item::Comma).chain(nothing) {
+        // A comment of several lines may be broken where it was.
         let text = print_piece(piece);
-        if !out.is_empty() {
-            if line + 1 + text.len() >= LINE_LENGTH {
-                out.extend_from_slice(b"\n\t");
+        for text in text.split(|byte| *byte == b'\n') {
+            if out.is_empty() {
+                // The first one stands behind the name of the header.
+            } else if line + 1 + text.len() >= LINE_LENGTH {
+                out.push(b'\n');
+                if !text.starts_with(b" ") && !text.starts_with(b"\t") {
+                    out.push(b'\t');
+                }
                 line = 0;
             } else {
                 out.push(b' ');
                 line += 1;
             }
+            line += text.len();
+            out.extend_from_slice(text);
         }
-        line += text.len();
-        out.extend(text);
     }
     out
 }

@@ -79,6 +79,10 @@ fn faults_are_repaired_as_postfix_does() {
         ("x@y <a", "x@y <a"),
         ("user (a\n\tb\n c)", "user (a \tb  c)"),
         ("x(a\n b) <user>", "x (a  b) <user>"),
+        (
+            "user (a comment\n of some length,\n that does not fit into a line of a header)",
+            "user (a comment  of some length,\n that does not fit into a line of a header)",
+        ),
         ("a\\b", "ab"),
         ("a..b@c", "\"a..b\"@c"),
         ("@x", "\"\"@x"),
