@@ -60,7 +60,7 @@ fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()>
         ("double-bounce@mail.example.test", "502 what is that", false),
     ] {
         let server = Peer::listen(&[&format!(
-            "S: 220 mx ESMTP\nC: EHLO *\nS: 250 mx\nC: MAIL FROM:<*>\nS: {refusal}\nC: QUIT"
+            "S: 220 mx ESMTP\nC: EHLO *\nS: 250 mx\nC: MAIL FROM:<*>\nS: {refusal}\nC: RSET\nS: 250 ok\nC: QUIT"
         )])?;
         let address = server.address;
         let mail = telling("protocol").main("relayhost", format!("[127.0.0.1]:{}", address.port())).start()?;
@@ -79,7 +79,7 @@ fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()>
         let expected = format!(
             "Unexpected response from {server}.\n\nTranscript of session follows.\n\n \
              In:  220 mx ESMTP\n Out: EHLO mail.example.test\n In:  250 mx\n Out: MAIL FROM:<{sender}>\n In:  {refusal}\n \
-             Out: QUIT\n\nFor other details, see the local mail logfile"
+             Out: RSET\n In:  250 ok\n Out: QUIT\n\nFor other details, see the local mail logfile"
         );
         assert_eq!(body, expected);
     }
