@@ -136,10 +136,11 @@ impl Active {
         }
     }
 
-    /// Sends a redirected message to its new recipient, once however many it had, and past its filter.
+    /// Sends a redirected message to its new recipient, once however many it had, and past its filter. The last of those says
+    /// what its sender wants to hear of it.
     pub(crate) fn redirect(&mut self, recipients: &mut Vec<Recipient>) {
         let Some(target) = &self.redirect else { return };
-        recipients.truncate(1);
+        recipients.drain(..recipients.len().saturating_sub(1));
         for recipient in recipients {
             recipient.address = target.clone();
         }
@@ -319,6 +320,8 @@ mod tests {
     fn a_redirected_message_goes_to_one_recipient_and_to_no_filter() {
         let recipients = ["a@x.test", "b@y.test"]
             .map(|address| queue_file::Recipient { address: address.into(), ..queue_file::Recipient::default() });
+        let [first, last] = recipients;
+        let recipients = [first, queue_file::Recipient { dsn_original: b"rfc822;last@y.test".to_vec(), ..last }];
         let message = Message {
             filter: Some(b"scan:".to_vec()),
             redirect: Some(b"new@z.test".to_vec()),
@@ -330,6 +333,7 @@ mod tests {
         active.unread = 7;
         active.redirect(&mut recipients);
         assert_eq!(recipients.iter().map(|one| &*one.address).collect::<Vec<_>>(), [b"new@z.test"]);
+        assert_eq!(recipients[0].dsn_original, "rfc822;last@y.test");
         assert_eq!((active.filter, active.unread), (None, 0));
     }
 
