@@ -29,9 +29,8 @@ impl Errand<'_, '_> {
         if let Some(refused) = self.refuse_depth(&state, &String::from_utf8_lossy(&state.local)) {
             return refused;
         }
-        if self.loops.contains(&state.recipient.address) {
-            let text = format!("mail forwarding loop for {}", String::from_utf8_lossy(&state.recipient.address));
-            return self.fail_to_owner(&state, Status::permanent(4, 6), text);
+        if let Some(refusal) = self.loops.refusal(&state.recipient.address) {
+            return self.report_to_owner(&state, refusal);
         }
         if state.delivered.is_none() {
             state.delivered = Some(state.recipient.address.to_vec());

@@ -53,8 +53,7 @@ impl Delivered {
     }
 
     /// Whether the message has been delivered to this address (in internal form) before.
-    #[must_use]
-    pub fn contains(&self, address: &[u8]) -> bool {
+    fn contains(&self, address: &[u8]) -> bool {
         self.addresses.contains(&external(address).to_ascii_lowercase())
     }
 
