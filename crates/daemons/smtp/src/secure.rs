@@ -98,6 +98,13 @@ pub enum Shortfall {
     Unsafe(Failure),
 }
 
+impl Shortfall {
+    /// TLS failed, which matters at every level but `may`.
+    fn of_tls(level: Level, failure: Failure) -> Self {
+        if level == Level::May { Self::PlainWillDo(failure) } else { Self::Failed(failure) }
+    }
+}
+
 impl From<Failure> for Shortfall {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -201,11 +208,7 @@ impl Tls {
         let hello = Greeted::secured(dialogue).hello(greeting.mirror, greeting.nexthop).await;
         let mut ready = hello.map_err(|failure| {
             // A server may find fault with a handshake that we take for done.
-            if policy.level == Level::May && failure.is_of_connection() {
-                Shortfall::PlainWillDo(failure)
-            } else {
-                Shortfall::Failed(failure)
-            }
+            if failure.is_of_connection() { Shortfall::of_tls(policy.level, failure) } else { failure.into() }
         })?;
         if self.early == EarlyReplies::Refused && ready.dialogue.is_stale() {
             ready.dialogue.quit(Farewell::Skip).await;
@@ -245,8 +248,7 @@ impl Tls {
             }
             info!("{words}");
             let detail = Detail::new(Status::temporary(7, 5), "Cannot start TLS: handshake failure");
-            let failure = Failure::site(detail);
-            if policy.level == Level::May { Shortfall::PlainWillDo(failure) } else { Shortfall::Failed(failure) }
+            Shortfall::of_tls(policy.level, Failure::site(detail))
         };
         let (stream, _drained, _, dialect) = dialogue
             .into_drained()
