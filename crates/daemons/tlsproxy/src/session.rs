@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ipc::tlsproxy::{Reply, Request};
-use tls::server::Server;
+use tls::loglevel::Loglevel;
+use tls_server::Ready;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -14,7 +15,6 @@ use tracing::{info, warn};
 
 use crate::Tlsproxy;
 use crate::relay::{self, End};
-use crate::setup::Log;
 
 /// How long a caller may take to say what it wants, and to pass the client's socket on.
 const FIRST_WORD: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(crate) async fn serve(service: &Tlsproxy, mut caller: UnixStream) {
 /// `None`: there was no handshake, or none that succeeded.
 async fn converse(service: &Tlsproxy, caller: &mut UnixStream, request: &Request) -> Option<()> {
     let deadline = service.ipc_timeout;
-    let Some(server) = service.setup.server() else {
+    let Some(acceptor) = service.setup.ready() else {
         let _ = ipc::tlsproxy::answer(caller, Reply::Unavailable, deadline).await;
         return None;
     };
@@ -56,7 +56,7 @@ async fn converse(service: &Tlsproxy, caller: &mut UnixStream, request: &Request
             return None;
         }
     };
-    let client = secure(service, server, client, request).await?;
+    let client = secure(service, acceptor, client, request).await?;
     if ipc::tlsproxy::answer(caller, Reply::Secured, deadline).await.is_err() {
         // The caller did not wait.
         return Some(());
@@ -90,13 +90,13 @@ async fn take_client(caller: &UnixStream) -> io::Result<TcpStream> {
 /// The handshake; what went wrong is logged.
 async fn secure(
     service: &Tlsproxy,
-    server: &Server,
+    acceptor: Ready<'_>,
     client: TcpStream,
     request: &Request,
 ) -> Option<tls::server::Secured<TcpStream>> {
-    match service.setup.shake_hands(server, client, (&request.client, request.handshake_limit)).await {
+    match acceptor.shake_hands(client, (&request.client, request.handshake_limit)).await {
         Ok((stream, summary)) => {
-            if service.setup.log == Log::All {
+            if service.setup.loglevel == Loglevel::Handshakes {
                 let to = summary.destination();
                 info!("{} TLS connection established from {}{to}: {summary}", summary.trust, request.client);
             }

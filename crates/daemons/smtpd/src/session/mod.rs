@@ -17,7 +17,6 @@ pub(crate) mod received;
 pub(crate) mod sasl;
 mod statistics;
 pub(crate) mod stream;
-pub(crate) mod tickets;
 pub(crate) mod tls;
 pub(crate) mod transaction;
 

@@ -1,40 +1,28 @@
 //! Encryption: what is set up for the process, the handshake of a session, and what is known after it.
 
-use std::time::Duration;
-
 use ::tls::doubt::Owner;
 use ::tls::fingerprint::{Algorithm, Fingerprints};
-use ::tls::identities::Identities;
 use ::tls::loglevel::Loglevel;
-use ::tls::material::{Authorities, Identity, Watch};
 use ::tls::names::lookup_keys;
-use ::tls::protocols::Protocols;
-use ::tls::server::{ClientCertificate, Preference, Purpose, Secured, Server, Setup};
-use ::tls::suites::Suites;
+use ::tls::server::ClientCertificate;
 use ::tls::summary::{Summary, Trust};
-use ::tls::ticket::Ring;
 pub(crate) use config::TlsLevel as Level;
 use service::Fatal;
 use smtp_proto::conn::{self, Pace};
 use smtp_proto::{Conn, Enhanced, Reply};
-use table::environment::Values;
 use table::{Environment, Maps};
+use tls_server::{Acceptor, Wanted};
 use tracing::{info, warn};
 
 use super::Session;
 use super::peer::Peer;
 use super::stream::Stream;
-use super::tickets::Tickets;
 use crate::Params;
-
-/// A client does not wait longer than this for ticket keys.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is set up for the process.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    /// `None`: there are no certificates, or they could not be loaded.
-    server: Option<Server>,
+    acceptor: Acceptor,
     pub(crate) level: Level,
     /// TLS from the first byte on.
     pub(crate) wrapped: bool,
@@ -44,11 +32,6 @@ pub(crate) struct Tls {
     loglevel: Loglevel,
     /// `smtpd_tls_loglevel_maps`: the same by name or address of the client.
     loglevels: Maps,
-    /// `tls_server_sni_maps`.
-    sni_maps: Maps,
-    files: Watch,
-    /// `None`: sessions are not resumed.
-    tickets: Option<Tickets>,
 }
 
 /// `None`: no TLS here. Where it comes first, nobody gets around it.
@@ -172,68 +155,24 @@ impl Tls {
     pub(crate) fn open(params: &Params, service_name: &str, environment: &Environment) -> Result<Option<Tls>, Fatal> {
         let tls = &params.tls;
         let Some(level) = level(tls)? else { return Ok(None) };
-        let timeout = tls.smtpd_tls_session_cache_timeout;
-        let lifetime = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
-        let ring = (lifetime > 0).then(|| Ring::new(service_name, lifetime));
-        let files = watched(tls);
-        let server = match server(params, level, ring.clone()) {
-            Ok(Some(server)) => Some(server),
-            // The level holds all the same: what has to be encrypted is not taken in clear.
-            Ok(None) => {
-                warn!("No server certs available. TLS won't be enabled");
-                None
-            }
-            Err(problem) => {
-                warn!("{problem}: disabling TLS support");
-                None
-            }
-        };
+        // Without certificates the level holds all the same: what has to be encrypted is not taken in clear.
+        let acceptor = Acceptor::open(&wanted(tls, level), (&params.crypto, &params.ipc), service_name, environment);
         let digest = Algorithm::named(&tls.smtpd_tls_fingerprint_digest).unwrap_or_else(|| {
             warn!("unknown smtpd_tls_fingerprint_digest \"{}\"; using sha256", tls.smtpd_tls_fingerprint_digest);
             Algorithm::Sha256
         });
-        let names_of_files = Environment { values: Values::Files, ..environment.clone() };
         Ok(Some(Tls {
-            server,
-            files,
-            sni_maps: Maps::open("tls_server_sni_maps", &params.crypto.tls_server_sni_maps, &names_of_files),
+            acceptor,
             level,
             wrapped: tls.smtpd_tls_wrappermode,
             demand: Demand::of(tls.smtpd_tls_ask_ccert, tls.smtpd_tls_req_ccert, level),
             digest,
-            tickets: ring.map(|ring| {
-                let caller = ipc::Caller::new(
-                    format!("private/{}", params.ipc.tlsmgr_service_name),
-                    params.ipc.ipc_timeout.min(PATIENCE),
-                );
-                Tickets::new(ring, caller, timeout)
-            }),
             loglevel: Loglevel::of("smtpd_tls_loglevel", &tls.smtpd_tls_loglevel).unwrap_or_else(|unknown| {
                 warn!("{unknown}");
                 Loglevel::Nothing
             }),
             loglevels: Maps::open("smtpd_tls_loglevel_maps", &tls.smtpd_tls_loglevel_maps, environment),
         }))
-    }
-
-    /// The handshake, with the certificates of the name that the client asks for.
-    async fn shake_hands(
-        &self,
-        server: &Server,
-        stream: Stream,
-        (client, deadline): (&str, Duration),
-    ) -> Result<(Secured<Stream>, Summary), ::tls::Error> {
-        let greeted = server.greet(stream, deadline).await?;
-        let Some(name) = greeted.server_name().filter(|_| !self.sni_maps.is_empty()) else {
-            return greeted.finish(None).await;
-        };
-        let identities = identities_of(&self.sni_maps, &name).await.map_err(|problem| {
-            ::tls::Error::Handshake(std::io::Error::other(format!("certificate of {name}: {problem}")))
-        })?;
-        if identities.is_none() {
-            info!("TLS SNI {name} from {client} not matched, using default chain");
-        }
-        greeted.finish(identities).await
     }
 
     /// How much is logged of a client.
@@ -246,12 +185,12 @@ impl Tls {
 
     /// Whether a file behind this is no longer what was read.
     pub(crate) fn changed(&self) -> bool {
-        self.sni_maps.changed() || self.loglevels.changed() || self.files.changed()
+        self.acceptor.changed() || self.loglevels.changed()
     }
 
     /// Whether a handshake is possible.
     pub(crate) fn is_ready(&self) -> bool {
-        self.server.is_some()
+        self.acceptor.ready().is_some()
     }
 }
 
@@ -261,59 +200,31 @@ async fn loglevel(maps: &Maps, general: Loglevel, (name, address): (&str, &str))
     maps.setting(&keys, Loglevel::named, general).await
 }
 
-fn server(params: &Params, level: Level, tickets: Option<Ring>) -> Result<Option<Server>, ::tls::Error> {
-    let tls = &params.tls;
-    let identities = Identity::read_all(&tls.smtpd_tls_chain_files, &named(tls))?;
-    if identities.is_empty() {
-        return Ok(None);
-    }
-    let authorities = Authorities::read(&tls.smtpd_tls_CAfile, &tls.smtpd_tls_CApath)?;
-    let authorities = authorities.within(tls.smtpd_tls_ccert_verifydepth);
-    let authorities = if params.crypto.tls_append_default_CA { authorities.with_system()? } else { authorities };
-    let (list, excluded) = match level {
-        Level::Encrypt => (
-            &tls.smtpd_tls_mandatory_protocols,
-            [tls.smtpd_tls_exclude_ciphers.as_slice(), &tls.smtpd_tls_mandatory_exclude_ciphers].concat(),
-        ),
-        Level::May => (&tls.smtpd_tls_protocols, tls.smtpd_tls_exclude_ciphers.clone()),
-    };
-    let server = Server::new(Setup {
-        identities: Identities::new(identities)?,
-        authorities,
+/// What is wanted of TLS at a level.
+fn wanted(tls: &config::params::SmtpdTls, level: Level) -> Wanted<'_> {
+    Wanted {
+        level,
+        chain_files: &tls.smtpd_tls_chain_files,
+        pairs: [
+            (&tls.smtpd_tls_cert_file, &tls.smtpd_tls_key_file),
+            (&tls.smtpd_tls_eccert_file, &tls.smtpd_tls_eckey_file),
+        ],
+        ca_file: &tls.smtpd_tls_CAfile,
+        ca_path: &tls.smtpd_tls_CApath,
+        verify_depth: tls.smtpd_tls_ccert_verifydepth,
+        protocols: match level {
+            Level::Encrypt => &tls.smtpd_tls_mandatory_protocols,
+            Level::May => &tls.smtpd_tls_protocols,
+        },
+        exclude_ciphers: &tls.smtpd_tls_exclude_ciphers,
+        mandatory_exclude_ciphers: &tls.smtpd_tls_mandatory_exclude_ciphers,
         certificate: match Demand::of(tls.smtpd_tls_ask_ccert, tls.smtpd_tls_req_ccert, level) {
             Demand::Nothing => ClientCertificate::Ignored,
             Demand::MayShow | Demand::MustShow => ClientCertificate::Asked,
         },
-        purpose: if params.crypto.tls_trust_server_ccerts { Purpose::Any } else { Purpose::Client },
-        protocols: Protocols::parse(&list.join(" "))?,
-        suites: Suites::without(&excluded),
-        preference: if params.crypto.tls_preempt_cipherlist { Preference::Server } else { Preference::Client },
-        tickets,
-    })?;
-    Ok(Some(server))
-}
-
-/// The names of files with our keys and certificates.
-fn named(tls: &config::params::SmtpdTls) -> [(&str, &str); 2] {
-    [(&tls.smtpd_tls_cert_file, &tls.smtpd_tls_key_file), (&tls.smtpd_tls_eccert_file, &tls.smtpd_tls_eckey_file)]
-}
-
-/// All files whose change makes the set-up another.
-fn watched(tls: &config::params::SmtpdTls) -> Watch {
-    let pairs = named(tls).into_iter().flat_map(|(certificate, key)| [certificate, key]);
-    Watch::of(pairs.chain([tls.smtpd_tls_CAfile.as_str()]).chain(tls.smtpd_tls_chain_files.iter().map(String::as_str)))
-}
-
-/// `tls_server_sni_maps`: the certificates of a name that a client gives to the server. A name without any gets those of the
-/// set-up; where they cannot be told the handshake ends.
-async fn identities_of(maps: &Maps, name: &str) -> Result<Option<Identities>, String> {
-    let name = name.to_ascii_lowercase();
-    let found = maps.lookup_first(lookup_keys(&name)).await.map_err(|error| error.to_string())?;
-    let Some((key, value)) = found else { return Ok(None) };
-    let text = table::source::file_content(&value)?;
-    let source = format!("{} {key}", maps.parameter());
-    let identities = Identity::parse_chains(&source, &text).and_then(Identities::new);
-    identities.map(Some).map_err(|error| error.to_string())
+        session_lifetime: tls.smtpd_tls_session_cache_timeout,
+        bare: "No server certs available. TLS won't be enabled",
+    }
 }
 
 impl Session {
@@ -323,14 +234,11 @@ impl Session {
     pub(crate) async fn encrypt(&mut self) -> Result<Option<Reply>, conn::Error> {
         let server = std::sync::Arc::clone(&self.server);
         let Some(tls) = &server.tls else { return Err(conn::Error::Lost) };
-        let Some(acceptor) = &tls.server else { return Err(conn::Error::Lost) };
+        let Some(acceptor) = tls.acceptor.ready() else { return Err(conn::Error::Lost) };
         let pace = Pace::Each(self.limits.smtpd_timeout);
         let plain = std::mem::replace(&mut self.conn, Conn::new(Stream::Gone, pace));
         let Ok((stream, _drained)) = plain.into_drained() else { return Err(conn::Error::Lost) };
-        if let Some(tickets) = &tls.tickets {
-            tickets.refresh().await;
-        }
-        let shaken = tls.shake_hands(acceptor, stream, (&self.peer.namaddr, self.limits.smtpd_starttls_timeout)).await;
+        let shaken = acceptor.shake_hands(stream, (&self.peer.namaddr, self.limits.smtpd_starttls_timeout)).await;
         let resumed = shaken.as_ref().is_ok_and(|(_, summary)| summary.resumed);
         let refusal = if resumed { None } else { self.count_tls_session().await };
         match shaken {
@@ -431,21 +339,5 @@ mod tests {
         ] {
             assert_eq!(table::block_on(loglevel(&maps, general, (name, address))), expected, "{name} {address}");
         }
-    }
-
-    #[test]
-    fn certificates_are_found_by_name_and_domain() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../libs/tls/src/testdata/chains.pem");
-        let environment = Environment { values: Values::Files, ..Environment::default() };
-        let spec = format!("inline:{{{{mx.a.test={file}}}, {{.b.test={file}}}}}");
-        let files = Maps::open("tls_server_sni_maps", &[spec.as_str()], &environment);
-        let text = Maps::open("tls_server_sni_maps", &["static:no certificate"], &Environment::default());
-        let found = |maps, name| table::block_on(identities_of(maps, name)).map(|found| found.is_some());
-        for (name, expected) in
-            [("MX.a.test", true), ("a.test", false), ("x.mx.a.test", false), ("x.y.b.test", true), ("b.test", false)]
-        {
-            assert_eq!(found(&files, name), Ok(expected), "{name}");
-        }
-        assert!(found(&text, "mx.a.test").is_err());
     }
 }
