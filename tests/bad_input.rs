@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use testkit::client::Client;
+use testkit::client::{Client, NextHop};
 use testkit::instance::{Instance, Setup};
 
 /// What a refused start says, to the terminal and to the log.
@@ -239,4 +239,34 @@ fn unharmed(mail: &Instance) -> Result<()> {
         assert!(!log.contains(word), "{word} in {log}");
     }
     Ok(())
+}
+
+#[test]
+fn content_that_is_damaged_in_the_queue_is_kept_for_the_admin() -> Result<()> {
+    let hop = NextHop::open()?;
+    let mail = Setup::new()
+        .main("relayhost", format!("[127.0.0.1]:{}", hop.port))
+        .main("smtpd_data_restrictions", "check_sender_access inline:{held@mail.example.test=HOLD}")
+        .start()?;
+    let mailbox = format!("{}@mail.example.test", mail.user);
+    for recipient in [mailbox.as_str(), "a@one.example"] {
+        let text = "From: held@mail.example.test\n\nThe text.\n";
+        let mut client = Client::connect(mail.port)?;
+        client.say("EHLO client.example", 250)?;
+        let id =
+            client.deliver("held@mail.example.test", &[recipient], text)?.queue_id().unwrap_or_default().to_owned();
+        let held = mail.root.join("spool/hold").join(&id);
+        let mut bytes = fs::read(&held)?;
+        let at = bytes.windows(11).position(|found| found == b"N\x09The text.").expect("the text");
+        bytes[at] = b'?';
+        fs::write(&held, bytes)?;
+        assert!(mail.run("postsuper", ["-H", &id], "")?.status.success());
+        assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+        mail.wait_log(&[&format!("corrupted queue file: active/{id}")], 1)?;
+        mail.wait_log(&[&format!("saving corrupt file \"{id}\" from queue \"active\" to queue \"corrupt\"")], 1)?;
+        assert!(mail.root.join("spool/corrupt").join(&id).exists());
+        assert!(!mail.log().contains(&format!("{id}: to=")), "{}", mail.log());
+    }
+    assert_eq!((hop.count(), mail.mailbox(&mail.user).as_str()), (0, ""));
+    mail.wait("empty queue", || mail.queue_is_empty())
 }

@@ -23,8 +23,7 @@ impl Errand<'_, '_> {
             ..request.clone()
         };
         match self.ask(transport, &passed) {
-            Ok(Remains::Nothing) => Settled::Finished,
-            Ok(Remains::Some) => Settled::Remains,
+            Ok(remains) => self.delivery.file().settled(remains),
             Err(ipc::Error::Connect { source, .. }) => {
                 warn!("connect #1 to subsystem private/{transport}: {}", delivery::mailbox::said(&source));
                 self.defer(state, "mail transport unavailable")

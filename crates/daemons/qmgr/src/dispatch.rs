@@ -110,7 +110,7 @@ impl Engine {
         self.leave_stock(delivery.transport, recipients);
         if let Some(active) = self.messages.get_mut(&delivery.message) {
             active.pending = active.pending.saturating_sub(recipients);
-            active.remains |= remains == Remains::Some;
+            active.leave(remains);
         }
         if let Some(why) = why {
             self.suspend(evicted, &why);

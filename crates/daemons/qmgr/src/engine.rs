@@ -11,7 +11,7 @@ use crate::route::Cache;
 use crate::scan::Scans;
 use crate::schedule::{Entry, MessageNumber, Schedule, Tick, Transport};
 use crate::settings::{Settings, seconds, ticks};
-use crate::settle::{Disarm, Fate, Office};
+use crate::settle::{self, Disarm, Fate, Office};
 use crate::spares::Spares;
 use ipc::Caller;
 use ipc::deliver::Recipient;
@@ -69,7 +69,7 @@ pub(crate) enum Event {
     /// What remains to be done of a delivery that an agent did not answer.
     Checked { entry: Key<Entry<Delivery>>, result: Result<Vec<bool>, Error> },
     /// A message is to be settled with more than its removal.
-    Aftermath(Box<Active>, crate::settle::Logs),
+    Aftermath(Box<Active>, settle::Logs),
     /// A message has left the active queue.
     Ended(QueueId, Fate),
     /// A file with which something went wrong is to be deferred.
@@ -251,7 +251,7 @@ impl Engine {
                 // It may not have come as far as the active queue.
                 self.scans.ask(QueueName::Incoming, Rules::default());
                 self.outlet.put(move |spool| {
-                    let fate = crate::settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
+                    let fate = settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
                     Event::Ended(id, fate)
                 });
             }
@@ -352,6 +352,7 @@ impl Engine {
         match fate {
             Fate::Removed => info!("{id}: removed"),
             Fate::Deferred | Fate::Gone => {}
+            Fate::Corrupt => settle::log_corrupt(id),
             Fate::Failed(error) => {
                 warn!("{id}: {error}");
                 self.put_off(id.clone());

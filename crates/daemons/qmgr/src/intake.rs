@@ -8,8 +8,9 @@ use crate::message::{Active, recipient};
 use crate::route::{self, RETRY, Route};
 use crate::schedule::{Limits, MessageNumber, Transport};
 use crate::settings::Family;
+use crate::settle;
 use crate::stock::{Room, Standing, Stock};
-use ipc::deliver::{Mode, RECIPIENTS, Recipient};
+use ipc::deliver::{Mode, RECIPIENTS, Recipient, Remains};
 use ipc::qmgr::Arrival;
 use ipc::rewrite::{Purpose, Reply, Request};
 use maillog::line::{Delays, Delivery as Line};
@@ -67,11 +68,7 @@ impl Engine {
             Admission::Busy(id) => info!("{id}: skipped, still being delivered"),
             Admission::Corrupt(id, error) => {
                 warn!("{id}: {error}");
-                warn!(
-                    "saving corrupt file \"{id}\" from queue \"{}\" to queue \"{}\"",
-                    QueueName::Active,
-                    QueueName::Corrupt
-                );
+                settle::log_corrupt(&id);
             }
             Admission::Failed(id, error) => {
                 warn!("{id}: {error}");
@@ -133,7 +130,9 @@ impl Engine {
         let rest = recipients.into_iter().filter(|recipient| !excused.contains(&recipient.offset));
         let expired = || Route::defer("4.7.0", "message is administratively expired");
         let routes: Vec<_> = rest.map(|recipient| (recipient, expired())).collect();
-        active.remains |= routes.len() < given;
+        if routes.len() < given {
+            active.leave(Remains::Some);
+        }
         active.pending += routes.len();
         self.recipients += routes.len();
         self.place(number, routes);
@@ -300,7 +299,7 @@ impl Engine {
         self.recipients = self.recipients.saturating_sub(recipients);
         if let Some(active) = self.messages.get_mut(&number) {
             active.pending = active.pending.saturating_sub(recipients);
-            active.remains = true;
+            active.leave(Remains::Some);
         }
     }
 
@@ -363,7 +362,7 @@ impl Engine {
                 }
                 active.more = None;
                 active.unread = 0;
-                active.remains = true;
+                active.leave(if error.is_malformed() { Remains::Damaged } else { Remains::Some });
             }
         }
         self.settle_if_done(number);

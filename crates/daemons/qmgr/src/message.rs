@@ -6,7 +6,7 @@ use crate::engine::Delivery;
 use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
 use ipc::bounce::Notice;
-use ipc::deliver::{self, Client, Mode, Recipient, Times};
+use ipc::deliver::{self, Client, Mode, Recipient, Remains, Times};
 use ipc::verify::PROBE;
 use queue_file::{Attributes, Message, Position, QueueId, Sizes};
 
@@ -44,8 +44,8 @@ pub(crate) struct Active {
     pub(crate) read: Tick,
     /// Whether recipients are being resolved or read.
     pub(crate) busy: bool,
-    /// Whether some recipients must be tried again.
-    pub(crate) remains: bool,
+    /// What is left of it so far.
+    remains: Remains,
     pub(crate) agents: Agents,
     pub(crate) handling: Handling,
     traced: Traced,
@@ -121,7 +121,7 @@ impl Active {
             transports: Vec::new(),
             read: 0,
             busy: false,
-            remains: false,
+            remains: Remains::Nothing,
             agents: Agents::Answered,
             handling,
             traced: if sizes.qmgr_flags & Sizes::notify(2) != 0 { Traced::Yes } else { Traced::No },
@@ -172,6 +172,16 @@ impl Active {
             envelope_id: self.envelope.envelope_id.clone(),
             ret: self.envelope.ret.clone(),
         }
+    }
+
+    /// What is left of it so far.
+    pub(crate) fn remains(&self) -> Remains {
+        self.remains
+    }
+
+    /// Notes what a delivery, or what comes before one, leaves of it.
+    pub(crate) fn leave(&mut self, remains: Remains) {
+        self.remains = self.remains.max(remains);
     }
 
     /// Whether nothing is left to be done for it in this attempt.

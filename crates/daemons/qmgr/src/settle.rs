@@ -7,7 +7,7 @@ use crate::schedule::MessageNumber;
 use crate::settings::Settings;
 use ipc::Caller;
 use ipc::bounce::{Bounce, Reply, Request};
-use ipc::deliver::Mode;
+use ipc::deliver::{Mode, Remains};
 use queue_file::{Error, QueueId, QueueName, Spool, Time};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     Removed,
     /// It waits for another attempt.
     Deferred,
+    /// It is in the corrupt queue.
+    Corrupt,
     /// Somebody has taken it.
     Gone,
     /// The system refused something; it stays in the active queue.
@@ -62,7 +64,10 @@ impl Engine {
         self.underway += 1;
         let spares = Arc::clone(&self.spares);
         self.outlet.put_for(number, move |spool| {
-            if active.agents == Agents::Lost && !active.remains {
+            if active.remains() == Remains::Damaged {
+                return Event::Ended(active.id.clone(), set_aside(spool, &active.id));
+            }
+            if active.agents == Agents::Lost && active.remains() == Remains::Nothing {
                 // Where anything else goes wrong it lies there for nobody, and that is all.
                 let _ = spool.remove(QueueName::Defer, &active.id);
             }
@@ -70,7 +75,7 @@ impl Engine {
                 Ok(logs) => logs,
                 Err(error) => return Event::Ended(active.id, Fate::Failed(error)),
             };
-            if active.remains || logs.bounce || logs.trace {
+            if active.remains() == Remains::Some || logs.bounce || logs.trace {
                 return Event::Aftermath(Box::new(active), logs);
             }
             let fate = removed(spares.retire(spool, &active.id));
@@ -94,7 +99,7 @@ impl Office {
 
     /// Sends the notices that are due, then removes or defers the file.
     pub(crate) async fn settle(&self, active: &Active, logs: Logs) -> Fate {
-        let mut remains = active.remains;
+        let mut remains = active.remains() == Remains::Some;
         if logs.bounce && !done(&self.bounce, self.failure(active)).await {
             info!("{}: status=deferred (bounce failed)", active.id);
             remains = true;
@@ -160,6 +165,21 @@ async fn done(service: &Caller<Bounce>, request: Request) -> bool {
 fn removed(result: Result<(), Error>) -> Fate {
     match result {
         Ok(()) => Fate::Removed,
+        Err(error) if error.is_gone() => Fate::Gone,
+        Err(error) => Fate::Failed(error),
+    }
+}
+
+/// Tells of a file that is in the corrupt queue now.
+pub(crate) fn log_corrupt(id: &QueueId) {
+    let (from, to) = (QueueName::Active, QueueName::Corrupt);
+    warn!("saving corrupt file \"{id}\" from queue \"{from}\" to queue \"{to}\"");
+}
+
+/// Moves a damaged file out of the way of the mail, with nobody told but an admin.
+fn set_aside(spool: &Spool, id: &QueueId) -> Fate {
+    match spool.rename(id, QueueName::Active, QueueName::Corrupt) {
+        Ok(()) => Fate::Corrupt,
         Err(error) if error.is_gone() => Fate::Gone,
         Err(error) => Fate::Failed(error),
     }

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use delivery::QueueFile;
 use dsn::{Detail, Status};
 use ipc::deliver::Request;
 use mime::{Addresses, Downgrade, End, Event, Field, Limits, Parts, Place, Walker};
@@ -80,15 +81,16 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// The content of the message that a request is about, whose queue file this is.
     #[must_use]
-    pub fn new(request: &'a Request, file: Arc<File>, conversion: Conversion, treatment: &'a Treatment) -> Self {
+    pub fn new(request: &'a Request, file: &QueueFile, conversion: Conversion, treatment: &'a Treatment) -> Self {
         let walk = || Walker::new(Parts::All, treatment.limits);
         let size = usize::try_from(request.message.data_size).unwrap_or(usize::MAX);
         Self {
             queue_id: &request.queue_id,
             pieces: Content::new(
-                Buffered::with_chunk(file, size.saturating_add(SLACK).min(MOST_READ)),
+                Buffered::with_chunk(Arc::clone(file.file()), size.saturating_add(SLACK).min(MOST_READ)),
                 request.message.data_offset,
-            ),
+            )
+            .noting(file.damage()),
             size,
             treatment,
             encoder: Encoder::new(treatment.line_length_limit),

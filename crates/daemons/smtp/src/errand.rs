@@ -295,8 +295,7 @@ impl<'a> Errand<'a> {
                 return Exchanged::Done;
             }
         };
-        let file = self.delivery.file().file().clone();
-        let mut body = Message::new(request, file, conversion, &carrier.treatment).headed_by(head);
+        let mut body = Message::new(request, self.delivery.file(), conversion, &carrier.treatment).headed_by(head);
         let mut verdicts = Verdicts::default();
         let result = ready.transact(&envelope, &mut body, &mut verdicts).await;
         let put_off = self.judge(&ready, verdicts, envelope.goal).await;

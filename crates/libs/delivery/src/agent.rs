@@ -67,6 +67,10 @@ impl Delivery {
     /// Settles a recipient of the request: its line is logged, its failure recorded, its record marked. Recipients
     /// may be settled concurrently.
     pub async fn settle(&self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        if self.file.is_unfit(&outcome) {
+            self.conclude(Settled::Remains);
+            return Settled::Remains;
+        }
         let outcome = self.desk.policy.filter.apply(outcome).await;
         let case = Case { request: &self.request, recipient, attempt, now: Time::now().as_microseconds() };
         let settled = self.carry_out(&case, case.plan(outcome, self.desk.policy())).await;
@@ -124,7 +128,7 @@ impl Delivery {
         let all = self.unsettled.load(Ordering::Relaxed) == 0 && !self.remains.load(Ordering::Relaxed);
         Finished {
             number: self.request.number,
-            remains: if all { Remains::Nothing } else { Remains::Some },
+            remains: self.file.remains(all, &self.request),
             unreachable: match destination {
                 Destination::Reached => None,
                 Destination::Unreachable(why) => Some(why),

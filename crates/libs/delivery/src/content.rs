@@ -11,10 +11,10 @@ use crate::QueueFile;
 /// Walks through the content of one message; several walks of one file do not disturb each other.
 pub type Content = queue_file::Content<Buffered<Arc<File>>>;
 
-/// The content of a file that begins at `data_offset`.
+/// The content of a file that begins at `data_offset`. Damage is noted with the file.
 #[must_use]
 pub fn content_of(file: &QueueFile, data_offset: u64) -> Content {
-    Content::new(Buffered::large(Arc::clone(file.file())), data_offset)
+    Content::new(Buffered::large(Arc::clone(file.file())), data_offset).noting(file.damage())
 }
 
 /// A failure to walk, as input and output has it.

@@ -3,7 +3,7 @@
 //! There is no bounce, defer or trace service in these tests, so that every outcome that needs one cannot be recorded.
 
 use crate::agent::{Agent, Delivery, Destination};
-use crate::{Attempt, Desk, Policy, agent, solo};
+use crate::{Attempt, Desk, Policy, QueueFile, agent, content_of, solo};
 use bytes::Bytes;
 use dsn::{Detail, Outcome, Status};
 use ipc::blocking::Channel;
@@ -21,13 +21,19 @@ enum Deed {
     Bounced,
     Deferred,
     Forgotten,
+    /// It reads the content first, which is damaged in these tests, and can do no more.
+    Read,
 }
 
 struct Doer(Deed);
 
 impl Deed {
-    fn outcome(self) -> Option<Outcome> {
+    fn outcome(self, file: &QueueFile) -> Option<Outcome> {
         match self {
+            Self::Read => {
+                assert!(content_of(file, 0).next().is_err());
+                Self::Deferred.outcome(file)
+            }
             Self::Sent => Some(Outcome::Sent(Detail::new(Status::SENT, "ok"))),
             Self::Bounced => Some(Outcome::Bounced(Detail::new(Status::permanent(1, 1), "no"))),
             Self::Deferred => Some(Outcome::Deferred(Detail::new(Status::temporary(1, 1), "later"))),
@@ -39,7 +45,7 @@ impl Deed {
 impl Agent for Doer {
     async fn deliver(&self, delivery: &Delivery) -> Destination {
         for recipient in &delivery.request().recipients {
-            if let Some(outcome) = self.0.outcome() {
+            if let Some(outcome) = self.0.outcome(delivery.file()) {
                 let _ = delivery.settle(recipient, &Attempt::by("test"), outcome).await;
             }
         }
@@ -50,7 +56,7 @@ impl Agent for Doer {
 impl solo::Agent for Doer {
     fn deliver(&mut self, delivery: &mut solo::Delivery<'_>) {
         for recipient in &delivery.request().recipients {
-            if let Some(outcome) = self.0.outcome() {
+            if let Some(outcome) = self.0.outcome(delivery.file()) {
                 delivery.settle(recipient, &Attempt::by("test"), outcome);
             }
         }
@@ -161,12 +167,13 @@ fn ask_solo(policy: Policy, deed: Deed, request: &Request) -> Finished {
     finished
 }
 
-const CASES: [(Deed, u8, Remains, u8, &str); 5] = [
+const CASES: [(Deed, u8, Remains, u8, &str); 6] = [
     (Deed::Sent, 0, Remains::Nothing, b'D', "success needs no record"),
     (Deed::Sent, 2, Remains::Some, b'R', "success that cannot be reported"),
     (Deed::Bounced, 0, Remains::Some, b'R', "a bounce that cannot be recorded"),
     (Deed::Deferred, 0, Remains::Some, b'R', "a delay that cannot be recorded"),
     (Deed::Forgotten, 0, Remains::Some, b'R', "an agent that forgets a recipient"),
+    (Deed::Read, 0, Remains::Damaged, b'R', "content that is damaged"),
 ];
 
 #[test]

@@ -6,10 +6,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use dsn::Outcome;
+use ipc::deliver::{Remains, Request};
+use queue_file::Damage;
+use tracing::warn;
+
+use crate::Settled;
+
 /// An open queue file under a shared lock, which ends with the last copy of this value.
 #[derive(Debug, Clone)]
 pub struct QueueFile {
     file: Arc<File>,
+    damage: Damage,
 }
 
 impl QueueFile {
@@ -20,7 +28,7 @@ impl QueueFile {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(Self { file: Arc::new(file) }),
+            Ok(()) => Ok(Self { file: Arc::new(file), damage: Damage::default() }),
             Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, "file is locked")),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -30,6 +38,41 @@ impl QueueFile {
     #[must_use]
     pub fn file(&self) -> &Arc<File> {
         &self.file
+    }
+
+    /// Whether its content was found to be damaged, by a walk that was told to note it ([`crate::content_of`]).
+    #[must_use]
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// Whether what an agent could not do is the fault of the file: nobody is told of a delay then.
+    pub(crate) fn is_unfit(&self, outcome: &Outcome) -> bool {
+        self.damage.is_found() && matches!(outcome, Outcome::Deferred(_))
+    }
+
+    /// What the end of another agent's delivery of this file means for the recipients that it was given.
+    pub fn settled(&self, elsewhere: Remains) -> Settled {
+        match elsewhere {
+            Remains::Nothing => Settled::Finished,
+            Remains::Some => Settled::Remains,
+            Remains::Damaged => {
+                self.damage.note();
+                Settled::Remains
+            }
+        }
+    }
+
+    /// What is left of a delivery, all of whose recipients are finished or not.
+    pub(crate) fn remains(&self, all: bool, request: &Request) -> Remains {
+        if self.damage.is_found() {
+            warn!("corrupted queue file: {}/{}", request.queue_name, request.queue_id);
+            Remains::Damaged
+        } else if all {
+            Remains::Nothing
+        } else {
+            Remains::Some
+        }
     }
 
     /// The file system that it is on; 0 if that cannot be told.

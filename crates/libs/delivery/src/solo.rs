@@ -6,7 +6,7 @@ use std::time::Duration;
 use dsn::Outcome;
 use ipc::blocking::{Caller, Channel};
 use ipc::bounce::Bounce;
-use ipc::deliver::{Deliver, Finished, Recipient, Remains, Reply, Request};
+use ipc::deliver::{Deliver, Finished, Recipient, Reply, Request};
 use ipc::flush::Flush;
 use ipc::verify::{self, Verify};
 use queue_file::Time;
@@ -90,6 +90,9 @@ impl<'a> Delivery<'a> {
     /// Reports what became of an address: its line is logged and its failure recorded. The queue file is left alone,
     /// since a recipient that stands for many addresses ends only with the last of them.
     pub fn report(&mut self, recipient: &Recipient, attempt: &Attempt, outcome: Outcome) -> Settled {
+        if self.file.is_unfit(&outcome) {
+            return Settled::Remains;
+        }
         let outcome = table::block_on(self.desk.policy.filter.apply(outcome));
         let case = Case { request: self.request, recipient, attempt, now: Time::now().as_microseconds() };
         let Plan { steps, line, settled, kind } = case.plan(outcome, &self.desk.policy);
@@ -175,8 +178,7 @@ fn deliver<A: Agent>(agent: &mut A, desk: &mut Desk, request: &Request) -> Finis
             let mut delivery = Delivery { request, file, desk, finished: 0 };
             agent.deliver(&mut delivery);
             let all = delivery.finished >= request.recipients.len();
-            let remains = if all { Remains::Nothing } else { Remains::Some };
-            Finished { number: request.number, remains, unreachable: None }
+            Finished { number: request.number, remains: delivery.file.remains(all, request), unreachable: None }
         }
         Err(error) => unopened(request, &path, &error),
     }

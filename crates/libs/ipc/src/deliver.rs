@@ -15,7 +15,7 @@ pub struct Deliver;
 
 impl crate::Protocol for Deliver {
     const NAME: &'static str = "deliver";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     const LIMIT: usize = 4 * 1024 * 1024;
     const REPEATABLE: bool = false;
     type Request = Request;
@@ -162,20 +162,22 @@ pub enum Reply {
 pub struct Finished {
     /// Which.
     pub number: u32,
-    /// Whether some recipients were deferred.
+    /// What is left to be done.
     pub remains: Remains,
     /// The destination itself could not be reached: the feedback for its concurrency, with the status for the
     /// recipients that qmgr then defers by itself.
     pub unreachable: Option<Unreachable>,
 }
 
-/// Whether any recipient of a delivery must be tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What is left of a delivery; the greatest counts for the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Remains {
     /// All were delivered or bounced.
     Nothing,
     /// Some are deferred.
     Some,
+    /// The content is damaged where only an agent looks: the file belongs into the corrupt queue.
+    Damaged,
 }
 
 /// Why a destination could not be reached at all.

@@ -2,8 +2,28 @@
 //!
 //! Lines are cut at `line_length_limit`, and milters leave pointers and deleted text behind; what comes out is the text.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::record::{Pointers, Problem, Records, Type};
 use crate::{Error, Source};
+
+/// Whether the content of a file was found to be damaged, shared by all walks through it.
+#[derive(Debug, Clone, Default)]
+pub struct Damage(Arc<AtomicBool>);
+
+impl Damage {
+    /// Whether it was.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes it known.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A piece of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +52,19 @@ impl<'a> Piece<'a> {
 pub struct Content<S> {
     records: Records<S>,
     ended: bool,
+    damage: Damage,
 }
 
 impl<S: Source> Content<S> {
     /// From [`crate::Message::data_offset`] on.
     pub fn new(source: S, data_offset: u64) -> Self {
-        Self { records: Records::new(source, data_offset, Pointers::Follow), ended: false }
+        Self { records: Records::new(source, data_offset, Pointers::Follow), ended: false, damage: Damage::default() }
+    }
+
+    /// The same walk, which makes known what damage it finds.
+    #[must_use]
+    pub fn noting(self, damage: &Damage) -> Self {
+        Self { damage: damage.clone(), ..self }
     }
 
     /// The next piece, `None` at the end of the content.
@@ -46,17 +73,26 @@ impl<S: Source> Content<S> {
     /// Reading fails, or the file is damaged.
     #[expect(clippy::should_implement_trait, reason = "lends: a piece borrows from the walk")]
     pub fn next(&mut self) -> Result<Option<Piece<'_>>, Error> {
-        if self.ended {
+        let piece = Self::step(&mut self.records, &mut self.ended);
+        piece.inspect_err(|error| {
+            if error.is_malformed() {
+                self.damage.note();
+            }
+        })
+    }
+
+    fn step<'r>(records: &'r mut Records<S>, ended: &mut bool) -> Result<Option<Piece<'r>>, Error> {
+        if *ended {
             return Ok(None);
         }
-        let offset = self.records.offset();
-        let Some(record) = self.records.next_past(Some(Type::Deleted))? else {
+        let offset = records.offset();
+        let Some(record) = records.next_past(Some(Type::Deleted))? else {
             return Err(Error::Malformed { offset, problem: Problem::NoEnd });
         };
         if let Some(piece) = Piece::new(record.kind.byte(), record.data) {
             Ok(Some(piece))
         } else if record.kind == Type::Extracted {
-            self.ended = true;
+            *ended = true;
             Ok(None)
         } else {
             Err(record.misplaced())
@@ -139,6 +175,22 @@ mod tests {
         // The end of a file is not the end of its content.
         put(&mut out, Type::End, b"");
         assert!(Content::new(&out[..], 0).append_to(&mut Vec::new(), b"\n", 1000).is_err());
+    }
+
+    #[test]
+    fn damage_is_noted_by_whoever_meets_it() {
+        let mut out = Vec::new();
+        put(&mut out, Type::Line, b"a");
+        let damage = Damage::default();
+        let mut content = Content::new(&out[..], 0).noting(&damage);
+        assert!(matches!(content.next(), Ok(Some(Piece::Line(b"a")))));
+        assert!(!damage.is_found());
+        assert!(content.next().is_err());
+        assert!(damage.is_found());
+        // What the system does not give is no damage.
+        let (nothing, damage) = (std::fs::File::open("/").unwrap(), Damage::default());
+        let mut content = Content::new(crate::Buffered::large(nothing), 0).noting(&damage);
+        assert!(content.next().is_err() && !damage.is_found());
     }
 
     proptest! {

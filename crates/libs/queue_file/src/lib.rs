@@ -23,7 +23,7 @@ mod spare;
 mod spool;
 pub mod sweep;
 
-pub use content::{Content, Piece};
+pub use content::{Content, Damage, Piece};
 pub use id::QueueId;
 pub use message::{Attributes, Message, Position, Recipient, Time};
 pub use new_file::{Committed, NewFile, rename_new};

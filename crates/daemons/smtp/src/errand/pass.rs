@@ -1,6 +1,6 @@
 //! Hands recipients to another delivery agent, which settles them as if qmgr had asked: `best_mx_transport`.
 
-use delivery::{Policy, Settled};
+use delivery::Policy;
 use ipc::Channel;
 use ipc::deliver::{Deliver, Remains, Reply, Request};
 use tracing::{info, warn};
@@ -23,7 +23,7 @@ impl Errand<'_> {
         match self.ask(transport, &passed).await {
             Ok(remains) => {
                 // Which of them remain is not known; qmgr will read the file.
-                let settled = if remains == Remains::Nothing { Settled::Finished } else { Settled::Remains };
+                let settled = self.delivery.file().settled(remains);
                 std::mem::take(&mut self.left).iter().for_each(|_| self.delivery.conclude(settled));
                 true
             }
