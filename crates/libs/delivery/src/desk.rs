@@ -142,30 +142,48 @@ impl Policy {
     }
 }
 
-/// The peers of an asynchronous agent; one for the life of the process.
+/// Whom an agent tells of its deliveries, connected when they are first needed.
+#[derive(Debug)]
+pub(crate) struct Peers<L, V, F> {
+    pub(crate) bounce: L,
+    pub(crate) defer: L,
+    pub(crate) trace: L,
+    pub(crate) verify: V,
+    pub(crate) flush: F,
+}
+
+impl<L, V, F> Peers<L, V, F> {
+    /// Each by its socket, and how long it may take.
+    pub(crate) fn new(
+        policy: &Policy,
+        log: impl Fn(PathBuf, Duration) -> L,
+        verify: impl FnOnce(PathBuf, Duration) -> V,
+        flush: impl FnOnce(PathBuf, Duration) -> F,
+    ) -> Self {
+        let timeout = policy.ipc_timeout;
+        let log = |service: &str| log(Policy::socket(service), timeout);
+        Self {
+            bounce: log(&policy.bounce_service_name),
+            defer: log(&policy.defer_service_name),
+            trace: log(&policy.trace_service_name),
+            verify: verify(Policy::socket(&policy.address_verify_service_name), timeout),
+            flush: flush(policy.flush_socket(), timeout),
+        }
+    }
+}
+
+/// The desk of an asynchronous agent; one for the life of the process.
 #[derive(Debug)]
 pub struct Desk {
     pub(crate) policy: Policy,
-    bounce: Caller<Bounce>,
-    defer: Caller<Bounce>,
-    trace: Caller<Bounce>,
-    verify: Caller<Verify>,
-    flush: Caller<Flush>,
+    peers: Peers<Caller<Bounce>, Caller<Verify>, Caller<Flush>>,
 }
 
 impl Desk {
     /// Peers that are connected when they are first needed.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let ask = |service: &str| Caller::new(Policy::socket(service), policy.ipc_timeout);
-        Self {
-            bounce: ask(&policy.bounce_service_name),
-            defer: ask(&policy.defer_service_name),
-            trace: ask(&policy.trace_service_name),
-            verify: Caller::new(Policy::socket(&policy.address_verify_service_name), policy.ipc_timeout),
-            flush: Caller::new(policy.flush_socket(), policy.ipc_timeout),
-            policy,
-        }
+        Self { peers: Peers::new(&policy, Caller::new, Caller::new, Caller::new), policy }
     }
 
     /// The parameters.
@@ -177,11 +195,11 @@ impl Desk {
     /// Carries out one step; whether it is done.
     pub(crate) async fn carry_out(&self, step: Step) -> bool {
         match step {
-            Step::Verify(update) => matches!(self.verify.call(update).await, Ok(verify::Reply::Done)),
-            Step::Bounce(request) => done(&self.bounce.call(request).await),
-            Step::Defer(request) => done(&self.defer.call(request).await),
-            Step::Trace(request) => done(&self.trace.call(request).await),
-            Step::Flush(request) => noted(&self.flush.call(request).await),
+            Step::Verify(update) => matches!(self.peers.verify.call(update).await, Ok(verify::Reply::Done)),
+            Step::Bounce(request) => done(&self.peers.bounce.call(request).await),
+            Step::Defer(request) => done(&self.peers.defer.call(request).await),
+            Step::Trace(request) => done(&self.peers.trace.call(request).await),
+            Step::Flush(request) => noted(&self.peers.flush.call(request).await),
         }
     }
 }

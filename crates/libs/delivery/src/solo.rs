@@ -14,7 +14,7 @@ use service::solo::{Life, Next, Stream};
 use tracing::{info, warn};
 
 use crate::agent::unopened;
-use crate::desk::{done, noted};
+use crate::desk::{Peers, done, noted};
 use crate::plan::{Attempt, Case, Otherwise, Plan, Settled, Step};
 use crate::{Policy, QueueFile};
 
@@ -24,39 +24,27 @@ pub trait Agent {
     fn deliver(&mut self, delivery: &mut Delivery<'_>);
 }
 
-/// The peers of a one-delivery agent.
+/// The desk of a one-delivery agent.
 #[derive(Debug)]
 pub struct Desk {
     policy: Policy,
-    bounce: Caller<Bounce>,
-    defer: Caller<Bounce>,
-    trace: Caller<Bounce>,
-    verify: Caller<Verify>,
-    flush: Caller<Flush>,
+    peers: Peers<Caller<Bounce>, Caller<Verify>, Caller<Flush>>,
 }
 
 impl Desk {
     /// Peers that are connected when they are first needed.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let ask = |service: &str| Caller::new(Policy::socket(service), policy.ipc_timeout);
-        Self {
-            bounce: ask(&policy.bounce_service_name),
-            defer: ask(&policy.defer_service_name),
-            trace: ask(&policy.trace_service_name),
-            verify: Caller::new(Policy::socket(&policy.address_verify_service_name), policy.ipc_timeout),
-            flush: Caller::new(policy.flush_socket(), policy.ipc_timeout),
-            policy,
-        }
+        Self { peers: Peers::new(&policy, Caller::new, Caller::new, Caller::new), policy }
     }
 
     fn carry_out(&mut self, step: Step) -> bool {
         match step {
-            Step::Verify(update) => matches!(self.verify.call(update), Ok(verify::Reply::Done)),
-            Step::Bounce(request) => done(&self.bounce.call(request)),
-            Step::Defer(request) => done(&self.defer.call(request)),
-            Step::Trace(request) => done(&self.trace.call(request)),
-            Step::Flush(request) => noted(&self.flush.call(request)),
+            Step::Verify(update) => matches!(self.peers.verify.call(update), Ok(verify::Reply::Done)),
+            Step::Bounce(request) => done(&self.peers.bounce.call(request)),
+            Step::Defer(request) => done(&self.peers.defer.call(request)),
+            Step::Trace(request) => done(&self.peers.trace.call(request)),
+            Step::Flush(request) => noted(&self.peers.flush.call(request)),
         }
     }
 
