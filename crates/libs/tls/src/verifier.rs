@@ -87,6 +87,28 @@ pub(crate) fn trust(finding: &Finding, shown: bool) -> Trust {
     }
 }
 
+/// How a signature is checked in one version of TLS.
+type Check = fn(
+    &[u8],
+    &CertificateDer<'_>,
+    &DigitallySignedStruct,
+    &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error>;
+
+impl Verifier {
+    /// Checks that the peer holds the key of its certificate.
+    fn check(
+        &self,
+        usual: Check,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let check = if is_readable(leaf) { usual } else { verify_with_key };
+        check(message, leaf, signature, &self.provider.signature_verification_algorithms)
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -106,9 +128,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        let verify = if is_readable(leaf) { verify_tls12_signature } else { verify_with_key };
-        self.signed(signature, verify(message, leaf, signature, algorithms))
+        self.signed(signature, self.check(verify_tls12_signature, message, leaf, signature))
     }
 
     fn verify_tls13_signature(
@@ -117,9 +137,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        let verify = if is_readable(leaf) { verify_tls13_signature } else { verify_with_key };
-        self.signed(signature, verify(message, leaf, signature, algorithms))
+        self.signed(signature, self.check(verify_tls13_signature, message, leaf, signature))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -153,9 +171,7 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        let verify = if is_readable(leaf) { verify_tls12_signature } else { verify_with_key };
-        verify(message, leaf, signature, algorithms)
+        self.check(verify_tls12_signature, message, leaf, signature)
     }
 
     fn verify_tls13_signature(
@@ -164,9 +180,7 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        let verify = if is_readable(leaf) { verify_tls13_signature } else { verify_with_key };
-        verify(message, leaf, signature, algorithms)
+        self.check(verify_tls13_signature, message, leaf, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
