@@ -19,8 +19,8 @@ pub enum Scope {
     Message,
 }
 
-/// Of what a server should not have said: another time it may not.
-const OUT_OF_PROTOCOL: Status = Status::temporary(5, 0);
+/// Of what a server should not have said.
+const OUT_OF_PROTOCOL: Status = Status::permanent(5, 0);
 
 /// Of a connection that is of no more use.
 const BROKEN: Status = Status::temporary(4, 2);
@@ -121,7 +121,7 @@ pub fn logged(answer: &Answer) -> String {
 }
 
 /// The enhanced status of a reply; by its three digits where it has none. What is neither success nor a refusal is
-/// out of protocol, and waits.
+/// out of protocol.
 #[must_use]
 pub fn status(answer: &Answer) -> Status {
     match (answer.status, answer.class()) {
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(detail.status.to_string(), "4.9.1");
         let odd = replied(&peer, Stage::Data, &answer("250 2.0.0 ok"));
         assert_eq!(odd.reason, "Protocol error: host a.test[127.0.0.3] said: 250 2.0.0 ok (in reply to DATA command)");
-        assert_eq!(odd.status.to_string(), "4.5.0");
+        assert_eq!(odd.status.to_string(), "5.5.0");
         let failure = Failure::refused(&peer, &answer("554 5.3.2 No")).softened();
         assert_eq!(failure.detail.reason, "host a.test[127.0.0.3] refused to talk to me: 554 5.3.2 No");
         assert_eq!(failure.detail.status.to_string(), "4.3.2");
@@ -187,7 +187,7 @@ mod tests {
             ("250 ok", "2.0.0"),
             ("421 bye", "4.0.0"),
             ("550 no", "5.0.0"),
-            ("354 go", "4.5.0"),
+            ("354 go", "5.5.0"),
             ("550 4.1.1 mixed", "5.0.0"),
         ] {
             assert_eq!(super::status(&answer(line)).to_string(), status, "{line}");

@@ -142,7 +142,7 @@ impl Connected {
         }
         self.0.refused_by(&answer);
         let failure = Failure::refused(self.0.peer(), &answer);
-        let skip = self.0.dialect().hard_greeting == HardGreeting::Skip;
+        let skip = answer.class() == 5 && self.0.dialect().hard_greeting == HardGreeting::Skip;
         self.0.quit(Farewell::Skip).await;
         Err(if skip { failure.softened() } else { failure })
     }

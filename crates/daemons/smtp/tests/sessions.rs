@@ -170,6 +170,7 @@ async fn servers_that_will_not_talk() {
     for (script, status, words) in [
         ("S: 554 5.3.2 no\n", "4.3.2", "host * refused to talk to me: 554 5.3.2 no"),
         ("S: 421 busy\n", "4.0.0", "host * refused to talk to me: 421 busy"),
+        ("S: 354 go\n", "5.5.0", "host * refused to talk to me: 354 go"),
         ("S: 220 x\nC: EHLO me.test\nS: 421 busy\n", "4.0.0", "host * refused to talk to me: 421 busy"),
         (
             "S: 220 x\nC: EHLO me.test\nS: 550 a\nC: HELO me.test\nS: 550 5.7.1 b\n",
