@@ -75,10 +75,8 @@ proptest! {
 
     #[test]
     fn printed_entries_parse_back(
-        name in "[a-z]{1,8}", private in any::<bool>(), limit in 1_u32..1000, words in prop::collection::vec("[a-z=${}/]{1,9}", 0..4)
+        name in "[a-z]{1,8}", private in any::<bool>(), limit in 1_u32..1000, words in prop::collection::vec("[a-z=$/]{1,9}", 0..4)
     ) {
-        let balanced = words.iter().all(|word| !word.contains(['{', '}']));
-        prop_assume!(balanced);
         let yes = if private { 'y' } else { 'n' };
         let text = format!("{name} unix {yes} - n - {limit} cmd {}\n", words.join(" "));
         let file = parse(&text).unwrap();
