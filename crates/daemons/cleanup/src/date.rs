@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// `Sat,  1 Aug 2026 11:12:19 +0000 (UTC)`
+/// `Sat, 01 Aug 2026 11:12:19 +0000 (UTC)`
 pub(crate) fn header_date(now: Timestamp, zone: &TimeZone) -> String {
     now.to_zoned(zone.clone()).strftime(ipc::post::DATE).to_string()
 }
@@ -20,7 +20,7 @@ mod tests {
     #[test]
     fn days_are_padded_with_a_space() {
         let time = Timestamp::from_second(1_785_582_739).unwrap();
-        assert_eq!(header_date(time, &TimeZone::UTC), "Sat,  1 Aug 2026 11:12:19 +0000 (UTC)");
+        assert_eq!(header_date(time, &TimeZone::UTC), "Sat, 01 Aug 2026 11:12:19 +0000 (UTC)");
         assert_eq!(message_id_date(time), "20260801111219");
     }
 }

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A date in the header of a message, for strftime(3): RFC 5322 section 3.3, with the name of the time zone behind it. Days of one
-/// digit have a blank before it.
-pub const DATE: &str = "%a, %e %b %Y %H:%M:%S %z (%Z)";
+/// A date in the header of a message, for strftime(3): RFC 5322 section 3.3, with the name of the time zone behind it. Days have
+/// two digits, so that all dates are equally long.
+pub const DATE: &str = "%a, %d %b %Y %H:%M:%S %z (%Z)";
 
 /// The header field that tells where a message was made. `with` is said of that in the parentheses.
 #[must_use]

@@ -139,7 +139,7 @@ fn international_mail_has_global_parts() {
         "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster\nAuto-Submitted: auto-generated\nTLS-Required: no\n",
         "Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n",
         "Final-Recipient: utf-8; ö@example.org\n",
-        "Will-Retry-Until: Thu,  1 Jan 1970 00:00:00 +0000 (UTC)\n",
+        "Will-Retry-Until: Thu, 01 Jan 1970 00:00:00 +0000 (UTC)\n",
         "Content-Description: Undelivered Message Headers\nContent-Type: message/global-headers\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");

@@ -106,7 +106,7 @@ impl Dates {
     }
 }
 
-/// `Tue,  5 Mar 2024 10:00:00 +0000 (UTC)`.
+/// `Tue, 05 Mar 2024 10:00:00 +0000 (UTC)`.
 fn date(stamp: Timestamp, zone: &TimeZone) -> String {
     Zoned::new(stamp, zone.clone()).strftime(ipc::post::DATE).to_string()
 }
@@ -120,10 +120,10 @@ mod tests {
     fn dates_are_as_postfix_writes_them() {
         let dates = Dates::new(TimeZone::UTC);
         for (seconds, expected) in [
-            (1_709_632_800, "Tue,  5 Mar 2024 10:00:00 +0000 (UTC)"),
-            (1_709_632_800, "Tue,  5 Mar 2024 10:00:00 +0000 (UTC)"),
-            (1_709_632_799, "Tue,  5 Mar 2024 09:59:59 +0000 (UTC)"),
-            (0, "Thu,  1 Jan 1970 00:00:00 +0000 (UTC)"),
+            (1_709_632_800, "Tue, 05 Mar 2024 10:00:00 +0000 (UTC)"),
+            (1_709_632_800, "Tue, 05 Mar 2024 10:00:00 +0000 (UTC)"),
+            (1_709_632_799, "Tue, 05 Mar 2024 09:59:59 +0000 (UTC)"),
+            (0, "Thu, 01 Jan 1970 00:00:00 +0000 (UTC)"),
         ] {
             let mut text = String::new();
             dates.push(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), &mut text);
