@@ -24,13 +24,11 @@ impl Check<'_> {
         }
     }
 
-    /// A name that XCLIENT brings counts only where clients may log in.
+    /// XCLIENT may bring a name also where clients cannot log in here.
     pub(crate) fn permit_sasl_authenticated(&self) -> Verdict {
         match self.facts.login {
-            Some(_) if self.server.sasl.is_some() => {
-                self.permit("permit_sasl_authenticated", &self.client_subject(), "")
-            }
-            Some(_) | None => Verdict::Dunno,
+            Some(_) => self.permit("permit_sasl_authenticated", &self.client_subject(), ""),
+            None => Verdict::Dunno,
         }
     }
 

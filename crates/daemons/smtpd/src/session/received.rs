@@ -55,8 +55,11 @@ impl Session {
             }
             text.push('\t');
         }
-        text.extend(["by ", &identity.myhostname, " (", &identity.mail_name, ") with "]);
-        text.extend(self.trace_protocol(envelope));
+        text.extend(["by ", &identity.myhostname, " (", &identity.mail_name, ")"]);
+        if !self.hides_client() {
+            text.push_str(" with ");
+            text.extend(self.trace_protocol(envelope));
+        }
         if let Some(id) = &envelope.queue_id {
             text.extend([" id ", id]);
         }

@@ -172,3 +172,28 @@ fn a_filter_hears_who_vouches_for_the_sender() {
         assert!(told.contains(&mail), "{told:?}");
     }
 }
+
+#[test]
+fn a_login_that_a_proxy_tells_of_counts_where_nobody_can_log_in_here() {
+    let main =
+        "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_relay_restrictions = permit_sasl_authenticated, reject\n";
+    for (login, reply) in [("bob", "250"), ("[UNAVAILABLE]", "554")] {
+        let xclient = format!("XCLIENT LOGIN={login}");
+        let lines = [xclient.as_str(), "EHLO c.test", "MAIL FROM:<>", "RCPT TO:<a@b.test>"];
+        let (heard, _) = session_with_filter(main, &lines);
+        assert_eq!(heard.replies[4].get(..3), Some(reply), "{:?}", heard.replies);
+    }
+}
+
+#[test]
+fn a_hidden_session_leaves_neither_client_nor_protocol_behind() {
+    let rest = ["EHLO c.test", "MAIL FROM:<>", "RCPT TO:<a@b.test>", "DATA", "a: b\r\n.\r\n"];
+    for (main, start) in [
+        ("", "Received: from c.test (localhost [127.0.0.1])"),
+        ("smtpd_hide_client_session = yes\n", "Received: by mx.test (Postern)"),
+    ] {
+        let (_, told) = session_with_filter(main, &rest);
+        let trace = told.iter().find(|line| line.starts_with("Received:")).unwrap();
+        assert_eq!(trace, start);
+    }
+}
