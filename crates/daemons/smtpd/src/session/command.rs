@@ -165,9 +165,15 @@ impl Session {
         Next::Error(Reply::new(500, Some(Enhanced(5, 5, 2)), format!("{host} Error: command too long")))
     }
 
-    /// Whether a bare LF ends more than a line for this client.
-    pub(crate) async fn forbids_bare_newline(&self) -> bool {
-        self.server.settings.bare_newline == BareNewlines::Reject && !self.is_excluded_from_bare_newline().await
+    /// A line of this client has ended in a bare LF. That is noted, if it is to be; whether it is forbidden.
+    pub(crate) async fn forbids_bare_newline(&mut self) -> bool {
+        let policy = self.server.settings.bare_newline;
+        let matters = matches!(policy, BareNewlines::Note | BareNewlines::Reject);
+        if !matters || self.is_excluded_from_bare_newline().await {
+            return false;
+        }
+        self.statistics.notes_bare_newline |= policy == BareNewlines::Note;
+        policy == BareNewlines::Reject
     }
 
     pub(crate) async fn is_excluded_from_bare_newline(&self) -> bool {

@@ -8,6 +8,8 @@ use smtp_proto::Verb;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Statistics {
     counts: [Count; VERBS],
+    /// Whether lines that ended in a bare LF are to be told of.
+    pub(crate) notes_bare_newline: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +37,7 @@ impl Statistics {
     }
 }
 
-/// ` ehlo=1 mail=1 rcpt=1/2 … commands=5/6`.
+/// ` ehlo=1 mail=1 rcpt=1/2 … commands=5/6`, and what was to be noted.
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut text, mut all) = (String::with_capacity(80), Count::default());
@@ -48,6 +50,9 @@ impl fmt::Display for Statistics {
         }
         all.push("commands", &mut text);
         text.make_ascii_lowercase();
+        if self.notes_bare_newline {
+            text.push_str(" notes=bare_lf");
+        }
         f.write_str(&text)
     }
 }
@@ -94,5 +99,7 @@ mod tests {
         }
         assert_eq!(statistics.to_string(), " ehlo=1 mail=1 rcpt=1/2 quit=1 unknown=0/1 commands=4/6");
         assert_eq!(Statistics::default().to_string(), " commands=0/0");
+        let noted = Statistics { notes_bare_newline: true, ..Statistics::default() };
+        assert_eq!(noted.to_string(), " commands=0/0 notes=bare_lf");
     }
 }

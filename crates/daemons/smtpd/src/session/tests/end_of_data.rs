@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 
 use super::MAIL;
-use crate::rehearsal::{Heard, session_with_filter, session_with_filter_and};
+use crate::rehearsal::{Heard, session, session_with_filter, session_with_filter_and};
 
 /// A session with a policy service at `unix:PATH/policy` that has no objections. Gives the lines that it was asked.
 fn session_with_policy(main_cf: &str, lines: &[&str]) -> (Heard, Vec<String>) {
@@ -51,4 +51,18 @@ fn footers_know_the_message_that_is_refused_at_its_end() {
     assert!(heard.replies[4].ends_with("; a@c.test a c.test x y@b.test ."), "{}", heard.replies[4]);
     assert!(heard.replies[5].ends_with(";    @ ."), "it is over: {}", heard.replies[5]);
     heard.assert_logged("unknown macro name \"other\" in expansion request");
+}
+
+#[test]
+fn bare_line_feeds_can_be_noted() {
+    let main = "smtpd_forbid_bare_newline = note\nsmtpd_forbid_bare_newline_exclusions =";
+    let content = ["DATA", "a: b\nc\r\n.\r\n"];
+    for (main, lines, end) in [
+        (main.to_owned(), &["NOOP\n"][..], "commands=1 notes=bare_lf"),
+        (main.to_owned(), &[&MAIL[..], &content].concat()[..], " notes=bare_lf"),
+        (main.to_owned(), &["NOOP"], "commands=1"),
+        (format!("{main} 127.0.0.1"), &["NOOP\n"], "commands=1"),
+    ] {
+        session(&main, lines).assert_logged(end);
+    }
 }
