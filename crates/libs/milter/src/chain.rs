@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 mod answer;
 
-pub use answer::{ANSWERS, Plain, REJECTED, plain};
-use answer::{MALFORMED, has_room, own_reply};
+pub use answer::{ANSWERS, Plain, REJECTED, held, plain};
+use answer::{DEFAULT_ACTION, MALFORMED, has_room, own_reply};
 
 /// What filters say to an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub enum Verdict {
     Reply(String),
     /// Accept and throw away.
     Discard,
-    /// Accept and put on hold.
-    Hold,
+    /// Accept and put on hold, for this reason.
+    Hold(String),
     /// End the session.
     Shutdown,
 }
@@ -248,7 +248,7 @@ impl Link {
             Fallback::Accept => Verdict::Continue,
             Fallback::Reply(text) => Verdict::Reply(text.clone()),
             Fallback::Discard => Verdict::Discard,
-            Fallback::Quarantine => Verdict::Hold,
+            Fallback::Quarantine => Verdict::Hold(DEFAULT_ACTION.to_owned()),
             Fallback::Shutdown => Verdict::Shutdown,
         };
         self.standing = Some(Standing { verdict, span: Span::Session });
@@ -276,7 +276,7 @@ impl Link {
         let Some(filter) = &mut self.filter else { return Verdict::Continue };
         self.in_message |= matches!(command, Command::Mail(_));
         match filter.tell(command, macros, self.spec.command_timeout).await {
-            Ok(Response::Quarantine(_)) => Box::pin(self.hold(command)).await,
+            Ok(Response::Quarantine(reason)) => Box::pin(self.hold(command, &reason)).await,
             Ok(response) => self.conclude(command, response),
             Err(error) => {
                 self.broken(name(command.letter()), &error);
@@ -286,14 +286,15 @@ impl Link {
     }
 
     /// A message that is put on hold before its end: the filter is not asked of it any more, unless it refuses after all.
-    async fn hold(&mut self, command: &Command) -> Verdict {
+    async fn hold(&mut self, command: &Command, reason: &[u8]) -> Verdict {
         loop {
             let Some(filter) = &mut self.filter else { return Verdict::Continue };
             match filter.answer(self.spec.command_timeout).await {
                 Ok(Response::Quarantine(_)) => {}
                 Ok(Response::Continue | Response::Accept) => {
-                    self.standing = Some(Standing { verdict: Verdict::Hold, span: span(command) });
-                    return Verdict::Hold;
+                    let verdict = Verdict::Hold(String::from_utf8_lossy(reason).into_owned());
+                    self.standing = Some(Standing { verdict: verdict.clone(), span: span(command) });
+                    return verdict;
                 }
                 Ok(response) => return self.conclude(command, response),
                 Err(error) => {
@@ -421,7 +422,7 @@ impl Link {
             Fallback::Reply(text) => packet::write_raw(answers, format!("y{text}\0").as_bytes()),
             Fallback::Discard => packet::write_raw(answers, b"d"),
             Fallback::Quarantine => {
-                packet::write_raw(answers, b"qdefault_action\0");
+                packet::write_raw(answers, format!("q{DEFAULT_ACTION}\0").as_bytes());
                 packet::write_raw(answers, b"a");
             }
             Fallback::Shutdown => packet::write_raw(answers, b"4"),

@@ -12,7 +12,7 @@ pub(crate) use edit::CHECKED;
 
 use std::sync::Arc;
 
-use ::milter::chain::{ANSWERS, Chain, MacroNames, Macros, Plain, Verdict, plain};
+use ::milter::chain::{ANSWERS, Chain, MacroNames, Macros, Plain, Verdict, held, plain};
 use ::milter::packet::{self, Command, Response, protocol};
 use ::milter::spec::Spec;
 use bytes::Bytes;
@@ -168,7 +168,7 @@ impl Message {
         let mut body: Option<Vec<u8>> = None;
         // Recipients to be removed: those that are named one after the other go together.
         let mut gone = Vec::new();
-        let mut hold = false;
+        let mut hold = None;
         for answer in packet::split(answers) {
             let Ok(response) = packet::parse(answer) else {
                 tracing::warn!("{}: malformed answer of a milter", self.id);
@@ -182,8 +182,8 @@ impl Message {
                 gone.push(given);
                 continue;
             }
-            if let Response::Quarantine(_) = response {
-                hold = true;
+            if let Response::Quarantine(reason) = response {
+                hold.get_or_insert(reason);
                 continue;
             }
             self.delete_recipients(shown, &std::mem::take(&mut gone));
@@ -198,8 +198,9 @@ impl Message {
             shown.replace_body(&body, self.desk.settings.limits.line_length);
         }
         // What is refused or thrown away after all need not be held.
-        if hold && !self.is_over() && self.fate.refusal.is_none() {
-            self.take_verdict("END-OF-MESSAGE", Verdict::Hold);
+        if let Some(reason) = hold.filter(|_| !self.is_over() && self.fate.refusal.is_none()) {
+            let reason = String::from_utf8_lossy(&reason).into_owned();
+            self.take_verdict("END-OF-MESSAGE", Verdict::Hold(reason));
         }
         Ok(())
     }
@@ -208,17 +209,17 @@ impl Message {
     fn take_verdict(&mut self, event: &str, verdict: Verdict) {
         let (action, text) = match &verdict {
             Verdict::Continue => return,
-            Verdict::Hold if self.fate.hold => return,
-            Verdict::Hold => ("milter-hold", "milter triggers HOLD action"),
-            Verdict::Discard => ("milter-discard", "milter triggers DISCARD action"),
-            Verdict::Shutdown => ("milter-reject", "4.3.2 Server closing connection"),
-            Verdict::Reply(reply) => ("milter-reject", reply.get(4..).unwrap_or_default()),
+            Verdict::Hold(_) if self.fate.hold => return,
+            Verdict::Hold(reason) => ("milter-hold", held(reason)),
+            Verdict::Discard => ("milter-discard", "milter triggers DISCARD action".to_owned()),
+            Verdict::Shutdown => ("milter-reject", "4.3.2 Server closing connection".to_owned()),
+            Verdict::Reply(reply) => ("milter-reject", reply.get(4..).unwrap_or_default().to_owned()),
         };
         let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         self.log_verdict(action, event, &text);
         match verdict {
             Verdict::Continue => {}
-            Verdict::Hold => self.fate.hold = true,
+            Verdict::Hold(_) => self.fate.hold = true,
             Verdict::Discard => self.fate.discard = true,
             Verdict::Shutdown => self.fate.refuse(Refusal::new(Cause::Shutdown, "421 4.7.0 Server closing connection")),
             Verdict::Reply(reply) => {

@@ -99,10 +99,7 @@ impl Session {
         if let Some(next) = self.denied() {
             return next;
         }
-        if let Some(next) = self.show_unknown(line).await {
-            return next;
-        }
-        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), "Error: command not recognized"))
+        self.show_unknown(line).await.unwrap_or_else(Session::unknown_verb)
     }
 
     /// What a client hears that was refused when it came.

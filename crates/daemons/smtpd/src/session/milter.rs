@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ::milter::chain::{Chain, MacroNames, Verdict};
+use ::milter::chain::{Chain, MacroNames, REJECTED, Verdict, held};
 use ::milter::packet::{self, Command};
 use ::milter::spec::Spec;
 use smtp_proto::command::PathArgument;
@@ -17,7 +17,7 @@ use super::transaction::Envelope;
 use super::{Next, Session};
 use crate::Params;
 use crate::access::{Fault, HANGUP};
-use crate::text::external;
+use crate::text::{external, printable};
 
 /// What is set up for the process.
 #[derive(Debug)]
@@ -184,6 +184,7 @@ impl Session {
         self.concluded(verdict, Some(envelope), None).map_or(Ok(()), Err)
     }
 
+    /// Filters hear of a command that is none. What a plain refusal of theirs would say we say better ourselves.
     pub(crate) async fn show_unknown(&mut self, line: &[u8]) -> Option<Next> {
         self.milters.as_ref()?;
         let mut transaction = std::mem::take(&mut self.transaction);
@@ -192,9 +193,10 @@ impl Session {
             None => About::default(),
         };
         let verdict = self.tell(&Command::Unknown(line.to_vec()), &about).await;
+        let is_plain = matches!(&verdict, Verdict::Reply(text) if text == REJECTED);
         let refusal = self.concluded(verdict, transaction.envelope_mut(), None);
         self.transaction = transaction;
-        refusal.map(Next::Error)
+        refusal.filter(|_| !is_plain).map(Next::Error)
     }
 
     /// Commands that filters do not hear of, of a client that they have refused.
@@ -206,7 +208,7 @@ impl Session {
         match chain.standing() {
             Verdict::Reply(text) => Some(Next::Error(reply_of(&text))),
             Verdict::Shutdown => Some(Next::Hangup(CLOSING)),
-            Verdict::Continue | Verdict::Discard | Verdict::Hold => None,
+            Verdict::Continue | Verdict::Discard | Verdict::Hold(_) => None,
         }
     }
 
@@ -255,7 +257,9 @@ impl Session {
         };
         let (action, text, reply) = match verdict {
             Verdict::Continue => return None,
-            Verdict::Hold => ("milter-hold", "milter triggers HOLD action".to_owned(), None),
+            Verdict::Hold(_) if envelope.as_ref().is_some_and(|envelope| envelope.actions.hold) => return None,
+            Verdict::Discard if envelope.as_ref().is_some_and(|envelope| envelope.actions.discard) => return None,
+            Verdict::Hold(reason) => ("milter-hold", printable(held(&reason).as_bytes()).into_owned(), None),
             Verdict::Discard => ("milter-discard", "milter triggers DISCARD action".to_owned(), None),
             Verdict::Shutdown => ("milter-reject", CLOSING.logged(), Some(CLOSING)),
             Verdict::Reply(text) => {

@@ -483,7 +483,7 @@ fn all_lines_of_a_milters_reply_are_logged() {
 #[test]
 fn what_milters_say_to_an_unknown_command_is_logged_with_the_message() {
     let heard = session_with_milter(b'U', b"r", &[&MAIL[..], &["FOO"]].concat());
-    assert_eq!(heard.replies.last().unwrap(), "550 5.7.1 Command rejected");
+    assert_eq!(heard.replies.last().unwrap(), "500 5.5.2 Error: command not recognized", "we say it better");
     heard.assert_logged("Command rejected; from=<> to=<a@mx.test> proto=ESMTP helo=<c.test>");
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn obey(session: &mut Session, verb: Verb, arguments: &[u8]) ->
             session.quit_milters().await?;
             session.quit()
         }
-        Verb::Help => session.help(),
+        Verb::Help => Session::help(),
         Verb::Vrfy => Box::pin(session.vrfy(arguments)).await,
         Verb::Etrn => Box::pin(session.etrn(arguments)).await,
         Verb::Starttls => return Box::pin(session.starttls(arguments)).await,

@@ -7,6 +7,16 @@ use crate::spec::LATER;
 /// The words of a plain refusal.
 pub const REJECTED: &str = "550 5.7.1 Command rejected";
 
+/// Why a message is held that a filter could not be asked of.
+pub(super) const DEFAULT_ACTION: &str = "default_action";
+
+/// The words that the log has for a message that is held.
+#[must_use]
+pub fn held(reason: &str) -> String {
+    let words = "milter triggers HOLD action";
+    if reason.is_empty() { words.to_owned() } else { format!("{words}: {reason}") }
+}
+
 /// What stands for a filter's own reply that is none.
 pub(super) const MALFORMED: &str = "451 4.3.5 Server configuration problem - try again later";
 

@@ -90,8 +90,9 @@ async fn a_message_may_be_held_before_its_end() {
     })
     .await;
     assert_eq!(chain.tell(&Command::Data, &none).await, Verdict::Reply(REJECTED.to_owned()), "it refuses after all");
-    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Hold);
-    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, Verdict::Hold);
+    let held = Verdict::Hold("why".to_owned());
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, held);
+    assert_eq!(chain.tell(&Command::Rcpt(vec![]), &none).await, held);
     assert_eq!(chain.readers(), vec![]);
     chain.forget_message();
     let mut packets = Vec::new();
@@ -104,7 +105,7 @@ async fn a_message_may_be_held_before_its_end() {
 async fn a_filter_may_say_hold_as_often_as_it_likes() {
     static HOLDS: LazyLock<Vec<u8>> = LazyLock::new(|| [b"q\0|".repeat(50_000), b"c".to_vec()].concat());
     let (mut chain, _folder) = chain("", |letter| if letter == b'M' { &HOLDS } else { b"c" }).await;
-    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Hold);
+    assert_eq!(chain.tell(&Command::Mail(vec![]), &none).await, Verdict::Hold(String::new()));
 }
 
 #[tokio::test]
@@ -161,7 +162,7 @@ async fn what_is_held_is_held_from_the_start() {
     let main = "milter_default_action = quarantine\n";
     let (mut chain, _folder) = chain(main, |_| b"").await;
     for command in [Command::Helo(b"x".to_vec()), Command::Helo(b"x".to_vec()), Command::Mail(vec![])] {
-        assert_eq!(chain.tell(&command, &none).await, Verdict::Hold);
+        assert_eq!(chain.tell(&command, &none).await, Verdict::Hold("default_action".to_owned()));
     }
 }
 
