@@ -6,7 +6,7 @@ use table::{AddressFind, Environment, LocalDomains, Maps, Parents, PatternList};
 use tracing::warn;
 
 use crate::Params;
-use crate::access::parse::{FORMER_LISTS, Parser};
+use crate::access::parse::Parser;
 use crate::access::policy;
 use crate::access::restriction::{Host, Rules, Target};
 use crate::names::Names;
@@ -103,8 +103,7 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         try_limit: number(access.smtpd_policy_service_try_limit),
         known_tcp_ports: params.daemon.known_tcp_ports.clone(),
     };
-    let is_class =
-        |name: &str| name == FORMER_LISTS || access.smtpd_restriction_classes.iter().any(|class| class == name);
+    let is_class = |name: &str| access.smtpd_restriction_classes.iter().any(|class| class == name);
     let parser = Parser { outside: Some((environment, &policy)), is_class: &is_class };
     let itself = |host| Some(Target::Itself(host));
     let mut rules = Rules {
@@ -127,9 +126,6 @@ fn rules(params: &Params, source: &Source, environment: &Environment) -> Result<
         let text = text.ok_or_else(|| Fatal::new(format!("restriction class `{class}' needs a definition")))?;
         rules.classes.insert(class.clone(), parser.list(class, &config::value::words(&text), None));
     }
-    let lists = access.maps_rbl_domains.iter().flat_map(|zone| ["reject_rbl_client".to_owned(), zone.clone()]);
-    let lists = parser.list("maps_rbl_domains", &lists.collect::<Vec<_>>(), None);
-    rules.classes.insert(FORMER_LISTS.to_owned(), lists);
     Ok(rules)
 }
 
@@ -253,16 +249,6 @@ fn rewrite_clients(params: &Params, environment: &Environment) -> std::sync::Arc
 mod tests {
     use super::*;
     use config::Source;
-
-    #[test]
-    fn former_lists_are_a_class() {
-        let text = "maps_rbl_domains = a.test, b.test\nsmtpd_client_restrictions = reject_maps_rbl\n";
-        let source = Source::parse(std::path::Path::new("/nonexistent"), text).unwrap();
-        let rules = rules(&source.get().unwrap(), &source, &environment(&source)).unwrap();
-        assert_eq!(format!("{:?}", rules.client), "[Class(\"reject_maps_rbl\")]");
-        let lists = format!("{:?}", rules.classes.get("reject_maps_rbl").unwrap());
-        assert!(lists.contains("zone: \"a.test\"") && lists.contains("zone: \"b.test\""), "{lists}");
-    }
 
     #[test]
     fn clients_are_not_turned_away_for_what_concerns_headers() {

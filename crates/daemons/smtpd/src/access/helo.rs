@@ -14,16 +14,6 @@ impl<'a> Check<'a> {
         Some((helo, Subject { name: printable(helo.as_bytes()).into_owned().into(), class: "Helo command" }))
     }
 
-    pub(crate) fn permit_naked_ip_address(&mut self) -> Verdict {
-        match self.helo_subject() {
-            Some((helo, subject)) if is_number(helo) => match self.reject_invalid_address(helo, &subject) {
-                Verdict::Dunno => self.permit("permit_naked_ip_address", &subject, ""),
-                verdict @ (Verdict::Permit | Verdict::Reject(_)) => verdict,
-            },
-            Some(_) | None => Verdict::Dunno,
-        }
-    }
-
     pub(crate) fn reject_invalid_helo(&mut self) -> Verdict {
         let Some((helo, subject)) = self.helo_subject() else { return Verdict::Dunno };
         if helo.starts_with('[') {
@@ -87,11 +77,6 @@ fn is_name(helo: &str) -> bool {
     address::domain::is_hostname(without_dot(helo).as_bytes())
 }
 
-/// Whether it looks like a bare address.
-fn is_number(helo: &str) -> bool {
-    !helo.is_empty() && helo.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b':'))
-}
-
 /// `192.0.2.1`, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
 fn is_address(helo: &str) -> bool {
     helo.parse::<Ipv4Addr>().is_ok() || address::domain::literal(helo.as_bytes()).is_some()
@@ -103,19 +88,19 @@ mod tests {
 
     #[test]
     fn addresses_are_told_from_names() {
-        for (helo, name, number, address) in [
-            ("a.test", true, false, false),
-            ("a.test.", true, false, false),
-            ("a.test..", false, false, false),
-            ("127.0.0.1", false, true, true),
-            ("256.1.1.1", false, true, false),
-            ("::1", false, true, false),
-            ("[127.0.0.1]", false, false, true),
-            ("[ipv6:::1]", false, false, true),
-            ("[127.0.0.1", false, false, false),
-            ("[]", false, false, false),
+        for (helo, name, address) in [
+            ("a.test", true, false),
+            ("a.test.", true, false),
+            ("a.test..", false, false),
+            ("127.0.0.1", false, true),
+            ("256.1.1.1", false, false),
+            ("::1", false, false),
+            ("[127.0.0.1]", false, true),
+            ("[ipv6:::1]", false, true),
+            ("[127.0.0.1", false, false),
+            ("[]", false, false),
         ] {
-            assert_eq!((is_name(helo), is_number(helo), is_address(helo)), (name, number, address), "{helo}");
+            assert_eq!((is_name(helo), is_address(helo)), (name, address), "{helo}");
         }
     }
 }

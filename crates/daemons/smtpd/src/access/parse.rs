@@ -12,8 +12,12 @@ use super::dnsbl::{self, List};
 use super::policy::{Defaults, Service};
 use super::restriction::{Host, Mismatch, OnClient, OnEnvelope, OnHelo, Party, Records, Restrictions, Rules, Target};
 
-/// A former restriction: a class with the lists of `maps_rbl_domains`.
-pub(crate) const FORMER_LISTS: &str = "reject_maps_rbl";
+/// Former restrictions, and what has taken their place.
+const FORMER: [(&str, &str); 3] = [
+    ("permit_naked_ip_address", "permit_mynetworks\" or \"permit_sasl_authenticated"),
+    ("check_relay_domains", "reject_unauth_destination"),
+    ("reject_maps_rbl", "reject_rbl_client domain-name"),
+];
 
 /// Parses lists.
 pub(crate) struct Parser<'a> {
@@ -71,18 +75,18 @@ impl Parser<'_> {
             let time = words.next().and_then(duration);
             return time.map_or_else(|| broken("restriction sleep must be followed by number"), Restriction::Sleep);
         }
-        if word == FORMER_LISTS {
-            warn!("support for restriction \"{word}\" will be removed; use \"reject_rbl_client domain-name\" instead");
-        }
         if (self.is_class)(word) {
             return Restriction::Class(Arc::from(word));
+        }
+        if name == "permit_mx_backup" && self.outside.is_some() {
+            warn!("support for restriction \"{name}\" will be removed from Postfix; instead, use \"relay_domains\"");
         }
         if let Some(known) = simple(&name) {
             return known;
         }
         match table_target {
             Some(target) if word.contains(':') => self.access(parameter, &name, Some(word), target),
-            _ => broken(&format!("unknown smtpd restriction: \"{word}\"")),
+            _ => broken(&unknown(word, &name)),
         }
     }
 
@@ -120,6 +124,16 @@ fn bad_argument(name: &str, argument: &str) -> String {
     format!("restriction {name}: bad argument \"{argument}\": need maptype:mapname")
 }
 
+/// The warning of a word that is no restriction, or not one any more.
+fn unknown(word: &str, name: &str) -> String {
+    match FORMER.iter().find(|(former, _)| *former == name) {
+        Some((_, instead)) => {
+            format!("support for restriction \"{name}\" has been removed in Postfix 3.9; use \"{instead}\" instead")
+        }
+        None => format!("unknown smtpd restriction: \"{word}\""),
+    }
+}
+
 fn broken(warning: &str) -> Restriction {
     Restriction::Broken(Arc::from(warning))
 }
@@ -149,10 +163,9 @@ fn simple(name: &str) -> Option<Restriction> {
         "reject_unknown_reverse_client_hostname" => R::Client(OnClient::RejectUnknownReverseClientHostname),
         "reject_plaintext_session" => R::Client(OnClient::RejectPlaintextSession),
         "reject_unauth_pipelining" => R::Client(OnClient::RejectUnauthPipelining),
-        "permit_naked_ip_address" => R::Helo(OnHelo::PermitNakedIpAddress),
-        "reject_invalid_helo_hostname" | "reject_invalid_hostname" => R::Helo(OnHelo::RejectInvalidHelo),
-        "reject_non_fqdn_helo_hostname" | "reject_non_fqdn_hostname" => R::Helo(OnHelo::RejectNonFqdnHelo),
-        "reject_unknown_helo_hostname" | "reject_unknown_hostname" => R::Helo(OnHelo::RejectUnknownHelo),
+        "reject_invalid_helo_hostname" | "reject_invalid_hostname" => R::Helo(OnHelo::Invalid),
+        "reject_non_fqdn_helo_hostname" | "reject_non_fqdn_hostname" => R::Helo(OnHelo::NonFqdn),
+        "reject_unknown_helo_hostname" | "reject_unknown_hostname" => R::Helo(OnHelo::Unknown),
         "permit_auth_destination" => R::Envelope(OnEnvelope::PermitAuthDestination),
         "reject_unauth_destination" => R::Envelope(OnEnvelope::RejectUnauthDestination),
         "defer_unauth_destination" => R::Envelope(OnEnvelope::DeferUnauthDestination),
@@ -253,6 +266,11 @@ mod tests {
     fn mistakes_show_when_they_are_reached() {
         for (words, expected) in [
             (&["nonsense"][..], "Broken(\"unknown smtpd restriction: \\\"nonsense\\\"\")"),
+            (
+                &["Reject_Maps_RBL"],
+                "Broken(\"support for restriction \\\"reject_maps_rbl\\\" has been removed in Postfix 3.9; \
+                 use \\\"reject_rbl_client domain-name\\\" instead\")",
+            ),
             (&["sleep"], "Broken(\"restriction sleep must be followed by number\")"),
             (
                 &["check_policy_service", "x"],

@@ -48,13 +48,12 @@ pub(crate) enum OnClient {
     RejectUnauthPipelining,
 }
 
-/// Restrictions on the name that it gives itself.
+/// What makes the name that it gives itself be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnHelo {
-    PermitNakedIpAddress,
-    RejectInvalidHelo,
-    RejectNonFqdnHelo,
-    RejectUnknownHelo,
+    Invalid,
+    NonFqdn,
+    Unknown,
 }
 
 /// Restrictions on sender and recipient.

@@ -154,10 +154,9 @@ impl<'a> Check<'a> {
 
     async fn apply_to_helo(&mut self, rule: OnHelo) -> Verdict {
         match rule {
-            OnHelo::PermitNakedIpAddress => self.permit_naked_ip_address(),
-            OnHelo::RejectInvalidHelo => self.reject_invalid_helo(),
-            OnHelo::RejectNonFqdnHelo => self.reject_non_fqdn_helo(),
-            OnHelo::RejectUnknownHelo => Box::pin(self.reject_unknown_helo()).await,
+            OnHelo::Invalid => self.reject_invalid_helo(),
+            OnHelo::NonFqdn => self.reject_non_fqdn_helo(),
+            OnHelo::Unknown => Box::pin(self.reject_unknown_helo()).await,
         }
     }
 

@@ -46,8 +46,8 @@ crate::params! {
             $rbl_reason}" in 1..;
         /// The same, by list.
         rbl_reply_maps: TableList = "";
-        /// Block lists of reject_maps_rbl, a former restriction.
-        maps_rbl_domains: List = "";
+        /// Block lists of a former restriction.
+        maps_rbl_domains: List = "", inert;
         /// The code of REJECT.
         access_map_reject_code: Int = "554";
         /// The code of DEFER.
