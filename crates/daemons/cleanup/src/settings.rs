@@ -115,11 +115,12 @@ pub(crate) enum UnendedHeader {
 }
 
 impl UnendedHeader {
-    fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Result<Self, Fatal> {
         match text {
-            "add_header" => Self::Tell,
-            "reject" => Self::Reject,
-            _ => Self::Fix,
+            "fix_quietly" => Ok(Self::Fix),
+            "add_header" => Ok(Self::Tell),
+            "reject" => Ok(Self::Reject),
+            _ => Err(Fatal::new(format!("invalid setting: \"non_empty_end_of_header_action = {text}\""))),
         }
     }
 }
@@ -240,7 +241,7 @@ impl Settings {
                 detect_encoding: cleanup.detect_8bit_encoding_header,
                 strict: Strict::of(cleanup),
                 conversion: if cleanup.force_mime_input_conversion { Conversion::ToSevenBit } else { Conversion::None },
-                unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action),
+                unended_header: UnendedHeader::parse(&cleanup.non_empty_end_of_header_action)?,
             },
             headers: HeaderSettings::new(cleanup)?,
             enable_original_recipient: queue.enable_original_recipient,
