@@ -19,5 +19,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    command::Program::new("postlog").writes_log_file().talks_to_terminals().run(postlog::run)
+    command::Program::new("postlog").writes_log_file().run(postlog::run)
 }

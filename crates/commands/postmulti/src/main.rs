@@ -25,5 +25,5 @@ use command::Program;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    Program::new("postmulti").writes_log_file().talks_to_terminals().run(postmulti::run)
+    Program::new("postmulti").writes_log_file().run(postmulti::run)
 }

@@ -15,7 +15,7 @@ pub use output::{Output, output};
 use config::{Group, Source, params};
 use maillog::{Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,22 +65,14 @@ pub struct Program {
     name: &'static str,
     fatal_status: u8,
     writes_log_file: bool,
-    echo: Audience,
     has_links: bool,
-}
-
-/// Whose standard error repeats the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Audience {
-    Anyone,
-    Terminals,
 }
 
 impl Program {
     /// A command of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, fatal_status: 1, writes_log_file: false, echo: Audience::Anyone, has_links: false }
+        Self { name, fatal_status: 1, writes_log_file: false, has_links: false }
     }
 
     /// Ends with this status for [`Fatal`], unless that has its own: 75 for `sendmail`.
@@ -95,12 +87,6 @@ impl Program {
         Self { writes_log_file: true, ..self }
     }
 
-    /// Repeats the log on standard error only if that is a terminal: `postlog`, `postmulti`, which scripts call.
-    #[must_use]
-    pub const fn talks_to_terminals(self) -> Self {
-        Self { echo: Audience::Terminals, ..self }
-    }
-
     /// Calls itself what it is called by: `sendmail`, which is `mailq` and `newaliases` too.
     #[must_use]
     pub const fn goes_by_links(self) -> Self {
@@ -109,15 +95,13 @@ impl Program {
 
     /// Runs the command.
     pub fn run(self, work: impl FnOnce(&mut Context) -> Result<ExitCode, Fatal>) -> ExitCode {
-        let is_heard = self.echo == Audience::Anyone || std::io::stderr().is_terminal();
-        let echo = if is_heard { Echo::Stderr } else { Echo::Off };
         let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         let path = words.next().unwrap_or_default();
         let called_as = Path::new(&path)
             .file_name()
             .map_or_else(|| self.name.to_owned(), |name| name.to_string_lossy().into_owned());
         let name = if self.has_links { &called_as } else { self.name };
-        let log = maillog::init(name, echo, Patience::Wait, Verbosity::Normal);
+        let log = maillog::init(name, Echo::Stderr, Patience::Wait, Verbosity::Normal);
         let mut context = Context { program: self, called_as, arguments: words.collect(), log: log.clone() };
         let code = work(&mut context).unwrap_or_else(|fatal| {
             maillog::fatal!("{fatal}");
