@@ -99,9 +99,9 @@ pub struct Options {
     pub maker: Maker,
 }
 
-/// More than one of `-d`, `-q` and `-s`.
+/// More than one of `-d`, `-i`, `-q` and `-s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("specify only one of -s -q or -d")]
+#[error("specify only one of -s -q -d or -i")]
 pub struct Conflict;
 
 impl Options {
@@ -155,11 +155,9 @@ impl Options {
         Ok(())
     }
 
-    /// With `-i` questions are asked all the same.
     fn act(&mut self, action: Action) -> Result<(), Conflict> {
         match (&self.action, &action) {
-            (Action::Make | Action::Add, _) => self.action = action,
-            (_, Action::Add) => {}
+            (Action::Make, _) | (Action::Add, Action::Add) => self.action = action,
             _ => return Err(Conflict),
         }
         Ok(())
@@ -228,9 +226,10 @@ mod tests {
         assert_eq!(options("i").unwrap().action, Action::Add);
         assert_eq!(options("q").unwrap().action, Action::Query(Keys::Lines));
         assert_eq!(options("rw").unwrap().duplicates, Duplicates::Ignore);
-        assert_eq!(options("qd").unwrap_err().to_string(), "specify only one of -s -q or -d");
-        assert_eq!(options("is").unwrap().action, Action::List);
-        assert_eq!(options("si").unwrap().action, Action::List);
+        assert_eq!(options("ii").unwrap().action, Action::Add);
+        for letters in ["qd", "is", "si", "iq"] {
+            assert_eq!(options(letters).unwrap_err().to_string(), "specify only one of -s -q -d or -i");
+        }
     }
 
     #[test]
