@@ -61,7 +61,8 @@ pub(crate) fn master_cf(options: &Options, screen: &mut Screen) -> Result<(), Fa
     let patterns = patterns(options)?;
     let mut matched = vec![options.operands.is_empty(); patterns.len()];
     for service in &services {
-        let service = if options.has('x') { expanded(service, &source, screen)? } else { service.clone() };
+        let service = if options.inherits { known.complete(service, &patterns) } else { service.clone() };
+        let service = if options.has('x') { expanded(&service, &source, screen)? } else { service };
         for (pattern, matched) in patterns.iter().zip(&mut matched) {
             if service.matches(pattern) {
                 *matched |= show_service(&service, pattern, options, screen);
@@ -211,7 +212,8 @@ fn expanded(service: &Service, source: &Source, screen: &mut Screen) -> Result<S
     let mut service = service.clone();
     for place in service.option_places().collect::<Vec<_>>() {
         let Some(argument) = service.arguments.get_mut(place) else { continue };
-        if let Some((name, value)) = parameter(argument) {
+        let of_this_kind = |name: &str| own.row(name).is_none_or(|row| row.kind != Kind::Raw);
+        if let Some((name, value)) = parameter(argument).filter(|(name, _)| of_this_kind(name)) {
             let value = expand(&own, &value, screen)?;
             let wide = value.contains([' ', '\t']);
             *argument = if wide { format!("{{{name}={value}}}") } else { format!("{name}={value}") };
@@ -222,17 +224,16 @@ fn expanded(service: &Service, source: &Source, screen: &mut Screen) -> Result<S
 
 /// Shows what a pattern wants of a service, and says whether that is anything.
 fn show_service(service: &Service, pattern: &Pattern, options: &Options, screen: &mut Screen) -> bool {
-    let wants = |name: &str| pattern.rest.as_deref().is_none_or(|rest| rest == "*" || rest == name);
     let label = |name: &str| format!("{}/{}/{name}", service.name(), service.kind());
     if options.mode == Mode::Fields {
-        for (index, column) in COLUMNS.iter().enumerate().filter(|(_, column)| wants(column)) {
+        for (index, column) in COLUMNS.iter().enumerate().filter(|(_, column)| pattern.wants(column)) {
             show_field(service, index, &label(column), options, screen);
         }
         return true;
     }
     if options.mode == Mode::Parameters {
         let mut found = service.parameters();
-        found.retain(|(name, _)| wants(name));
+        found.retain(|(name, _)| pattern.wants(name));
         for (name, value) in &found {
             layout::name_value(screen, options, &label(name), value);
         }

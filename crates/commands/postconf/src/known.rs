@@ -6,7 +6,7 @@
 use crate::deprecated::alternative;
 use crate::dictionary::dictionaries;
 use crate::screen::Screen;
-use crate::service::{Service, brace_problem};
+use crate::service::{Pattern, Service, brace_problem};
 use config::params::{TransportLimits, TransportTime};
 use config::value::words;
 use config::{Group, Kind, Row, Source, Standing, references};
@@ -244,6 +244,19 @@ impl<'s> Known<'s> {
             Class::Service | Class::User => self.source.set(name),
         };
         Some(known.unwrap_or(default))
+    }
+
+    /// A service with those parameters that are asked for and that it leaves to main.cf.
+    pub(crate) fn complete(&self, service: &Service, patterns: &[Pattern]) -> Service {
+        let own = service.parameters();
+        let mut service = service.clone();
+        let wanted: Vec<_> = patterns.iter().filter(|pattern| service.matches(pattern)).collect();
+        for name in self.names.keys().filter(|name| wanted.iter().any(|pattern| pattern.wants(name))) {
+            if own.binary_search_by(|(known, _)| known.cmp(name)).is_err() {
+                service.set_parameter(name, self.value(name).unwrap_or_default());
+            }
+        }
+        service
     }
 
     /// Warns of names that do not exist.

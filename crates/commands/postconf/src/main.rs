@@ -43,6 +43,7 @@
 //! - `-M`: show entries; set with `-e`, remove with `-MX`, comment out with `-M#`.
 //! - `-F`: show fields: service, type, private, unprivileged, chroot, wakeup, process_limit, command; or set them.
 //! - `-P`: show the parameters that services set with `-o`; set, or remove them with `-PX`.
+//! - `-PP`: show also what services leave to main.cf; with `-x`, as each of them sees it.
 //!
 //! `*` stands for any service, type or field where entries are shown, and for any service or type where fields and
 //! parameters are set.

@@ -76,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
     pub(crate) action: Action,
     letters: BTreeSet<char>,
+    /// `-PP`: also the parameters that services do not set.
+    pub(crate) inherits: bool,
     pub(crate) config_directory: Option<String>,
     pub(crate) classes: Vec<String>,
     pub(crate) overrides: Vec<(String, String)>,
@@ -90,6 +92,7 @@ impl Options {
             mode: Mode::Main,
             action: Action::Show,
             letters: BTreeSet::new(),
+            inherits: false,
             config_directory: None,
             classes: Vec::new(),
             overrides: Vec::new(),
@@ -133,7 +136,8 @@ impl Options {
                     return self.value(letter, value);
                 }
                 _ if "aAbdeFfHhjlmMnpPqtvxX#".contains(letter) => {
-                    self.letters.insert(letter);
+                    let is_new = self.letters.insert(letter);
+                    self.inherits |= letter == 'P' && !is_new;
                 }
                 _ => {
                     return Err(Fatal(format!("invalid option -- '{letter}'\nfatal: {USAGE}")));

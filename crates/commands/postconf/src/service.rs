@@ -146,6 +146,11 @@ impl Pattern {
         parts.next().is_none().then(|| Self { name, kind: kind.unwrap_or_else(|| "*".to_owned()), rest })
     }
 
+    /// Whether a field or parameter of this name is meant.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.rest.as_deref().is_none_or(|rest| rest == "*" || rest == name)
+    }
+
     /// Whether no part has a `*` but one that is nothing else.
     pub(crate) fn is_plain(&self) -> bool {
         let parts = [Some(&self.name), Some(&self.kind), self.rest.as_ref()];

@@ -141,3 +141,20 @@ fn the_first_operand_tells_a_query_from_a_change() {
     assert!(success && complaints.contains("warning: foo=1: unknown parameter"), "{complaints}");
     assert!(!postconf(&directory, &["foo=1", "nosuch"]).0);
 }
+
+#[test]
+fn parameters_that_a_service_leaves_to_main_cf_are_shown_when_asked_for() {
+    let main_cf = "myhostname = a.test\nmydestination = $myhostname\n";
+    let master_cf = "one unix - - n - - smtp -o myhostname=b.test\ntwo unix - - n - - smtp\n";
+    let directory = directory("inherited", &[("main.cf", main_cf), ("master.cf", master_cf)]);
+    for (arguments, expected) in [
+        (["-P", "*/*/myhostname"], "one/unix/myhostname = b.test\n"),
+        (["-PP", "*/*/myhostname"], "one/unix/myhostname = b.test\ntwo/unix/myhostname = a.test\n"),
+        (["-PPx", "*/*/mydestination"], "one/unix/mydestination = b.test\ntwo/unix/mydestination = a.test\n"),
+        (["-PPx", "two/unix/smtpd_error_sleep_time"], "two/unix/smtpd_error_sleep_time = 1s\n"),
+    ] {
+        assert_eq!(postconf(&directory, &arguments).1, expected, "{arguments:?}");
+    }
+    let (success, all, complaints) = postconf(&directory, &["-PPx", "two/unix"]);
+    assert!(success && all.contains("two/unix/smtpd_expansion_filter = "), "{complaints}");
+}
