@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use smtp_proto::Reply;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Session;
-use crate::text::{parted, told};
+use super::transaction::Envelope;
+use crate::text::{parted, printable, told};
 
 impl Session {
     /// A refusal as the client gets it; other replies unchanged.
@@ -28,10 +29,33 @@ impl Session {
         if maps.is_empty() {
             return reply;
         }
-        match maps.lookup(reply.logged().as_bytes()).await {
-            Ok(Some(text)) => Reply::from_text(&text).unwrap_or(reply),
-            Ok(None) | Err(_) => reply,
+        let key = reply.logged();
+        let found = match maps.lookup(key.as_bytes()).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return reply,
+            Err(_) => {
+                warn!("{} lookup error for \"{key}\"", maps.first());
+                return reply;
+            }
+        };
+        let id = self.message().and_then(|envelope| envelope.queue_id.as_deref()).unwrap_or("NOQUEUE");
+        match Reply::from_text(&found).filter(|reply| (400..600).contains(&reply.code)) {
+            Some(other) => {
+                info!("{id}: reject filter in: {key}");
+                info!("{id}: reject filter out: {}", other.logged());
+                other
+            }
+            None => {
+                let found = String::from_utf8_lossy(&found);
+                warn!("{} result for \"{key}\" does not refuse: {:.100}", maps.first(), printable(found.as_bytes()));
+                reply
+            }
         }
+    }
+
+    /// The message at hand, or the one that was refused at its end.
+    fn message(&self) -> Option<&Envelope> {
+        self.transaction.envelope().or(self.refused.as_deref())
     }
 
     async fn footer(&self, reply: &Reply) -> Option<String> {
@@ -82,7 +106,7 @@ impl Session {
 
     /// The addresses of the message at hand, or of the one that was refused at its end.
     fn footer_address(&self, name: &str) -> Option<Cow<'_, str>> {
-        let envelope = self.transaction.envelope().or(self.refused.as_deref());
+        let envelope = self.message();
         let sender = || envelope.map_or("".into(), |envelope| told_sender(&envelope.sender.address));
         let recipient = || told(envelope.and_then(|envelope| envelope.recipients.first.as_deref()).unwrap_or_default());
         Some(match name {
@@ -100,4 +124,22 @@ impl Session {
 /// The null sender has brackets.
 fn told_sender(address: &[u8]) -> Cow<'_, str> {
     if address.is_empty() { "<>".into() } else { told(address) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rehearsal::session;
+
+    #[test]
+    fn a_refusal_can_be_replaced_by_another_one() {
+        let told = "500 5.5.2 Error: command not recognized";
+        let heard =
+            session("smtpd_reject_filter_maps = static:{450 4.0.0 Later}\nsmtpd_reject_footer = \\c!\n", &["FOO"]);
+        assert_eq!(heard.replies[1], "450 4.0.0 Later!");
+        heard.assert_logged(&format!("NOQUEUE: reject filter in: {told}"));
+        heard.assert_logged("NOQUEUE: reject filter out: 450 4.0.0 Later");
+        let heard = session("smtpd_reject_filter_maps = static:{250 2.0.0 Ok}\n", &["FOO"]);
+        assert_eq!(heard.replies[1], told);
+        heard.assert_logged("static:{250 2.0.0 Ok} result for \"500 5.5.2 Error: command not recognized\" does not refuse: 250 2.0.0 Ok");
+    }
 }
