@@ -144,6 +144,15 @@ impl Request {
     }
 }
 
+/// A request that a server does not keep.
+#[derive(Debug)]
+pub struct Breach {
+    /// What becomes of the mail.
+    pub failure: Failure,
+    /// How delivery lines have it, behind the level.
+    pub status: &'static str,
+}
+
 /// How the request fared, as delivery lines have it behind the level.
 #[must_use]
 pub fn status(ready: &Ready, enforcement: Enforcement) -> &'static str {
@@ -158,18 +167,18 @@ pub fn status(ready: &Ready, enforcement: Enforcement) -> &'static str {
 
 /// A server that does not promise to keep the request.
 #[must_use]
-pub fn missing(ready: &Ready, enforcement: Enforcement) -> Option<Failure> {
+pub fn missing(ready: &Ready, enforcement: Enforcement) -> Option<Breach> {
     let broken = enforcement == Enforcement::Full && Request::over(ready, enforcement) != Request::Passed;
     broken.then(|| {
         let peer = ready.peer();
         let why = format!("no server was found that supports REQUIRETLS. The last attempted server was {peer}");
-        refusal(Status::permanent(7, 30), &why)
+        Breach { failure: refusal(Status::permanent(7, 30), &why), status: "/!requiretls:none" }
     })
 }
 
 /// A server whose certificate is not good enough.
 #[must_use]
-pub fn distrusted(peer: &Peer, trust: Trust, enforcement: Enforcement) -> Option<Failure> {
+pub fn distrusted(peer: &Peer, trust: Trust, enforcement: Enforcement) -> Option<Breach> {
     let lacking = match trust {
         _ if enforcement != Enforcement::Full => return None,
         Trust::Verified => return None,
@@ -177,16 +186,18 @@ pub fn distrusted(peer: &Peer, trust: Trust, enforcement: Enforcement) -> Option
         Trust::Anonymous | Trust::Untrusted => "trusted",
     };
     let why = format!("no {lacking} server certificate was found. The last attempted server was {peer}");
-    Some(refusal(Status::permanent(7, 10), &why))
+    Some(Breach { failure: refusal(Status::permanent(7, 10), &why), status: "/!requiretls:nocertmatch" })
 }
 
 /// A server that does not do TLS; it has said so in its answer to STARTTLS, or does not offer it.
 #[must_use]
-pub fn plain(peer: &Peer, answer: Option<&str>, enforcement: Enforcement) -> Option<Failure> {
-    (enforcement >= Enforcement::Starttls).then(|| match answer {
+pub fn plain(peer: &Peer, answer: Option<&str>, enforcement: Enforcement) -> Option<Breach> {
+    let failure = || match answer {
         Some(answer) => refusal(Status::permanent(7, 10), &format!("host {peer} refused to start TLS: {answer}")),
         None => refusal(Status::permanent(7, 30), &format!("TLS service was not offered by host {peer}")),
-    })
+    };
+    let broken = enforcement >= Enforcement::Starttls;
+    broken.then(|| Breach { failure: failure(), status: "/!requiretls:nostarttls" })
 }
 
 fn refusal(status: Status, why: &str) -> Failure {
@@ -248,6 +259,21 @@ mod tests {
             (Enforcement::Full, Level::Secure, Level::Secure),
         ] {
             assert_eq!(enforcement.raised(level), expected);
+        }
+    }
+
+    #[test]
+    fn delivery_lines_say_what_a_server_lacks() {
+        use Enforcement::{Full, Opportunistic, Starttls};
+        let peer = Peer::inet("a.test", std::net::IpAddr::from([127, 0, 0, 3]), 25);
+        let status = |breach: Option<Breach>| breach.map(|breach| breach.status);
+        for (enforcement, in_plain, untrusted) in [
+            (Opportunistic, None, None),
+            (Starttls, Some("/!requiretls:nostarttls"), None),
+            (Full, Some("/!requiretls:nostarttls"), Some("/!requiretls:nocertmatch")),
+        ] {
+            assert_eq!(status(plain(&peer, None, enforcement)), in_plain);
+            assert_eq!(status(distrusted(&peer, Trust::Trusted, enforcement)), untrusted);
         }
     }
 }

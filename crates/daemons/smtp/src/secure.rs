@@ -15,7 +15,7 @@ use tracing::info;
 use crate::dialogue::{Dialogue, Farewell};
 use crate::failure::{Failure, logged, said};
 use crate::peer::Peer;
-use crate::requiretls::{self, Enforcement};
+use crate::requiretls::{self, Breach, Enforcement};
 use crate::session::{Connected, Greeted, Mirror, Ready};
 use crate::stage::Stage;
 use crate::tls_report::{self, Case, Cause, Connection};
@@ -95,7 +95,7 @@ pub enum Shortfall {
     /// The mail waits, or goes elsewhere.
     Failed(Failure),
     /// The sender wants more than the server can give: the mail goes elsewhere, or comes back.
-    Unsafe(Failure),
+    Unsafe(Breach),
 }
 
 impl Shortfall {
@@ -305,9 +305,9 @@ impl Shaken {
 /// A session whose server promises what the sender wants.
 async fn promised(ready: Ready, enforcement: Enforcement) -> Result<Ready, Shortfall> {
     match requiretls::missing(&ready, enforcement) {
-        Some(failure) => {
+        Some(breach) => {
             ready.dialogue.quit(Farewell::Skip).await;
-            Err(Shortfall::Unsafe(failure))
+            Err(Shortfall::Unsafe(breach))
         }
         None => Ok(ready),
     }

@@ -12,7 +12,7 @@ use smtp::failure::Failure;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
 use smtp::pool::{Keeping, Pool};
-use smtp::requiretls::Enforcement;
+use smtp::requiretls::{Breach, Enforcement};
 use smtp::secure::{EarlyReplies, Shortfall, Terms, Tls};
 use smtp::session::{Connected, Fitness, Login, Mirror, Ready};
 use smtp::stream::Source;
@@ -373,7 +373,7 @@ async fn established(tls: &Tls, address: SocketAddr, level: Level, enforcement: 
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {
         Shortfall::PlainWillDo(failure) => format!("in plain: {}", failure.detail.reason),
-        Shortfall::Failed(failure) | Shortfall::Unsafe(failure) => {
+        Shortfall::Failed(failure) | Shortfall::Unsafe(Breach { failure, .. }) => {
             format!("{} {}", failure.detail.status, failure.detail.reason)
         }
     })

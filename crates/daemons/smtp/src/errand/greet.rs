@@ -17,7 +17,7 @@ use crate::external_policy::External;
 use crate::failure::Failure;
 use crate::peer::Peer;
 use crate::pix::Item;
-use crate::requiretls;
+use crate::requiretls::{self, Breach, Enforcement};
 use crate::secure::{FeatureStatus, Greeting, Shortfall, Start, Terms};
 use crate::session::{Connected, Ready};
 use crate::tls_policy::{Asked, Destination, Wish};
@@ -43,10 +43,14 @@ impl Errand<'_> {
         let report = report(self.carrier, server, &policy, &external).await;
         let terms = Terms { report: report.as_ref(), forced: external.failure(), enforcement: self.enforcement };
         loop {
-            let connected = self.connect(server).await?;
-            match self.establish(connected, &policy, terms, (server, hop)).await {
+            let Some(connected) = self.connect(server).await else {
+                self.attempt.tls = self.undecided(wish);
+                return None;
+            };
+            match self.establish(connected, &policy, terms, server).await {
                 Ok(ready) => {
                     self.attempt.tls = self.feature_status(wish, &ready);
+                    let ready = self.authenticated(ready, hop).await?;
                     return Some(Ready { reuse: reuse.unwrap_or(self.carrier.tls.reuse), ..ready });
                 }
                 Err(Shortfall::PlainWillDo(failure)) if self.may_go_plain(&server.peer, hop).await => {
@@ -54,18 +58,37 @@ impl Errand<'_> {
                     policy.level = Level::None;
                 }
                 Err(Shortfall::Failed(failure) | Shortfall::PlainWillDo(failure)) => {
-                    self.attempt.connected = Some(Time::now().as_microseconds());
-                    self.fail(failure).await;
+                    self.attempt.tls = self.undecided(wish);
+                    self.fail_connected(failure).await;
                     return None;
                 }
-                Err(Shortfall::Unsafe(failure)) => {
-                    self.attempt.connected = Some(Time::now().as_microseconds());
-                    self.attempt.tls = self.shown(wish, "/!requiretls");
-                    self.fail(if self.turn == Turn::More { requiretls::for_now(failure) } else { failure }).await;
+                Err(Shortfall::Unsafe(Breach { failure, status })) => {
+                    self.attempt.tls = self.shown(wish, status);
+                    let failure = if self.turn == Turn::More { requiretls::for_now(failure) } else { failure };
+                    self.fail_connected(failure).await;
                     return None;
                 }
             }
         }
+    }
+
+    /// A session in which we have logged in, where we have to.
+    async fn authenticated(&mut self, mut ready: Ready, hop: Hop<'_>) -> Option<Ready> {
+        let Some(auth) = &self.carrier.auth else { return Some(ready) };
+        match auth.authenticate(&mut ready, &self.request().message.sender, hop.text).await {
+            Ok(()) => Some(ready),
+            Err(failure) => {
+                ready.dialogue.quit(Farewell::Skip).await;
+                self.fail_connected(failure).await;
+                None
+            }
+        }
+    }
+
+    /// A failure once there was a connection.
+    async fn fail_connected(&mut self, failure: Failure) {
+        self.attempt.connected = Some(Time::now().as_microseconds());
+        self.fail(failure).await;
     }
 
     fn warn_of_wrapper(&self) {
@@ -108,18 +131,10 @@ impl Errand<'_> {
         connected: Connected,
         policy: &Policy,
         terms: Terms<'_>,
-        (server, hop): (&Server<'_>, Hop<'_>),
+        server: &Server<'_>,
     ) -> Result<Ready, Shortfall> {
-        let request = self.request();
-        let greeting = Greeting { mirror: server.mirror, nexthop: &request.nexthop, terms };
-        let mut ready = self.carrier.tls.establish(connected, policy, greeting).await?;
-        if let Some(auth) = &self.carrier.auth
-            && let Err(failure) = auth.authenticate(&mut ready, &request.message.sender, hop.text).await
-        {
-            ready.dialogue.quit(Farewell::Skip).await;
-            return Err(failure.into());
-        }
-        Ok(ready)
+        let greeting = Greeting { mirror: server.mirror, nexthop: &self.request().nexthop, terms };
+        self.carrier.tls.establish(connected, policy, greeting).await
     }
 
     /// What is asked for, and with DANE what the TLSA records make of it.
@@ -142,6 +157,13 @@ impl Errand<'_> {
         let fallen = wish.level == Level::May && ready.trust.is_none();
         let request = requiretls::status(ready, self.enforcement);
         self.shown(wish, &format!("{}{request}", if fallen { ":none" } else { "" }))
+    }
+
+    /// Before there is TLS, or a reason why not.
+    fn undecided(&self, wish: Wish) -> Option<String> {
+        let level = if wish.level == Level::None { "" } else { "?" };
+        let request = if self.enforcement == Enforcement::None { "" } else { "/requiretls?" };
+        self.shown(wish, &format!("{level}{request}"))
     }
 
     fn shown(&self, wish: Wish, rest: &str) -> Option<String> {

@@ -140,7 +140,8 @@ impl Errand<'_> {
                 detail = Detail::new(Status::temporary(3, 0), "mail transport unavailable");
             }
         }
-        self.attempt = Attempt { connected: Some(Time::now().as_microseconds()), ..Attempt::by("none") };
+        let tls = self.attempt.tls.take();
+        self.attempt = Attempt { connected: Some(Time::now().as_microseconds()), tls, ..Attempt::by("none") };
         self.settle_all(Scope::Site, detail).await;
     }
 
