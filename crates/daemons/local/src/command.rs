@@ -8,7 +8,6 @@ use dsn::{Outcome, Status};
 use privsep::{Command, Line};
 
 use crate::errand::{CONFIGURATION, Errand, Place};
-use crate::expand::Names;
 use crate::state::State;
 
 /// How much of a command's output is kept.
@@ -26,7 +25,7 @@ impl Errand<'_, '_> {
         }
         let params = &self.office.params;
         // The user of default_privs is nobody in particular, and at home nowhere.
-        let names = Names::of(state, state.rights.as_ref());
+        let names = self.names(state, state.rights.as_ref());
         let filter = Some(params.local.execution_directory_expansion_filter.as_str());
         let Some(directory) = names.expand_loosely(&params.local.command_execution_directory, filter) else {
             return self.fail(state, Status::temporary(3, 5), CONFIGURATION);

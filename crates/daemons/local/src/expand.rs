@@ -22,10 +22,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names of local(8).
-    pub(crate) fn of(state: &State, user: Option<&User>) -> Self {
+    /// The names of local(8). An address without extension has the first delimiter that there is.
+    fn of(state: &State, user: Option<&User>, delimiters: &[u8]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let delimiter = state.extension.as_ref().and_then(|_| state.local.get(state.user.len()));
+        let own = state.extension.as_ref().and_then(|_| state.local.get(state.user.len()));
+        let delimiter = own.or(delimiters.first());
         let mut values = vec![
             ("user", text(&state.user)),
             ("local", text(&state.local)),
@@ -75,6 +76,11 @@ fn filtered(value: &str, filter: &str) -> String {
 }
 
 impl Errand<'_, '_> {
+    /// What names in the values of parameters stand for.
+    pub(crate) fn names(&self, state: &State, user: Option<&User>) -> Names {
+        Names::of(state, user, self.office.params.common.identity.recipient_delimiter.as_bytes())
+    }
+
     /// What a command finds in its environment. One with the rights of default_privs is nobody's, and has no home.
     pub(crate) fn environment(&self, state: &State) -> Vec<(String, String)> {
         let filter = &self.office.params.local.command_expansion_filter;
@@ -93,6 +99,7 @@ impl Errand<'_, '_> {
             ("LOCAL", text(&state.local)),
             ("DOMAIN", text(&state.domain)),
             ("EXTENSION", text(state.extension.as_deref().unwrap_or_default())),
+            ("ENVID", self.request().message.envelope_id.clone()),
             ("CLIENT_ADDRESS", client.address.clone()),
             ("CLIENT_HELO", client.helo.clone()),
             ("CLIENT_HOSTNAME", client.name.clone()),
@@ -111,12 +118,29 @@ impl Errand<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use ipc::deliver::Recipient;
 
     fn names(extension: Option<&str>) -> Names {
         let mut values = vec![("user", "joe".to_owned()), ("home", "/home/joe".to_owned())];
         values.extend(extension.map(|extension| ("extension", extension.to_owned())));
         values.extend(extension.map(|_| ("recipient_delimiter", "+".to_owned())));
         Names { values }
+    }
+
+    #[test]
+    fn an_address_without_extension_has_the_first_delimiter() {
+        let (address, original, dsn_original) = (Bytes::new(), Bytes::new(), String::new());
+        let recipient = Recipient { offset: 0, address, original, dsn_original, notify: 0 };
+        let mut state = State::of(&recipient, &Bytes::new());
+        (state.user, state.local) = (b"joe".to_vec(), b"joe=x".to_vec());
+        for (extension, delimiters, expected) in
+            [(Some(b"x"), "+=", Some("=")), (None, "+=", Some("+")), (None, "", None)]
+        {
+            state.extension = extension.map(|extension| extension.to_vec());
+            let names = Names::of(&state, None, delimiters.as_bytes());
+            assert_eq!(names.value("recipient_delimiter", None).as_deref(), expected);
+        }
     }
 
     #[test]

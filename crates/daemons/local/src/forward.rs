@@ -11,7 +11,7 @@ use privsep::{User, become_user};
 use tracing::warn;
 
 use crate::errand::Errand;
-use crate::expand::{Expanded, Names};
+use crate::expand::Expanded;
 use crate::include::LIST_LIMIT;
 use crate::state::{State, Via};
 use crate::token;
@@ -66,7 +66,7 @@ impl Errand<'_, '_> {
     /// The files that `forward_path` names.
     fn forward_paths(&self, state: &State, user: &User) -> Vec<Expanded> {
         let params = &self.office.params.local;
-        let names = Names::of(state, Some(user));
+        let names = self.names(state, Some(user));
         let paths = params.forward_path.split([',', ' ', '\t', '\n']).filter(|path| !path.is_empty());
         paths.filter_map(|path| names.expand(path, &params.forward_expansion_filter)).collect()
     }

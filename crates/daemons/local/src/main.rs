@@ -13,8 +13,8 @@
 //!
 //! # Environment of commands
 //!
-//! Commands have `SHELL`, `HOME`, `USER`, `EXTENSION`, `DOMAIN`, `LOCAL`, `RECIPIENT`, `SENDER`, `ORIGINAL_RECIPIENT`, `CLIENT_ADDRESS` and
-//! others of that kind. Their exit status is one of sysexits(3).
+//! Commands have `SHELL`, `HOME`, `USER`, `EXTENSION`, `DOMAIN`, `LOCAL`, `RECIPIENT`, `SENDER`, `ORIGINAL_RECIPIENT`, `ENVID`,
+//! `CLIENT_ADDRESS` and others of that kind. Their exit status is one of sysexits(3).
 //!
 //! # Files
 //!

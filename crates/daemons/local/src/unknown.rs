@@ -5,7 +5,6 @@ use dsn::Status;
 use tracing::warn;
 
 use crate::errand::{CONFIGURATION, Errand};
-use crate::expand::Names;
 use crate::state::State;
 
 impl Errand<'_, '_> {
@@ -34,7 +33,7 @@ impl Errand<'_, '_> {
 
     /// Whatever the expansion looks like, it is one address: senders choose what goes into it.
     fn relay_unknown(&mut self, state: &State) -> Settled {
-        let names = Names::of(state, None);
+        let names = self.names(state, None);
         // A backslash before a user name is another way to write it.
         let relay = self.office.params.local.luser_relay.trim_start_matches('\\');
         let Some(address) = names.expand_loosely(relay, None) else {
