@@ -188,12 +188,17 @@ pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Option<End>
     }))
 }
 
-/// The variables of our own environment that `export_environment` (or another list of the kind) names, with those it sets.
+/// The variables of our own environment that `export_environment` (or another list of the kind) names, with those it sets:
+/// `NAME=VALUE`, or `{ NAME = VALUE }` where the value has blanks.
 #[must_use]
 pub fn chosen_environment(names: &[String]) -> Vec<(String, String)> {
-    let chosen = names.iter().filter_map(|word| match word.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => Some((word.clone(), std::env::var(word).ok()?)),
+    let chosen = names.iter().filter_map(|word| {
+        let inside = word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
+        match inside.unwrap_or(word).split_once('=') {
+            Some((name, value)) if inside.is_some() => Some((name.trim().to_owned(), value.trim().to_owned())),
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((word.clone(), std::env::var(word).ok()?)),
+        }
     });
     chosen.collect()
 }

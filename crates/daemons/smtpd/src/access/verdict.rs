@@ -177,7 +177,7 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// `reject: RCPT from …: text; from=<…> to=<…> proto=… helo=<…>`.
+    /// `reject: RCPT from …: text; from=<…> to=<…> proto=… helo=<…>`, and as whom the client has logged in.
     pub(crate) fn log(&self, what: &str, text: &str) {
         let mut line = format!(
             "{}: {what}: {} from {}: {text};",
@@ -194,6 +194,9 @@ impl Facts<'_> {
         line.push_str(&format!(" proto={}", self.protocol));
         if let Some(helo) = self.helo {
             line.push_str(&format!(" helo=<{}>", printable(helo.as_bytes())));
+        }
+        for (name, value) in self.login.iter().flat_map(|login| login.attributes()) {
+            line.push_str(&format!(" {name}={}", printable(value.as_bytes())));
         }
         info!("{line}");
     }

@@ -28,14 +28,8 @@ impl Session {
             attribute("log_ident", ident.as_bytes());
         }
         attribute("rewrite_context", if local { b"local" } else { b"remote" });
-        if let Some(login) = &self.login {
-            for (name, value) in
-                [("sasl_method", &login.method), ("sasl_username", &login.username), ("sasl_sender", &login.sender)]
-            {
-                if !value.is_empty() {
-                    attribute(name, value.as_bytes());
-                }
-            }
+        for (name, value) in self.login.iter().flat_map(|login| login.attributes()) {
+            attribute(name, value.as_bytes());
         }
         if let Some(id) = &sender.envelope_id {
             attribute("envelope_id", id);

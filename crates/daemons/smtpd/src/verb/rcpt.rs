@@ -229,14 +229,8 @@ impl Session {
     /// What follows the client in its log line.
     fn client_details(&self) -> String {
         let mut text = String::new();
-        if let Some(login) = &self.login {
-            for (name, value) in
-                [("sasl_method", &login.method), ("sasl_username", &login.username), ("sasl_sender", &login.sender)]
-            {
-                if !value.is_empty() {
-                    text.push_str(&format!(", {name}={value}"));
-                }
-            }
+        for (name, value) in self.login.iter().flat_map(|login| login.attributes()) {
+            text.push_str(&format!(", {name}={value}"));
         }
         if let Some(ident) = &self.forward.ident {
             text.push_str(&format!(", orig_queue_id={ident}"));

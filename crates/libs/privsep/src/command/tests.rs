@@ -91,3 +91,12 @@ fn directory_environment_and_user_are_as_asked() {
         assert_eq!(text, format!("/usr\n{uid}\n{gid}\nvalue unset {PATH}\n4\n"));
     }
 }
+
+#[test]
+fn variables_are_named_or_set() {
+    let words = ["NO_SUCH_VARIABLE", "A=b", "{C = d e}", "PATH"].map(str::to_owned);
+    let found = chosen_environment(&words);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(found.first_chunk(), Some(&[pair("A", "b"), pair("C", "d e")]));
+    assert_eq!(found.last().map(|(name, _)| name.as_str()), Some("PATH"));
+}

@@ -197,3 +197,11 @@ fn a_hidden_session_leaves_neither_client_nor_protocol_behind() {
         assert_eq!(trace, start);
     }
 }
+
+#[test]
+fn the_log_tells_who_is_refused() {
+    let main = "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_client_restrictions = reject\n";
+    let lines = ["XCLIENT LOGIN=bob", "EHLO c.test", "MAIL FROM:<>", "RCPT TO:<a@b.test>"];
+    let heard = session(main, &lines);
+    heard.assert_logged("from=<> to=<a@b.test> proto=ESMTP helo=<c.test> sasl_method=XCLIENT sasl_username=bob");
+}
