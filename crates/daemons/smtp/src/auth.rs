@@ -5,8 +5,9 @@
 
 use data_encoding::BASE64;
 use dsn::{Detail, Diagnostic, Status};
-use sasl::client::{Authorization, Credentials, Exchange};
+use sasl::client::{self, Authorization, Credentials, Exchange};
 use sasl::mechanism::SecurityOptions;
+use sasl::scram;
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::reply::Answer;
 use table::{AddressFind, Maps, PatternList, Strategy};
@@ -97,11 +98,7 @@ impl Auth {
             return Err(failure);
         }
         let exchange = Exchange::choose(offered, self.options(ready), credentials.clone());
-        let exchange = exchange.map_err(|error| {
-            // As the library has it that logs are searched for.
-            tracing::warn!("SASL authentication failure: No worthy mechs found");
-            impossible(ready, &error.to_string())
-        })?;
+        let exchange = exchange.map_err(|error| broken_off(ready, &error))?;
         let exchange = exchange.authorized(self.authorization);
         if let Some(answer) = self.converse(ready, exchange).await? {
             if answer.code == BAD_CREDENTIALS
@@ -127,7 +124,7 @@ impl Auth {
     async fn converse(&self, ready: &mut Ready, mut exchange: Exchange) -> Result<Option<Answer>, Failure> {
         let mut line = format!("AUTH {}", exchange.mechanism());
         let public = line.clone();
-        if let Some(initial) = exchange.initial() {
+        if let Some(initial) = exchange.initial().map_err(|error| broken_off(ready, &error))? {
             line.push(' ');
             BASE64.encode_append(&initial, &mut line);
         }
@@ -146,7 +143,7 @@ impl Auth {
             let challenge = answer.texts().last().unwrap_or_default();
             let text = BASE64.decode(challenge.trim_ascii());
             let text = text.map_err(|_| impossible(ready, "bad protocol / cancel"))?;
-            let response = exchange.respond(&text).map_err(|_| impossible(ready, "generic failure"))?;
+            let response = exchange.respond(&text).map_err(|error| broken_off(ready, &error))?;
             ready.dialogue.confide(BASE64.encode(&response).as_bytes(), b"");
         }
     }
@@ -194,6 +191,20 @@ impl Auth {
             Credentials { user: user.trim().to_owned(), password: password.to_owned() }
         }))
     }
+}
+
+/// An exchange that cannot begin, or go on, in the words that logs are searched for.
+fn broken_off(ready: &Ready, error: &client::Error) -> Failure {
+    let (warning, outcome) = match error {
+        client::Error::NoMechanism => (Some("No worthy mechs found".to_owned()), "no mechanism available"),
+        client::Error::Unexpected | client::Error::NoNonce => (None, "generic failure"),
+        client::Error::Scram(doubt @ scram::Error::Forged) => (Some(doubt.to_string()), "authentication failure"),
+        client::Error::Scram(doubt) => (Some(doubt.to_string()), "bad protocol / cancel"),
+    };
+    if let Some(warning) = warning {
+        tracing::warn!("SASL authentication failure: {warning}");
+    }
+    impossible(ready, outcome)
 }
 
 /// An exchange that cannot come to an end.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::scram::Hash;
+
 /// A property of a mechanism that security options may exclude or want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Property {
@@ -71,10 +73,11 @@ impl SecurityOptions {
 /// What is known of the mechanisms that clients here can use, by name.
 #[must_use]
 pub fn known(name: &str) -> BTreeSet<Property> {
-    use Property::{Active, Dictionary, Plaintext};
+    use Property::{Active, Dictionary, MutualAuth, Plaintext};
     let list: &[Property] = match name {
         "PLAIN" | "LOGIN" => &[Plaintext, Active, Dictionary],
         "CRAM-MD5" => &[Active, Dictionary],
+        _ if Hash::of_mechanism(name).is_some() => &[Dictionary, MutualAuth],
         _ => &[],
     };
     list.iter().copied().collect()
@@ -86,12 +89,15 @@ mod tests {
 
     #[test]
     fn options_exclude_by_property() {
-        let cases: [(&[&str], &str, bool, &str); 5] = [
+        let cases: [(&[&str], &str, bool, &str); 8] = [
             (&["noanonymous"], "PLAIN", true, "plain names a user"),
             (&["noanonymous", "noplaintext"], "PLAIN", false, "plain shows the password"),
             (&["noplaintext"], "CRAM-MD5", true, "a digest does not"),
             (&["mutual_auth"], "CRAM-MD5", false, "the server is not authenticated"),
             (&[], "LOGIN", true, "nothing is excluded"),
+            (&["noplaintext", "noactive"], "SCRAM-SHA-256", true, "nobody learns the password"),
+            (&["mutual_auth"], "SCRAM-SHA-1", true, "the server has to know the password"),
+            (&["nodictionary"], "SCRAM-SHA-512", false, "who listens may try passwords"),
         ];
         for (words, name, admitted, why) in cases {
             let options = SecurityOptions::parse(words.iter().copied()).unwrap();

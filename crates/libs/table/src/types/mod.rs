@@ -29,8 +29,6 @@ mod randmap;
 #[cfg(feature = "redis")]
 mod redis;
 mod regexp;
-#[cfg(any(feature = "mongodb", feature = "pgsql"))]
-mod scram;
 mod socketmap;
 mod sqlite;
 mod tcp;

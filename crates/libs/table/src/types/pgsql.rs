@@ -7,6 +7,7 @@ use std::io;
 
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
+use sasl::scram::{Exchange, Hash};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Origin, Parameters, Shape, Template};
@@ -15,7 +16,6 @@ use crate::servers::{Failure, Limits, Protocol, Remote, Servers, host_name};
 use crate::split::{SEPARATORS, items};
 use crate::{Answer, Environment, Error, Table};
 
-use super::scram::Exchange;
 use host::{Encryption, Host};
 use message::{Authentication, Message, Refusal};
 
@@ -90,7 +90,7 @@ pub(super) fn read_answers(mut bytes: &[u8]) {
         let _ = (message.refusal().is_ok(), message.authentication().is_ok());
         let _ = (message.status().is_ok(), message.row().is_ok());
     }
-    let _ = Exchange::new("", "password", "nonce").answer(bytes);
+    let _ = Exchange::new(Hash::Sha256, "", "password", "nonce").answer(bytes);
 }
 
 impl Remote for Pgsql {
@@ -242,7 +242,7 @@ impl Session {
     }
 
     async fn scram(&mut self, host: &Host) -> Result<(), Failure> {
-        let exchange = Exchange::begin("", &host.password)?;
+        let exchange = Exchange::begin(Hash::Sha256, "", &host.password)?;
         let first = exchange.first();
         let length = u32::try_from(first.len()).unwrap_or(u32::MAX).to_be_bytes();
         let body = [b"SCRAM-SHA-256\0", &length[..], first.as_bytes()].concat();
@@ -250,10 +250,10 @@ impl Session {
         let Authentication::Challenge(challenge) = self.challenge().await? else {
             return Err(malformed("message out of order").into());
         };
-        let (answer, expected) = exchange.answer(&challenge).ok_or_else(|| malformed("bad SCRAM challenge"))?;
+        let (answer, expected) = exchange.answer(&challenge).map_err(|_| malformed("bad SCRAM challenge"))?;
         self.send(&message::write(Some(b'p'), answer.as_bytes())).await?;
         if let Authentication::Last(last) = self.challenge().await?
-            && expected.is(&last)
+            && expected.check(&last).is_ok()
         {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use sasl::scram::{Exchange, Hash};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::bson::{self, Document, Value, find};
@@ -9,7 +10,6 @@ use super::uri::{Login, Uri};
 use crate::link::{Connection, Endpoint, malformed};
 use crate::servers::{Failure, host_name};
 use crate::types::octets::Octets;
-use crate::types::scram::Exchange;
 
 /// A connection that is logged in.
 pub(super) struct Session {
@@ -54,16 +54,16 @@ impl Session {
     }
 
     async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
-        let exchange = Exchange::begin(&login.user, &login.password)?;
+        let exchange = Exchange::begin(Hash::Sha256, &login.user, &login.password)?;
         let mut start = Document::default();
         start.integer("saslStart", 1);
         start.text("mechanism", "SCRAM-SHA-256");
         start.binary("payload", exchange.first().as_bytes());
         start.text("$db", &login.database);
         let reply = self.call(start).await?;
-        let (answer, expected) = exchange.answer(payload(&reply)?).ok_or_else(|| malformed("bad SCRAM challenge"))?;
+        let (answer, expected) = exchange.answer(payload(&reply)?).map_err(|_| malformed("bad SCRAM challenge"))?;
         let reply = self.go_on(login, &reply, answer.as_bytes()).await?;
-        if !expected.is(payload(&reply)?) {
+        if expected.check(payload(&reply)?).is_err() {
             return Err(malformed("server does not know the password").into());
         }
         // The server may want to hear that there is nothing left to say.
