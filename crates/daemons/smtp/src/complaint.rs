@@ -86,7 +86,7 @@ impl Case {
 }
 
 /// Whether a refusal says that a command was not understood, or is none: such a server, or we, did not keep to the protocol.
-fn is_improper(code: u16) -> bool {
+pub(crate) fn is_improper(code: u16) -> bool {
     !(400..600).contains(&code) || (500..510).contains(&code) || code == 555
 }
 

@@ -12,6 +12,7 @@ use tls::summary::Trust;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::complaint;
 use crate::dialogue::{Dialect, Dialogue, Farewell, Greeting, HardGreeting, Watch, unreachable};
 use crate::failure::{Failure, replied};
 use crate::flavor::Flavor;
@@ -70,7 +71,7 @@ pub enum Login {
 pub enum Fitness {
     /// It can, after RSET.
     Fit,
-    /// The server is about to hang up, or something was left unfinished.
+    /// The server is about to hang up, or does not understand us, or something was left unfinished.
     Spent,
 }
 
@@ -303,8 +304,16 @@ impl Ready {
     /// A refusal of the whole message in reply to a command.
     #[must_use]
     pub fn message_refused(&mut self, stage: Stage, answer: &Answer) -> Failure {
-        self.dialogue.refused_by(answer);
+        self.refused_by(answer);
         Failure::message(replied(self.peer(), stage, answer))
+    }
+
+    /// Considers a reply that kept mail from going on. Where one side does not understand the other, other mail goes by a new session.
+    pub(crate) fn refused_by(&mut self, answer: &Answer) {
+        self.dialogue.refused_by(answer);
+        if complaint::is_improper(answer.code) {
+            self.fitness = Fitness::Spent;
+        }
     }
 }
 

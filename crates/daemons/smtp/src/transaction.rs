@@ -148,14 +148,15 @@ impl Ready {
             }
             Some(_) | None => {}
         }
-        (self.fitness, self.remains) = (Fitness::Spent, Remains::Nothing);
+        self.remains = Remains::Nothing;
         if let Err(failure) = self.content(envelope, body).await {
+            self.fitness = Fitness::Spent;
             let refused = self.dialogue.last_words().await.map(|answer| self.message_refused(Stage::End, &answer));
             return Err(refused.unwrap_or(failure).into());
         }
         let ended = self.end(verdicts).await;
-        if ended.as_ref().map_or_else(|failure| failure.scope == Scope::Message, |()| true) {
-            self.fitness = Fitness::Fit;
+        if ended.as_ref().is_err_and(|failure| failure.scope != Scope::Message) {
+            self.fitness = Fitness::Spent;
         }
         ended.map_err(Broken::Failed)
     }
@@ -239,7 +240,7 @@ impl Ready {
                     (true, true) if envelope.goal == Goal::ProbeRcpt => verdicts.ended.push((*number, answer)),
                     (true, true) => verdicts.accepted.push_back(*number),
                     (true, false) => {
-                        self.dialogue.refused_by(&answer);
+                        self.refused_by(&answer);
                         verdicts.refused.push((*number, answer));
                     }
                     (false, _) => {}
@@ -280,7 +281,7 @@ impl Ready {
                 let answer = self.dialogue.hear(Stage::End).await?;
                 verdicts.accepted.pop_front();
                 if answer.class() != 2 {
-                    self.dialogue.refused_by(&answer);
+                    self.refused_by(&answer);
                 }
                 verdicts.ended.push((number, answer));
             }

@@ -153,6 +153,27 @@ async fn a_transaction_that_came_to_nothing_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_session_in_which_somebody_was_misunderstood_is_not_used_again() {
+    for (first, end, expected) in [
+        ("S: 501 what\n", "S: 250 ok\n", Fitness::Spent),
+        ("S: 550 no\n", "S: 250 ok\n", Fitness::Fit),
+        ("S: 421 bye\n", "S: 250 ok\n", Fitness::Spent),
+        ("S: 250 ok\n", "S: 555 what\n", Fitness::Spent),
+        ("S: 250 ok\n", "S: 554 no\n", Fitness::Fit),
+    ] {
+        let script = format!(
+            "S: 220 mx.test\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\n{first}\
+             C: RCPT TO:<b@x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\n{end}"
+        );
+        let server = dialog::Peer::listen(&[&script]).unwrap();
+        let mut ready = ready(&server, Flavor::Smtp).await.unwrap();
+        let _ = ready.transact(&envelope(&["a@x", "b@x"]), &mut Text(b"x\r\n"), &mut Verdicts::default()).await;
+        assert_eq!(ready.fitness, expected, "{script}");
+        server.finish().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn lmtp_answers_for_each_recipient() {
     let script = "S: 220 mx.test\nC: LHLO me.test\nS: 250 mx.test\n\
                   C: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: 250 ok\nC: RCPT TO:<b@x>\nS: 250 ok\n\
