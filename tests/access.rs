@@ -315,15 +315,18 @@ fn an_address_that_becomes_another_does_not_need_its_transport() -> Result<()> {
 }
 
 #[test]
-fn who_asks_for_many_addresses_is_limited_as_who_sends_to_them() -> Result<()> {
+fn what_is_asked_in_vain_counts_against_the_limits_of_a_client() -> Result<()> {
     let setup =
         Setup::new().main("smtpd_client_recipient_rate_limit", "1").main("smtpd_client_event_limit_exceptions", "");
-    let mut mail = setup.create()?;
+    let mut mail = setup.main("smtpd_client_auth_rate_limit", "1").create()?;
     mail.start()?;
     let mut client = Client::connect(mail.port)?;
     client.say("EHLO client.example", 250)?;
     client.say("VRFY postmaster", 252)?;
     let refused = client.say("VRFY postmaster", 450)?;
     assert!(refused.text().contains("4.7.1 Error: too many recipients from 127.0.0.1"), "{}", refused.text());
+    client.say("AUTH PLAIN", 503)?;
+    let refused = client.say("AUTH PLAIN", 450)?;
+    assert!(refused.text().contains("4.7.1 Error: too many AUTH commands from 127.0.0.1"), "{}", refused.text());
     Ok(())
 }

@@ -67,6 +67,10 @@ impl Session {
     }
 
     pub(super) async fn auth(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
+        // Whatever becomes of it: who guesses passwords is told apart by how often it asks.
+        if let Some(reply) = self.limit_logins().await {
+            return Ok(Next::Error(reply));
+        }
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")));
         }
@@ -86,9 +90,6 @@ impl Session {
         let (Some(mechanism), initial, None) = (words.next(), words.next(), words.next()) else {
             return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
         };
-        if let Some(reply) = self.limit_logins().await {
-            return Ok(Next::Error(reply));
-        }
         // Logs and macros have it as the client wrote it.
         let mechanism = printable(mechanism).into_owned();
         let mut name = None;
