@@ -12,7 +12,7 @@ use table::checks::Part;
 
 use crate::Desk;
 use crate::checks::Judgement;
-use crate::fate::Refusal;
+use crate::fate::{Objection, Refusal};
 use crate::header::before_nul;
 use crate::message::{Message, Stage};
 use crate::settings::{Conversion, Strict, Strictness, UnendedHeader};
@@ -332,11 +332,11 @@ impl Message {
 
     /// The header ended without the empty line that belongs there.
     fn end_header_early(&mut self) {
-        const WHAT: &str = "message header was not terminated by empty line";
+        let objection = Objection::UnendedHeader;
         match self.desk.settings.mime.unended_header {
             UnendedHeader::Fix => {}
-            UnendedHeader::Tell => self.put_header(format!("MIME-Error: {WHAT}").as_bytes()),
-            UnendedHeader::Reject => return self.refuse_mime(WHAT, b""),
+            UnendedHeader::Tell => self.put_header(format!("MIME-Error: {}", objection.words()).as_bytes()),
+            UnendedHeader::Reject => self.object(objection, b""),
         }
         self.put_text(b"", End::Line);
     }
@@ -344,26 +344,27 @@ impl Message {
     fn take_fault(&mut self, fault: Fault, context: &[u8]) {
         let strict = self.content.strict.encoding_domain == Strictness::Strict;
         match fault {
-            Fault::Nesting => self.refuse_mime("MIME nesting exceeds safety limit", context),
-            Fault::EncodingDomain if strict => {
-                self.refuse_mime("invalid message/* or multipart/* encoding domain", context);
-            }
+            Fault::Nesting => self.object(Objection::Nesting, context),
+            Fault::EncodingDomain if strict => self.object(Objection::EncodingDomain, context),
             Fault::EncodingDomain => {}
         }
     }
 
-    pub(crate) fn refuse_mime(&mut self, what: &str, context: &[u8]) {
+    /// Notes what strict settings refuse, and goes on: checks may have more to say. Of each kind one is told.
+    pub(crate) fn object(&mut self, objection: Objection, context: &[u8]) {
+        if !self.fate.objections.insert(objection) {
+            return;
+        }
         let context = table::shown(context.get(..100).unwrap_or(context));
         let separator = if context.is_empty() { "" } else { ": " };
-        let parties = self.parties();
-        tracing::info!("{}: reject: mime-error {what}{separator}{context} {parties}", self.id);
-        self.fate.refuse(Refusal::new(ipc::cleanup::Cause::Content, format!("5.6.0 {what}")));
+        let (words, parties) = (objection.words(), self.parties());
+        tracing::info!("{}: reject: mime-error {words}{separator}{context} {parties}", self.id);
     }
 
     async fn take_body(&mut self, line: &[u8], end: End) {
         let strict = self.content.strict.body == Strictness::Strict;
         if strict && !line.is_ascii() && self.content.walker.encoding() == Encoding::Seven {
-            return self.refuse_mime("improper use of 8-bit data in message body", line);
+            self.object(Objection::EightBitBody, line);
         }
         if self.content.walker.is_at_boundary() {
             self.content.unchecked = self.desk.settings.limits.body_checks;

@@ -1,5 +1,7 @@
 //! What is to become of a message: the verdicts that checks and failures have brought so far.
 
+use std::collections::BTreeSet;
+
 use address::Address;
 use ipc::cleanup::{Cause, Verdict};
 
@@ -59,10 +61,34 @@ impl Refusal {
     }
 }
 
+/// What strict settings find wrong with a message; the first of them is what its sender learns of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Objection {
+    Nesting,
+    EightBitHeader,
+    EightBitBody,
+    EncodingDomain,
+    UnendedHeader,
+}
+
+impl Objection {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Nesting => "MIME nesting exceeds safety limit",
+            Self::EightBitHeader => "improper use of 8-bit data in message header",
+            Self::EightBitBody => "improper use of 8-bit data in message body",
+            Self::EncodingDomain => "invalid message/* or multipart/* encoding domain",
+            Self::UnendedHeader => "message header was not terminated by empty line",
+        }
+    }
+}
+
 /// Everything that was decided about a message so far.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     pub(crate) refusal: Option<Refusal>,
+    /// They refuse the message when nothing else has.
+    pub(crate) objections: BTreeSet<Objection>,
     pub(crate) discard: bool,
     pub(crate) hold: bool,
     /// `transport:destination`, by a FILTER action.
@@ -78,6 +104,16 @@ impl Fate {
         match &self.refusal {
             Some(earlier) if !earlier.is_final() || refusal.is_final() => {}
             Some(_) | None => self.refusal = Some(refusal),
+        }
+    }
+
+    /// Of all objections, the weightiest counts, and only where checks and limits let the message pass and nobody discards it.
+    pub(crate) fn settle_objections(&mut self) {
+        if self.refusal.is_none()
+            && !self.discard
+            && let Some(objection) = self.objections.first()
+        {
+            self.refuse(Refusal::new(Cause::Content, format!("5.6.0 {}", objection.words())));
         }
     }
 

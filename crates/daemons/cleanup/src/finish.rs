@@ -30,6 +30,7 @@ impl Message {
     /// Ends the message; its filters are asked through the caller.
     pub(crate) async fn finish_with(mut self, line: Option<&mut Line>) -> Verdict {
         self.end_content().await;
+        self.fate.settle_objections();
         if !self.is_over() {
             let result = self.add_copies().await;
             self.fate.take(result);

@@ -10,7 +10,7 @@ use table::checks::Part;
 use crate::checks::Judgement;
 use crate::content::{RequireTlsHeader, TlsRequired, Trace};
 use crate::date;
-use crate::fate::Refusal;
+use crate::fate::{Objection, Refusal};
 use crate::mapping::Class;
 use crate::message::Message;
 use crate::rewriting::is_canonical;
@@ -24,7 +24,7 @@ impl Message {
     pub(crate) async fn take_header(&mut self, place: Place, mut text: Vec<u8>) {
         text.truncate(before_nul(&text).len());
         if self.content.strict.headers == Strictness::Strict && !text.is_ascii() {
-            return self.refuse_mime("improper use of 8-bit data in message header", &text);
+            self.object(Objection::EightBitHeader, &text);
         }
         let is_trace = self.is_trace(place, &text);
         if is_trace {

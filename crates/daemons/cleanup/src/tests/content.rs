@@ -79,6 +79,29 @@ async fn strictness_is_about_what_is_known() {
 }
 
 #[tokio::test]
+async fn what_is_strict_has_its_say_at_the_end() {
+    let lab = Lab::new(
+        "strict_8bitmime = yes\nheader_checks = regexp:{{/Drop/ DISCARD}}\nbody_checks = regexp:{{/bad/ REJECT 5.7.7 bad}}",
+    );
+    let refused = |reason: &str| Verdict::Refused { cause: Cause::Content, reason: reason.to_owned() };
+    let (header, body) = ("improper use of 8-bit data in message header", "improper use of 8-bit data in message body");
+    for (text, verdict) in [
+        ("Subject: \u{e4}\n\n\u{e4}\n", refused(&format!("5.6.0 {header}"))),
+        ("\n\u{e4}\n", refused(&format!("5.6.0 {body}"))),
+        // What weighs more comes later.
+        (
+            "Content-Type: multipart/mixed; boundary=b\n\n\u{e4}\n--b\nSubject: \u{e4}\n\n",
+            refused(&format!("5.6.0 {header}")),
+        ),
+        ("Subject: \u{e4}\n\nbad\n", refused("5.7.7 bad")),
+        ("\n\u{e4}\nbad\n", refused("5.7.7 bad")),
+        ("Subject: \u{e4}\nX: Drop\n\nx\n", Verdict::Discarded),
+    ] {
+        assert_eq!(lab.bytes(text.as_bytes()).await.verdict, verdict, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn each_boundary_lets_body_checks_see_more() {
     let lab = Lab::new(
         "body_checks_size_limit = 8\nmime_header_checks = regexp:{{/never/ REJECT}}\nbody_checks = regexp:{{/bad/ REJECT}}",
