@@ -89,7 +89,7 @@ impl Message {
     async fn take_field(&mut self, field: Field<'_>) -> Result<(), Refusal> {
         let kind = field.kind();
         self.note(kind, field)?;
-        if self.desk.settings.drops(field.name()) {
+        if !kind.is_mime() && self.desk.settings.drops(field.name()) {
             return Ok(());
         }
         if !field.text().is_ascii() {

@@ -159,3 +159,12 @@ async fn a_header_ends_at_a_nul_and_a_body_does_not() {
     let both = "message_strip_characters = \\0\nmessage_reject_characters = \\0";
     assert!(refused(&Lab::new(both).bytes(text).await));
 }
+
+#[tokio::test]
+async fn headers_that_describe_the_content_are_never_dropped() {
+    let lab = Lab::new("message_drop_headers = content-type, mime-version, content-length, x-gone");
+    let text =
+        "Content-Type: a\nMIME-Version: b\nContent-Length: c\nX-Gone: d\nFrom: e@f.test\nMessage-Id: g\nDate: h\n\n";
+    let queued = lab.bytes(text.as_bytes()).await;
+    assert_eq!(queued.text, text.replace("Content-Length: c\nX-Gone: d\n", ""));
+}
