@@ -52,7 +52,7 @@ impl Message {
                 let result = self.take_field(field).await;
                 self.fate.take(result);
             }
-            Some(_) | None => self.put_limited(&text),
+            Some(_) | None => self.put_limited(&text, 0),
         }
         if is_trace && self.content.header.written > before {
             self.content.header.trace = Trace::Behind(before);
@@ -66,10 +66,10 @@ impl Message {
             && Field::new(text).is_some_and(|field| field.kind() == Kind::Received)
     }
 
-    /// Writes a header as far as `header_size_limit` lets it.
-    fn put_limited(&mut self, header: &[u8]) {
+    /// Writes a header as far as `header_size_limit` lets it; its lines are indented by bytes that do not count.
+    fn put_limited(&mut self, header: &[u8], indent: usize) {
         let limit = self.desk.settings.mime.limits.header;
-        self.put_header(shortened(header, limit));
+        self.put_header(shortened(header, limit, indent));
     }
 
     async fn check_header(&mut self, place: Place, text: &[u8]) -> Judgement {
@@ -108,7 +108,7 @@ impl Message {
         match kind.addresses() {
             Some(whose) if rewrites => self.rewrite_addresses(whose, field).await,
             Some(_) | None => {
-                self.put_limited(field.text());
+                self.put_limited(field.text(), 0);
                 Ok(())
             }
         }
@@ -193,9 +193,9 @@ impl Message {
             let name = field.name();
             let value = tree::print(&items, name.len() + 2);
             let header = [name, b": ", &value].concat();
-            self.put_limited(&header);
+            self.put_limited(&header, 1);
         } else {
-            self.put_limited(field.text());
+            self.put_limited(field.text(), 0);
         }
         Ok(())
     }
@@ -304,18 +304,21 @@ pub(crate) fn before_nul(text: &[u8]) -> &[u8] {
     memchr::memchr(0, text).and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
-/// As much of a rewritten header as may be; the tabs that its lines begin with do not count.
-fn shortened(header: &[u8], limit: usize) -> &[u8] {
-    if header.len() <= limit {
-        return header;
+/// As much of a header as may be: whole lines if little is lost with the last one, else it is cut within the line.
+/// What lines are indented by does not count.
+fn shortened(header: &[u8], limit: usize, indent: usize) -> &[u8] {
+    let (mut start, mut uncounted) = (0usize, 0);
+    for end in memchr::memchr_iter(b'\n', header).chain([header.len()]) {
+        let most = limit.saturating_add(uncounted);
+        if end > most {
+            let spared = most.saturating_sub(start.saturating_add(if start == 0 { 0 } else { indent }));
+            let cut = if start > 0 && spared.saturating_mul(10) < limit { start - 1 } else { most };
+            return header.get(..cut).unwrap_or_default();
+        }
+        start = end + 1;
+        uncounted += indent;
     }
-    let (mut before, mut counted) = (0, 0);
-    let end = header.iter().position(|&byte| {
-        counted += usize::from((before, byte) != (b'\n', b'\t'));
-        before = byte;
-        counted > limit
-    });
-    header.get(..end.unwrap_or(header.len())).unwrap_or_default().trim_ascii_end()
+    header
 }
 
 fn escaped_comment(name: &[u8]) -> Vec<u8> {
@@ -334,10 +337,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rewritten_header_is_cut_where_it_is_too_long() {
+    fn a_header_is_cut_where_it_is_too_long() {
         for (limit, cut) in [(12, "To: a,\n\tb@c,"), (10, "To: a,\n\tb@c"), (7, "To: a,"), (3, "To:")] {
-            assert_eq!(shortened(b"To: a,\n\tb@c,\n\td@e", limit), cut.as_bytes());
+            assert_eq!(shortened(b"To: a,\n\tb@c,\n\td@e", limit, 1), cut.as_bytes(), "{limit}");
         }
-        assert_eq!(shortened(b"To: a,\n\tb@c", 10), b"To: a,\n\tb@c");
+        assert_eq!(shortened(b"To: a,\n\tb@c", 10, 1), b"To: a,\n\tb@c");
+        for (first, kept) in [(53, 60), (54, 54), (55, 55)] {
+            let header = [vec![b'x'; first], b"\n ".to_vec(), vec![b'y'; 9]].concat();
+            assert_eq!(shortened(&header, 60, 0).len(), kept, "{first}");
+        }
     }
 }
