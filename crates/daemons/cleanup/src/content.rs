@@ -1,7 +1,7 @@
 //! The content: cut into lines once, headers told from bodies, and written as records.
 //!
-//! A body that nobody wants to look at is copied line by line in one loop. Otherwise every line passes through the MIME
-//! walk, and headers and lines through the checks.
+//! A body that nobody wants to look at is copied line by line in one loop, up to what may be a boundary. Otherwise every
+//! line passes through the MIME walk, and headers and lines through the checks.
 
 use std::borrow::Cow;
 
@@ -24,12 +24,14 @@ pub(crate) struct Content {
     carry: Vec<u8>,
     /// Whether the pieces of the current line that went before were cut.
     cut: bool,
-    /// Whether the body is copied without a look.
+    /// Whether bodies are copied without a look, but for boundaries.
     copies: bool,
     /// Makes 7-bit text of what comes in.
     conversion: Option<Downgrade>,
     /// How much of this part `body_checks` may still see.
     unchecked: u64,
+    /// About how deep parts may be nested.
+    nesting: Strictness,
     /// What of this message is refused.
     pub(crate) strict: Strict,
     pub(crate) header: HeaderState,
@@ -92,19 +94,19 @@ impl Content {
         let is_strict = [strict.headers, strict.body, strict.encoding_domain].contains(&Strictness::Strict);
         let wants = |part| checked && checks.cover(part);
         let looks = [Part::MimeHeader, Part::NestedHeader, Part::Body].into_iter().any(wants);
-        let parts = settings.mime.parts && (is_strict || looks);
-        let parts = if parts { Parts::All } else { Parts::Message };
+        let parts = if settings.mime.parts { Parts::All } else { Parts::Message };
         Self {
             walker: Walker::new(parts, settings.mime.limits),
             carry: Vec::new(),
             cut: false,
-            copies: parts == Parts::Message
-                && !wants(Part::Body)
+            copies: !wants(Part::Body)
+                && strict.body == Strictness::Lax
                 && !settings.headers.are_pedantic()
                 && settings.mime.conversion == Conversion::None,
             conversion: (settings.mime.conversion == Conversion::ToSevenBit)
                 .then(|| Downgrade::new(settings.mime.limits)),
             unchecked: settings.limits.body_checks,
+            nesting: Strictness::of(is_strict || looks),
             strict,
             header: HeaderState::default(),
         }
@@ -112,7 +114,7 @@ impl Content {
 
     /// Whether the next line can be copied as it is.
     fn is_copying(&self) -> bool {
-        self.copies && !self.cut && self.carry.is_empty() && self.walker.is_past_header()
+        self.copies && !self.cut && self.carry.is_empty() && self.walker.is_in_body()
     }
 }
 
@@ -202,19 +204,27 @@ impl Message {
         }
     }
 
-    /// Copies whole lines of a body; gives back what is left without a line end, or where a stray CR is.
+    /// Copies whole lines of a body; gives back what is left without a line end, or where a stray CR is, or a boundary
+    /// may be.
     fn copy_lines<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let limit = self.desk.settings.limits.line_length;
-        let clean = if self.desk.settings.headers.replace_stray_cr { memchr::memchr(b'\r', chunk) } else { None };
+        let replaces_cr = self.desk.settings.headers.replace_stray_cr;
+        let has_boundaries = self.content.walker.is_in_multipart();
         let Some(draft) = &mut self.draft else { return b"" };
         let out = draft.records();
         out.reserve(chunk.len() + chunk.len() / 16);
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', chunk) {
-            if clean.is_some_and(|cr| cr < end) {
-                break;
+        for end in memchr::memchr2_iter(b'\n', b'\r', chunk) {
+            if chunk.get(end) == Some(&b'\r') {
+                if replaces_cr {
+                    break;
+                }
+                continue;
             }
             let line = chunk.get(start..end).unwrap_or_default();
+            if has_boundaries && line.starts_with(b"--") {
+                break;
+            }
             if line.len() <= limit {
                 record::put(out, Type::Line, line);
             } else {
@@ -344,9 +354,9 @@ impl Message {
     fn take_fault(&mut self, fault: Fault, context: &[u8]) {
         let strict = self.content.strict.encoding_domain == Strictness::Strict;
         match fault {
-            Fault::Nesting => self.object(Objection::Nesting, context),
+            Fault::Nesting if self.content.nesting == Strictness::Strict => self.object(Objection::Nesting, context),
             Fault::EncodingDomain if strict => self.object(Objection::EncodingDomain, context),
-            Fault::EncodingDomain => {}
+            Fault::Nesting | Fault::EncodingDomain => {}
         }
     }
 

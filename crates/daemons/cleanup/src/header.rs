@@ -52,7 +52,10 @@ impl Message {
                 let result = self.take_field(field).await;
                 self.fate.take(result);
             }
-            Some(_) | None => self.put_limited(&text, 0),
+            Some(_) | None => {
+                self.content.header.utf8 |= !text.is_ascii();
+                self.put_limited(&text, 0);
+            }
         }
         if is_trace && self.content.header.written > before {
             self.content.header.trace = Trace::Behind(before);

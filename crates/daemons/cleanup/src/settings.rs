@@ -156,7 +156,7 @@ pub(crate) enum Strictness {
 }
 
 impl Strictness {
-    fn of(strict: bool) -> Self {
+    pub(crate) fn of(strict: bool) -> Self {
         if strict { Self::Strict } else { Self::Lax }
     }
 }

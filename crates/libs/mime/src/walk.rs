@@ -154,10 +154,16 @@ impl Walker {
         events.into_iter().flatten()
     }
 
-    /// Whether the message's own header is over.
+    /// Whether the next line is one of a body, or a boundary.
     #[must_use]
-    pub fn is_past_header(&self) -> bool {
-        self.state != State::Header(Place::Primary)
+    pub fn is_in_body(&self) -> bool {
+        self.state == State::Body
+    }
+
+    /// Whether a line of a body can be a boundary.
+    #[must_use]
+    pub fn is_in_multipart(&self) -> bool {
+        !self.around.is_empty()
     }
 
     /// The encoding that the header read last declares.

@@ -168,3 +168,29 @@ async fn headers_that_describe_the_content_are_never_dropped() {
     let queued = lab.bytes(text.as_bytes()).await;
     assert_eq!(queued.text, text.replace("Content-Length: c\nX-Gone: d\n", ""));
 }
+
+#[tokio::test]
+async fn parts_are_told_apart_where_nothing_is_checked() {
+    let multipart = "From: a@b.c\nMessage-Id: d\nDate: e\nContent-Type: multipart/mixed; boundary=b\n\n";
+    for (part, encoding, utf8) in [
+        ("Content-Transfer-Encoding: 8bit\n\n\u{e4}\n", Some("8bit"), false),
+        ("Content-Disposition: x; filename=\u{e4}\n\n", None, true),
+        ("Content-Type: message/rfc822\n\nSubject: \u{e4}\n\n", None, true),
+        ("\nContent-Transfer-Encoding: 8bit\nSubject: \u{e4}\n--c\n-\n\n", None, false),
+    ] {
+        let text = format!("{multipart}--x\n-\n--b\n{part}--b--\nlast\n--\n");
+        for size in [1, 7, 1000] {
+            let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let handling = Handling { autodetect: Switch::On, ..LOCAL };
+            let queued = Lab::new("").send(handling, &envelope("a@b.c", &["d@e.f"]), &chunks).await;
+            assert_eq!(queued.text, text);
+            let found = queued.envelope.attributes.iter().find(|(name, _)| name == b"encoding");
+            assert_eq!(found.map(|(_, value)| value), encoding.map(str::as_bytes), "{part}");
+            assert_eq!(queued.envelope.sizes.unwrap().send_flags, if utf8 { 3 } else { 0 }, "{part}");
+        }
+    }
+    let deep: String =
+        (0..200).map(|n| format!("Content-Type: multipart/mixed; boundary=\"{n}.\"\n\n--{n}.\n")).collect();
+    assert_eq!(Lab::new("").bytes(deep.as_bytes()).await.verdict, Verdict::Queued);
+    assert!(refused(&Lab::new("strict_8bitmime = yes").bytes(deep.as_bytes()).await));
+}
