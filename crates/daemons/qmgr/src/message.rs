@@ -3,6 +3,7 @@
 use crate::arena::Key;
 use crate::disk::Excused;
 use crate::engine::Delivery;
+use crate::route;
 use crate::schedule::{Tick, Transport};
 use bytes::Bytes;
 use ipc::bounce::Notice;
@@ -136,14 +137,12 @@ impl Active {
         }
     }
 
-    /// Sends a redirected message to its new recipient, once however many it had, and past its filter. The last of those says
-    /// what its sender wants to hear of it.
+    /// Sends a redirected message to its new recipient, once however many it had, and past its filter. The first of those in
+    /// the order of delivery says what its sender wants to hear of it.
     pub(crate) fn redirect(&mut self, recipients: &mut Vec<Recipient>) {
         let Some(target) = &self.redirect else { return };
-        recipients.drain(..recipients.len().saturating_sub(1));
-        for recipient in recipients {
-            recipient.address = target.clone();
-        }
+        let first = recipients.drain(..).min_by(|one, other| route::by_domain(&one.address, &other.address));
+        recipients.extend(first.map(|first| Recipient { address: target.clone(), ..first }));
         (self.filter, self.more, self.unread) = (None, None, 0);
     }
 
@@ -328,10 +327,11 @@ mod tests {
 
     #[test]
     fn a_redirected_message_goes_to_one_recipient_and_to_no_filter() {
-        let recipients = ["a@x.test", "b@y.test"]
-            .map(|address| queue_file::Recipient { address: address.into(), ..queue_file::Recipient::default() });
-        let [first, last] = recipients;
-        let recipients = [first, queue_file::Recipient { dsn_original: b"rfc822;last@y.test".to_vec(), ..last }];
+        let recipients = ["a@z.test", "c@X.test", "b@x.test", "a@y.test"].map(|address| queue_file::Recipient {
+            address: address.into(),
+            dsn_original: format!("rfc822;{address}").into(),
+            ..queue_file::Recipient::default()
+        });
         let message = Message {
             filter: Some(b"scan:".to_vec()),
             redirect: Some(b"new@z.test".to_vec()),
@@ -343,7 +343,7 @@ mod tests {
         active.unread = 7;
         active.redirect(&mut recipients);
         assert_eq!(recipients.iter().map(|one| &*one.address).collect::<Vec<_>>(), [b"new@z.test"]);
-        assert_eq!(recipients[0].dsn_original, "rfc822;last@y.test");
+        assert_eq!(recipients[0].dsn_original, "rfc822;b@x.test");
         assert_eq!((active.filter, active.unread), (None, 0));
     }
 

@@ -71,7 +71,8 @@ pub(crate) fn sort(routes: &mut [(Recipient, Route)]) {
     });
 }
 
-fn by_domain(one: &[u8], other: &[u8]) -> Ordering {
+/// The order of addresses within a next hop: by domain in any case, then by address.
+pub(crate) fn by_domain(one: &[u8], other: &[u8]) -> Ordering {
     let folded = |address| domain(address).iter().map(u8::to_ascii_lowercase);
     folded(one).cmp(folded(other)).then_with(|| one.cmp(other))
 }
