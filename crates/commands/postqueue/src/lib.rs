@@ -75,7 +75,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
     let act = if matches!(wish, Wish::List | Wish::ListJson) { Act::View } else { Act::Flush };
     permission::check(act, &params, &source)?;
     match wish {
-        Wish::List => list(&params, People::default()),
+        Wish::List => list(&params, People::default().with_long_ids(params.queue.enable_long_queue_ids)),
         Wish::ListJson => list(&params, Json),
         Wish::Flush => flush_all(&params),
         Wish::Message(id) => flush_message(&params, &id),

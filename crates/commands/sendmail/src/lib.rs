@@ -85,7 +85,8 @@ fn mailq(params: &Params, config: &Path) -> Result<ExitCode, Fatal> {
     if is_anyone(&params.sendmail.authorized_mailq_users)
         && let Ok(queue) = Queue::connect(&socket, params.ipc.ipc_timeout)
     {
-        queue.list(&mut People::default(), &mut command::output())?;
+        let mut report = People::default().with_long_ids(params.queue.enable_long_queue_ids);
+        queue.list(&mut report, &mut command::output())?;
         return Ok(ExitCode::SUCCESS);
     }
     execute(&command(params, "postqueue"), &["-p"], config)

@@ -81,9 +81,29 @@ pub trait Report {
     fn end(&mut self, out: &mut impl Write) -> io::Result<()>;
 }
 
+/// The columns of a list for people: its title, and how wide those of queue id, size and time are.
+#[derive(Debug)]
+struct Columns {
+    title: &'static str,
+    id: usize,
+    size: usize,
+    time: usize,
+}
+
+const SHORT: Columns =
+    Columns { title: "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------", id: 11, size: 7, time: 20 };
+/// With room for ids of the long form.
+const LONG: Columns = Columns {
+    title: "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------",
+    id: 17,
+    size: 8,
+    time: 19,
+};
+
 /// For people, in the time of this place.
 #[derive(Debug)]
 pub struct People {
+    columns: Columns,
     /// Looked for when the first time is told.
     zone: LazyCell<TimeZone>,
     count: u64,
@@ -92,14 +112,23 @@ pub struct People {
 
 impl Default for People {
     fn default() -> Self {
-        Self { zone: LazyCell::new(TimeZone::system), count: 0, bytes: 0 }
+        Self { columns: SHORT, zone: LazyCell::new(TimeZone::system), count: 0, bytes: 0 }
+    }
+}
+
+impl People {
+    /// With columns as `enable_long_queue_ids` needs them, whatever the ids that are there.
+    #[must_use]
+    pub fn with_long_ids(self, enable_long_queue_ids: bool) -> Self {
+        Self { columns: if enable_long_queue_ids { LONG } else { SHORT }, ..self }
     }
 }
 
 impl Report for People {
     fn message(&mut self, out: &mut impl Write, message: &Message) -> io::Result<()> {
+        let Columns { title, id: for_id, size: for_size, time: for_time } = self.columns;
         if self.count == 0 {
-            writeln!(out, "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------")?;
+            writeln!(out, "{title}")?;
         }
         self.count += 1;
         self.bytes += message.size;
@@ -112,7 +141,9 @@ impl Report for People {
         let id = format!("{}{mark}", message.queue_id);
         let time = Timestamp::from_second(message.arrived).unwrap_or_default().to_zoned(TimeZone::clone(&self.zone));
         let time = time.strftime("%a %b %e %H:%M:%S").to_string();
-        writeln!(out, "{id:<11} {:>7} {time:<20} {}", message.size, sender(&message.sender))?;
+        let (size, from) = (message.size, sender(&message.sender));
+        writeln!(out, "{id:<for_id$} {size:>for_size$} {time:<for_time$} {from}")?;
+        let margin = for_id + for_size + for_time + 3;
         let mut reason = "";
         for recipient in &message.recipients {
             if recipient.reason != reason {
@@ -121,7 +152,7 @@ impl Report for People {
                 writeln!(out, "{:indent$}({told})", "")?;
             }
             reason = &recipient.reason;
-            writeln!(out, "{:41}{}", "", shown(&recipient.address))?;
+            writeln!(out, "{:margin$}{}", "", shown(&recipient.address))?;
         }
         writeln!(out)
     }
@@ -203,9 +234,25 @@ mod tests {
         assert_eq!(text.matches("3CCE398E1B0").count(), 1);
     }
 
+    fn in_utc() -> People {
+        People { zone: LazyCell::new(|| TimeZone::UTC), ..People::default() }
+    }
+
+    #[test]
+    fn long_ids_have_wider_columns() {
+        let mut out = Vec::new();
+        in_utc().with_long_ids(true).message(&mut out, &listed()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], LONG.title);
+        assert_eq!(lines[1], "3CCE398E1B0           2048 Thu Jan  1 00:00:00 MAILER-DAEMON");
+        assert_eq!(lines[2].len(), 78);
+        assert_eq!(lines[3], format!("{:47}a@example.org", ""));
+    }
+
     #[test]
     fn people_see_each_reason_once() {
-        let mut report = People { zone: LazyCell::new(|| TimeZone::UTC), count: 0, bytes: 0 };
+        let mut report = in_utc();
         let mut out = Vec::new();
         report.message(&mut out, &listed()).unwrap();
         report.end(&mut out).unwrap();
@@ -223,7 +270,7 @@ mod tests {
         let mut message = listed();
         message.recipients.last_mut().unwrap().reason.clear();
         let mut out = Vec::new();
-        People { zone: LazyCell::new(|| TimeZone::UTC), count: 0, bytes: 0 }.message(&mut out, &message).unwrap();
+        in_utc().message(&mut out, &message).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.lines().nth(4).map(str::trim_start), Some("(reason unavailable)"), "{text}");
     }
