@@ -339,12 +339,7 @@ impl Engine {
         if rules.flush {
             self.schedule.revive();
         }
-        if has(ipc::qmgr::SCAN_INCOMING) || has(ipc::qmgr::WAKEUP) {
-            self.scans.ask(QueueName::Incoming, rules);
-        }
-        if has(ipc::qmgr::SCAN_DEFERRED) {
-            self.scans.ask(QueueName::Deferred, rules);
-        }
+        self.scans.wake(bytes, rules);
     }
 
     fn ended(&mut self, id: &QueueId, fate: Fate) {

@@ -49,6 +49,18 @@ impl Scans {
         }
     }
 
+    /// Asks for the scans that trigger bytes name. Who has time stamps ignored means new mail, too: that of a clock which was
+    /// ahead waits in `incoming`.
+    pub(crate) fn wake(&mut self, bytes: &[u8], rules: Rules) {
+        let has = |byte| bytes.contains(&byte);
+        if has(ipc::qmgr::SCAN_INCOMING) || has(ipc::qmgr::WAKEUP) || rules.ignore_times {
+            self.ask(QueueName::Incoming, rules);
+        }
+        if has(ipc::qmgr::SCAN_DEFERRED) {
+            self.ask(QueueName::Deferred, rules);
+        }
+    }
+
     /// Asks for a scan. One that goes on is not the one that was asked for: files may be behind it.
     pub(crate) fn ask(&mut self, queue: QueueName, rules: Rules) {
         let known = self.progress.iter_mut().find(|progress| progress.queue == queue);
@@ -126,5 +138,25 @@ impl Engine {
         }
         // New and old mail take turns where room is short.
         self.scans.progress.swap(1, 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_is_for_new_mail_of_the_future_too() {
+        let table: [(&[u8], [Option<bool>; 3]); 3] = [
+            (b"AFD", [None, Some(true), Some(true)]),
+            (b"I", [None, Some(false), None]),
+            (b"D", [None, None, Some(false)]),
+        ];
+        for (bytes, expected) in table {
+            let mut scans = Scans::default();
+            scans.wake(bytes, Rules { ignore_times: bytes.contains(&ipc::qmgr::IGNORE_TIMES), ..Rules::default() });
+            let wanted = scans.progress.map(|progress| progress.wanted.map(|rules| rules.ignore_times));
+            assert_eq!(wanted, expected, "{bytes:?}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const SCAN_INCOMING: u8 = b'I';
 /// Scan `deferred`.
 pub const SCAN_DEFERRED: u8 = b'D';
-/// Ignore the time stamps of deferred mail during the next scan.
+/// Ignore the time stamps of mail during the next scan, and scan `incoming`.
 pub const IGNORE_TIMES: u8 = b'A';
 /// Forget dead destinations and transports.
 pub const FORGET_DEAD: u8 = b'F';
