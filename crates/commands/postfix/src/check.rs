@@ -19,8 +19,8 @@ const WRITABLE: u32 = 0o022;
 /// What a jail may hold copies of.
 const JAIL: [&str; 5] = ["bin", "etc", "lib", "sbin", "usr"];
 
-/// What makes a start impossible.
-pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
+/// What makes a start impossible: an error, or a check of the queue that failed and has told why.
+pub(crate) fn fatal(instance: &Instance) -> Result<ExitCode, Fatal> {
     accounts(instance)?;
     instance.source.check_interfaces().map_err(Fatal::new)?;
     layout::create_missing(instance)?;
@@ -31,10 +31,7 @@ pub(crate) fn fatal(instance: &Instance) -> Result<(), Fatal> {
     if instance.lacks_postlog()? {
         return Err(Fatal::new("missing 'postlog' service in master.cf - run 'postfix upgrade-configuration'"));
     }
-    if instance.run("postsuper", &[])? != ExitCode::SUCCESS {
-        return Err(Fatal::new("the queue cannot be checked"));
-    }
-    Ok(())
+    instance.run("postsuper", &[])
 }
 
 /// Accounts that a mail system of root's must not run with. An ordinary user's has one account for everything.
@@ -139,7 +136,7 @@ fn files(instance: &Instance) -> Vec<String> {
             .for_each(|item| look.program(&item.path));
     }
     JAIL.iter().for_each(|name| look.copy(queue, Path::new(name), DEPTH));
-    look.damaged(&instance.queue("corrupt"), DEPTH);
+    look.damaged(queue, Path::new("corrupt"), DEPTH);
     look.lines
 }
 
@@ -182,7 +179,8 @@ impl Look {
         }
     }
 
-    /// A directory and all below it; `forbidden` are permissions that nothing there may have.
+    /// A directory and all below it; `forbidden` are permissions that nothing there may have. No link leads out of what is
+    /// root's.
     fn tree(&mut self, path: &Path, owner: Owner, forbidden: u32) {
         self.below(path, owner, forbidden, DEPTH);
     }
@@ -198,7 +196,7 @@ impl Look {
             self.writable(path, &target, forbidden);
         }
         let is_far = || fs::read_link(path).is_ok_and(|target| target.components().count() > 1);
-        if kind.is_symlink() && self.names.alone.is_none() && is_far() {
+        if kind.is_symlink() && owner == Owner::Root && self.names.alone.is_none() && is_far() {
             self.lines.push(format!("symlink leaves directory: {}", path.display()));
         }
         if kind.is_dir() && depth > 0 {
@@ -264,10 +262,12 @@ impl Look {
         }
     }
 
-    fn damaged(&mut self, path: &Path, depth: usize) {
-        for inside in children(path) {
-            match fs::symlink_metadata(&inside) {
-                Ok(meta) if meta.is_dir() && depth > 0 => self.damaged(&inside, depth - 1),
+    /// Files below a directory of the queue, named as seen from there.
+    fn damaged(&mut self, queue: &Path, name: &Path, depth: usize) {
+        for path in children(&queue.join(name)) {
+            let Ok(inside) = path.strip_prefix(queue) else { continue };
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() && depth > 0 => self.damaged(queue, inside, depth - 1),
                 Ok(meta) if meta.is_file() => self.lines.push(format!("damaged message: {}", inside.display())),
                 Ok(_) | Err(_) => {}
             }
@@ -286,6 +286,35 @@ fn children(path: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One who finds all owned as it should be.
+    fn looking() -> Look {
+        let nobody = (0, String::new());
+        Look { lines: Vec::new(), names: Names { alone: None, owner: nobody.clone(), group: nobody } }
+    }
+
+    #[test]
+    fn links_may_lead_out_of_what_is_not_of_root() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", directory.path().join("far")).unwrap();
+        std::os::unix::fs::symlink("far", directory.path().join("near")).unwrap();
+        for (owner, expected) in [(Owner::Root, 1), (Owner::Mail, 0)] {
+            let mut look = looking();
+            look.tree(directory.path(), owner, WRITABLE);
+            let links = look.lines.iter().filter(|line| line.starts_with("symlink leaves directory: "));
+            assert_eq!(links.count(), expected, "{owner:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_messages_are_named_as_seen_from_the_queue() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("corrupt/A")).unwrap();
+        fs::write(directory.path().join("corrupt/A/ABCDE12345"), "").unwrap();
+        let mut look = looking();
+        look.damaged(directory.path(), Path::new("corrupt"), DEPTH);
+        assert_eq!(look.lines, ["damaged message: corrupt/A/ABCDE12345"]);
+    }
 
     #[test]
     fn tables_of_postfix_are_found_by_their_files() {

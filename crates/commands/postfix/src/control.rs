@@ -33,8 +33,11 @@ pub(crate) fn start(instance: &Instance, place: Where) -> Result<ExitCode, Fatal
     if quick {
         layout::create_missing(instance)?;
     } else {
-        if let Err(fatal) = check::fatal(instance) {
+        let checked = check::fatal(instance).unwrap_or_else(|fatal| {
             maillog::fatal!("{fatal}");
+            ExitCode::FAILURE
+        });
+        if checked != ExitCode::SUCCESS {
             return Err(Fatal::new("Postfix integrity check failed!"));
         }
         check::warn(instance);
@@ -98,6 +101,8 @@ pub(crate) fn drain(instance: &Instance) -> Result<ExitCode, Fatal> {
 pub(crate) fn reload(instance: &Instance) -> Result<ExitCode, Fatal> {
     let pid = running(instance)?;
     instance.source.check_interfaces().map_err(Fatal::new)?;
+    // Master would only log it, and stay as it is.
+    instance.services()?;
     tracing::info!("refreshing the Postfix mail system");
     layout::create_missing(instance)?;
     if instance.run("postsuper", &["active"])? != ExitCode::SUCCESS {
@@ -107,6 +112,15 @@ pub(crate) fn reload(instance: &Instance) -> Result<ExitCode, Fatal> {
     // What waits goes where `hash_queue_names` and `hash_queue_depth` now want it; that may take a while.
     instance.run_apart("postsuper", &[])?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has master, if it runs, read its configuration and begin its log file anew; whether it runs.
+pub(crate) fn refresh(instance: &Instance) -> Result<bool, Fatal> {
+    let runs = is_running(instance)?;
+    if runs {
+        privsep::kill(pid(instance)?, Signal::SIGHUP)?;
+    }
+    Ok(runs)
 }
 
 /// `status`.
@@ -128,7 +142,7 @@ fn running(instance: &Instance) -> Result<u32, Fatal> {
 }
 
 /// Whether master holds its lock.
-pub(crate) fn is_running(instance: &Instance) -> Result<bool, Fatal> {
+fn is_running(instance: &Instance) -> Result<bool, Fatal> {
     let path = instance.pid_file();
     match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(file) => Ok(file.try_lock().is_err()),

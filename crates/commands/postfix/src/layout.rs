@@ -57,7 +57,7 @@ pub(crate) fn programs(instance: &Instance) -> Vec<Item> {
 /// Makes the directories that are missing.
 pub(crate) fn create_missing(instance: &Instance) -> Result<(), Fatal> {
     for item in directories(instance) {
-        if item.path.exists() {
+        if item.path.is_dir() {
             continue;
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&item.path);
@@ -110,12 +110,28 @@ fn apply(instance: &Instance, item: &Item) -> Result<(), Fatal> {
 fn unknown(instance: &Instance, parameter: &str) -> Fatal {
     let file = instance.directory.join("main.cf");
     let (kind, name) = match parameter {
-        "mail_owner" => ("user", &instance.layout.mail_owner),
-        _ => ("group", &instance.layout.setgid_group),
+        "mail_owner" => ("user name value", &instance.layout.mail_owner),
+        _ => ("group name", &instance.layout.setgid_group),
     };
-    Fatal::new(format!("file {}: parameter {parameter}: unknown {kind} name value: {name}", file.display()))
+    Fatal::new(format!("file {}: parameter {parameter}: unknown {kind}: {name}", file.display()))
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Fatal {
     Fatal::new(format!("{what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = directory.path().join("queue");
+        fs::write(&queue, "").unwrap();
+        fs::write(directory.path().join("main.cf"), format!("queue_directory = {}\n", queue.display())).unwrap();
+        let instance = Instance::of(config::Source::load(directory.path()).unwrap()).unwrap();
+        let told = create_missing(&instance).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("unable to create missing queue directories {}", queue.display())), "{told}");
+    }
 }

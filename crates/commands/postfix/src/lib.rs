@@ -59,9 +59,11 @@ fn perform(instance: &Instance, name: &str, words: &[&str]) -> Result<ExitCode, 
         "flush" => instance.run("postqueue", &["-f"]),
         "status" => control::status(instance),
         "check" => {
-            check::fatal(instance)?;
-            check::warn(instance);
-            Ok(ExitCode::SUCCESS)
+            let checked = check::fatal(instance)?;
+            if checked == ExitCode::SUCCESS {
+                check::warn(instance);
+            }
+            Ok(checked)
         }
         "set-permissions" => {
             layout::create_missing(instance)?;
