@@ -127,6 +127,8 @@ fn open_port(address: SocketAddr) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let descriptor = socket::socket(family, SockType::Stream, flags, None)?;
     socket::setsockopt(&descriptor, sockopt::ReuseAddr, &true)?;
+    // One service may have a port on all addresses, another on one of them.
+    socket::setsockopt(&descriptor, sockopt::ReusePort, &true)?;
     match address {
         SocketAddr::V4(address) => bind(&descriptor, &SockaddrIn::from(address))?,
         SocketAddr::V6(address) => {
@@ -181,4 +183,24 @@ fn bind(descriptor: &OwnedFd, address: &dyn SockaddrLike) -> io::Result<()> {
 
 fn listen(descriptor: &OwnedFd) -> io::Result<()> {
     Ok(socket::listen(descriptor, Backlog::new(BACKLOG)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_port_on_all_addresses_leaves_room_for_one_address() {
+        let all = open_port("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = TcpListener::from(all.try_clone().unwrap()).local_addr().unwrap().port();
+        open_port(SocketAddr::new([127, 0, 0, 1].into(), port)).unwrap();
+    }
+
+    #[test]
+    fn a_port_of_another_program_is_not_shared() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let refused = open_port(other.local_addr().unwrap()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
 }
