@@ -102,8 +102,8 @@ fn message_through(spool: &Spool, queue: QueueName, id: QueueId, buffers: &mut B
         return None;
     }
     let mut source = Buffered::reusing(file, std::mem::take(&mut buffers.file));
-    let has_log = matches!(queue, QueueName::Deferred | QueueName::Active | QueueName::Hold);
-    let logged = if has_log { Logged::read(spool, &id, &mut buffers.log) } else { Logged::default() };
+    // In any queue: mail that was deferred may have been requeued, or moved by hand.
+    let logged = Logged::read(spool, &id, &mut buffers.log);
     let listed = read((queue, id), &mut source, &status, logged);
     buffers.file = source.into_buffer();
     listed.ok()
@@ -237,6 +237,27 @@ mod tests {
         let new = spool.create(QueueName::Active).unwrap();
         std::io::Write::write_all(&mut new.file(), &bytes).unwrap();
         new.commit().unwrap().into_id()
+    }
+
+    #[test]
+    fn mail_of_any_queue_has_its_reasons() {
+        let root = tempfile::tempdir().unwrap();
+        for queue in QueueName::ALL {
+            std::fs::create_dir(root.path().join(queue.as_str())).unwrap();
+        }
+        let spool = Spool::new(root.path(), crate::Layout::new([], 1));
+        let id = store(&spool);
+        let log = root.path().join("defer").join(id.to_string());
+        std::fs::write(log, "recipient=b@example.net\nreason=later\n\n").unwrap();
+        for (from, to) in [
+            (QueueName::Active, QueueName::Maildrop),
+            (QueueName::Maildrop, QueueName::Incoming),
+            (QueueName::Incoming, QueueName::Hold),
+        ] {
+            spool.rename(&id, from, to).unwrap();
+            let listed = message(&spool, to, id.clone()).unwrap();
+            assert_eq!(listed.recipients.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["later"], "{to}");
+        }
     }
 
     #[test]
