@@ -1,6 +1,5 @@
 //! `.forward` files: where users want their mail to go.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -12,7 +11,7 @@ use tracing::warn;
 
 use crate::errand::Errand;
 use crate::expand::Expanded;
-use crate::include::LIST_LIMIT;
+use crate::include::{LIST_LIMIT, open_list};
 use crate::state::{State, Via};
 use crate::token;
 
@@ -106,11 +105,15 @@ enum Problem {
 fn read(path: &Path, user: &User) -> Result<Vec<u8>, Problem> {
     // What its user cannot see is not there.
     let link = std::fs::symlink_metadata(path).map_err(|_| Problem::Missing)?;
+    let irregular = || Problem::Unsafe("is not a regular file".to_owned());
     if !link.is_file() {
-        return Err(Problem::Unsafe("is not a regular file".to_owned()));
+        return Err(irregular());
     }
-    let file = File::open(path).map_err(missing)?;
+    let file = open_list(path).map_err(missing)?;
     let found = file.metadata().map_err(Problem::Unreadable)?;
+    if !found.is_file() {
+        return Err(irregular());
+    }
     if found.uid() != 0 && found.uid() != user.uid {
         return Err(Problem::Unsafe(format!("has bad owner uid {}", found.uid())));
     }

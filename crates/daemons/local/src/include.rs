@@ -1,14 +1,15 @@
 //! `:include:` files: lists of places that somebody keeps apart from the alias database.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use delivery::Settled;
 use delivery::mailbox::said;
 use dsn::Status;
+use nix::fcntl::OFlag;
 use privsep::{User, become_user};
 use tracing::warn;
 
@@ -122,9 +123,14 @@ impl Problem {
     }
 }
 
+/// Opens what may be anything: a pipe that nobody writes to holds nobody up, and a terminal is not ours.
+pub(crate) fn open_list(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
+}
+
 /// The file and its owner. A file that anybody can write says nothing.
 fn read_list(path: &Path) -> Result<(Vec<u8>, u32), Problem> {
-    let file = File::open(path)?;
+    let file = open_list(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(Problem::Irregular);
@@ -135,4 +141,18 @@ fn read_list(path: &Path) -> Result<(Vec<u8>, u32), Problem> {
     let mut text = Vec::new();
     file.take(LIST_LIMIT).read_to_end(&mut text)?;
     Ok((text, found.uid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+
+    #[test]
+    fn a_pipe_is_no_list_and_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("list");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        assert!(matches!(read_list(&pipe), Err(Problem::Irregular)));
+    }
 }
