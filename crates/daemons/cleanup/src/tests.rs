@@ -160,6 +160,15 @@ async fn addresses_lose_quotes_that_they_do_not_need() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_too_long_to_complete_stays_as_it_is() {
+    let lab = Lab::new("");
+    let name = "x".repeat(90_000);
+    let queued = lab.mail("a@b.test", &["u@b.test"], &format!("To: {name}\n\nx\n")).await;
+    assert!(queued.queue.is_some(), "{:?}", queued.verdict);
+    assert!(queued.text.contains(&format!("To: {name}\n")));
+}
+
+#[tokio::test]
 async fn headers_of_remote_clients_are_left_alone() {
     let lab = Lab::new("");
     let mut records = envelope("me@example.com", &["you@host.test"]);
