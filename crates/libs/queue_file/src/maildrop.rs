@@ -56,6 +56,9 @@ pub fn submitter(record: &Record<'_>) -> Option<u32> {
 /// How much larger the envelope makes a file than its content.
 const ENVELOPE_ALLOWANCE: u64 = 1024 * 1024;
 
+/// The longest record of an envelope: no address, name or attribute is that long, and what follows passes on whole what it is given.
+const LONGEST: usize = 2048;
+
 /// Why a message is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -65,6 +68,14 @@ pub enum Refusal {
     /// A record that has no business there.
     #[error("malformed input: unexpected record type {0:?}")]
     Unexpected(Type),
+    /// A record of the envelope that is longer than any address.
+    #[error("malformed input: illegal length {length}, record type {kind:?}")]
+    TooLong {
+        /// Its bytes.
+        length: usize,
+        /// Which record.
+        kind: Type,
+    },
     /// The input ended before the message did.
     #[error("malformed input: no end record")]
     Incomplete,
@@ -163,6 +174,9 @@ pub fn inspect(source: impl Source, offset: u64) -> Result<(), Refusal> {
 }
 
 fn step(segment: Segment, record: &Record<'_>) -> Result<Segment, Refusal> {
+    if segment != Segment::Content && record.data.len() > LONGEST {
+        return Err(Refusal::TooLong { length: record.data.len(), kind: record.kind });
+    }
     match (segment, record.kind) {
         (
             Segment::Envelope,
@@ -265,6 +279,21 @@ mod tests {
         let large = message(|bytes| put(bytes, Type::Line, &vec![b'x'; 2_000_000]));
         assert_eq!(taken(&large, 1000).unwrap_err(), "message file too big");
         assert!(taken(&large, 0).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_longer_than_any_is_refused() {
+        for (length, refused) in [(2048, false), (2049, true), (100_000, true)] {
+            let mut bytes = Vec::new();
+            put(&mut bytes, Type::Sender, b"me");
+            put(&mut bytes, Type::Message, b"");
+            put(&mut bytes, Type::Line, &vec![b'x'; 3000]);
+            put(&mut bytes, Type::Extracted, b"");
+            put(&mut bytes, Type::Recipient, &vec![b'x'; length]);
+            put(&mut bytes, Type::End, b"");
+            assert_eq!(taken(&bytes, 0).is_err(), refused, "{length}");
+            assert_eq!(inspect(&bytes[..], 0).is_err(), refused, "{length}");
+        }
     }
 
     #[test]
