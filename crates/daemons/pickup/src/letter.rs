@@ -51,6 +51,9 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
     let file = match open(&path) {
         Ok(file) => Arc::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::NotYet),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_unfinished(&path) => {
+            return Ok(Look::NotYet);
+        }
         Err(error) => return Err(error),
     };
     if Spool::lock_exclusive(&file)? == Lock::Busy {
@@ -63,7 +66,7 @@ pub(crate) fn look(spool: &Spool, id: &QueueId, own_uid: u32) -> io::Result<Look
     if !found.is_file() || found.nlink() != 1 {
         return Ok(Look::Corrupt("not a regular file of one name".to_owned()));
     }
-    if found.mode() & 0o100 == 0 {
+    if !is_finished(&found) {
         return Ok(Look::NotYet);
     }
     match envelope(Buffered::small(&*file)) {
@@ -96,6 +99,15 @@ fn is_still_at(path: &Path, file: &Metadata) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a user is still at it: nobody else may read such a file.
+fn is_unfinished(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| !is_finished(&file))
+}
+
+fn is_finished(file: &Metadata) -> bool {
+    file.mode() & 0o100 != 0
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -184,6 +196,7 @@ fn passes(kind: Type) -> bool {
 mod tests {
     use super::*;
     use queue_file::record::put;
+    use std::os::unix::fs::PermissionsExt;
 
     fn bytes(list: &[(Type, &[u8])]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -235,6 +248,19 @@ mod tests {
             let found = envelope(&bytes(list)[..]);
             assert!(found.is_err_and(|error| error.is_malformed()), "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_needs_no_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("message");
+        fs::write(&path, "S").unwrap();
+        for (mode, unfinished) in [(0o600, true), (0o744, false), (0, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_unfinished(&path), unfinished, "{mode:o}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(!is_unfinished(&path), "what is gone");
     }
 
     #[test]
