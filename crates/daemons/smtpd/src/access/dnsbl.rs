@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use dns::{AddressPattern, Data, Kind as Record};
 use smtp_proto::{Enhanced, Reply};
+use table::Maps;
 use tracing::warn;
 
 use super::restriction::Host;
@@ -91,6 +92,15 @@ impl List {
             }
         };
         List { kind, name: name.to_owned(), text: text.to_owned(), zone: zone.to_owned(), filter }
+    }
+
+    /// What `rbl_reply_maps` have for the list as it is written, or else for its domain.
+    async fn template(&self, maps: &Maps) -> Result<Option<String>, table::Error> {
+        let mut found = maps.lookup(self.text.as_bytes()).await?;
+        if found.is_none() && self.text != self.zone {
+            found = maps.lookup(self.zone.as_bytes()).await?;
+        }
+        Ok(found.map(|template| String::from_utf8_lossy(&template).into_owned()))
     }
 
     /// Whether an answer counts; `None` where the filter does not say.
@@ -180,10 +190,9 @@ impl Check<'_> {
 
     async fn block(&mut self, list: &List, what: &str, query: &str, subject: &Subject<'_>) -> Verdict {
         let reason = self.reason(query).await;
-        let Ok(special) = self.server.tables.rbl_reply_maps.lookup(list.text.as_bytes()).await else {
+        let Ok(special) = list.template(&self.server.tables.rbl_reply_maps).await else {
             return self.misconfigured();
         };
-        let special = special.map(|template| String::from_utf8_lossy(&template).into_owned());
         let code = self.server.codes.maps_rbl_reject_code;
         let names = |name: &str| -> Option<Cow<'_, str>> {
             Some(match name {
@@ -332,5 +341,23 @@ mod tests {
         let kind = Kind::parse("reject_rbl_client").unwrap();
         let list = List::new(kind, "reject_rbl_client", "zone.test=127.0.0.*");
         assert_eq!(list.takes("127.0.0.2".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_reply_for_the_domain_is_for_its_filters_too() {
+        let items =
+            ["inline:{{z.test=for all}}".to_owned(), "regexp:{{/^x.test=/ for one}, {/^x.test$/ for all}}".to_owned()];
+        let maps = Maps::open("rbl_reply_maps", &items, &table::Environment::default());
+        for (text, expected) in [
+            ("z.test", Some("for all")),
+            ("z.test=127.0.0.3", Some("for all")),
+            ("x.test", Some("for all")),
+            ("x.test=127.0.0.2", Some("for one")),
+            ("y.test=127.0.0.2", None),
+        ] {
+            let list = List::new(Kind::parse("reject_rbl_client").unwrap(), "reject_rbl_client", text);
+            let found = table::block_on(list.template(&maps)).unwrap();
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
     }
 }
