@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_padded_with_a_space() {
+    fn days_have_two_digits() {
         let time = Timestamp::from_second(1_785_582_739).unwrap();
         assert_eq!(header_date(time, &TimeZone::UTC), "Sat, 01 Aug 2026 11:12:19 +0000 (UTC)");
         assert_eq!(message_id_date(time), "20260801111219");

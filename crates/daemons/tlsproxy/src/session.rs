@@ -106,8 +106,7 @@ async fn secure(
             warn!("ciphertext read/write timeout for {}", request.client);
             None
         }
-        // A client that has left is no fault of the library.
-        Err(tls::Error::Handshake(cause)) if is_end(&cause) => None,
+        Err(error) if error.is_lost() => None,
         Err(tls::Error::Handshake(cause)) => {
             warn!("TLS library problem: {cause}");
             None
@@ -122,10 +121,6 @@ async fn secure(
             None
         }
     }
-}
-
-fn is_end(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

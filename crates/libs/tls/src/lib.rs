@@ -20,6 +20,8 @@ pub mod summary;
 pub mod ticket;
 mod verifier;
 
+use std::io::ErrorKind;
+
 /// Whatever can go wrong before or in a handshake.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,4 +57,28 @@ pub enum Error {
     /// The handshake took too long.
     #[error("handshake timed out")]
     Timeout,
+}
+
+impl Error {
+    /// Whether the peer has left in the middle of the handshake, which is no fault of the library.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let left = |kind| matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        matches!(self, Self::Handshake(cause) if left(cause.kind()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_leaves_is_no_fault_of_the_library() {
+        for (kind, lost) in
+            [(ErrorKind::UnexpectedEof, true), (ErrorKind::ConnectionReset, true), (ErrorKind::InvalidData, false)]
+        {
+            assert_eq!(Error::Handshake(kind.into()).is_lost(), lost, "{kind}");
+        }
+        assert!(!Error::Timeout.is_lost());
+    }
 }

@@ -259,6 +259,7 @@ impl Session {
             }
             Err(error) => {
                 match &error {
+                    lost if lost.is_lost() => info!("SSL_accept error from {}: lost connection", self.peer.namaddr),
                     ::tls::Error::Handshake(cause) => {
                         info!("SSL_accept error from {}: -1", self.peer.namaddr);
                         warn!("TLS library problem: {cause}");
