@@ -6,7 +6,7 @@
 
 use dns::{Answer, Data, Failure, Kind, Resolver};
 use dsn::{Detail, Status};
-use tls::client::{Level, Policy};
+use tls::client::{Level, Policy, Way};
 use tls::dane::{self, Association, Digest};
 use tracing::warn;
 
@@ -130,7 +130,10 @@ async fn announced(
         (Some(_), _) if !is_signed_mx && rules.insecure_mx == InsecureMx::Encrypt => {
             Ok(Policy { level: Level::Encrypt, ..policy })
         }
-        (Some(found), _) => found.policy((dane, rules), domain, peer, policy),
+        (Some(found), _) => {
+            let way = if is_signed_mx { Way::Sure } else { Way::Forgeable };
+            found.policy((dane, rules), domain, peer, Policy { way, ..policy })
+        }
         (None, Dane::Opportunistic) => Ok(Policy { level: Level::May, ..policy }),
         (None, Dane::Only) => Err("no TLSA records found".to_owned()),
     }
@@ -220,7 +223,7 @@ async fn records(resolver: &Resolver, base: &str, peer: &Peer) -> Result<Vec<Ass
         Err(error) if matches!(error.failure, Failure::NotFound | Failure::NoData) => Ok(Vec::new()),
         Err(error) => {
             warn!("DANE TLSA lookup problem: {error}");
-            Err(format!("TLSA lookup error for {base}:{}", peer.port()))
+            Err(format!("TLSA lookup error for {}:{}", peer.name, peer.port()))
         }
     }
 }

@@ -6,7 +6,7 @@
 use dsn::{Detail, Status};
 use smtp_proto::ehlo::Keyword;
 use table::Maps;
-use tls::client::{Client, Level, Policy};
+use tls::client::{Client, Level, Policy, Way};
 use tls::doubt::{Doubt, Owner};
 use tls::loglevel::Loglevel;
 use tls::summary::Trust;
@@ -263,8 +263,7 @@ impl Tls {
         }
         let mut reused = None;
         if self.loglevel_for(nexthop, &peer).await == Loglevel::Handshakes {
-            // A certificate of somebody else is worth nothing where a name is asked for.
-            let trust = if summary.doubt == Some(Doubt::Name) { Trust::Untrusted } else { summary.trust };
+            let trust = shown(summary.trust, summary.doubt.as_ref(), policy.way);
             info!("{trust} TLS connection established to {relay}: {summary}");
             reused = Some(format!("{trust} TLS connection reused to {relay}: {summary}"));
         }
@@ -313,6 +312,16 @@ async fn promised(ready: Ready, enforcement: Enforcement) -> Result<Ready, Short
     }
 }
 
+/// What the log calls a certificate.
+fn shown(trust: Trust, doubt: Option<&Doubt>, way: Way) -> Trust {
+    // One of somebody else is worth nothing where a name is asked for.
+    if doubt == Some(&Doubt::Name) {
+        return Trust::Untrusted;
+    }
+    // It may be that of a host to which somebody else has led us.
+    if trust == Trust::Verified && way == Way::Forgeable { Trust::Trusted } else { trust }
+}
+
 /// Why a certificate will not do.
 fn distrust(level: Level, trust: Trust, forced: Option<Cause>) -> Option<&'static str> {
     match (level, trust) {
@@ -340,6 +349,18 @@ mod tests {
             (Level::Secure, Trust::Verified, Some(Cause::StsInvalid), bad),
         ] {
             assert_eq!(distrust(level, trust, forced), expected, "{level:?} {trust:?} {forced:?}");
+        }
+    }
+
+    #[test]
+    fn the_log_trusts_a_host_no_more_than_the_way_to_it() {
+        for (trust, doubt, way, expected) in [
+            (Trust::Verified, None, Way::Sure, Trust::Verified),
+            (Trust::Verified, None, Way::Forgeable, Trust::Trusted),
+            (Trust::Untrusted, None, Way::Forgeable, Trust::Untrusted),
+            (Trust::Trusted, Some(Doubt::Name), Way::Sure, Trust::Untrusted),
+        ] {
+            assert_eq!(shown(trust, doubt.as_ref(), way), expected, "{trust:?} {doubt:?} {way:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use smtp::dane::{Dane, Rules, Validation, policy};
 use smtp::peer::Peer;
 use smtp::tls_policy::Destination;
 use testkit::name_server::NameServer;
-use tls::client::{Level, Policy};
+use tls::client::{Level, Policy, Way};
 use tls::protocols::Protocols;
 
 /// What becomes of a policy: its level, usages of the records that count, names; or why the mail waits.
@@ -43,6 +43,7 @@ fn resolver() -> Option<Resolver> {
         ("mx.broken.test", "A", "127.0.0.1"),
         ("mx.broken.test", "SIGNED", ""),
         ("_25._tcp.mx.broken.test", "RCODE", "2"),
+        ("stray.test", "MX", "10 mx.both.test"),
         ("lost.test", "MX", "10 mx.lost.test"),
         ("lost.test", "SIGNED", ""),
         ("mx.lost.test", "RCODE", "2"),
@@ -72,6 +73,18 @@ async fn outcome_by(resolver: &Resolver, wanted: (Dane, &Rules), server: &str) -
 
 fn names(server: &str, domain: &str) -> Vec<String> {
     vec![format!("mx.{server}.test"), format!("{domain}.test")]
+}
+
+#[tokio::test]
+async fn the_way_to_a_host_is_sure_where_it_is_signed() {
+    let resolver = resolver().unwrap();
+    let peer = Peer::inet("mx.both.test", [127, 0, 0, 1].into(), 25);
+    for (domain, way) in [("both.test", Way::Sure), ("stray.test", Way::Forgeable)] {
+        let plain = Policy::new(Level::May, Protocols::parse(">=TLSv1.2").unwrap());
+        let destination = Destination { nexthop: domain, domain, peer: &peer };
+        let found = policy(&resolver, (Dane::Opportunistic, &Rules::default()), destination, plain).await.unwrap();
+        assert_eq!((found.level, found.way), (Level::Dane, way), "{domain}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::client::Level;
-use crate::names::Wildcards;
 use crate::protocols::Protocols;
 use proptest::prelude::*;
 use rustls::pki_types::UnixTime;
@@ -31,16 +30,9 @@ fn wrong(usage: u8, selector: u8, matching: u8) -> Association {
 
 fn judged(records: Vec<Association>, shown: &[CertificateDer<'_>], name: &str, seconds: u64) -> Result<(), Doubt> {
     let policy = Policy {
-        level: Level::Dane,
-        protocols: Protocols::parse(">=TLSv1").unwrap(),
         names: vec![name.to_owned()],
-        fingerprints: Vec::new(),
-        digest: Algorithm::Sha256,
         associations: records,
-        server_name: String::new(),
-        suites: crate::suites::Suites::default(),
-        wildcards: Wildcards::OneLabel,
-        anchors: None,
+        ..Policy::new(Level::Dane, Protocols::parse(">=TLSv1").unwrap())
     };
     let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let (leaf, chain) = shown.split_first().unwrap();
