@@ -174,10 +174,11 @@ impl Header {
     }
 }
 
-/// The addresses of a text, in internal form.
+/// The addresses of a text, in internal form. Empty ones (`<>`) are none.
 pub(crate) fn addresses(text: &[u8]) -> Vec<Vec<u8>> {
     let items = tree::parse(text, TOKENS);
-    items.iter().filter_map(tree::Item::address).map(|address| address.as_bytes().to_vec()).collect()
+    let found = items.iter().filter_map(tree::Item::address).filter(|address| !address.is_empty());
+    found.map(|address| address.as_bytes().to_vec()).collect()
 }
 
 /// Appends a recipient with what was asked for it.
@@ -238,6 +239,7 @@ mod tests {
             ("To: a\nResent-To: b\nResent-Bcc: c\n", vec!["b", "c"]),
             ("To: a\nResent-From: b\nResent-Date: c\n", vec!["a"]),
             ("To: a\nResent-To:\n", vec![]),
+            ("To: <>, a\nBcc: <>\n", vec!["a"]),
             ("Subject: x\nbody\nTo: a\n", vec![]),
         ] {
             assert_eq!(text(input, Reading { line_length_limit: 1000, ..READING }).1, expected, "{input:?}");
