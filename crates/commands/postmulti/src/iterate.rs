@@ -67,28 +67,28 @@ impl Manner {
 pub(crate) fn postfix(instances: &Instances, request: &Request, words: &[String]) -> Result<ExitCode, Fatal> {
     let manner = Manner::of(instances, words.first().map_or("", String::as_str));
     let path = Path::new(&instances.params.layout.command_directory).join("postfix");
-    let mut code = ExitCode::SUCCESS;
-    for instance in instances.selected(&request.selection, manner == Manner::Stop) {
-        let Some(words) = manner.words(instance, words) else { continue };
-        let mut command = prepare(instances, request, instance, &path);
-        if !finish(command.args(words)) {
-            code = ExitCode::FAILURE;
-        }
-    }
-    Ok(code)
+    let selected = instances.selected(&request.selection, manner == Manner::Stop).into_iter();
+    all(selected.filter_map(|instance| {
+        let words = manner.words(instance, words)?;
+        Some(finish(prepare(instances, request, instance, &path).args(words)))
+    }))
 }
 
 /// `-x`: any command.
 pub(crate) fn command(instances: &Instances, request: &Request, words: &[String]) -> Result<ExitCode, Fatal> {
     let Some((program, words)) = words.split_first() else { return Ok(ExitCode::SUCCESS) };
-    let mut code = ExitCode::SUCCESS;
-    for instance in instances.selected(&request.selection, request.reverse) {
-        let mut command = prepare(instances, request, instance, Path::new(program));
-        if !finish(command.args(words)) {
-            code = ExitCode::FAILURE;
-        }
+    let selected = instances.selected(&request.selection, request.reverse).into_iter();
+    all(selected.map(|instance| finish(prepare(instances, request, instance, Path::new(program)).args(words))))
+}
+
+/// What comes of a command for each of some instances: that each is a good one, and that there is one.
+fn all(ends: impl Iterator<Item = bool>) -> Result<ExitCode, Fatal> {
+    // Each has its turn, whatever became of the others.
+    let good = ends.reduce(|good, next| good && next);
+    match good.ok_or_else(|| Fatal::new("No matching instances"))? {
+        true => Ok(ExitCode::SUCCESS),
+        false => Ok(ExitCode::FAILURE),
     }
-    Ok(code)
 }
 
 /// A command with what it must know of the instance in its environment; the mail system's own commands are found first.
@@ -150,6 +150,14 @@ mod tests {
             row(&secondary("postfix-in", "", true)),
             "postfix-in      -               y         /etc/postfix-in"
         );
+    }
+
+    #[test]
+    fn a_command_for_no_instance_fails() {
+        let told = |ends: &[bool]| all(ends.iter().copied()).map_err(|fatal| fatal.to_string());
+        assert_eq!(told(&[]), Err("No matching instances".to_owned()));
+        assert_eq!(told(&[true, true]), Ok(ExitCode::SUCCESS));
+        assert_eq!(told(&[false, true]), Ok(ExitCode::FAILURE));
     }
 
     #[test]
