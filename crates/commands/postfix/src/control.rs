@@ -45,6 +45,9 @@ pub(crate) fn start(instance: &Instance, place: Where) -> Result<ExitCode, Fatal
     tracing::info!("starting the Postfix mail system");
     layout::give_room(instance);
     if place == Where::Foreground {
+        if Instance::has_others() {
+            return Err(Fatal::new("start-fg does not support multi_instance_directories"));
+        }
         let mode = if std::process::id() == 1 { "-i" } else { "-s" };
         return Err(instance.become_daemon("master", &[mode]));
     }

@@ -76,6 +76,12 @@ impl Instance {
             && Source::load(default).is_ok_and(|source| config::is_directory_listed(&source, &self.directory))
     }
 
+    /// Whether the default instance has others beside it.
+    pub(crate) fn has_others() -> bool {
+        let Ok(default) = Source::load(Path::new(config::CONFIG_DIRECTORY)) else { return false };
+        default.get().is_ok_and(|identity: params::Identity| !identity.multi_instance_directories.is_empty())
+    }
+
     /// The services of master.cf.
     pub(crate) fn services(&self) -> Result<MasterCf, Fatal> {
         Ok(MasterCf::read(&self.directory.join("master.cf"), Defaults::default())?)
