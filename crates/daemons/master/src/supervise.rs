@@ -10,7 +10,7 @@ use crate::settings::{Settings, Way};
 use config::master_cf::Kind;
 use ipc::master::{Link, Order, Status};
 use maillog::Log;
-use privsep::{Ended, Rest, Signal, Signals};
+use privsep::{End, Ended, Rest, Signal, Signals};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -325,7 +325,7 @@ impl Supervisor {
         // What it said last may still be unread.
         self.hear(pid, now);
         let Some(child) = self.children.remove(&pid) else { return };
-        if !end.is_normal() {
+        if is_told(end, self.services.contains_key(&child.service)) {
             tracing::warn!("process {} pid {pid} {end}", child.path);
         }
         if let Some(service) = self.services.get_mut(&child.service) {
@@ -401,6 +401,26 @@ impl Supervisor {
     }
 }
 
+/// Whether an end is worth a warning: the processes of a service that master.cf has no more are ended by us.
+fn is_told(end: End, is_service: bool) -> bool {
+    match end {
+        End::Status(_) => !end.is_normal(),
+        End::Signal(_) => is_service,
+    }
+}
+
 fn program_path(settings: &Settings, service: &Service) -> String {
     Path::new(&settings.params.layout.daemon_directory).join(&service.entry.command).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_master_ended_is_not_warned_of() {
+        let ends = [End::Status(0), End::Status(1), End::Signal(15)];
+        assert_eq!(ends.map(|end| is_told(end, true)), [false, true, true]);
+        assert_eq!(ends.map(|end| is_told(end, false)), [false, true, false]);
+    }
 }
