@@ -59,7 +59,8 @@ impl Message {
                 let reason = format!("{status} {rest}");
                 self.log_action("reject", class, text, &reason);
                 let cause = if status.class() == Class::Permanent { Cause::Content } else { Cause::Defer };
-                self.fate.refuse(Refusal::new(cause, reason));
+                // Lines of a header that is quoted are none of the reply.
+                self.fate.refuse(Refusal::new(cause, reason.replace(char::is_control, " ")));
             }
             Action::Warn(note) => self.log_action("warning", class, text, &note),
             Action::Info(note) => self.log_action("info", class, text, &note),

@@ -30,6 +30,13 @@ async fn checks_see_text_in_any_character_set() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_quotes_a_header_has_one_line() {
+    let lab = Lab::new("header_checks = pcre:{{/^Subject: (.*)/ REJECT not $$1}}");
+    let queued = lab.bytes(b"Subject: a\n\tb\x01\n\nx\n").await;
+    assert!(matches!(queued.verdict, Verdict::Refused { reason, .. } if reason == "5.7.1 not a  b "));
+}
+
+#[tokio::test]
 async fn mime_checks_see_what_describes_the_content_of_nested_messages() {
     let nested = "Content-Type: message/rfc822\n\nSubject: x\nContent-Disposition: bad.exe\n\nx\n";
     let bare = "Content-Type: multipart; boundary=b\n\n--b\nX: bad\n\nx\n";
