@@ -215,7 +215,8 @@ fn recipient_parameters(recipient: &Recipient, line: &mut Vec<u8>) {
 /// XFORWARD commands with what the server wants to know; the attributes of each fit on a line.
 fn xforward(client: &Client, queue_id: &str, message: &Message, wanted: &[String]) -> Vec<Vec<u8>> {
     let source = if message.rewrite_context == "local" { "LOCAL" } else { "REMOTE" };
-    let ident = if client.ident.is_empty() { queue_id } else { &client.ident };
+    // What came from no client has no origin but this system.
+    let ident = if client.ident.is_empty() && !client.address.is_empty() { queue_id } else { &client.ident };
     let lines: [&[(&str, &str)]; 2] = [
         &[("NAME", &client.name), ("ADDR", &client.address), ("PORT", &client.port)],
         &[("PROTO", &client.protocol), ("HELO", &client.helo), ("IDENT", ident), ("SOURCE", source)],
@@ -302,6 +303,8 @@ mod tests {
             Client { name: "unknown".into(), address: "192.0.2.1".into(), helo: "x".into(), ..Client::default() };
         let lines = xforward(&client, "Q", &message(), &wanted);
         assert_eq!(lines, [&b"XFORWARD ADDR=192.0.2.1"[..], b"XFORWARD IDENT=Q SOURCE=LOCAL"]);
+        let lines = xforward(&Client::default(), "Q", &message(), &wanted);
+        assert_eq!(lines, [b"XFORWARD SOURCE=LOCAL"]);
     }
 
     #[test]
