@@ -4,7 +4,7 @@ use crate::Fatal;
 use crate::shares::Shares;
 use config::master_cf::{Defaults, Entry, Kind, MasterCf};
 use config::{Source, params};
-use maillog::{Facility, LogFile, Place};
+use maillog::{Characters, Facility, LogFile, Place};
 use privsep::{Owner, Roles};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -115,6 +115,7 @@ impl Settings {
             facility,
             hostname: identity.myhostname.clone(),
             place,
+            characters: Characters::of(identity.smtputf8_enable),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::sink::{Form, Pace, Sink};
-use crate::target::{Facility, LogFile, Place, Settings, Severity};
+use crate::target::{Characters, Facility, LogFile, Place, Settings, Severity};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -71,6 +71,7 @@ struct State {
     echo: Echo,
     clock: Clock,
     sink: Sink,
+    characters: Characters,
     line: Vec<u8>,
 }
 
@@ -87,6 +88,7 @@ impl Log {
             echo,
             clock: Clock::new(),
             sink: Sink::syslog(if patience == Patience::Wait { Pace::Wait } else { Pace::Now }),
+            characters: Characters::Utf8,
             line: Vec::new(),
         };
         state.rename(format!("{prefix}/{program}"));
@@ -104,6 +106,7 @@ impl Log {
         state.rename(tag);
         state.facility = settings.facility;
         state.hostname = short(&settings.hostname);
+        state.characters = settings.characters;
         state.sink.redirect(&settings.place);
     }
 
@@ -184,7 +187,7 @@ impl State {
     }
 
     fn write(&mut self, severity: Severity, text: &str) {
-        let text = printable(text);
+        let text = printable(text, self.characters);
         let prefix = severity.prefix();
         if self.echo != Echo::Off {
             // Where standard error is closed, the log is enough.
@@ -214,9 +217,9 @@ fn short(name: &str) -> String {
     name.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
-/// Control characters become question marks, the numbers that Rust adds to the system's errors go, and the text is cut at
+/// What may not be shown becomes question marks, the numbers that Rust adds to the system's errors go, and the text is cut at
 /// [`LONGEST`].
-fn printable(text: &str) -> Cow<'_, str> {
+fn printable(text: &str, characters: Characters) -> Cow<'_, str> {
     if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return without_error_numbers(text);
     }
@@ -226,7 +229,15 @@ fn printable(text: &str) -> Cow<'_, str> {
         end -= 1;
     }
     let cut = text.get(..end).unwrap_or_default();
-    Cow::Owned(cut.chars().map(|found| if found.is_control() { '?' } else { found }).collect())
+    let mut out = String::with_capacity(cut.len());
+    for found in cut.chars() {
+        match found {
+            ' '..='~' => out.push(found),
+            _ if characters == Characters::Ascii => out.extend(std::iter::repeat_n('?', found.len_utf8())),
+            _ => out.push(if found.is_control() { '?' } else { found }),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// `Permission denied (os error 13)` as everyone else has it: `Permission denied`.

@@ -13,6 +13,25 @@ pub struct Settings {
     pub hostname: String,
     /// Where lines go.
     pub place: Place,
+    /// What they may have.
+    pub characters: Characters,
+}
+
+/// Characters that lines may have; a question mark stands for each byte of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Characters {
+    /// All of UTF-8.
+    Utf8,
+    /// ASCII alone.
+    Ascii,
+}
+
+impl Characters {
+    /// By `smtputf8_enable`.
+    #[must_use]
+    pub fn of(smtputf8_enable: bool) -> Self {
+        if smtputf8_enable { Self::Utf8 } else { Self::Ascii }
+    }
 }
 
 /// Where lines go.

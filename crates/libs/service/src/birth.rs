@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Kind};
 use crate::{Fatal, Outside, panics};
 use config::{Source, params};
 use ipc::master::{OWNER, SHARE};
-use maillog::{Echo, Facility, Log, Patience, Place, Settings, Verbosity};
+use maillog::{Characters, Echo, Facility, Log, Patience, Place, Settings, Verbosity};
 use privsep::{Jail, Jailed, Owner, Privileged};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -183,7 +183,13 @@ fn settings(params: &Params) -> Result<Settings, Fatal> {
     let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
         Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
     })?;
-    Ok(Settings { syslog_name: identity.syslog_name.clone(), facility, hostname: identity.myhostname.clone(), place })
+    Ok(Settings {
+        syslog_name: identity.syslog_name.clone(),
+        facility,
+        hostname: identity.myhostname.clone(),
+        place,
+        characters: Characters::of(identity.smtputf8_enable),
+    })
 }
 
 impl Kind {

@@ -6,7 +6,13 @@ use std::os::unix::net::UnixDatagram;
 use tracing::{debug, error, info, warn};
 
 fn settings(place: Place) -> Settings {
-    Settings { syslog_name: "mail".into(), facility: Facility::MAIL, hostname: "host.example.test".into(), place }
+    Settings {
+        syslog_name: "mail".into(),
+        facility: Facility::MAIL,
+        hostname: "host.example.test".into(),
+        place,
+        characters: Characters::Utf8,
+    }
 }
 
 #[test]
@@ -112,18 +118,20 @@ fn file_is_the_fallback_of_those_who_may_write_it() {
 
 #[test]
 fn long_text_is_cut_between_characters() {
-    assert_eq!(printable(&"é".repeat(3000)).len(), LONGEST);
-    assert_eq!(printable(&format!("a{}", "é".repeat(3000))).len(), LONGEST - 1);
+    assert_eq!(printable(&"é".repeat(3000), Characters::Utf8).len(), LONGEST);
+    assert_eq!(printable(&format!("a{}", "é".repeat(3000)), Characters::Utf8).len(), LONGEST - 1);
 }
 
 #[test]
 fn numbers_of_errors_are_not_shown() {
     let error = io::Error::from_raw_os_error(13);
     assert_eq!(
-        printable(&format!("open x: {error}; open y: {error}")),
+        printable(&format!("open x: {error}; open y: {error}"), Characters::Utf8),
         "open x: Permission denied; open y: Permission denied"
     );
-    assert_eq!(printable("a (os error x) b"), "a (os error x) b");
+    assert_eq!(printable("caf\u{e9}\t", Characters::Utf8), "caf\u{e9}?");
+    assert_eq!(printable("caf\u{e9}\t", Characters::Ascii), "caf???");
+    assert_eq!(printable("a (os error x) b", Characters::Utf8), "a (os error x) b");
 }
 
 #[test]
