@@ -251,21 +251,6 @@ fn each_recipient_may_have_its_own_copies() -> Result<()> {
 }
 
 #[test]
-fn a_login_by_xclient_counts_only_where_clients_may_log_in() -> Result<()> {
-    let mail = Setup::new()
-        .main("smtpd_authorized_xclient_hosts", "127.0.0.1")
-        .main("smtpd_relay_restrictions", "permit_sasl_authenticated, reject_unauth_destination")
-        .start()?;
-    let mut client = Client::connect(mail.port)?;
-    client.say("EHLO c.test", 250)?;
-    client.say("XCLIENT LOGIN=joe", 220)?;
-    client.say("EHLO c.test", 250)?;
-    client.say("MAIL FROM:<a@a.test>", 250)?;
-    client.say("RCPT TO:<x@other.test>", 554)?;
-    Ok(())
-}
-
-#[test]
 fn addresses_are_verified_whatever_their_cache() -> Result<()> {
     for (map, told) in [
         ("proxy:lmdb:$data_directory/verify_cache", None),
