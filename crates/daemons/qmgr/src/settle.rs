@@ -27,6 +27,17 @@ pub(crate) enum Fate {
     Failed(Error),
 }
 
+impl Fate {
+    /// What was meant for a message, if that could be done.
+    fn unless_failed(self, result: Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => self,
+            Err(error) if error.is_gone() => Self::Gone,
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
 /// Logs that a message has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Logs {
@@ -65,7 +76,8 @@ impl Engine {
         let spares = Arc::clone(&self.spares);
         self.outlet.put_for(number, move |spool| {
             if active.remains() == Remains::Damaged {
-                return Event::Ended(active.id.clone(), set_aside(spool, &active.id));
+                let renamed = spool.rename(&active.id, QueueName::Active, QueueName::Corrupt);
+                return Event::Ended(active.id, Fate::Corrupt.unless_failed(renamed));
             }
             if active.agents == Agents::Lost && active.remains() == Remains::Nothing {
                 // Where anything else goes wrong it lies there for nobody, and that is all.
@@ -78,7 +90,7 @@ impl Engine {
             if active.remains() == Remains::Some || logs.bounce || logs.trace {
                 return Event::Aftermath(Box::new(active), logs);
             }
-            let fate = removed(spares.retire(spool, &active.id));
+            let fate = Fate::Removed.unless_failed(spares.retire(spool, &active.id));
             Event::Ended(active.id, fate)
         });
     }
@@ -112,7 +124,8 @@ impl Office {
         }
         let (spool, id) = (Arc::clone(&self.spool), active.id.clone());
         if !remains {
-            return removed(service::file(move || spool.remove(QueueName::Active, &id)).await);
+            let result = service::file(move || spool.remove(QueueName::Active, &id)).await;
+            return Fate::Removed.unless_failed(result);
         }
         // A report is on the first attempt only.
         let report = active.trace.filter(|_| reported && active.mode == Mode::DeliverAndReport);
@@ -162,27 +175,10 @@ async fn done(service: &Caller<Bounce>, request: Request) -> bool {
     }
 }
 
-fn removed(result: Result<(), Error>) -> Fate {
-    match result {
-        Ok(()) => Fate::Removed,
-        Err(error) if error.is_gone() => Fate::Gone,
-        Err(error) => Fate::Failed(error),
-    }
-}
-
 /// Tells of a file that is in the corrupt queue now.
 pub(crate) fn log_corrupt(id: &QueueId) {
     let (from, to) = (QueueName::Active, QueueName::Corrupt);
     warn!("saving corrupt file \"{id}\" from queue \"{from}\" to queue \"{to}\"");
-}
-
-/// Moves a damaged file out of the way of the mail, with nobody told but an admin.
-fn set_aside(spool: &Spool, id: &QueueId) -> Fate {
-    match spool.rename(id, QueueName::Active, QueueName::Corrupt) {
-        Ok(()) => Fate::Corrupt,
-        Err(error) if error.is_gone() => Fate::Gone,
-        Err(error) => Fate::Failed(error),
-    }
 }
 
 /// Offsets of records that ask for what has been sent by now.
@@ -196,9 +192,5 @@ pub(crate) struct Disarm {
 pub(crate) fn defer(spool: &Spool, id: &QueueId, disarm: Disarm, next: i64) -> Fate {
     let warned = disarm.warning.map_or(Ok(()), |offset| disk::disarm_warning(spool, id, offset));
     let reported = disarm.report.map_or(Ok(()), |offset| disk::disarm_report(spool, id, offset));
-    match warned.and(reported).and_then(|()| disk::defer(spool, id, next)) {
-        Ok(()) => Fate::Deferred,
-        Err(error) if error.is_gone() => Fate::Gone,
-        Err(error) => Fate::Failed(error),
-    }
+    Fate::Deferred.unless_failed(warned.and(reported).and_then(|()| disk::defer(spool, id, next)))
 }
