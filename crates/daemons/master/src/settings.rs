@@ -4,7 +4,7 @@ use crate::Fatal;
 use crate::shares::Shares;
 use config::master_cf::{Defaults, Entry, Kind, MasterCf};
 use config::{Source, params};
-use maillog::{Characters, Facility, LogFile, Place};
+use maillog::{Characters, LogFile, Place};
 use privsep::{Owner, Roles};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -90,9 +90,7 @@ impl Settings {
     /// The log's settings: master writes the file itself until the service for it listens.
     pub(crate) fn log(&self, way: Way) -> Result<maillog::Settings, Fatal> {
         let Params { layout, identity, .. } = &self.params;
-        let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
-            Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
-        })?;
+        let facility = identity.syslog_facility.parse()?;
         let path = layout.maillog_file.as_str();
         let place = if path.is_empty() {
             Place::Syslog

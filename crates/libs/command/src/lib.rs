@@ -13,7 +13,7 @@ pub use options::{Options, Usage};
 pub use output::{Output, output};
 
 use config::{Group, Source, params};
-use maillog::{Characters, Echo, Facility, Log, LogFile, Patience, Place, Settings, Verbosity};
+use maillog::{Characters, Echo, Log, LogFile, Patience, Place, Settings, Verbosity};
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -210,9 +210,7 @@ impl Context {
             let fallback = (self.program.writes_log_file && !privsep::has_gained_rights()).then_some(file);
             Place::Postlog { socket, fallback }
         };
-        let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
-            Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
-        })?;
+        let facility = identity.syslog_facility.parse()?;
         let characters = Characters::of(identity.smtputf8_enable);
         Ok(Settings { syslog_name: identity.syslog_name, facility, hostname: identity.myhostname, place, characters })
     }

@@ -14,7 +14,7 @@ mod target;
 
 pub use clock::Clock;
 pub use subscriber::{Echo, Log, Patience, Verbosity};
-pub use target::{Characters, Facility, LogFile, Place, Settings};
+pub use target::{Characters, Facility, LogFile, Place, Settings, UnknownFacility};
 #[doc(hidden)]
 pub use tracing;
 

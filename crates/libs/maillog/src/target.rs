@@ -1,6 +1,8 @@
 //! Where lines go, as the parameters say.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
 /// What `main.cf` says about logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,9 +84,7 @@ impl Facility {
     /// `mail`.
     pub const MAIL: Self = Self(2 << 3);
 
-    /// The facility of this name, as `syslog_facility` spells it.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
+    fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, u8); 20] = [
             ("kern", 0),
             ("user", 1),
@@ -114,6 +114,27 @@ impl Facility {
     /// The number before a syslog line.
     pub(crate) fn with(self, severity: Severity) -> u8 {
         self.0 | severity.syslog()
+    }
+}
+
+/// A value of `syslog_facility` that names none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFacility(String);
+
+impl fmt::Display for UnknownFacility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "parameter syslog_facility: unknown facility: {}", self.0)
+    }
+}
+
+impl std::error::Error for UnknownFacility {}
+
+impl FromStr for Facility {
+    type Err = UnknownFacility;
+
+    /// The facility of this name, as `syslog_facility` spells it.
+    fn from_str(name: &str) -> Result<Self, UnknownFacility> {
+        Self::by_name(name).ok_or_else(|| UnknownFacility(name.to_owned()))
     }
 }
 
@@ -171,6 +192,8 @@ mod tests {
             assert_eq!(Facility::by_name(name).unwrap().with(severity), number, "{name}");
         }
         assert_eq!(Facility::by_name("nowhere"), None);
+        let unknown = "nowhere".parse::<Facility>().unwrap_err();
+        assert_eq!(unknown.to_string(), "parameter syslog_facility: unknown facility: nowhere");
     }
 
     #[test]

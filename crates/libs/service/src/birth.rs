@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Kind};
 use crate::{Fatal, Outside, panics};
 use config::{Source, params};
 use ipc::master::{OWNER, SHARE};
-use maillog::{Characters, Echo, Facility, Log, Patience, Place, Settings, Verbosity};
+use maillog::{Characters, Echo, Log, Patience, Place, Settings, Verbosity};
 use privsep::{Jail, Jailed, Owner, Privileged};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -180,9 +180,7 @@ fn settings(params: &Params) -> Result<Settings, Fatal> {
     } else {
         Place::Postlog { socket: queue.join("public").join(&layout.postlog_service_name), fallback: None }
     };
-    let facility = Facility::by_name(&identity.syslog_facility).ok_or_else(|| {
-        Fatal::new(format!("parameter syslog_facility: unknown facility: {}", identity.syslog_facility))
-    })?;
+    let facility = identity.syslog_facility.parse()?;
     Ok(Settings {
         syslog_name: identity.syslog_name.clone(),
         facility,
