@@ -2,7 +2,7 @@
 
 use delivery::{Policy, Settled};
 use ipc::blocking::Channel;
-use ipc::deliver::{Deliver, Remains, Reply, Request};
+use ipc::deliver::{Deliver, Remains, Request};
 use tracing::{info, warn};
 
 use crate::errand::Errand;
@@ -39,14 +39,8 @@ impl Errand<'_, '_> {
         let deadline = self.office.params.common.ipc.ipc_timeout;
         let mut channel = Channel::connect::<Deliver>(&Policy::socket(transport), deadline)?;
         // The hello goes out first; the agent answers that it is ready.
-        match channel.expect()? {
-            Reply::Ready { .. } => {}
-            Reply::Finished(_) => return Err(ipc::Error::Malformed("answer without a request")),
-        }
+        channel.expect()?.readiness()?;
         channel.send(request)?;
-        match channel.expect()? {
-            Reply::Finished(finished) if finished.number == request.number => Ok(finished.remains),
-            Reply::Finished(_) | Reply::Ready { .. } => Err(ipc::Error::Malformed("answer to another request")),
-        }
+        channel.expect()?.remains_of(request.number)
     }
 }

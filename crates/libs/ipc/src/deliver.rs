@@ -5,7 +5,7 @@
 //! The agent marks recipients done in the queue file at the given offsets and has written failures to the bounce or
 //! defer log before it answers; the answer only says what qmgr needs for scheduling.
 
-use crate::Protocol as _;
+use crate::{Error, Protocol as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,30 @@ pub enum Reply {
     Finished(Finished),
 }
 
+impl Reply {
+    /// What an agent must say first.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn readiness(self) -> Result<(), Error> {
+        match self {
+            Self::Ready { .. } => Ok(()),
+            Self::Finished(_) => Err(Error::Malformed("answer without a request")),
+        }
+    }
+
+    /// What is left of the request with this number, the only one that is under way.
+    ///
+    /// # Errors
+    /// It is the answer to another one, or none.
+    pub fn remains_of(self, number: u32) -> Result<Remains, Error> {
+        match self {
+            Self::Finished(finished) if finished.number == number => Ok(finished.remains),
+            Self::Finished(_) | Self::Ready { .. } => Err(Error::Malformed("answer to another request")),
+        }
+    }
+}
+
 /// The end of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
@@ -187,4 +211,23 @@ pub struct Unreachable {
     pub status: String,
     /// The reason in words.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(number: u32) -> Reply {
+        Reply::Finished(Finished { number, remains: Remains::Some, unreachable: None })
+    }
+
+    #[test]
+    fn an_agent_says_first_that_it_is_ready_and_then_what_is_left() {
+        let ready = || Reply::Ready { pid: 1, credit: 1 };
+        assert!(ready().readiness().is_ok());
+        assert!(finished(1).readiness().is_err());
+        assert!(matches!(finished(1).remains_of(1), Ok(Remains::Some)));
+        assert!(finished(2).remains_of(1).is_err());
+        assert!(ready().remains_of(1).is_err());
+    }
 }

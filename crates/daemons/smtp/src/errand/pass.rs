@@ -2,7 +2,7 @@
 
 use delivery::Policy;
 use ipc::Channel;
-use ipc::deliver::{Deliver, Remains, Reply, Request};
+use ipc::deliver::{Deliver, Remains, Request};
 use tracing::{info, warn};
 
 use super::Errand;
@@ -38,14 +38,8 @@ impl Errand<'_> {
         let deadline = self.delivery.desk().policy().ipc_timeout;
         let mut channel = Channel::connect::<Deliver>(&Policy::socket(transport), deadline).await?;
         // The hello goes out first; the agent answers that it is ready.
-        match channel.expect().await? {
-            Reply::Ready { .. } => {}
-            Reply::Finished(_) => return Err(ipc::Error::Malformed("answer without a request")),
-        }
+        channel.expect().await?.readiness()?;
         channel.send(request)?;
-        match channel.expect().await? {
-            Reply::Finished(finished) if finished.number == request.number => Ok(finished.remains),
-            Reply::Finished(_) | Reply::Ready { .. } => Err(ipc::Error::Malformed("answer to another request")),
-        }
+        channel.expect().await?.remains_of(request.number)
     }
 }
