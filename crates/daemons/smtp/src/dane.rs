@@ -6,7 +6,7 @@
 
 use dns::{Answer, Data, Failure, Kind, Resolver};
 use dsn::{Detail, Status};
-use tls::client::{Level, Policy, Way};
+use tls::client::{Level, Policy};
 use tls::dane::{self, Association, Digest};
 use tracing::warn;
 
@@ -88,7 +88,16 @@ impl Default for Rules {
     }
 }
 
-/// The policy for a server, given what its TLSA records say.
+/// How a server's name came to be known. It says nothing of a handshake, but of what a verified peer is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the configuration, or signed.
+    Sure,
+    /// From a record that anybody may have forged.
+    Forgeable,
+}
+
+/// The policy for a server, given what its TLSA records say, and how its name came to be known.
 ///
 /// # Errors
 /// Why the mail must wait; the log is told.
@@ -97,7 +106,7 @@ pub async fn policy(
     wanted: (Dane, &Rules),
     destination: Destination<'_>,
     policy: Policy,
-) -> Result<Policy, Detail> {
+) -> Result<(Policy, Way), Detail> {
     let found = announced(resolver, wanted, destination, policy).await;
     found.map_err(|reason| Detail::new(Status::temporary(7, 5), reason))
 }
@@ -107,13 +116,13 @@ async fn announced(
     (dane, rules): (Dane, &Rules),
     destination: Destination<'_>,
     policy: Policy,
-) -> Result<Policy, String> {
+) -> Result<(Policy, Way), String> {
     let Destination { nexthop, domain, peer } = destination;
     if rules.validation == Validation::Disabled {
         let level = if dane == Dane::Only { "dane-only" } else { "dane" };
         warn!("{nexthop}: {level} configured with dnssec lookups disabled");
         return match dane {
-            Dane::Opportunistic => Ok(Policy { level: Level::May, ..policy }),
+            Dane::Opportunistic => Ok((Policy { level: Level::May, ..policy }, Way::Sure)),
             Dane::Only => Err("client TLS configuration problem".to_owned()),
         };
     }
@@ -128,13 +137,13 @@ async fn announced(
     };
     match (found, dane) {
         (Some(_), _) if !is_signed_mx && rules.insecure_mx == InsecureMx::Encrypt => {
-            Ok(Policy { level: Level::Encrypt, ..policy })
+            Ok((Policy { level: Level::Encrypt, ..policy }, Way::Sure))
         }
         (Some(found), _) => {
             let way = if is_signed_mx { Way::Sure } else { Way::Forgeable };
-            found.policy((dane, rules), domain, peer, Policy { way, ..policy })
+            Ok((found.policy((dane, rules), domain, peer, policy)?, way))
         }
-        (None, Dane::Opportunistic) => Ok(Policy { level: Level::May, ..policy }),
+        (None, Dane::Opportunistic) => Ok((Policy { level: Level::May, ..policy }, Way::Sure)),
         (None, Dane::Only) => Err("no TLSA records found".to_owned()),
     }
 }

@@ -6,12 +6,13 @@
 use dsn::{Detail, Status};
 use smtp_proto::ehlo::Keyword;
 use table::Maps;
-use tls::client::{Client, Level, Policy, Way};
+use tls::client::{Client, Level, Policy};
 use tls::doubt::{Doubt, Owner};
 use tls::loglevel::Loglevel;
 use tls::summary::Trust;
 use tracing::info;
 
+use crate::dane::Way;
 use crate::dialogue::{Dialogue, Farewell};
 use crate::failure::{Failure, logged, said};
 use crate::peer::Peer;
@@ -127,6 +128,8 @@ pub struct Greeting<'a> {
 pub struct Terms<'a> {
     /// How strictly the sender's request for TLS is kept.
     pub enforcement: Enforcement,
+    /// How the server's name came to be known.
+    pub way: Way,
     /// Why no certificate will do, where one must (`policy_failure`).
     pub forced: Option<Cause>,
     /// Who hears what came of it.
@@ -263,7 +266,7 @@ impl Tls {
         }
         let mut reused = None;
         if self.loglevel_for(nexthop, &peer).await == Loglevel::Handshakes {
-            let trust = shown(summary.trust, summary.doubt.as_ref(), policy.way);
+            let trust = shown(summary.trust, summary.doubt.as_ref(), terms.way);
             info!("{trust} TLS connection established to {relay}: {summary}");
             reused = Some(format!("{trust} TLS connection reused to {relay}: {summary}"));
         }

@@ -12,6 +12,7 @@ use tls::protocols::Protocols;
 use tls::suites::Suites;
 
 use crate::dane::Dane;
+use crate::dane::Way;
 use crate::external_policy::External;
 use crate::peer::Peer;
 use crate::requiretls::{self, Enforcement};
@@ -103,6 +104,8 @@ pub struct Asked {
     pub wish: Wish,
     /// What the level comes to.
     pub policy: Policy,
+    /// How the server's name came to be known.
+    pub way: Way,
     /// What a plug-in told besides.
     pub external: External,
     /// `connection_reuse`; `None` is as for everyone.
@@ -164,7 +167,8 @@ impl Policies {
 
     /// A level of which nothing more is said.
     fn plain(&self, wish: Wish, destination: Destination<'_>) -> Asked {
-        Asked { wish, policy: self.built(wish.level, destination), external: External::default(), reuse: None }
+        let policy = self.built(wish.level, destination);
+        Asked { wish, policy, way: Way::Sure, external: External::default(), reuse: None }
     }
 
     /// A policy that names the hosts of a domain holds for those, each by its name, and for no others: then why.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sasl::client::Authorization;
 use sasl::mechanism::SecurityOptions;
 use smtp::auth::{Auth, Dependence, Refusal};
+use smtp::dane::Way;
 use smtp::dialogue::{Dialect, Dialogue, Farewell};
 use smtp::failure::Failure;
 use smtp::flavor::Flavor;
@@ -389,7 +390,7 @@ async fn established(tls: &Tls, address: SocketAddr, level: Level, enforcement: 
     let peer = Peer::inet("mx.test", address.ip(), address.port());
     let connected = Connected::open(&peer, &dialect(Flavor::Smtp), &Source::default()).await;
     let policy = Policy::new(level, Protocols::parse(">=TLSv1.2").map_err(|error| error.to_string())?);
-    let terms = Terms { enforcement, forced: None, report: None };
+    let terms = Terms { enforcement, way: Way::Sure, forced: None, report: None };
     let greeting = smtp::secure::Greeting { mirror: Mirror::Harmless, nexthop: "x.test", terms };
     let connected = connected.map_err(|failure| failure.detail.reason)?;
     tls.establish(connected, &policy, greeting).await.map_err(|shortfall| match shortfall {

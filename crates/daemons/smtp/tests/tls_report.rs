@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dns::{Hosts, ResolvConf, Resolver};
+use smtp::dane::Way;
 use smtp::external_policy::External;
 use smtp::flavor::Flavor;
 use smtp::peer::Peer;
@@ -118,7 +119,7 @@ async fn each_handshake_is_reported_once() {
         }
         let subject = reporter.asked_by(&resolver, "a.test").await.unwrap();
         let case = reporter.case(subject, &wanted, &external);
-        let terms = Terms { enforcement: Enforcement::None, forced, report: Some(&case) };
+        let terms = Terms { enforcement: Enforcement::None, way: Way::Sure, forced, report: Some(&case) };
         establish(manner, &wanted, terms).await.unwrap();
         let mut bytes = [0; 2000];
         let length = collector.recv(&mut bytes).unwrap();

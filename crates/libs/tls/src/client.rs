@@ -79,17 +79,6 @@ pub struct Policy {
     pub wildcards: Wildcards,
     /// Who may vouch for the server, instead of those whom the client knows.
     pub anchors: Option<Authorities>,
-    /// How the server's name came to be known.
-    pub way: Way,
-}
-
-/// How a server's name came to be known. It says nothing of a handshake, but of what a verified peer is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// From the configuration, or signed.
-    Sure,
-    /// From a record that anybody may have forged.
-    Forgeable,
 }
 
 impl Policy {
@@ -108,7 +97,6 @@ impl Policy {
             suites: Suites::default(),
             wildcards: Wildcards::OneLabel,
             anchors: None,
-            way: Way::Sure,
         }
     }
 }

@@ -28,7 +28,7 @@ impl Errand<'_> {
     pub(super) async fn greet(&mut self, server: &Server<'_>, hop: Hop<'_>) -> Option<Ready> {
         self.attempt = Attempt::by("none");
         let destination = Destination { nexthop: hop.text, domain: server.domain, peer: &server.peer };
-        let Asked { wish, mut policy, external, reuse } = match self.policy(destination).await {
+        let Asked { wish, mut policy, way, external, reuse } = match self.policy(destination).await {
             Ok(found) => found,
             Err(detail) => {
                 warn!("TLS policy lookup for {}/{}: {}", hop.text, server.peer.name, detail.reason);
@@ -41,7 +41,8 @@ impl Errand<'_> {
             return None;
         }
         let report = report(self.carrier, server, &policy, &external).await;
-        let terms = Terms { report: report.as_ref(), forced: external.failure(), enforcement: self.enforcement };
+        let forced = external.failure();
+        let terms = Terms { report: report.as_ref(), forced, enforcement: self.enforcement, way };
         loop {
             let Some(connected) = self.connect(server).await else {
                 self.attempt.tls = self.undecided(wish);
@@ -144,12 +145,13 @@ impl Errand<'_> {
         if self.waives_tls() {
             asked = policies.waived(asked, destination);
         }
-        let Asked { wish, mut policy, external, reuse } = asked;
+        let Asked { wish, mut policy, mut way, external, reuse } = asked;
         if let Some(dane) = wish.dane {
             let rules = &policies.defaults.tlsa;
-            policy = dane::policy(&self.carrier.router.resolver, (dane, rules), destination, policy).await?;
+            (policy, way) = dane::policy(&self.carrier.router.resolver, (dane, rules), destination, policy).await?;
         }
-        Ok(Asked { wish, policy: policies.raised(policy, self.enforcement, destination), external, reuse })
+        policy = policies.raised(policy, self.enforcement, destination);
+        Ok(Asked { wish, policy, way, external, reuse })
     }
 
     /// `tls=` on the delivery line: the level that was wanted, and what came of it where that is less.

@@ -10,6 +10,7 @@ use tls::protocols::Protocols;
 use tls::suites::Suites;
 
 use super::{Asked, Destination, Policies, Wish, names, server_name};
+use crate::dane::Way;
 use crate::external_policy::{External, Untaken};
 use crate::secure::Reuse;
 
@@ -57,7 +58,7 @@ impl Policies {
             Some(patterns) => policy.names = names(&patterns, destination),
             None => {}
         }
-        Ok(Asked { wish, policy, external: said.external, reuse: said.reuse })
+        Ok(Asked { wish, policy, way: Way::Sure, external: said.external, reuse: said.reuse })
     }
 
     /// Where a policy stands, for the log.
