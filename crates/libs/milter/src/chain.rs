@@ -4,16 +4,19 @@ use crate::endpoint::Endpoint;
 use crate::filter::{Error, Filter, Raw};
 use crate::packet::{self, Command, Response};
 use crate::spec::{Fallback, Spec};
-use config::params;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 mod answer;
+mod macros;
 
 pub use answer::{ANSWERS, Plain, REJECTED, held, plain};
+pub use macros::{MacroNames, Macros};
+
 use answer::{DEFAULT_ACTION, MALFORMED, has_room, own_reply};
+use macros::stage;
 
 /// What filters say to an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,73 +36,6 @@ pub enum Verdict {
 /// A filter's connection, of whichever kind.
 trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug> Line for T {}
-
-/// The names of the macros that go with each event.
-#[derive(Debug, Clone, Default)]
-pub struct MacroNames {
-    connect: Vec<String>,
-    helo: Vec<String>,
-    mail: Vec<String>,
-    rcpt: Vec<String>,
-    data: Vec<String>,
-    end_of_header: Vec<String>,
-    end_of_message: Vec<String>,
-    unknown: Vec<String>,
-    /// `milter_macro_defaults`.
-    defaults: Vec<(String, String)>,
-}
-
-impl MacroNames {
-    /// From the `milter_*_macros` parameters.
-    #[must_use]
-    pub fn new(params: &params::Milter) -> Self {
-        let pair = |text: &String| {
-            let text = config::value::unbraced(text).unwrap_or(text);
-            let (name, value) = text.split_once('=')?;
-            Some((braced(name.trim()), value.trim().to_owned()))
-        };
-        Self {
-            connect: params.milter_connect_macros.clone(),
-            helo: params.milter_helo_macros.clone(),
-            mail: params.milter_mail_macros.clone(),
-            rcpt: params.milter_rcpt_macros.clone(),
-            data: params.milter_data_macros.clone(),
-            end_of_header: params.milter_end_of_header_macros.clone(),
-            end_of_message: params.milter_end_of_data_macros.clone(),
-            unknown: params.milter_unknown_command_macros.clone(),
-            defaults: params.milter_macro_defaults.iter().filter_map(pair).collect(),
-        }
-    }
-
-    fn of(&self, letter: u8) -> &[String] {
-        match letter {
-            b'C' => &self.connect,
-            b'H' => &self.helo,
-            b'M' => &self.mail,
-            b'R' => &self.rcpt,
-            b'T' => &self.data,
-            b'N' => &self.end_of_header,
-            b'E' => &self.end_of_message,
-            b'U' => &self.unknown,
-            _ => &[],
-        }
-    }
-
-    /// Names and values for an event; what has no value is left out. `requested` are the names that a filter has asked for.
-    fn values(&self, letter: u8, requested: Option<&[String]>, lookup: Macros<'_>) -> Vec<(String, String)> {
-        let default =
-            |name: &str| self.defaults.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        // A long name may come without its braces.
-        let value = |name: &str| Some(braced(name)).and_then(|known| lookup(&known).or_else(|| default(&known)));
-        let names = requested.unwrap_or_else(|| self.of(letter)).iter();
-        names.filter_map(|name| Some((name.clone(), value(name)?))).collect()
-    }
-}
-
-/// A name as it goes over the wire: longer ones have braces.
-fn braced(name: &str) -> String {
-    if name.len() > 1 && !name.starts_with('{') { format!("{{{name}}}") } else { name.to_owned() }
-}
 
 /// The filters of one session.
 #[derive(Debug)]
@@ -216,9 +152,6 @@ impl Chain {
         }
     }
 }
-
-/// Gives the value of a macro by its name, as `i` or `{client_addr}`.
-pub type Macros<'m> = &'m (dyn Fn(&str) -> Option<String> + Send + Sync);
 
 impl Link {
     async fn open(&mut self) {
@@ -338,8 +271,9 @@ impl Link {
 
     /// The macros of an event; nothing for a filter that is not asked.
     fn macros(&self, names: &MacroNames, letter: u8, lookup: Macros<'_>) -> Vec<(String, String)> {
+        let stage = stage(letter);
         match &self.filter {
-            Some(filter) if self.standing.is_none() => names.values(letter, filter.requested(letter), lookup),
+            Some(filter) if self.standing.is_none() => names.values(stage, filter.requested(stage), lookup),
             Some(_) | None => Vec::new(),
         }
     }

@@ -22,21 +22,11 @@ impl Message {
     }
 
     async fn filter_with(&mut self, chain: &mut Chain) -> Result<(), Refusal> {
+        let mut facts = self.facts();
         for (event, command) in self.made_up() {
-            let mut facts = self.facts();
-            match &command {
-                Command::Mail(_) => facts.recipient = None,
-                Command::Rcpt(words) => facts.recipient = words.first().map(|word| text(word)),
-                Command::Connect { .. }
-                | Command::Helo(_)
-                | Command::Data
-                | Command::Header(..)
-                | Command::EndOfHeader
-                | Command::Body(_)
-                | Command::EndOfMessage
-                | Command::Unknown(_)
-                | Command::Abort
-                | Command::Quit => {}
+            // The last one stands until the end.
+            if let Command::Rcpt(words) = &command {
+                facts.recipient = words.first().map(|word| text(word));
             }
             let verdict = Box::pin(chain.tell(&command, &|name| facts.value(name))).await;
             if verdict != Verdict::Continue {
@@ -46,7 +36,6 @@ impl Message {
                 }
             }
         }
-        let facts = self.facts();
         let macros = move |name: &str| facts.value(name);
         let readers = chain.readers();
         if readers.is_empty() {
@@ -96,6 +85,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Of mail that came by none.
+const NO_PORT: &str = "0";
+
 /// What macros may tell.
 struct Facts {
     id: String,
@@ -119,7 +111,9 @@ impl Facts {
             "_" => format!("{client} [{address}]"),
             "{client_name}" | "{client_ptr}" => client.clone(),
             "{client_addr}" => address.clone(),
-            "{client_port}" if !port.is_empty() => port.clone(),
+            "{client_port}" if port.is_empty() => NO_PORT.to_owned(),
+            "{client_port}" => port.clone(),
+            "{daemon_port}" => NO_PORT.to_owned(),
             "{mail_addr}" => self.sender.clone(),
             "{rcpt_addr}" => return self.recipient.clone(),
             _ => return None,

@@ -179,7 +179,7 @@ impl Session {
         if self.milters.is_none() || envelope.actions.discard {
             return Ok(());
         }
-        let about = self.told_of(envelope, None).await;
+        let about = self.told_of(envelope, envelope.recipients.first.as_deref()).await;
         let verdict = self.tell(&Command::Data, &about).await;
         self.concluded(verdict, Some(envelope), None).map_or(Ok(()), Err)
     }
@@ -189,7 +189,7 @@ impl Session {
         self.milters.as_ref()?;
         let mut transaction = std::mem::take(&mut self.transaction);
         let about = match transaction.envelope() {
-            Some(envelope) => self.told_of(envelope, None).await,
+            Some(envelope) => self.told_of(envelope, envelope.recipients.first.as_deref()).await,
             None => About::default(),
         };
         let verdict = self.tell(&Command::Unknown(line.to_vec()), &about).await;

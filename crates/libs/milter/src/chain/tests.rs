@@ -173,3 +173,40 @@ fn answers_are_bounded() {
     assert!(!has_room(ANSWERS - 4, 1));
     assert!(!has_room(1, usize::MAX));
 }
+
+#[tokio::test]
+async fn content_comes_with_the_macros_of_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filter");
+    let listener = UnixListener::bind(&path).unwrap();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        while let Ok(size) = stream.read_u32().await {
+            let mut packet = vec![0; size as usize];
+            stream.read_exact(&mut packet).await.unwrap();
+            let mut out = Vec::new();
+            match packet[0] {
+                b'O' => packet::Options { version: 6, actions: 0, protocol: 0 }.write(&mut out),
+                b'D' => heard.push(String::from_utf8(packet[1..].to_vec()).unwrap().replace('\0', ".")),
+                _ => packet::write_raw(&mut out, b"c"),
+            }
+            stream.write_all(&out).await.unwrap();
+        }
+        heard
+    });
+    let main = "milter_end_of_header_macros = i\nmilter_end_of_data_macros = i, last\n";
+    let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
+    let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
+    let names = Arc::new(MacroNames::new(&source.get().unwrap()));
+    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), names);
+    chain.open().await;
+    let mut packets = Vec::new();
+    Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
+    Command::EndOfHeader.write(&mut packets);
+    Command::Body(b"x".to_vec()).write(&mut packets);
+    Command::EndOfMessage.write(&mut packets);
+    chain.pass(0, &packets, &|name| Some(name.trim_matches(['{', '}']).to_uppercase())).await;
+    drop(chain);
+    assert_eq!(heard.await.unwrap(), ["Li.I.", "Ni.I.", "Bi.I.last.LAST.", "Ei.I.last.LAST."]);
+}
