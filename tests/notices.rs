@@ -52,6 +52,45 @@ fn postmaster_learns_what_a_client_was_refused() -> Result<()> {
 }
 
 #[test]
+fn what_was_followed_by_a_message_is_not_told_and_refused_mail_is_told_to_another() -> Result<()> {
+    let mail = telling("bounce").main("error_notice_recipient", "lost@invalid").start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("HELO c.test", 250)?;
+    client.say("MAIL FROM:<a@a.test>", 250)?;
+    client.say("RCPT TO:<nobody-there@mail.example.test>", 550)?;
+    client.say("RSET", 250)?;
+    client.deliver("a@a.test", &[&format!("{}@mail.example.test", mail.user)], "Subject: x\n\nbody\n")?;
+    client.say("QUIT", 221)?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("HELO c.test", 250)?;
+    client.say("MAIL FROM:<a@a.test>", 250)?;
+    client.say("RCPT TO:<nobody-there@mail.example.test>", 550)?;
+    client.say("QUIT", 221)?;
+    let (head, _) = notice(&mail)?;
+    assert!(mail.mailbox(&mail.user).contains("\nTo: Postmaster <lost@invalid>\n"), "{head}");
+    assert_eq!(mail.mailbox(&mail.user).matches("Transcript of session follows").count(), 1, "{}", mail.log());
+    Ok(())
+}
+
+#[test]
+fn a_transcript_ends_with_the_reply_to_the_content() -> Result<()> {
+    let mail = telling("policy")
+        .main("smtpd_history_flush_threshold", "1")
+        .main("smtpd_end_of_data_restrictions", "check_sender_access static:{REJECT no content}")
+        .start()?;
+    let mut client = Client::connect(mail.port)?;
+    client.say("HELO c.test", 250)?;
+    client.say("MAIL FROM:<a@a.test>", 250)?;
+    client.say(&format!("RCPT TO:<{}@mail.example.test>", mail.user), 250)?;
+    client.say("DATA", 354)?;
+    client.say(".", 554)?;
+    let (_, body) = notice(&mail)?;
+    let end = " Out: 554 5.7.1 <a@a.test>: Sender address rejected: no content\n\n\nFor other details";
+    assert!(body.contains(end), "{body}");
+    Ok(())
+}
+
+#[test]
 fn postmaster_learns_of_servers_that_do_not_keep_to_the_protocol() -> Result<()> {
     for (sender, refusal, told) in [
         ("gone@mail.example.test", "502 what is that", true),

@@ -141,9 +141,9 @@ impl Check<'_> {
             return Verdict::Dunno;
         }
         let domain = domain.to_owned();
-        let (not_found, null_code, null_status) = match party {
-            Party::Sender => (Enhanced(5, 1, 8), 550, Enhanced(5, 7, 27)),
-            Party::Recipient => (Enhanced(5, 1, 2), 556, Enhanced(5, 1, 10)),
+        let (not_found, null_code, null_status, fault) = match party {
+            Party::Sender => (Enhanced(5, 1, 8), 550, Enhanced(5, 7, 27), Fault::Policy),
+            Party::Recipient => (Enhanced(5, 1, 2), 556, Enhanced(5, 1, 10), Fault::Bounce),
         };
         let found = self.server.domain_exists(&domain).await;
         let text = subject.rejected(if found == Existence::Malformed { MALFORMED } else { "Domain not found" });
@@ -151,11 +151,11 @@ impl Check<'_> {
             Existence::Exists => Verdict::Dunno,
             Existence::Missing | Existence::Malformed => {
                 let code = self.server.codes.unknown_address_reject_code;
-                self.refuse(Refusal { code, status: not_found, text, fault: Fault::Bounce })
+                self.refuse(Refusal { code, status: not_found, text, fault })
             }
             Existence::NullMx => {
                 let text = subject.rejected(&format!("Domain {domain} does not accept mail (nullMX)"));
-                self.refuse(Refusal { code: null_code, status: null_status, text, fault: Fault::Bounce })
+                self.refuse(Refusal { code: null_code, status: null_status, text, fault })
             }
             Existence::Unknown => {
                 let action = self.server.settings.tempfail.address;

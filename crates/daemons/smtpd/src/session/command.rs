@@ -15,7 +15,7 @@ impl Session {
     pub(super) async fn obey(&mut self, line: &[u8]) -> Result<Next, conn::Error> {
         if self.server.params.identity.smtputf8_enable && std::str::from_utf8(line).is_err() {
             self.history.heard(line);
-            return Ok(self.garbled("Error: bad UTF-8 syntax"));
+            return Ok(Session::garbled("Error: bad UTF-8 syntax"));
         }
         // A command ends at a NUL, as it does for Postfix.
         let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -27,7 +27,7 @@ impl Session {
         self.history.heard(line);
         let (word, arguments) = command::split(line);
         if word.is_empty() {
-            return Ok(self.garbled("Error: bad syntax"));
+            return Ok(Session::garbled("Error: bad syntax"));
         }
         let mut verb = Verb::parse(word);
         if self.is_ignored(word) {
@@ -58,7 +58,7 @@ impl Session {
         match &next {
             Next::Reply(_) | Next::Restart => self.statistics.succeeded(verb),
             Next::Hangup(reply) if reply.is_positive() => self.statistics.succeeded(verb),
-            Next::Hangup(_) | Next::Error(_) | Next::Afresh(_) => {}
+            Next::Hangup(_) | Next::Error(_) | Next::Fault(..) | Next::Afresh(_) => {}
         }
         Ok(next)
     }
@@ -83,19 +83,18 @@ impl Session {
     }
 
     /// A line that does not count as a command.
-    fn garbled(&mut self, text: &'static str) -> Next {
-        self.faults.push(Fault::Protocol);
-        Next::Error(Reply::fixed(500, Enhanced(5, 5, 2), text))
+    fn garbled(text: &'static str) -> Next {
+        Next::Fault(Fault::Protocol, Reply::fixed(500, Enhanced(5, 5, 2), text))
     }
 
     async fn unknown(&mut self, word: &[u8], line: &[u8]) -> Next {
         self.stage = "UNKNOWN";
-        self.faults.push(Fault::Protocol);
         let forbidden = &self.server.tables.forbidden_commands;
         if is_header(word) || forbidden.matches_string(word).await.unwrap_or(false) {
             warn!("non-SMTP command from {}: {:.100}", self.peer.namaddr, escaped(line));
             return Next::Hangup(Reply::fixed(221, Enhanced(2, 7, 0), "Error: I can break rules, too. Goodbye."));
         }
+        self.faults.push(Fault::Protocol);
         if let Some(next) = self.denied() {
             return next;
         }
@@ -155,11 +154,11 @@ impl Session {
         })
     }
 
-    pub(super) fn too_long(&mut self) -> Next {
+    pub(super) fn too_long(&mut self) -> Reply {
         self.faults.push(Fault::Protocol);
         self.statistics.attempted(Verb::Unknown);
         let host = &self.server.params.identity.myhostname;
-        Next::Error(Reply::new(500, Some(Enhanced(5, 5, 2)), format!("{host} Error: command too long")))
+        Reply::new(500, Some(Enhanced(5, 5, 2)), format!("{host} Error: command too long"))
     }
 
     /// A line of this client has ended in a bare LF. That is noted, if it is to be; whether it is forbidden.

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::transaction::Envelope;
 use super::{Next, Session};
-use crate::access::Check;
+use crate::access::{Check, Fault};
 use crate::settings::BareNewlines;
 use crate::sink::{Outcome, Relay, Sink};
 
@@ -47,6 +47,15 @@ pub(crate) enum Trouble {
     TooLarge,
     /// The next process does not take it.
     Sink,
+}
+
+impl Trouble {
+    pub(crate) fn refusal(self) -> Next {
+        match self {
+            Self::TooLarge => Next::Fault(Fault::Bounce, too_large()),
+            Self::Sink => Next::Fault(Fault::Resource, crate::sink::write_error()),
+        }
+    }
 }
 
 /// Text is handed on in pieces of about this size.
@@ -169,7 +178,7 @@ impl Session {
         if let Some(sink) = envelope.sink.take() {
             sink.abandon();
         }
-        if matches!(next, Next::Error(_)) {
+        if matches!(next, Next::Error(_) | Next::Fault(..)) {
             self.refused = Some(envelope);
         }
         self.progress = None;
@@ -177,15 +186,13 @@ impl Session {
         // What an upstream filter tells of a client is for one message (XFORWARD_README).
         self.forward = Default::default();
         self.conn.release();
-        self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
+        self.history.end_message();
         next
     }
 
     async fn decide(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
-        match content.trouble {
-            Some(Trouble::TooLarge) => return Next::Error(too_large()),
-            Some(Trouble::Sink) => return Next::Error(crate::sink::write_error()),
-            None => {}
+        if let Some(trouble) = content.trouble {
+            return trouble.refusal();
         }
         if content.bare && self.forbids_bare_newline().await {
             return Next::Error(self.bare_newline(Some(envelope)));
@@ -212,7 +219,7 @@ impl Session {
     }
 
     async fn commit(&mut self, envelope: &mut Envelope, content: &Content) -> Next {
-        let Some(sink) = envelope.sink.take() else { return Next::Error(crate::sink::write_error()) };
+        let Some(sink) = envelope.sink.take() else { return Trouble::Sink.refusal() };
         let id = envelope.queue_id.clone().unwrap_or_default();
         let outcome = match self.milters.take() {
             Some(mut chain) => {
@@ -226,7 +233,7 @@ impl Session {
             Outcome::Queued => self.queued(content, &id),
             Outcome::Posted(id) => self.queued(content, &id),
             Outcome::Said(reply) if reply.is_positive() => {
-                (self.errors, self.junk) = (0, 0);
+                self.forgive();
                 self.log_filter("proxy-accept", &reply, envelope);
                 Next::Reply(reply)
             }
@@ -234,15 +241,21 @@ impl Session {
                 self.log_filter("proxy-reject", &reply, envelope);
                 Next::Error(reply)
             }
-            Outcome::Refused(reply, fault) => {
-                self.faults.extend(fault);
-                Next::Error(reply)
-            }
+            Outcome::Refused(reply, fault) => match fault {
+                Some(fault) => Next::Fault(fault, reply),
+                None => Next::Error(reply),
+            },
         }
     }
 
-    fn queued(&mut self, content: &Content, id: &str) -> Next {
+    /// A client whose message is accepted has made no mistakes.
+    fn forgive(&mut self) {
         (self.errors, self.junk) = (0, 0);
+        self.faults.clear();
+    }
+
+    fn queued(&mut self, content: &Content, id: &str) -> Next {
+        self.forgive();
         let text = match content.framing {
             Framing::Chunks => format!("Ok: {} bytes queued as {id}", content.size),
             Framing::Dots => format!("Ok: queued as {id}"),

@@ -141,6 +141,8 @@ pub(crate) enum Next {
     Afresh(Reply),
     /// It was not, and that counts.
     Error(Reply),
+    /// As [`Next::Error`], and postmaster may want to know (`notify_classes`).
+    Fault(Fault, Reply),
     /// The session starts anew: replies have been sent.
     Restart,
     /// The reply, then the end.
@@ -238,7 +240,7 @@ impl Session {
             self.new_request();
             let limit = usize::try_from(self.server.params.ipc.line_length_limit).unwrap_or(2048);
             let next = match self.conn.read_line(&mut line, limit).await? {
-                LineEnd::TooLong => self.too_long(),
+                LineEnd::TooLong => Next::Error(self.too_long()),
                 LineEnd::BareLf if self.forbids_bare_newline().await => {
                     Next::Hangup(self.bare_newline(self.transaction.envelope()))
                 }
@@ -247,16 +249,22 @@ impl Session {
             if let Some(end) = self.follow(next).await? {
                 return Ok(end);
             }
+            if self.history.ends_message() {
+                self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;
+            }
         }
     }
 
     /// Sends the reply; `Some` if the session ends with it.
     async fn follow(&mut self, next: Next) -> Result<Option<End>, conn::Error> {
+        if let Next::Fault(fault, _) = &next {
+            self.faults.push(*fault);
+        }
         let (reply, ends) = match next {
             Next::Restart => return Ok(None),
-            Next::Error(reply) if reply == HANGUP => return Ok(Some(End::Quit)),
+            Next::Error(reply) | Next::Fault(_, reply) if reply == HANGUP => return Ok(Some(End::Quit)),
             Next::Reply(reply) | Next::Afresh(reply) => (reply, false),
-            Next::Error(reply) => {
+            Next::Error(reply) | Next::Fault(_, reply) => {
                 self.say(reply.clone()).await?;
                 self.errors += 1;
                 let ends = matches!(reply.code, 421 | 521);
@@ -314,7 +322,7 @@ impl Session {
                 End::Timeout
             }
             conn::Error::Flood => {
-                let Next::Error(reply) = self.too_long() else { return End::Errors };
+                let reply = self.too_long();
                 self.history.said(&reply);
                 self.conn.reply(&reply);
                 let _ = self.conn.flush().await;

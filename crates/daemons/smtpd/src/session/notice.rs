@@ -13,6 +13,8 @@ use crate::settings::Settings;
 #[derive(Debug, Default)]
 pub(crate) struct History {
     transcript: Option<Transcript>,
+    /// The reply to a message's content is the last that belongs to it, and is not said yet.
+    last: bool,
     /// The client, where the log shows what is said (`debug_peer_list`).
     watched: Option<String>,
 }
@@ -23,12 +25,22 @@ impl History {
         let wanted = ["policy", "protocol", "bounce", "software", "resource", "data"]
             .iter()
             .any(|class| settings.notifies(class));
-        History { transcript: wanted.then(Transcript::default), watched: None }
+        History { transcript: wanted.then(Transcript::default), watched: None, last: false }
     }
 
     /// From now on the log shows what is said.
     pub(super) fn watch(&mut self, client: &str) {
         self.watched = Some(client.to_owned());
+    }
+
+    /// The content of a message has come.
+    pub(super) fn end_message(&mut self) {
+        self.last = true;
+    }
+
+    /// Whether a message has ended since this was last asked.
+    pub(super) fn ends_message(&mut self) -> bool {
+        std::mem::take(&mut self.last)
     }
 
     pub(crate) fn heard(&mut self, line: &[u8]) {
@@ -104,7 +116,13 @@ impl Session {
         };
         let now = jiff::Zoned::now().with_time_zone(settings.timezone.clone());
         let date = now.strftime(ipc::post::DATE).to_string();
-        let envelope = record::own_envelope(Time::now(), postmaster.sender.as_bytes(), postmaster.recipient.as_bytes());
+        // Of mail that did not get in somebody else may be told, whatever the letter says.
+        let recipient = if self.faults.contains(&Fault::Bounce) {
+            &self.server.params.bounce.bounce_notice_recipient
+        } else {
+            &postmaster.recipient
+        };
+        let envelope = record::own_envelope(Time::now(), postmaster.sender.as_bytes(), recipient.as_bytes());
         let told = postmaster.tell(&notice, &date, envelope.into());
         if let Err(error) = Box::pin(told).await {
             warn!("postmaster notify: {error}");

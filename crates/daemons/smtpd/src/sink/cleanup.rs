@@ -247,7 +247,7 @@ fn refusal(cause: Cause, reason: &str) -> (Reply, Option<Fault>) {
     match cause {
         Cause::Malformed => (Reply::fixed(451, Enhanced(4, 3, 0), "Error: internal error 1"), Some(Fault::Software)),
         Cause::Write => (write_error(), Some(Fault::Resource)),
-        Cause::Size => (crate::session::content::too_large(), None),
+        Cause::Size => (crate::session::content::too_large(), Some(Fault::Bounce)),
         Cause::Hops => (Reply::fixed(554, Enhanced(5, 4, 0), "Error: too many hops"), Some(Fault::Bounce)),
         Cause::Content => {
             let fallback = || Reply::fixed(550, Enhanced(5, 7, 1), "Error: message content rejected");

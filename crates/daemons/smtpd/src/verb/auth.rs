@@ -6,6 +6,7 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, command, conn};
 use tracing::warn;
 
+use crate::access::Fault;
 use crate::session::login::Login;
 use crate::session::{Next, Session};
 use crate::text::printable;
@@ -69,26 +70,30 @@ impl Session {
     pub(super) async fn auth(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         // Whatever becomes of it: who guesses passwords is told apart by how often it asks.
         if let Some(reply) = self.limit_logins().await {
-            return Ok(Next::Error(reply));
+            return Ok(Next::Fault(Fault::Policy, reply));
         }
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
-            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")));
+            let reply = Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first");
+            return Ok(Next::Fault(Fault::Policy, reply));
         }
         if self.helo.is_none() {
             self.find_mechanisms().await;
         }
-        if !self.offers_login() {
-            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: authentication not enabled")));
-        }
-        if self.transaction.envelope().is_some() {
-            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress")));
-        }
-        if self.login.is_some() {
-            return Ok(Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: already authenticated")));
-        }
         let mut words = command::words(arguments);
+        let wrong = if !self.offers_login() {
+            Some("Error: authentication not enabled")
+        } else if self.transaction.envelope().is_some() {
+            Some("Error: MAIL transaction in progress")
+        } else if self.login.is_some() {
+            Some("Error: already authenticated")
+        } else {
+            None
+        };
+        if let Some(text) = wrong {
+            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), text)));
+        }
         let (Some(mechanism), initial, None) = (words.next(), words.next(), words.next()) else {
-            return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
+            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
         };
         // Logs and macros have it as the client wrote it.
         let mechanism = printable(mechanism).into_owned();

@@ -6,7 +6,7 @@ use smtp_proto::{Enhanced, Reply, conn};
 use tracing::warn;
 
 use crate::access::{Fault, HANGUP};
-use crate::session::content::{Framing, Trouble, too_large};
+use crate::session::content::Framing;
 use crate::session::transaction::{Chunks, Envelope, Transaction};
 use crate::session::{Next, Session};
 use crate::text::printable;
@@ -79,16 +79,16 @@ impl Session {
         self.transaction = Transaction::Chunks(envelope, chunks);
         received?;
         Ok(match trouble {
-            Some(Trouble::TooLarge) => Next::Error(too_large()),
-            Some(Trouble::Sink) => Next::Error(crate::sink::write_error()),
+            Some(trouble) => trouble.refusal(),
             None => Next::Reply(Reply::new(250, Some(Enhanced(2, 0, 0)), format!("Ok: {} bytes", chunk.size))),
         })
     }
 
     /// Far beyond the limit there is no point in reading on.
-    fn exceeds(&self, total: u64) -> Option<Next> {
+    fn exceeds(&mut self, total: u64) -> Option<Next> {
         let limit = self.server.params.queue.message_size_limit;
         (limit > 0 && total > limit.saturating_add(limit / 2)).then(|| {
+            self.faults.push(Fault::Policy);
             let host = &self.server.params.identity.myhostname;
             Next::Hangup(Reply::new(521, Some(Enhanced(5, 3, 4)), format!("{host} Error: message file too big")))
         })
@@ -111,7 +111,6 @@ impl Session {
             self.conn.consume(part);
             left -= part as u64;
         }
-        self.faults.push(Fault::Protocol);
         if chunk.place == Place::Last {
             self.drop_transaction();
         } else {

@@ -18,7 +18,7 @@ impl Session {
         };
         if !arguments.is_empty() {
             self.transaction = Transaction::Open(envelope);
-            return Ok(Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
+            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
         }
         if let Err(reply) = self.admit_content(&mut envelope).await {
             self.transaction = Transaction::Open(envelope);
@@ -37,16 +37,18 @@ impl Session {
     }
 
     fn data_is_early(&mut self, transaction: Transaction) -> Next {
-        self.faults.push(Fault::Protocol);
-        let reply = match &transaction {
-            Transaction::Idle => Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"),
-            Transaction::Open(_) => Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients"),
+        let next = match &transaction {
+            Transaction::Idle => {
+                Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"))
+            }
+            // Why there are none is known by now.
+            Transaction::Open(_) => Next::Error(Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients")),
             Transaction::Chunks(..) | Transaction::Skipped(_) => {
-                Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT")
+                Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT"))
             }
         };
         self.transaction = transaction;
-        Next::Error(reply)
+        next
     }
 
     /// Asks all who may refuse content before it comes: restrictions, the mail filters of the session, a before-queue filter.

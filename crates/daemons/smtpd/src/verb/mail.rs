@@ -24,20 +24,21 @@ impl Session {
             Err(reply) => return Next::Error(reply),
         };
         let Some(argument) = PathArgument::of_mail(arguments) else {
-            self.faults.push(Fault::Protocol);
-            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
+            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
         };
         if let Some(reply) = self.limit_messages().await {
-            return Next::Error(reply);
+            return Next::Fault(Fault::Policy, reply);
         }
         let sender = match self.sender(&argument).await {
             Ok(sender) => sender,
-            Err(reply) => return Next::Error(reply),
+            Err(reply) if reply == BEYOND_FILES => return Next::Fault(Fault::Policy, reply),
+            Err(reply) => return Next::Fault(Fault::Protocol, reply),
         };
         if let Some(reply) = self.no_room(sender.size) {
             let facts = Facts { sender: Some(&sender.address), ..self.facts(None, None) };
             facts.log("reject", &self.server.settings.softened(reply.clone()).to_string());
-            return Next::Error(reply);
+            let fault = if reply.code < 500 { Fault::Resource } else { Fault::Policy };
+            return Next::Fault(fault, reply);
         }
         if let Some(login) = &mut self.login {
             login.sender = sender.auth.clone().filter(|auth| auth != NOBODY).unwrap_or_default();
@@ -69,9 +70,10 @@ impl Session {
         Next::Reply(Reply::fixed(250, Enhanced(2, 1, 0), "Ok"))
     }
 
-    fn mail_is_early(&mut self) -> Option<Next> {
+    fn mail_is_early(&self) -> Option<Next> {
         let reply = if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
-            Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first")
+            let reply = Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first");
+            return Some(Next::Fault(Fault::Policy, reply));
         } else if self.transaction.envelope().is_some() {
             Reply::fixed(503, Enhanced(5, 5, 1), "Error: nested MAIL command")
         } else if matches!(self.transaction, Transaction::Skipped(_)) {
@@ -79,8 +81,7 @@ impl Session {
         } else {
             return None;
         };
-        self.faults.push(Fault::Protocol);
-        Some(Next::Error(reply))
+        Some(Next::Fault(Fault::Protocol, reply))
     }
 
     /// The address and the parameters.
@@ -176,8 +177,7 @@ impl Session {
         }
     }
 
-    pub(super) fn warn_of_syntax(&mut self, verb: &str, path: &[u8]) {
-        self.faults.push(Fault::Protocol);
+    pub(super) fn warn_of_syntax(&self, verb: &str, path: &[u8]) {
         warn!("Illegal address syntax from {} in {verb} command: {}", self.peer.namaddr, printable(path));
     }
 

@@ -3,6 +3,7 @@
 use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, Verb, conn};
 
+use crate::access::Fault;
 use crate::session::tls::Level;
 use crate::session::{Next, Session};
 
@@ -42,18 +43,18 @@ impl Session {
 
     pub(super) async fn starttls(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         let refusal = if !arguments.is_empty() {
-            Some(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: STARTTLS"))
+            Some((Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: STARTTLS")))
         } else if self.tls.is_some() {
-            Some(Reply::fixed(554, Enhanced(5, 5, 1), "Error: TLS already active"))
+            Some((Fault::Protocol, Reply::fixed(554, Enhanced(5, 5, 1), "Error: TLS already active")))
         } else if !self.offers_tls() || self.hidden.has(Keyword::Starttls) {
-            Some(Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented"))
+            Some((Fault::Protocol, Reply::fixed(502, Enhanced(5, 5, 1), "Error: command not implemented")))
         } else if !self.server.tls.as_ref().is_some_and(crate::session::tls::Tls::is_ready) {
-            Some(Reply::fixed(454, Enhanced(4, 7, 0), "TLS not available due to local problem"))
+            Some((Fault::Resource, Reply::fixed(454, Enhanced(4, 7, 0), "TLS not available due to local problem")))
         } else {
-            self.refuse_tls_session("STARTTLS").await
+            self.refuse_tls_session("STARTTLS").await.map(|reply| (Fault::Policy, reply))
         };
-        if let Some(reply) = refusal {
-            return Ok(Next::Error(reply));
+        if let Some((fault, reply)) = refusal {
+            return Ok(Next::Fault(fault, reply));
         }
         // Whatever was sent in clear together with the command is not part of the encrypted session.
         self.conn.discard();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::{Enhanced, Reply, path};
 
-use crate::access::{Actions, Check};
+use crate::access::{Actions, Check, Fault};
 use crate::session::transaction::Sender;
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
@@ -12,7 +12,7 @@ use crate::text::printable;
 impl Session {
     pub(super) async fn vrfy(&mut self, arguments: &[u8]) -> Next {
         if self.server.params.smtpd.disable_vrfy_command {
-            return Next::Error(Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
+            return Next::Fault(Fault::Policy, Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
         }
         let may_declare = self.server.settings.smtputf8;
         let (text, smtputf8) = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
@@ -25,18 +25,18 @@ impl Session {
         };
         if text.is_empty() {
             let text = if may_declare { "Syntax: VRFY address [SMTPUTF8]" } else { "Syntax: VRFY address" };
-            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), text));
+            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), text));
         }
         // Who asks for addresses one by one is as who sends to them.
         if let Some(reply) = self.limit_recipients().await {
-            return Next::Error(reply);
+            return Next::Fault(Fault::Policy, reply);
         }
         // There need not be brackets, however strict MAIL and RCPT are.
         let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
         let declared = Sender { smtputf8, ..Sender::default() };
         if address.is_empty() || self.is_bad_address(&declared, &address).await {
             self.warn_of_syntax("VRFY", text);
-            return Next::Error(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
         }
         let server = Arc::clone(&self.server);
         let mut actions = Actions::default();

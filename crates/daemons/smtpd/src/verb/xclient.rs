@@ -16,24 +16,32 @@ use crate::text::printable;
 impl Session {
     pub(super) async fn xclient(&mut self, arguments: &[u8]) -> Next {
         if self.transaction.envelope().is_some() {
-            return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"));
+            return Next::Fault(
+                Fault::Protocol,
+                Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"),
+            );
         }
         if arguments.is_empty() {
-            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XCLIENT attribute=value..."));
+            return Next::Fault(
+                Fault::Protocol,
+                Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XCLIENT attribute=value..."),
+            );
         }
         if !self.rights.xclient {
-            self.faults.push(Fault::Policy);
-            return Next::Error(Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"));
+            return Next::Fault(
+                Fault::Policy,
+                Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"),
+            );
         }
         let attributes = match parsed(arguments) {
             Ok(attributes) => attributes,
-            Err(reply) => return Next::Error(reply),
+            Err(reply) => return Next::Fault(Fault::Protocol, reply),
         };
         // It is a new session, whose client has said as much as the proxy tells.
         let before = (self.helo.take(), std::mem::replace(&mut self.spoken, Protocol::Smtp));
         if let Err(reply) = attributes.iter().try_for_each(|attribute| self.impersonate(attribute)) {
             (self.helo, self.spoken) = before;
-            return Next::Error(reply);
+            return Next::Fault(Fault::Protocol, reply);
         }
         self.peer.rename(self.server.params.smtpd.smtpd_client_port_logging);
         self.flush_history(0).await;

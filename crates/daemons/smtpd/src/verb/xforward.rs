@@ -85,23 +85,31 @@ impl Forward {
 impl Session {
     pub(super) async fn xforward(&mut self, arguments: &[u8]) -> Next {
         if self.transaction.envelope().is_some() {
-            return Next::Error(Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"));
+            return Next::Fault(
+                Fault::Protocol,
+                Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"),
+            );
         }
         if arguments.is_empty() {
-            return Next::Error(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XFORWARD attribute=value..."));
+            return Next::Fault(
+                Fault::Protocol,
+                Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XFORWARD attribute=value..."),
+            );
         }
         if !self.rights.xforward {
-            self.faults.push(Fault::Policy);
-            return Next::Error(Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"));
+            return Next::Fault(
+                Fault::Policy,
+                Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"),
+            );
         }
         let attributes = match parsed(arguments) {
             Ok(attributes) => attributes,
-            Err(reply) => return Next::Error(reply),
+            Err(reply) => return Next::Fault(Fault::Protocol, reply),
         };
         let mut forward = self.forward.clone();
         for attribute in &attributes {
             if let Err(reply) = forward.learn(attribute, self.server.settings.families) {
-                return Next::Error(reply);
+                return Next::Fault(Fault::Protocol, reply);
             }
         }
         self.forward = forward;
