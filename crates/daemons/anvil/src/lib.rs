@@ -9,7 +9,7 @@ pub mod tally;
 use crate::tally::{Peak, Tally};
 use ipc::anvil::{Event, Reply, Request};
 use maillog::Clock;
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ impl Service for Anvil {
     const NAME: &'static str = "anvil";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     type Params = Params;
     type Opened = Clock;
 

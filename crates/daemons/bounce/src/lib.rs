@@ -18,7 +18,7 @@ use std::sync::Arc;
 use ipc::bounce::{Reply, Request};
 use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool, log};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use tracing::warn;
 
 use crate::notify::{About, Notifier};
@@ -57,6 +57,7 @@ impl Service for Bounce {
     const NAME: &'static str = "bounce";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Unlimited;
     type Params = Params;
     type Opened = Opened;
 

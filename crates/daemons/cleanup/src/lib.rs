@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use ipc::Caller;
 use queue_file::{Layout, Spool};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 
 use crate::committer::Committer;
 use crate::filter::Filters;
@@ -107,6 +107,7 @@ impl Service for Cleanup {
     const NAME: &'static str = "cleanup";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Unlimited;
     type Params = Params;
     type Opened = Opened;
 

@@ -5,7 +5,7 @@
 
 use dns::{Kind, Resolver};
 use ipc::dnsblog::{Reply, Request};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ impl Service for Dnsblog {
     const NAME: &'static str = "dnsblog";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Unlimited;
     type Params = Params;
     type Opened = Resolver;
 

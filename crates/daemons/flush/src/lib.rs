@@ -9,7 +9,7 @@ pub mod site;
 use crate::site::Site;
 use ipc::flush::{Reply, Request};
 use queue_file::{Layout, QueueId, Spool};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,6 +40,7 @@ impl Service for Flush {
     const NAME: &'static str = "flush";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Unlimited;
     const TRIGGERED: bool = true;
     type Params = Params;
     type Opened = PatternList;

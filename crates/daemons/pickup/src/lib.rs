@@ -20,7 +20,7 @@ use futures_util::stream::{self, StreamExt};
 use ipc::cleanup::{Handling, Lines, Origin, Switch};
 use jiff::tz::TimeZone;
 use queue_file::{Layout, QueueId, QueueName, Spool};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -64,6 +64,7 @@ impl Service for Pickup {
     const NAME: &'static str = "pickup";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     const TRIGGERED: bool = true;
     type Params = Params;
     type Opened = TimeZone;

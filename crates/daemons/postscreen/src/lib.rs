@@ -18,7 +18,7 @@ mod session;
 
 use crate::hall::Hall;
 use crate::open::{Actions, Opened, Rules};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ impl Service for Postscreen {
     // It counts its clients itself, and answers those that are too many.
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     type Params = Params;
     type Opened = Opened;
 
@@ -65,9 +66,6 @@ impl Service for Postscreen {
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Self, Fatal> {
-        if life.share() != Some(1) {
-            return Err(Fatal::new(format!("service {} requires a process limit of 1", life.service_name())));
-        }
         let Opened { rules, actions, lists, dialogue } = opened;
         let postscreen = &params.postscreen;
         let lists = dnsbl::Lists::new(lists, &postscreen.dnsblog_service_name, postscreen.postscreen_dnsbl_timeout);

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use config::master_cf::{Defaults, Kind, MasterCf};
 use config::{ExpansionFilter, Source, TlsLevel};
 use service::{Fatal, Outside};
 use table::{Environment, Maps, Parents, PatternList};
@@ -69,7 +68,6 @@ pub(crate) struct Actions {
 
 impl Opened {
     pub(crate) fn open(params: &Params, outside: &Outside) -> Result<Self, Fatal> {
-        require_one_process(outside)?;
         let postscreen = &params.postscreen;
         let environment = Environment::of(&outside.source);
         let actions = Actions {
@@ -87,20 +85,6 @@ impl Opened {
             rules.stressed_starttls = stressed.postscreen.postscreen_starttls_timeout;
         }
         Ok(Self { rules, actions, lists, dialogue: dialogue(params, &outside.source)? })
-    }
-}
-
-/// All clients have to come to one process, which counts them.
-fn require_one_process(outside: &Outside) -> Result<(), Fatal> {
-    let path = outside.source.directory().join("master.cf");
-    // How many processes `-` stands for shows in this one's share.
-    let defaults = Defaults { chroot: false, max_processes: 1 };
-    let Ok(file) = MasterCf::read(&path, defaults) else { return Ok(()) };
-    match file.find(&outside.service_name, Kind::Inet) {
-        Some(entry) if entry.max_processes != Some(1) => {
-            Err(Fatal::new(format!("service {} requires a process limit of 1", outside.service_name)))
-        }
-        Some(_) | None => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ use config::Source;
 use engine::{Engine, Event};
 use ipc::Channel;
 use ipc::qmgr::{Back, Flow, Request, SCAN_INCOMING};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use settings::Settings;
 use spares::Spares;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,7 @@ impl Service for Qmgr {
     const NAME: &'static str = "qmgr";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     const TRIGGERED: bool = true;
     type Params = Params;
     type Opened = Source;

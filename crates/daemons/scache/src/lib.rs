@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 
 /// The service.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ impl Service for Scache {
     const NAME: &'static str = "scache";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::UntilIdle;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     type Params = ();
     type Opened = ();
 

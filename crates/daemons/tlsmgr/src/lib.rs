@@ -8,7 +8,7 @@ pub mod keys;
 
 use crate::keys::Keys;
 use ipc::tlsmgr::{Reply, Request, TicketKey};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +32,7 @@ impl Service for Tlsmgr {
     const NAME: &'static str = "tlsmgr";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     const TRIGGERED: bool = true;
     type Params = Params;
     type Opened = ();

@@ -7,7 +7,7 @@ mod relay;
 mod session;
 mod setup;
 
-use service::{Client, Fatal, Life, Outside, Service};
+use service::{Client, Fatal, Life, Outside, ProcessLimit, Service};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
@@ -34,6 +34,7 @@ pub struct Tlsproxy {
 
 impl Service for Tlsproxy {
     const NAME: &'static str = "tlsproxy";
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Unlimited;
     type Params = Params;
     type Opened = Setup;
 

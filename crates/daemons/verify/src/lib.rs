@@ -13,7 +13,7 @@ use ipc::post::{Outbox, Unposted};
 use ipc::verify::{Reply, Request, Status};
 use queue_file::Time;
 use queue_file::record::{self, Type};
-use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, Service};
+use service::{Client, Clients, Fatal, Life, LifeSpan, Outside, ProcessLimit, Service};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,6 +59,7 @@ impl Service for Verify {
     const NAME: &'static str = "verify";
     const CLIENTS: Clients = Clients::Internal;
     const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     type Params = Params;
     type Opened = Option<Box<dyn Store>>;
 

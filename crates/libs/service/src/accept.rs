@@ -51,6 +51,7 @@ const PREAMBLE: usize = 256 * 1024;
 /// Lives from the parameters to the end.
 pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
     S::OPERANDS.judge(&birth.outside.arguments)?;
+    birth.require_limit(S::PROCESS_LIMIT)?;
     let params: S::Params = birth.outside.source.get()?;
     let opened = S::open(&params, &birth.outside)?;
     let limits = Limits {

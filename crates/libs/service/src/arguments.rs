@@ -37,6 +37,33 @@ impl Operands {
     }
 }
 
+/// The process limit in `master.cf` that a daemon insists on, and the one that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProcessLimit {
+    /// Whatever the operator wants.
+    #[default]
+    Any,
+    /// 1: all clients have to come to the same process.
+    One,
+    /// 0, which is none: who waits for it would hold up the one that it waits for.
+    Unlimited,
+}
+
+impl ProcessLimit {
+    /// Refuses another limit than the one insisted on.
+    pub(crate) fn judge(self, found: Self, service_name: &str) -> Result<(), Fatal> {
+        let number = match self {
+            Self::One => 1,
+            Self::Unlimited => 0,
+            Self::Any => return Ok(()),
+        };
+        if self == found {
+            return Ok(());
+        }
+        Err(Fatal::new(format!("service {service_name} requires a process limit of {number}")))
+    }
+}
+
 /// The arguments, parsed.
 #[derive(Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one letter of the command line")]
@@ -47,6 +74,8 @@ pub(crate) struct Arguments {
     pub(crate) unprivileged: bool,
     /// `-S`: one client, on standard input.
     pub(crate) stdin: bool,
+    /// `-l` and `-z`: the process limit.
+    pub(crate) limit: ProcessLimit,
     /// `-v`, counted.
     pub(crate) verbose: u8,
     /// `-n`: the service's name; empty if not given.
@@ -93,8 +122,10 @@ impl Arguments {
                 'u' => self.unprivileged = true,
                 'S' => self.stdin = true,
                 'v' => self.verbose = self.verbose.saturating_add(1),
-                // Settled by master (-l alone, -z no limit, -d and -D debugging); known for the sake of old command lines.
-                'd' | 'D' | 'l' | 'z' | 'V' => {}
+                'l' => self.limit = ProcessLimit::One,
+                'z' => self.limit = ProcessLimit::Unlimited,
+                // Settled by master (-d and -D debugging); known for the sake of old command lines.
+                'd' | 'D' | 'V' => {}
                 'n' => self.service_name = value()?,
                 't' => self.kind = kind(&value()?)?,
                 's' => self.sockets = number(&value()?)?,
@@ -144,6 +175,22 @@ mod tests {
     }
 
     #[test]
+    fn a_process_limit_that_makes_no_sense_is_refused() {
+        for (wanted, arguments, refusal) in [
+            (ProcessLimit::Any, "-n|x", None),
+            (ProcessLimit::Any, "-l", None),
+            (ProcessLimit::One, "-n|anvil|-l|-t|unix", None),
+            (ProcessLimit::One, "-t|unix", Some("service x requires a process limit of 1")),
+            (ProcessLimit::One, "-z", Some("service x requires a process limit of 1")),
+            (ProcessLimit::Unlimited, "-z|-t|unix", None),
+            (ProcessLimit::Unlimited, "-l", Some("service x requires a process limit of 0")),
+        ] {
+            let judged = wanted.judge(parse(arguments).unwrap().limit, "x").map_err(|fatal| fatal.to_string());
+            assert_eq!(judged.err().as_deref(), refusal, "{wanted:?} {arguments}");
+        }
+    }
+
+    #[test]
     fn arguments_of_master_are_understood() {
         let found = parse("-n|submission|-t|inet|-uc|-s2|-o|a=b=c|-o{ d = e f }|-vv|-m|5|user=x|-argv").unwrap();
         let overrides = [("a", "b=c"), ("d", "e f"), ("max_use", "5")];
@@ -153,6 +200,7 @@ mod tests {
                 chroot: true,
                 unprivileged: true,
                 stdin: false,
+                limit: ProcessLimit::Any,
                 verbose: 2,
                 service_name: "submission".into(),
                 kind: Kind::Inet,

@@ -1,6 +1,6 @@
 //! The birth of a daemon, up to the runtime; the same for [`crate::Service`] and [`crate::solo::Solo`].
 
-use crate::arguments::{Arguments, Kind};
+use crate::arguments::{Arguments, Kind, ProcessLimit};
 use crate::{Fatal, Outside, panics};
 use config::{Source, params};
 use ipc::master::{OWNER, SHARE};
@@ -110,6 +110,14 @@ impl Birth {
     /// Whether the one client is on standard input.
     pub(crate) fn is_standalone(&self) -> bool {
         self.arguments.stdin
+    }
+
+    /// Refuses a process limit in `master.cf` with which the service cannot work.
+    pub(crate) fn require_limit(&self, limit: ProcessLimit) -> Result<(), Fatal> {
+        if self.is_standalone() {
+            return Ok(());
+        }
+        limit.judge(self.arguments.limit, &self.outside.service_name)
     }
 
     /// Refuses to give up rights that the service needs.

@@ -24,7 +24,7 @@ mod turns;
 mod waker;
 mod watchdog;
 
-pub use arguments::{Kind, Operands};
+pub use arguments::{Kind, Operands, ProcessLimit};
 pub use client::{Client, Stream};
 pub use disk::{disk, file, sync};
 pub use handling::handling;
@@ -109,6 +109,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     const CLIENTS: Clients = Clients::Sessions;
     /// When the process has served enough.
     const LIFE_SPAN: LifeSpan = LifeSpan::Usual;
+    /// The process limit that it insists on.
+    const PROCESS_LIMIT: ProcessLimit = ProcessLimit::Any;
     /// Whether connections may bring trigger bytes instead of frames; only where the client speaks first.
     const TRIGGERED: bool = false;
     /// Whether it executes programs with set-id bits, so that `no_new_privs` cannot be set.
