@@ -123,14 +123,15 @@ fn what_all_have_and_is_queued_again_is_returned_to_nobody() -> Result<()> {
 }
 
 #[test]
-fn mail_for_the_retry_service_waits_where_that_is_deferred() -> Result<()> {
+fn mail_for_the_services_that_return_and_retry_waits_where_these_are_deferred() -> Result<()> {
     let mail = Setup::new()
         .main("default_transport", "retry:4.2.1 later")
-        .main("defer_transports", "retry")
+        .main("defer_transports", "retry error")
+        .main("virtual_alias_maps", "inline:{bad@one.example=-bad@one.example}")
         .main("smtpd_reject_unlisted_recipient", "no")
         .start()?;
-    let id = send(&mail, "sender@example.net", &["a@one.example"], "later")?;
-    mail.wait_log(&[&id, "dsn=4.3.2, status=deferred (deferred transport)"], 1).map(drop)
+    let id = send(&mail, "sender@example.net", &["a@one.example", "bad@one.example"], "later")?;
+    mail.wait_log(&[&id, "dsn=4.3.2, status=deferred (deferred transport)"], 2).map(drop)
 }
 
 #[test]

@@ -215,7 +215,7 @@ impl Engine {
     /// The transport and destination of a route, or of its replacement where these are out of order.
     fn open_route(&mut self, number: MessageNumber, address: &[u8], mut route: Route) -> Option<Opened> {
         let flush = self.messages.get(&number)?.handling.flush;
-        if !route.is_verdict() && self.settings.is_deferred(&route.transport) && !flush {
+        if self.settings.is_deferred(&route.transport) && !flush {
             route = Route::defer("4.3.2", "deferred transport");
         }
         // At most one replacement: that of the retry transport is to wait.

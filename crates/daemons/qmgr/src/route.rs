@@ -36,11 +36,6 @@ impl Route {
         Self { is_verdict: true, ..Self::new(error_service, &format!("{status} {text}")) }
     }
 
-    /// Whether it is a word of our own about the recipient.
-    pub(crate) const fn is_verdict(&self) -> bool {
-        self.is_verdict
-    }
-
     /// Whether this is the end of a notice about a notice.
     pub(crate) fn is_discarded(&self, double_bounce_sender: &str, address: &[u8]) -> bool {
         let local = address.iter().rposition(|byte| *byte == b'@').and_then(|at| address.get(..at));
