@@ -39,7 +39,8 @@ pub(crate) fn live(options: &Options, begun: &mut Option<Begun>, log: &Log) -> R
     for lack in privsep::kernel_lacks() {
         tracing::warn!("this kernel has no {lack}: daemons run without that part of their confinement");
     }
-    let signals = Signals::new(&[Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT])?;
+    let wanted = [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT, Signal::SIGALRM];
+    let signals = Signals::new(&wanted)?;
     if options.mode != Mode::Debug {
         let keep = if options.mode == Mode::Usual { Streams::Closed } else { Streams::Output };
         privsep::redirect_streams(keep)?;

@@ -30,11 +30,12 @@ impl Supervisor {
             tracing::warn!("to change queue_directory, stop and start Postfix");
             new.queue_directory.clone_from(&old.queue_directory);
         }
-        let (old, new) = (&self.settings.params.identity.inet_protocols, &settings.params.identity.inet_protocols);
+        let (old, new) = (&self.settings.params.identity.inet_protocols, &mut settings.params.identity.inet_protocols);
         if old != new {
             tracing::warn!("ignoring inet_protocols parameter value change");
             tracing::warn!("old value: \"{}\", new value: \"{}\"", old.join(" "), new.join(" "));
             tracing::warn!("to change inet_protocols, stop and start Postfix");
+            new.clone_from(old);
             settings.addresses.clone_from(&self.settings.addresses);
         }
         match settings.log(Way::Service) {

@@ -64,6 +64,15 @@ impl Settings {
         for warning in self.source.warnings().iter().chain(&self.services.warnings) {
             tracing::warn!("{warning}");
         }
+        if self.has_no_network() {
+            tracing::warn!("all network protocols are disabled (inet_protocols = )");
+            tracing::warn!("disabling all type \"inet\" services in master.cf");
+        }
+    }
+
+    /// Whether `inet_protocols` is empty: then nobody listens on a port.
+    pub(crate) fn has_no_network(&self) -> bool {
+        self.params.identity.inet_protocols.is_empty()
     }
 
     /// How the sessions of a service are shared by its processes.

@@ -310,7 +310,7 @@ impl Supervisor {
         while let Some((signal, _)) = signals.take() {
             if signal == Signal::SIGHUP {
                 self.reload(now);
-            } else if signal != Signal::SIGCHLD {
+            } else if signal != Signal::SIGCHLD && signal != Signal::SIGALRM {
                 return Some(signal);
             }
         }

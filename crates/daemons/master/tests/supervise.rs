@@ -293,12 +293,13 @@ fn on_one_processor(work: impl FnOnce()) {
 type Test = (&'static str, fn());
 
 fn tests() -> ExitCode {
-    let table: [Test; 14] = [
+    let table: [Test; 15] = [
         ("accounts with too many rights stop the start", accounts),
         ("shares add up and processes come as needed", shares),
         ("one client at a time", solo_service),
         ("reload replaces processes and drops no client", reload),
         ("addresses stay as they are until the next start", reload_of_addresses),
+        ("without protocols there are no ports", no_protocols),
         ("bad start is throttled", throttle),
         ("timer and trigger wake a service", wakeups),
         ("what has changed is opened anew", changed),
@@ -406,6 +407,20 @@ fn reload_of_addresses() {
     instance.signal("-HUP");
     instance.wait_log("to change inet_protocols, stop and start Postfix");
     TcpStream::connect(("127.0.0.1", port)).unwrap();
+}
+
+fn no_protocols() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut instance = Instance::new(&format!("127.0.0.1:{port} inet n - n - 10 echo\necho unix - n n - 1 echo\n"));
+    instance.write_main("first", "inet_protocols =\n");
+    instance.start();
+    instance.wait_log("warning: all network protocols are disabled (inet_protocols = )");
+    instance.wait_log("warning: disabling all type \"inet\" services in master.cf");
+    instance.write_main("second", "inet_protocols = ipv4\n");
+    instance.signal("-HUP");
+    instance.wait_log("ignoring inet_protocols parameter value change");
+    assert_eq!(instance.talk("echo").ask().origin, "second");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
 fn throttle() {
@@ -524,6 +539,9 @@ fn lock_and_stop() {
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains("master: fatal: open lock file pid/master.pid: unable to set exclusive lock"), "{said}");
     assert!(test().code() == Some(1));
+    instance.signal("-ALRM");
+    instance.signal("-HUP");
+    instance.wait_log("reload -- version");
     assert_eq!(instance.stop(), 0);
     gone(pid);
     assert!(instance.log().contains("terminating on signal 15"));
