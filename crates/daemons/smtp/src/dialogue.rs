@@ -25,8 +25,8 @@ use crate::stream::{self, Stream, Unbound};
 
 /// Room for the commands of a message with few recipients.
 const COMMANDS: usize = 512;
-/// Text of a reply that is kept.
-const MOST_REPLY: usize = 16 * 1024;
+/// What a warning shows of a reply that is too long.
+const EXCERPT: usize = 30;
 /// How long a server that has hung up is listened to.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -71,6 +71,8 @@ pub struct Dialect {
     pub hidden: Keywords,
     /// `smtp_discard_ehlo_keyword_address_maps`.
     pub hidden_by_address: Maps,
+    /// `line_length_limit`: how much of a reply is kept.
+    pub reply_limit: usize,
     /// `smtp_reply_filter`.
     pub reply_filter: Maps,
     /// `smtp_pix_workarounds`.
@@ -257,8 +259,13 @@ impl Dialogue {
     /// The reply to what was said.
     pub async fn hear(&mut self, stage: Stage) -> Result<Answer, Failure> {
         self.enter(stage);
-        let answer = self.conn.read_answer(MOST_REPLY).await;
-        let answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
+        let limit = self.dialect.reply_limit;
+        let answer = self.conn.read_answer(limit.saturating_add(1)).await;
+        let mut answer = answer.map_err(|error| Failure::broken(&self.peer, stage, &error))?;
+        if answer.text.len() > limit {
+            self.note_length(&answer.text);
+            answer.text.truncate(limit);
+        }
         if let Some(case) = &mut self.case {
             answer.text.split(|byte| *byte == b'\n').for_each(|line| case.transcript.heard(line));
         }
@@ -279,6 +286,16 @@ impl Dialogue {
     pub fn data_error(&self, what: &str) -> Failure {
         warn!("{}: {what}", self.item.queue_id);
         Failure::local(&self.peer)
+    }
+
+    /// A reply that is not kept as a whole.
+    fn note_length(&self, text: &[u8]) {
+        let limit = self.dialect.reply_limit;
+        let what = match memchr::memchr(b'\n', text) {
+            Some(_) => format!("multi-line response longer than {limit}"),
+            None => format!("response longer than {limit}:"),
+        };
+        warn!("{}: {what} {}...", self.relay, printable(text.get(..EXCERPT).unwrap_or(text)));
     }
 
     /// Lines that are no reply: a server that does not keep in step with pipelined commands may say the wrong thing.
@@ -368,7 +385,7 @@ impl Dialogue {
 
     /// `smtp_reply_filter` on every line.
     async fn filtered(&self, answer: Answer) -> Result<Answer, Failure> {
-        let mut assembler = Assembler::new(MOST_REPLY);
+        let mut assembler = Assembler::new(self.dialect.reply_limit);
         let mut lines = answer.text.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
             let replaced = match self.dialect.reply_filter.lookup_line(line).await {

@@ -277,6 +277,7 @@ impl Opening<'_> {
                 delay: smtp.smtp_pix_workaround_delay_time,
                 threshold: smtp.smtp_pix_workaround_threshold_time,
             },
+            reply_limit: count(self.params.agent.ipc.line_length_limit),
             debug_peers: self.patterns("debug_peer_list", &self.params.agent.identity.debug_peer_list),
             complaints: self.complaints().map(Arc::new),
         }

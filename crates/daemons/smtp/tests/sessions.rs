@@ -119,6 +119,29 @@ async fn empty_lines_are_seen_by_the_filter_of_replies_only() {
 }
 
 #[tokio::test]
+async fn no_more_of_a_reply_is_kept_than_a_line_may_have() {
+    for (lines, kept) in [
+        ("S: 550 5.1.1 abcdefghijk\n", "550 5.1.1 abcdefghij"),
+        ("S: 550 5.1.1 abcdefghij\n", "550 5.1.1 abcdefghij"),
+        ("S: 550-5.1.1 no\nS: 550 5.1.1 never\n", "550-5.1.1 no\n550 5.1"),
+    ] {
+        let script =
+            "S: 220 mx.test\nC: EHLO me.test\nS: 250 mx.test\nC: MAIL FROM:<s@x>\nS: 250 ok\nC: RCPT TO:<a@x>\n";
+        let script = format!("{script}{lines}C: QUIT\n");
+        let server = dialog::Peer::listen(&[script.as_str()]).unwrap();
+        let mut dialect = Arc::into_inner(dialect(Flavor::Smtp)).unwrap();
+        dialect.reply_limit = 20;
+        let mut ready = ready_in(&server, Arc::new(dialect)).await.unwrap();
+        let mut verdicts = Verdicts::default();
+        ready.transact(&envelope(&["a@x"]), &mut Text(b""), &mut verdicts).await.unwrap();
+        let refusal = &verdicts.refused[0].1;
+        assert_eq!((String::from_utf8_lossy(&refusal.text).as_ref(), refusal.code), (kept, 550));
+        ready.dialogue.quit(Farewell::Skip).await;
+        server.finish().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_data_command_that_was_pipelined_in_vain_is_ended_at_once() {
     let script = "S: 220 mx.test\nC: EHLO me.test\nS: 250-mx.test\nS: 250 PIPELINING\n\
                   C: MAIL FROM:<s@x>\nC: RCPT TO:<a@x>\nC: DATA\nS: 250 ok\nS: 550 no\nS: 354 go\n\

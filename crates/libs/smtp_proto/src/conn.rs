@@ -247,11 +247,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// Reads the rest of a reply, of which `limit` bytes are kept.
     ///
     /// # Errors
-    /// As for [`Conn::fill`]; a line beyond the limit is cut.
+    /// As for [`Conn::fill`]; a line beyond the limit is cut, and a flood if it is far beyond what any server has to say.
     pub async fn read_answer(&mut self, limit: usize) -> Result<Answer, Error> {
         let (mut assembler, mut line) = (Assembler::new(limit), Vec::new());
         loop {
-            self.read_line(&mut line, limit).await?;
+            self.read_line(&mut line, limit.max(LONGEST_REPLY)).await?;
             if let Some(answer) = assembler.add(&line) {
                 return Ok(answer);
             }
@@ -313,6 +313,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
 
 /// A reply with more lines than this is an attack.
 const MOST_LINES: usize = 1000;
+/// A line of a reply that is twice as long is a flood.
+const LONGEST_REPLY: usize = 16 * 1024;
 
 fn trim_end(line: &mut Vec<u8>, skipped: usize) -> LineEnd {
     if skipped > 0 {
@@ -392,6 +394,8 @@ mod tests {
         far.write_all(b"250-mx\r\n250 DSN\r\n550 5.1.1 no\r\n").await.unwrap();
         assert_eq!(conn.read_answer(1000).await.unwrap().text, b"250-mx\n250 DSN");
         assert_eq!(conn.read_answer(1000).await.unwrap().status, Some(Enhanced(5, 1, 1)));
+        far.write_all(format!("250 {}\r\n", "x".repeat(500)).as_bytes()).await.unwrap();
+        assert_eq!(conn.read_answer(5).await.unwrap().text, b"250 x", "a long line is cut, and no flood");
         drop(far);
         assert!(matches!(conn.read_answer(1000).await, Err(Error::Lost)));
     }

@@ -42,6 +42,7 @@ pub(crate) fn dialect(flavor: Flavor) -> Arc<Dialect> {
             delay: Duration::ZERO,
             threshold: Duration::ZERO,
         },
+        reply_limit: 2048,
         debug_peers: PatternList::open("debug_peer_list", &[] as &[&str], Parents::Dotted, &Environment::default()),
         complaints: None,
     })
