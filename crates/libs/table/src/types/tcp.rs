@@ -1,7 +1,9 @@
 //! `tcp:host:port`: a server that answers `get key` lines, with `%XX` for unusual bytes.
 
 use std::fmt::Write;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::environment::Trust;
 use crate::error::system_text;
@@ -17,6 +19,9 @@ struct Tcp {
 
 /// The longest answer that the protocol allows.
 const LIMIT: usize = 4096;
+/// How often a server is asked that cannot be reached or hangs up: it may be on its way up again.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Table>, Error> {
     let spec = format!("tcp:{name}");
@@ -34,7 +39,7 @@ impl Tcp {
         if question.len() > LIMIT {
             return Ok(None);
         }
-        let answer = self.server.ask(question.as_bytes()).await;
+        let answer = persist(|| self.server.ask(question.as_bytes()), |error| self.warn(error)).await;
         let answer = answer.map_err(|error| self.trouble(&system_text(&error)))?;
         match reply(&answer) {
             Some((b'2', value)) => Ok(Some(value)),
@@ -46,9 +51,32 @@ impl Tcp {
         }
     }
 
+    fn warn(&self, error: &io::Error) {
+        let has_spoken =
+            matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        let doing = if has_spoken { "read TCP map reply from" } else { "connect to TCP map" };
+        let name = self.spec.strip_prefix("tcp:").unwrap_or(&self.spec);
+        tracing::warn!("{doing} {name}: {}", system_text(error));
+    }
+
     fn trouble(&self, reason: &str) -> Error {
         Error::temporary(&self.spec, reason)
     }
+}
+
+/// Tries again, after a pause, what fails. What takes too long is not waited for a second time.
+async fn persist<T, F>(attempt: impl Fn() -> F, warn: impl Fn(&io::Error)) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(error) if error.kind() != ErrorKind::TimedOut => warn(&error),
+            ended => return ended,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    attempt().await.inspect_err(warn)
 }
 
 /// The first of the three digits, which tells what is meant, and the text behind them.
@@ -92,12 +120,32 @@ impl Table for Tcp {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::cell::Cell;
+    use tokio::time::Instant;
 
     #[test]
     fn unusual_bytes_are_encoded() {
         assert_eq!(encoded(b"a b%\xff"), "a%20b%25%ff");
         assert_eq!(decoded(b"a%20b%"), None);
         assert_eq!(decoded(b"%+1"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_down_is_asked_again_for_a_while() {
+        for (why, errors, kind, expected, seconds, warnings) in [
+            ("up", 0, ErrorKind::ConnectionRefused, Some(0), 0, 0),
+            ("restarted", 3, ErrorKind::ConnectionRefused, Some(3), 3, 3),
+            ("down", 99, ErrorKind::ConnectionRefused, None, 9, 10),
+            ("slow", 99, ErrorKind::TimedOut, None, 0, 0),
+        ] {
+            let (start, tried, warned) = (Instant::now(), Cell::new(0), Cell::new(0));
+            let attempt = async || {
+                let before = tried.replace(tried.get() + 1);
+                (before >= errors).then_some(before).ok_or(io::Error::from(kind))
+            };
+            let ended = persist(&attempt, |_| warned.set(warned.get() + 1)).await;
+            assert_eq!((ended.ok(), start.elapsed().as_secs(), warned.get()), (expected, seconds, warnings), "{why}");
+        }
     }
 
     #[test]
