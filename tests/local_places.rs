@@ -186,12 +186,13 @@ fn a_list_of_the_administrator_may_be_for_nobody_else() -> Result<()> {
 fn the_owner_of_a_command_hears_of_its_failure_and_the_sender_of_a_mistake_in_a_list() -> Result<()> {
     let aliases = "outer inner\nowner-outer /dev/null\ninner \"|exit 67\"\nowner-inner {root}/mail/owner\n\
                    circle \"|exit 68\"\nowner-circle {root}/mail/circle\nmissing :include:/no/such/list\n\
-                   owner-missing {root}/mail/missing\n";
+                   owner-missing {root}/mail/missing\nowner-broken \"|exit 67\"\nowner-owner-broken {root}/mail/chief\n";
     let mail = instance(Setup::new(), aliases, &[])?;
     for (recipient, reader, reason) in [
         ("outer", "owner", "<inner@mail.example.test>: user unknown"),
         ("missing", &*mail.user, "<missing@mail.example.test>: mail system configuration error"),
         ("circle+x", "circle", "<circle+x@mail.example.test>: host name unknown"),
+        ("owner-broken", "chief", "<owner-broken@mail.example.test>: user unknown"),
     ] {
         send(&mail, &[recipient], "")?;
         mail.wait(&format!("the notice of {recipient}"), || mail.mailbox(reader).contains(reason))?;

@@ -103,14 +103,13 @@ impl Errand<'_, '_> {
         }
     }
 
-    /// The address of `owner-name`, if there is such an alias and `owner_request_special` lets it mean something.
+    /// The address of `owner-name`, if there is such an alias and `owner_request_special` lets it mean something. Owners
+    /// may have owners.
     pub(crate) fn owner(&mut self, name: &[u8]) -> Result<Option<Bytes>, ()> {
-        const OWNER: &[u8] = b"owner-";
-        let is_owner = name.get(..OWNER.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWNER));
-        if is_owner || !self.office.params.local.owner_request_special {
+        if !self.office.params.local.owner_request_special {
             return Ok(None);
         }
-        let owner = [OWNER, name].concat();
+        let owner = [b"owner-", name].concat();
         let Some(found) = self.find(&owner)? else { return Ok(None) };
         let expanded = token::parse(&found.value).into_iter().find_map(|token| match token {
             Token::Address(address) => Some(address),
