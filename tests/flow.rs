@@ -73,6 +73,20 @@ fn text_that_would_continue_our_headers_is_the_body() -> Result<()> {
 }
 
 #[test]
+fn the_log_tells_of_commands_that_are_called_wrongly() -> Result<()> {
+    let mail = Setup::new().start()?;
+    for (command, argument, said) in [
+        ("sendmail", "-z", "fatal: usage: sendmail [options]"),
+        ("postqueue", "-z", "fatal: usage: postqueue -f"),
+        ("postsuper", "nowhere", "fatal: invalid directory name: nowhere"),
+    ] {
+        assert!(!mail.run(command, [argument], "")?.status.success());
+        mail.wait_log(&[&format!("{command}["), said], 1)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn mail_for_two_domains_is_relayed_and_the_queue_is_empty() -> Result<()> {
     let hop = NextHop::open()?;
     let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{}", hop.port)).start()?;

@@ -47,7 +47,7 @@ enum Wish {
 /// Runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    Program::new("postqueue").fatal_status(EX_UNAVAILABLE).run(obey)
+    Program::new("postqueue").fatal_status(EX_UNAVAILABLE).logs_mistakes().run(obey)
 }
 
 fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {

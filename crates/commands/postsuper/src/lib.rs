@@ -31,7 +31,7 @@ const LINE: u64 = 1024;
 /// Runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    Program::new("postsuper").writes_log_file().run(work)
+    Program::new("postsuper").writes_log_file().logs_mistakes().run(work)
 }
 
 fn work(context: &mut Context) -> Result<ExitCode, Fatal> {

@@ -35,7 +35,7 @@ config::bundle! {
 /// Runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    Program::new("sendmail").fatal_status(EX_TEMPFAIL).goes_by_links().run(obey)
+    Program::new("sendmail").fatal_status(EX_TEMPFAIL).goes_by_links().logs_mistakes().run(obey)
 }
 
 fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {

@@ -14,6 +14,7 @@ pub use output::{Output, output};
 
 use config::{Group, Source, params};
 use maillog::{Characters, Echo, Log, LogFile, Patience, Place, Settings, Verbosity};
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -66,13 +67,23 @@ pub struct Program {
     fatal_status: u8,
     writes_log_file: bool,
     has_links: bool,
+    mistakes: Mistakes,
+}
+
+/// Where one reads of a command line that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistakes {
+    /// On standard error.
+    Shown,
+    /// In the log, too.
+    Logged,
 }
 
 impl Program {
     /// A command of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, fatal_status: 1, writes_log_file: false, has_links: false }
+        Self { name, fatal_status: 1, writes_log_file: false, has_links: false, mistakes: Mistakes::Shown }
     }
 
     /// Ends with this status for [`Fatal`], unless that has its own: 75 for `sendmail`.
@@ -85,6 +96,12 @@ impl Program {
     #[must_use]
     pub const fn writes_log_file(self) -> Self {
         Self { writes_log_file: true, ..self }
+    }
+
+    /// Logs mistakes of its command line, too, since others call it: `sendmail`, `postqueue`, `postsuper`.
+    #[must_use]
+    pub const fn logs_mistakes(self) -> Self {
+        Self { mistakes: Mistakes::Logged, ..self }
     }
 
     /// Calls itself what it is called by: `sendmail`, which is `mailq` and `newaliases` too.
@@ -102,8 +119,12 @@ impl Program {
             .map_or_else(|| self.name.to_owned(), |name| name.to_string_lossy().into_owned());
         let name = if self.has_links { &called_as } else { self.name };
         let log = maillog::init(name, Echo::Stderr, Patience::Wait, Verbosity::Normal);
-        let mut context = Context { program: self, called_as, arguments: words.collect(), log: log.clone() };
+        let mut context =
+            Context { program: self, called_as, arguments: words.collect(), log: log.clone(), logs: Cell::new(false) };
         let code = work(&mut context).unwrap_or_else(|fatal| {
+            if self.mistakes == Mistakes::Logged && !context.logs.get() {
+                context.log_as_main_cf_says();
+            }
             maillog::fatal!("{fatal}");
             fatal.status.unwrap_or(self.fatal_status).into()
         });
@@ -133,6 +154,8 @@ pub struct Context {
     pub arguments: Vec<String>,
     /// The log; it repeats its lines on standard error.
     pub log: Log,
+    /// Whether the log is where main.cf has it.
+    logs: Cell<bool>,
 }
 
 impl Context {
@@ -173,10 +196,20 @@ impl Context {
         let source = Source::load(&directory)?.with_overrides(overrides).for_process(self.program.name);
         source.check()?;
         self.log.configure(&self.settings(&source)?);
+        self.logs.set(true);
         for warning in source.warnings() {
             tracing::warn!("{warning}");
         }
         Ok(source)
+    }
+
+    /// For who has not come as far as to read main.cf; without one, standard error has to do.
+    fn log_as_main_cf_says(&self) {
+        let source = self.directory(None).and_then(|directory| Ok(Source::load(&directory)?));
+        let settings = source.and_then(|source| self.settings(&source.for_process(self.program.name)));
+        if let Ok(settings) = settings {
+            self.log.configure(&settings);
+        }
     }
 
     /// The parameters of a group; all that is wrong with them is the reason of the error.
