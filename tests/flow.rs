@@ -115,6 +115,21 @@ fn what_cannot_be_sent_waits_and_is_listed_then_flushed() -> Result<()> {
 }
 
 #[test]
+fn a_flush_tries_again_what_could_not_be_moved() -> Result<()> {
+    let port = testkit::port::free_port()?;
+    let mail = Setup::new().main("relayhost", format!("[127.0.0.1]:{port}")).start()?;
+    let (queue, away) = (mail.root.join("spool/deferred"), mail.root.join("spool/away"));
+    std::fs::rename(&queue, &away)?;
+    std::fs::write(&queue, "no directory")?;
+    let id = send(&mail, "sender@example.net", &["a@one.example"], "later")?;
+    mail.wait_log(&["qmgr", &id, "rename"], 1)?;
+    std::fs::remove_file(&queue)?;
+    std::fs::rename(&away, &queue)?;
+    assert!(mail.run("postqueue", ["-f"], "")?.status.success());
+    mail.wait_log(&[&id, "status=deferred"], 2).map(drop)
+}
+
+#[test]
 fn what_all_have_and_is_queued_again_is_returned_to_nobody() -> Result<()> {
     let mail = Setup::new().main("defer_transports", "smtp").main("relayhost", "[127.0.0.1]").start()?;
     let sender = format!("{}@mail.example.test", mail.user);

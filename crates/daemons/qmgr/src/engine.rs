@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 /// Events taken before the scheduler is asked.
@@ -107,6 +107,8 @@ pub(crate) struct Engine {
     pub(crate) underway: usize,
     /// Recipients in memory.
     pub(crate) recipients: usize,
+    /// Somebody flushes the queue.
+    flushed: Arc<Notify>,
     next_message: MessageNumber,
     began: Instant,
     next_run: Tick,
@@ -139,6 +141,7 @@ impl Engine {
             flow,
             underway: 0,
             recipients: 0,
+            flushed: Arc::default(),
             next_message: 0,
             began: Instant::now(),
             next_run: ticks(settings.params.qmgr.queue_run_delay),
@@ -250,8 +253,13 @@ impl Engine {
             Event::PutOff(id) => {
                 // It may not have come as far as the active queue.
                 self.scans.ask(QueueName::Incoming, Rules::default());
+                let events = self.events.clone();
                 self.outlet.put(move |spool| {
                     let fate = settle::defer(spool, &id, Disarm::default(), Time::now().seconds);
+                    if matches!(fate, Fate::Deferred) {
+                        // It is due, and who flushes the queue waits for it.
+                        let _ = events.send(Event::Wake(vec![ipc::qmgr::SCAN_DEFERRED]));
+                    }
                     Event::Ended(id, fate)
                 });
             }
@@ -338,6 +346,7 @@ impl Engine {
         };
         if rules.flush {
             self.schedule.revive();
+            self.flushed.notify_waiters();
         }
         self.scans.wake(bytes, rules);
     }
@@ -355,12 +364,12 @@ impl Engine {
         }
     }
 
-    /// Defers a file in the active queue that something went wrong with, after a while.
+    /// Defers a file in the active queue that something went wrong with, after a while or when the queue is flushed.
     pub(crate) fn put_off(&mut self, id: QueueId) {
         self.underway += 1;
-        let events = self.events.clone();
+        let (events, flushed) = (self.events.clone(), Arc::clone(&self.flushed));
         tokio::spawn(async move {
-            tokio::time::sleep(TROUBLE).await;
+            let _ = tokio::time::timeout(TROUBLE, flushed.notified()).await;
             let _ = events.send(Event::PutOff(id));
         });
     }
