@@ -185,6 +185,24 @@ fn an_address_that_cannot_be_verified_now_is_a_matter_of_policy() -> Result<()> 
 }
 
 #[test]
+fn unverified_addresses_may_be_taken_all_the_same() -> Result<()> {
+    let mail = Setup::new()
+        .main("smtpd_sender_restrictions", "reject_unverified_sender")
+        .main("smtpd_recipient_restrictions", "reject_unverified_recipient")
+        .main("transport_maps", "inline:{x.test=smtp:[127.0.0.1]:1}")
+        .main("unverified_recipient_reject_code", "250")
+        .main("unverified_sender_defer_code", "250")
+        .main("address_verify_poll_count", "2")
+        .main("address_verify_poll_delay", "1s")
+        .start()?;
+    assert_eq!(rcpt(&mail, "c.test", "", "nobody-there@mail.example.test")?, "250 2.1.5 Ok", "undeliverable");
+    mail.wait_log(&["to=<nobody-there@", "status=undeliverable"], 1)?;
+    let user = format!("{}@mail.example.test", mail.user);
+    assert_eq!(rcpt(&mail, "c.test", "a@x.test", &user)?, "250 2.1.5 Ok", "not verified yet");
+    Ok(())
+}
+
+#[test]
 fn an_address_exists_whatever_becomes_of_the_mail_behind_it() -> Result<()> {
     let mail = Setup::new()
         .main("smtpd_recipient_restrictions", "reject_unverified_recipient")

@@ -14,6 +14,7 @@ impl Check<'_> {
             return self.lookup_failed(&given);
         };
         match self.verified(&resolved.recipient).await {
+            Some((status, _)) if self.accepts_unverified(party, status) => Verdict::Dunno,
             Some((Status::Ok, _)) => Verdict::Dunno,
             Some((Status::Bounced, text)) => self.deny_unverified(party, &subject, &text),
             Some((Status::Deferred, text)) => self.defer_unverified(party, &subject, &text),
@@ -23,6 +24,16 @@ impl Check<'_> {
                 self.defer_unverified(party, &subject, fallback)
             }
         }
+    }
+
+    /// Whether the code for such a result says that the address is taken all the same, as 250 does.
+    fn accepts_unverified(&self, party: Party, status: Status) -> bool {
+        let codes = &self.server.codes;
+        let (rejected, deferred) = match party {
+            Party::Sender => (codes.unverified_sender_reject_code, codes.unverified_sender_defer_code),
+            Party::Recipient => (codes.unverified_recipient_reject_code, codes.unverified_recipient_defer_code),
+        };
+        (200..300).contains(&if status == Status::Bounced { rejected } else { deferred })
     }
 
     /// Asks until there is a result, or `address_verify_poll_count` times.
