@@ -4,7 +4,7 @@
 //! the mail system. Nothing here reads what the two say.
 
 use config::params::{self, TransportTime};
-use privsep::{Attached, End, Group, User};
+use privsep::{Attached, Detached, End, Group, User};
 use service::solo::{Life, Solo, Stream};
 use service::{Fatal, Outside};
 use std::os::fd::OwnedFd;
@@ -58,9 +58,9 @@ impl Solo for Spawn {
             time_limit: self.time_limit,
         };
         match privsep::attach(&attached, connection) {
-            Ok(Some(End::Status(0))) => {}
-            Ok(Some(end)) => tracing::warn!("command {name} {end}"),
-            Ok(None) => tracing::warn!("service {}: command {name}: time limit exceeded", self.service_name),
+            Ok(Detached::Ended(End::Status(0))) => {}
+            Ok(Detached::Ended(end)) => tracing::warn!("command {name} {end}"),
+            Ok(Detached::Killed(pid)) => tracing::warn!("{name}: pid {pid}: command time limit exceeded"),
             Err(error) => tracing::warn!("service {}: {error}", self.service_name),
         }
     }
@@ -75,7 +75,7 @@ impl Attributes {
                 user = Some(name.to_owned());
             } else if let Some(first) = argument.strip_prefix("argv=") {
                 let words = [first.to_owned()].into_iter().chain(rest.cloned()).collect();
-                let user = user.ok_or_else(|| Fatal::new("missing user= command-line attribute"))?;
+                let user = user.ok_or_else(|| Fatal::new("missing user= attribute"))?;
                 let (user, group) = match user.split_once(':') {
                     Some((user, group)) => (user.to_owned(), Some(group.to_owned())),
                     None => (user, None),
@@ -85,29 +85,34 @@ impl Attributes {
                 return Err(Fatal::new(format!("unknown attribute name: {argument}")));
             }
         }
-        Err(Fatal::new("missing argv= command-line attribute"))
+        Err(Fatal::new("missing argv= attribute"))
     }
 
     fn find_user(&self, mail_owner: &str) -> Result<User, Fatal> {
         let name = &self.user;
-        let mut user = User::by_name(name)?.ok_or_else(|| Fatal::new(format!("unknown username: {name}")))?;
+        let mut user = User::by_name(name)?.ok_or_else(|| Fatal::new(format!("unknown user name: {name}")))?;
         if let Some(group) = &self.group {
-            let found = Group::by_name(group)?.ok_or_else(|| Fatal::new(format!("unknown group: {group}")))?;
+            let found = Group::by_name(group)?.ok_or_else(|| Fatal::new(format!("unknown group name: {group}")))?;
             user.gid = found.gid;
         }
-        let refused = |whose: &str| Err(Fatal::new(format!("user= command-line attribute specifies {whose}")));
-        if privsep::is_root() {
-            if user.uid == 0 {
-                return refused("root privileges");
-            }
-            if name == mail_owner {
-                return refused(&format!("mail system owner {mail_owner}"));
-            }
+        // A private instance has one user for everything.
+        let owner = if privsep::is_root() { User::by_name(mail_owner)? } else { None };
+        match refusal(&user, owner.as_ref()) {
+            Some(why) => Err(Fatal::new(why)),
+            None => Ok(user),
         }
-        if user.gid == 0 {
-            return refused("privileged group id 0");
-        }
-        Ok(user)
+    }
+}
+
+/// Why a command may not have these rights.
+fn refusal(user: &User, owner: Option<&User>) -> Option<String> {
+    let User { uid, gid, .. } = *user;
+    match owner {
+        Some(_) if uid == 0 => Some("request to deliver as root".to_owned()),
+        Some(owner) if uid == owner.uid => Some("request to deliver as mail system owner".to_owned()),
+        _ if gid == 0 => Some("request to use privileged group id 0".to_owned()),
+        Some(owner) if gid == owner.gid => Some(format!("request to use mail system owner group id {gid}")),
+        _ => None,
     }
 }
 
@@ -131,11 +136,19 @@ mod tests {
 
     #[test]
     fn privileged_users_are_refused() {
-        let user = |name: &str| Attributes { user: name.into(), group: None, words: vec![] }.find_user("daemon");
-        assert!(user("root").is_err() && user("no-such-user").is_err());
-        if privsep::is_root() {
-            assert!(user("daemon").is_err());
+        let account = |uid, gid| User { uid, gid, ..User::by_name("root").unwrap().unwrap() };
+        let owner = account(102, 105);
+        let cases = [
+            (0, 9, Some("request to deliver as root")),
+            (102, 9, Some("request to deliver as mail system owner")),
+            (9, 0, Some("request to use privileged group id 0")),
+            (9, 105, Some("request to use mail system owner group id 105")),
+            (9, 9, None),
+        ];
+        for (uid, gid, why) in cases {
+            assert_eq!(refusal(&account(uid, gid), Some(&owner)).as_deref(), why, "{uid}:{gid}");
         }
-        assert!(user("nobody").is_ok());
+        let user = Attributes { user: "no-such-user".into(), group: None, words: vec![] };
+        assert!(user.find_user("daemon").is_err());
     }
 }

@@ -144,6 +144,15 @@ fn spawn_words(command: &Command<'_>, words: &[String]) -> Result<Child, Error> 
     process.spawn().map_err(|source| Step::error(source, name, command))
 }
 
+/// How a command ended that had a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Detached {
+    /// By itself.
+    Ended(End),
+    /// It was killed at its time limit; its process was this one.
+    Killed(u32),
+}
+
 /// A command that has a connection as its standard streams.
 #[derive(Debug)]
 pub struct Attached<'a> {
@@ -157,11 +166,11 @@ pub struct Attached<'a> {
     pub time_limit: Duration,
 }
 
-/// Runs a command on a connection to its end; `None` if it was killed at its time limit.
+/// Runs a command on a connection to its end.
 ///
 /// # Errors
 /// [`Error::Execute`] if it cannot be started, [`Error::Descriptor`].
-pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Option<End>, Error> {
+pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Detached, Error> {
     let failed = |source| Error::Descriptor { what: "duplicate", source };
     let (name, arguments) = command
         .words
@@ -181,8 +190,8 @@ pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Option<End>
     unsafe { process.pre_exec(move || setup.apply()) };
     let mut child = process.spawn().map_err(|source| Error::Execute { path: name.into(), source })?;
     drop(process);
-    let status = end(&mut child, deadline, true)?;
-    Ok(status.map(|status| match (status.code(), status.signal()) {
+    let Some(status) = end(&mut child, deadline, true)? else { return Ok(Detached::Killed(child.id())) };
+    Ok(Detached::Ended(match (status.code(), status.signal()) {
         (Some(code), _) => End::Status(code),
         (None, signal) => End::Signal(signal.unwrap_or(0)),
     }))

@@ -21,7 +21,7 @@ mod signal;
 
 pub use account::{Group, NoOwner, Owner, User, has_gained_rights, is_root, real_uid};
 pub use background::{Background, Begun, Streams, background, redirect_streams};
-pub use command::{Attached, Command, Finished, Line, attach, chosen_environment, run};
+pub use command::{Attached, Command, Detached, Finished, Line, attach, chosen_environment, run};
 pub use confine::{Lack, kernel_lacks};
 pub use descriptor::{
     Peer, accept, begin_write_back, inherited, is_unix_socket, keep_open, peek, peer, read, receive_descriptor,

@@ -42,6 +42,6 @@ crate::params! {
     /// Transports and services that run commands: read by `Source::transport`.
     TransportTime {
         /// How long a command may take.
-        time_limit as "transport_time_limit": Duration = "$command_time_limit", hidden;
+        time_limit as "transport_time_limit": Duration = "$command_time_limit" in 1.., hidden;
     }
 }

@@ -119,6 +119,8 @@ fn a_transport_has_limits_of_its_own() {
     assert_eq!((local.destination_concurrency_limit, local.destination_recipient_limit), (2, 1));
     let pipe: params::TransportTime = source.transport("script").unwrap();
     assert_eq!(pipe.time_limit, Duration::from_secs(1000));
+    let none: Result<params::TransportTime, _> = self::source("script_time_limit = 0\n").transport("script");
+    assert!(none.is_err());
 }
 
 #[test]
