@@ -10,14 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use table::store::{self, Purpose, Store};
+use table::sweep::Sweep;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::exam::Record;
 
-/// When all records were last looked at, under this key.
-const CLEANED: &[u8] = b"_LAST_CACHE_CLEANUP_COMPLETED_";
-/// Records looked at, or written, before others may use the table.
+/// Records written before others may use the table.
 const AT_ONCE: usize = 200;
 
 /// The table. Clones share it.
@@ -31,17 +30,6 @@ struct Inner {
     pending: Mutex<HashMap<IpAddr, Record>>,
     /// There is something to write.
     news: Notify,
-}
-
-/// How far a look at all records has come.
-#[derive(Debug, Clone)]
-struct Sweep {
-    retention: Duration,
-    began: i64,
-    after: Option<Vec<u8>>,
-    is_over: bool,
-    kept: usize,
-    dropped: usize,
 }
 
 impl Cache {
@@ -102,15 +90,10 @@ impl Cache {
         if interval.is_zero() {
             return;
         }
-        let last = self.read(CLEANED).await.ok().flatten();
-        let last = last.and_then(|text| String::from_utf8_lossy(&text).parse::<i64>().ok()).unwrap_or(0);
-        let age = u64::try_from(now().saturating_sub(last)).unwrap_or(0);
-        tokio::time::sleep(interval.saturating_sub(Duration::from_secs(age))).await;
+        tokio::time::sleep(self.due(interval).await.unwrap_or_default()).await;
         loop {
             match self.clean(retention).await {
-                Ok((kept, dropped)) => {
-                    info!("cache {} full cleanup: retained={kept} dropped={dropped} entries", self.0.spec);
-                }
+                Ok(sweep) => info!("cache {} {sweep}", self.0.spec),
                 Err(problem) => {
                     warn!("{}: {problem}", self.0.spec);
                     warn!("{}: cache cleanup scan terminated due to error", self.0.spec);
@@ -120,13 +103,17 @@ impl Cache {
         }
     }
 
-    async fn clean(&self, retention: Duration) -> Result<(usize, usize), table::Error> {
-        let mut sweep = Sweep { retention, began: now(), after: None, is_over: false, kept: 0, dropped: 0 };
-        while !sweep.is_over {
+    async fn due(&self, interval: Duration) -> Result<Duration, table::Error> {
+        Sweep::due(&mut **self.0.store.as_ref().map_err(Clone::clone)?.lock().await, interval, now())
+    }
+
+    async fn clean(&self, retention: Duration) -> Result<Sweep, table::Error> {
+        let (mut sweep, began) = (Sweep::default(), now());
+        while !sweep.is_over() {
             let inner = Arc::clone(&self.0);
-            sweep = service::disk(move || inner.sweep(sweep)).await?;
+            sweep = service::disk(move || inner.sweep(sweep, retention, began)).await?;
         }
-        Ok((sweep.kept, sweep.dropped))
+        Ok(sweep)
     }
 
     async fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, table::Error> {
@@ -164,33 +151,11 @@ impl Inner {
     }
 
     /// Looks at some records.
-    fn sweep(&self, mut sweep: Sweep) -> Result<Sweep, table::Error> {
-        let mut old = Vec::new();
+    fn sweep(&self, mut sweep: Sweep, retention: Duration, began: i64) -> Result<Sweep, table::Error> {
         let mut store = self.store.as_ref().map_err(Clone::clone)?.blocking_lock();
-        for _ in 0..AT_ONCE {
-            let Some((key, value)) = store.next(sweep.after.as_deref())? else {
-                sweep.is_over = true;
-                break;
-            };
-            if key != CLEANED {
-                let keeps = Record::parse(&value).is_some_and(|record| record.is_kept(sweep.retention, sweep.began));
-                sweep.kept += usize::from(keeps);
-                if !keeps {
-                    old.push(key.clone());
-                }
-            }
-            sweep.after = Some(key);
-        }
-        sweep.dropped += old.len();
-        for key in &old {
-            store.delete(key)?;
-        }
-        if sweep.is_over {
-            store.put(CLEANED, now().to_string().as_bytes(), true)?;
-        }
-        if sweep.is_over || !old.is_empty() {
-            store.save()?;
-        }
+        sweep.step(&mut **store, now(), |value| {
+            Record::parse(value).is_some_and(|record| record.is_kept(retention, began))
+        })?;
         Ok(sweep)
     }
 }
@@ -242,9 +207,10 @@ mod tests {
         cache.put(new, &record(now() + 100));
         cache.write_pending().await;
         assert!(cache.0.pending().is_empty());
-        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (1, 1));
+        let clean = async || cache.clean(Duration::from_secs(10)).await.unwrap().to_string();
+        assert_eq!(clean().await, "full cleanup: retained=1 dropped=1 entries");
         assert_eq!((cache.get(old).await, cache.get(new).await.is_some()), (None, true));
-        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (1, 0));
+        assert_eq!(clean().await, "full cleanup: retained=1 dropped=0 entries");
     }
 
     #[tokio::test]
@@ -254,6 +220,7 @@ mod tests {
             cache.put(IpAddr::V4(number.into()), &Record::parse(b"1;0;0;0;0").unwrap());
         }
         cache.write_pending().await;
-        assert_eq!(cache.clean(Duration::from_secs(10)).await.unwrap(), (0, 1000));
+        let sweep = cache.clean(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(sweep.to_string(), "full cleanup: retained=0 dropped=1000 entries");
     }
 }

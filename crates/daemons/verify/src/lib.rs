@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use table::Class;
 use table::store::{self, Purpose, Store};
+use table::sweep::Sweep;
 
 /// How long a probe may take.
 const PROBE_TIME: Duration = Duration::from_secs(1000);
@@ -49,11 +50,14 @@ pub struct Verify {
     life: Life,
 }
 
-/// The records: in a table, or as long as the process lives.
-enum Cache {
-    Table(Box<dyn Store>),
-    Memory(HashMap<Vec<u8>, Record>),
+/// The table of records.
+pub struct Cache {
+    spec: String,
+    store: Box<dyn Store>,
 }
+
+/// The table of those who have none: it is there as long as the process lives.
+const IN_MEMORY: &str = "internal:verify";
 
 impl Service for Verify {
     const NAME: &'static str = "verify";
@@ -61,25 +65,25 @@ impl Service for Verify {
     const LIFE_SPAN: LifeSpan = LifeSpan::Endless;
     const PROCESS_LIMIT: ProcessLimit = ProcessLimit::One;
     type Params = Params;
-    type Opened = Option<Box<dyn Store>>;
+    type Opened = Cache;
 
-    fn open(params: &Params, outside: &Outside) -> Result<Option<Box<dyn Store>>, Fatal> {
-        let Some(spec) = params.verify.address_verify_map.first() else { return Ok(None) };
+    fn open(params: &Params, outside: &Outside) -> Result<Cache, Fatal> {
+        let spec = params.verify.address_verify_map.first().map_or(IN_MEMORY, String::as_str);
         let environment = table::Environment::of(&outside.source);
-        match store::open(spec, Purpose::Update, &environment) {
+        match Cache::open(spec, &environment) {
             // Clients would wait for an answer as long as the disk stays as it is.
             Err(error) if error.class == Class::Temporary => {
                 tracing::error!("address_verify_map: {error}; results are kept in memory only");
-                Ok(None)
+                Ok(Cache::open(IN_MEMORY, &environment)?)
             }
-            opened => Ok(Some(opened?)),
+            opened => Ok(opened?),
         }
     }
 
-    fn start(params: Params, store: Option<Box<dyn Store>>, life: Life) -> Result<Self, Fatal> {
+    fn start(params: Params, cache: Cache, life: Life) -> Result<Self, Fatal> {
         let verify = &params.verify;
         Ok(Self {
-            cache: Mutex::new(store.map_or_else(|| Cache::Memory(HashMap::new()), Cache::Table)),
+            cache: Mutex::new(cache),
             probes: Mutex::default(),
             ages: Ages {
                 positive_expire: verify.address_verify_positive_expire_time,
@@ -115,11 +119,11 @@ impl Service for Verify {
         if self.cleanup_interval.is_zero() {
             return;
         }
+        let due = Sweep::due(&mut *self.cache().store, self.cleanup_interval, Time::now().seconds);
+        tokio::time::sleep(due.unwrap_or_default()).await;
         loop {
+            self.clean().await;
             tokio::time::sleep(self.cleanup_interval).await;
-            if let Err(error) = self.cache().forget(&self.ages, Time::now().seconds) {
-                tracing::warn!("address verification cache: {error}");
-            }
         }
     }
 }
@@ -178,6 +182,18 @@ impl Verify {
         probes.len() < self.most_pending
     }
 
+    /// Removes what is too old to be told.
+    async fn clean(&self) {
+        let (mut sweep, began) = (Sweep::default(), Time::now().seconds);
+        while !sweep.is_over() {
+            if let Err(error) = self.cache().sweep(&mut sweep, &self.ages, began) {
+                tracing::warn!("address verification cache: {error}");
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn update(&self, address: &Bytes, status: Status, text: &str) -> Result<Reply, table::Error> {
         self.probes().remove(address);
         let mut cache = self.cache();
@@ -218,58 +234,33 @@ impl Verify {
 }
 
 impl Cache {
+    fn open(spec: &str, environment: &table::Environment) -> Result<Self, table::Error> {
+        Ok(Self { spec: spec.to_owned(), store: store::open(spec, Purpose::Update, environment)? })
+    }
+
     fn get(&mut self, address: &[u8]) -> Result<Option<Record>, table::Error> {
-        match self {
-            Self::Memory(records) => Ok(records.get(address).cloned()),
-            Self::Table(store) => {
-                let value = store.get(address)?;
-                Ok(value.and_then(|value| Record::parse(&String::from_utf8_lossy(&value))))
-            }
-        }
+        let value = self.store.get(address)?;
+        Ok(value.and_then(|value| Record::parse(&String::from_utf8_lossy(&value))))
     }
 
     fn put(&mut self, address: &[u8], record: &Record) -> Result<(), table::Error> {
-        match self {
-            Self::Memory(records) => {
-                records.insert(address.to_vec(), record.clone());
-            }
-            Self::Table(store) => {
-                store.put(address, record.print().as_bytes(), true)?;
-                store.save()?;
-            }
+        self.store.put(address, record.print().as_bytes(), true)?;
+        self.store.save()
+    }
+
+    /// Looks at some records, and tells of the end.
+    fn sweep(&mut self, sweep: &mut Sweep, ages: &Ages, began: i64) -> Result<(), table::Error> {
+        sweep.step(&mut *self.store, Time::now().seconds, |value| {
+            Record::parse(&String::from_utf8_lossy(value)).is_some_and(|record| record.is_known(ages, began))
+        })?;
+        if sweep.is_over() {
+            tracing::info!("cache {} {sweep}", self.spec);
         }
         Ok(())
     }
 
     fn delete(&mut self, address: &[u8]) -> Result<(), table::Error> {
-        match self {
-            Self::Memory(records) => {
-                records.remove(address);
-            }
-            Self::Table(store) => {
-                store.delete(address)?;
-                store.save()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what is too old to be told.
-    fn forget(&mut self, ages: &Ages, now: i64) -> Result<(), table::Error> {
-        match self {
-            Self::Memory(records) => records.retain(|_, record| record.is_known(ages, now)),
-            Self::Table(store) => {
-                let mut after: Option<Vec<u8>> = None;
-                while let Some((key, value)) = store.next(after.as_deref())? {
-                    let record = Record::parse(&String::from_utf8_lossy(&value));
-                    if record.is_none_or(|record| !record.is_known(ages, now)) {
-                        store.delete(&key)?;
-                    }
-                    after = Some(key);
-                }
-                store.save()?;
-            }
-        }
-        Ok(())
+        self.store.delete(address)?;
+        self.store.save()
     }
 }

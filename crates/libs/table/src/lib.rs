@@ -31,6 +31,7 @@ mod servers;
 pub mod source;
 pub mod split;
 pub mod store;
+pub mod sweep;
 mod types;
 pub mod upkeep;
 mod wire;
