@@ -203,14 +203,13 @@ impl Case<'_> {
             },
         };
         let Recipient { address, original, .. } = self.recipient;
-        let address = if original.is_empty() { address } else { original };
-        let update = verify::Request::Update { address: address.clone(), status, text: detail.reason.clone() };
-        Plan {
-            steps: vec![Step::Verify(update)],
-            line: self.line(detail, word, policy),
-            settled: Settled::Finished,
-            kind: Kind::Probed,
-        }
+        // What was asked for, and what it has become: either may be asked for next.
+        let asked = Some(original).filter(|original| !original.is_empty() && *original != address);
+        let update = |address: &Bytes| {
+            Step::Verify(verify::Request::Update { address: address.clone(), status, text: detail.reason.clone() })
+        };
+        let steps = asked.into_iter().chain([address]).map(update).collect();
+        Plan { steps, line: self.line(detail, word, policy), settled: Settled::Finished, kind: Kind::Probed }
     }
 
     /// `sendmail -bv`: the result goes to the trace log, and the recipient is finished.

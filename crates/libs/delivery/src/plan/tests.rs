@@ -85,6 +85,21 @@ fn each_outcome_has_its_log_its_word_and_its_end() {
 }
 
 #[test]
+fn a_probe_tells_of_the_address_asked_for_and_of_what_it_has_become() {
+    let request = request(Mode::Probe);
+    let rewritten = Recipient { original: Bytes::from_static(b"alias@example.org"), ..recipient(0) };
+    let attempt = Attempt::by("x");
+    let case = Case { request: &request, recipient: &rewritten, attempt: &attempt, now: 0 };
+    let plan = case.plan(Detail::new(Status::SENT, "text").outcome(), &Policy::default());
+    let told = plan.steps.iter().map(|step| {
+        let Step::Verify(verify::Request::Update { address, .. }) = step else { panic!("not for verify") };
+        &address[..]
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [&b"alias@example.org"[..], b"a@example.org"]);
+}
+
+#[test]
 fn the_owner_of_a_list_is_told_at_once() {
     let attempt = Attempt { owner: Some(Bytes::from_static(b"owner@x")), ..Attempt::by("local") };
     let (request, recipient) = (request(Mode::Deliver), recipient(0));
