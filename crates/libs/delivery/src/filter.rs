@@ -27,7 +27,7 @@ impl StatusFilter {
         self.0.changed()
     }
 
-    /// The outcome as the tables want it. Success stays success, and failure failure; a failure whose table cannot be
+    /// The outcome as the tables want it: with another status, and with another text unless they give none. Success stays success, and failure failure; a failure whose table cannot be
     /// read is not final.
     pub async fn apply(&self, outcome: Outcome) -> Outcome {
         if self.0.is_empty() {
@@ -54,11 +54,12 @@ impl StatusFilter {
     fn replaced(&self, outcome: Outcome, found: &str) -> Outcome {
         let was_sent = matches!(outcome, Outcome::Sent(_));
         match split_status(found) {
-            Some((status, text)) if !text.is_empty() && (status.class() == Class::Success) == was_sent => {
+            Some((status, text)) if (status.class() == Class::Success) == was_sent => {
                 let (Outcome::Sent(detail) | Outcome::Deferred(detail) | Outcome::Bounced(detail)) = outcome;
                 // The action follows the new class.
                 let action = if was_sent { detail.action.clone() } else { "".into() };
-                Detail { status, action, reason: text.to_owned(), ..detail }.outcome()
+                let reason = if text.is_empty() { detail.reason } else { text.to_owned() };
+                Detail { status, action, reason, ..detail }.outcome()
             }
             _ => {
                 warn!("{}: bad status code: {found}", self.0.parameter());
@@ -88,7 +89,7 @@ mod tests {
             ("inline:{{2.0.0 x=5.1.1 no}}", Status::SENT, "sent 2.0.0 x"),
             ("inline:{{5.1.1 x=2.0.0 ok}}", never, "bounced 5.1.1 x"),
             ("inline:{{5.1.1 x=nonsense}}", never, "bounced 5.1.1 x"),
-            ("inline:{{5.1.1 x=4.1.1}}", never, "bounced 5.1.1 x"),
+            ("inline:{{5.1.1 x=4.1.2}}", never, "deferred 4.1.2 x"),
             ("inline:{{a=b}}", never, "bounced 5.1.1 x"),
         ] {
             let outcome = applied(table, status, "x");
