@@ -16,6 +16,10 @@ use std::time::Instant;
 /// Descriptors that master may need: one per process, and the listening sockets.
 const DESCRIPTORS: u64 = 65536;
 
+/// What master hears: ends of processes, a reload, and three ways to say stop.
+const HEARD: [Signal; 6] =
+    [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGALRM];
+
 /// `-t`: successful if master does not run.
 pub(crate) fn test(options: &Options, log: &Log) -> Result<ExitCode, Fatal> {
     let settings = settings(options)?;
@@ -39,8 +43,7 @@ pub(crate) fn live(options: &Options, begun: &mut Option<Begun>, log: &Log) -> R
     for lack in privsep::kernel_lacks() {
         tracing::warn!("this kernel has no {lack}: daemons run without that part of their confinement");
     }
-    let wanted = [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT, Signal::SIGALRM];
-    let signals = Signals::new(&wanted)?;
+    let signals = Signals::new(&HEARD)?;
     if options.mode != Mode::Debug {
         let keep = if options.mode == Mode::Usual { Streams::Closed } else { Streams::Output };
         privsep::redirect_streams(keep)?;

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(1);
 /// Killed (by somebody, or for want of memory) so many times in a row, before or just after it began, is a bad start, too.
 const KILLS: u32 = 5;
-/// The signal of that.
-const SIGKILL: i32 = 9;
 /// How long stress lasts after the last client that found everyone busy.
 const STRESS: Duration = Duration::from_secs(1000);
 
@@ -195,10 +193,10 @@ impl Pool {
             self.kills = 0;
             return Vec::new();
         }
-        if end == End::Signal(SIGKILL) {
+        if end.is_from_outside() {
             self.kills += 1;
         }
-        if self.throttled_until.is_some() || (end == End::Signal(SIGKILL) && self.kills < KILLS) {
+        if self.throttled_until.is_some() || (end.is_from_outside() && self.kills < KILLS) {
             return Vec::new();
         }
         self.kills = 0;

@@ -2,7 +2,7 @@
 
 use crate::Fatal;
 use crate::notify::Manager;
-use crate::options::{Mode, Options};
+use crate::options::Options;
 use crate::pool::Action;
 use crate::process::{self, Told};
 use crate::service::Service;
@@ -38,7 +38,6 @@ pub(crate) struct Supervisor {
     children: BTreeMap<u32, Child>,
     pub(crate) log: Log,
     pub(crate) manager: Manager,
-    mode: Mode,
     verbose: u8,
     end_at: Option<Instant>,
     rest: Rest,
@@ -71,7 +70,6 @@ impl Supervisor {
             children: BTreeMap::new(),
             log,
             manager,
-            mode: options.mode,
             verbose: options.verbose,
             end_at: options.end_after.map(|after| Instant::now() + after),
             rest: Rest::default(),
@@ -116,7 +114,8 @@ impl Supervisor {
                     Event::Signals => self.on_signals(&mut signals, now),
                 };
                 if let Some(signal) = ends {
-                    return Ok(self.end(signal, &mut signals));
+                    self.end(signal, &mut signals);
+                    return Ok(ExitCode::SUCCESS);
                 }
             }
             if self.end_at.is_some_and(|end| end <= now) {
@@ -350,7 +349,7 @@ impl Supervisor {
     }
 
     /// Ends everything.
-    fn end(&mut self, signal: Signal, signals: &mut Signals) -> ExitCode {
+    fn end(&mut self, signal: Signal, signals: &mut Signals) {
         let (last, first): (Vec<u32>, Vec<u32>) = self.children.keys().partition(|pid| self.takes_lines(**pid));
         if let (true, Ok(settings)) = (last.is_empty(), self.settings.log(Way::Direct)) {
             self.log.configure(&settings);
@@ -366,7 +365,6 @@ impl Supervisor {
         self.drain(&last);
         self.bring_to_end(&last, signals);
         self.log.flush();
-        if self.mode == Mode::Init { ExitCode::from(128 + 15) } else { ExitCode::SUCCESS }
     }
 
     /// Whether a process is one of a datagram service: the log's.

@@ -8,6 +8,10 @@ use std::fmt;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
+/// Signals that a program gets for what it does itself.
+const OWN_FAULTS: [Signal; 7] =
+    [Signal::SIGILL, Signal::SIGTRAP, Signal::SIGABRT, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGSEGV, Signal::SIGSYS];
+
 /// A child that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
@@ -31,6 +35,12 @@ impl End {
     #[must_use]
     pub fn is_normal(self) -> bool {
         self == Self::Status(0)
+    }
+
+    /// Whether somebody else ended it, or the kernel for want of memory.
+    #[must_use]
+    pub fn is_from_outside(self) -> bool {
+        matches!(self, Self::Signal(signal) if !OWN_FAULTS.iter().any(|fault| *fault as i32 == signal))
     }
 }
 
@@ -86,4 +96,17 @@ pub fn wait_for_end(pid: u32, deadline: Instant) -> bool {
     // SAFETY: the kernel has just made this descriptor for us.
     let process = unsafe { OwnedFd::from_raw_fd(number) };
     wait_readable(&[process.as_fd()], Some(deadline)).map_or(true, |ready| !ready.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_end_a_process_by_signals_that_are_no_faults() {
+        let outside = [End::Signal(9), End::Signal(15), End::Signal(1)];
+        assert!(outside.into_iter().all(End::is_from_outside));
+        let own = [End::Signal(11), End::Signal(6), End::Status(0), End::Status(1)];
+        assert!(!own.into_iter().any(End::is_from_outside));
+    }
 }
