@@ -103,13 +103,12 @@ impl Delivery {
         let policy = self.desk.policy();
         match case.otherwise(kind, policy) {
             Otherwise::Warn(text) => warn!("{text}"),
-            Otherwise::Defer(reason) => {
-                let Plan { steps, line, kind, .. } = case.plan_deferral(reason, policy);
-                match (self.all_done(steps).await, case.otherwise(kind, policy)) {
-                    (true, _) => info!("{line}"),
-                    (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
-                }
+            Otherwise::Remain(text) => {
+                warn!("{text}");
+                info!("{line}");
             }
+            // A deferral is not deferred again.
+            Otherwise::Defer(reason) => return Box::pin(self.carry_out(case, case.plan_deferral(reason, policy))).await,
         }
         Settled::Remains
     }

@@ -93,7 +93,9 @@ pub enum Kind {
 pub enum Otherwise {
     /// The recipient is deferred with this reason.
     Defer(String),
-    /// It stays in the queue anyway; this is a warning.
+    /// It is deferred, as its line says, though no log on disk does; this is a warning.
+    Remain(String),
+    /// It stays in the queue anyway, and this is a warning.
     Warn(String),
 }
 
@@ -140,7 +142,7 @@ impl Case<'_> {
         match kind {
             Kind::Sent => Otherwise::Defer(format!("{id}: {trace} service failed")),
             Kind::Bounced => Otherwise::Defer(format!("{bounce} or {trace} service failure")),
-            Kind::Deferred => Otherwise::Warn(format!("{id}: {defer} or {trace} service failure")),
+            Kind::Deferred => Otherwise::Remain(format!("{id}: {defer} or {trace} service failure")),
             Kind::Probed => Otherwise::Warn(format!("{id}: verify service failure")),
             Kind::Expanded => Otherwise::Warn(format!("{id}: {trace} service failure")),
         }

@@ -83,19 +83,27 @@ impl<'a> Delivery<'a> {
         }
         let outcome = table::block_on(self.desk.policy.filter.apply(outcome));
         let case = Case { request: self.request, recipient, attempt, now: Time::now().as_microseconds() };
-        let Plan { steps, line, settled, kind } = case.plan(outcome, &self.desk.policy);
-        if self.desk.all_done(steps) {
+        let plan = case.plan(outcome, &self.desk.policy);
+        self.carry_out(&case, plan)
+    }
+
+    fn carry_out(&mut self, case: &Case<'_>, plan: Plan) -> Settled {
+        let Plan { steps, line, settled, kind } = plan;
+        let desk = &mut self.desk;
+        if desk.all_done(steps) {
             info!("{line}");
             return settled;
         }
-        match case.otherwise(kind, &self.desk.policy) {
+        match case.otherwise(kind, &desk.policy) {
             Otherwise::Warn(text) => warn!("{text}"),
+            Otherwise::Remain(text) => {
+                warn!("{text}");
+                info!("{line}");
+            }
+            // A deferral is not deferred again.
             Otherwise::Defer(reason) => {
-                let Plan { steps, line, kind, .. } = case.plan_deferral(reason, &self.desk.policy);
-                match (self.desk.all_done(steps), case.otherwise(kind, &self.desk.policy)) {
-                    (true, _) => info!("{line}"),
-                    (false, Otherwise::Warn(text) | Otherwise::Defer(text)) => warn!("{text}"),
-                }
+                let plan = case.plan_deferral(reason, &desk.policy);
+                return self.carry_out(case, plan);
             }
         }
         Settled::Remains

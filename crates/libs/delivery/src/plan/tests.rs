@@ -133,3 +133,16 @@ fn a_delay_is_noted_by_site_where_sites_are_known() {
     let plan = case.plan(Detail::new(Status::temporary(1, 1), "text").outcome(), &policy);
     assert_eq!(names(&plan), ["defer", "flush"]);
 }
+
+#[test]
+fn what_no_log_has_is_deferred_all_the_same_and_its_line_says_so() {
+    let attempt = Attempt::by("x");
+    let (request, recipient) = (request(Mode::Deliver), recipient(0));
+    let case = Case { request: &request, recipient: &recipient, attempt: &attempt, now: 1_000_000 };
+    let policy = Policy::default();
+    let Otherwise::Defer(reason) = case.otherwise(Kind::Bounced, &policy) else { panic!() };
+    let plan = case.plan_deferral(reason, &policy);
+    assert!(plan.line.ends_with("dsn=4.3.0, status=deferred (bounce or trace service failure)"), "{}", plan.line);
+    let warning = Otherwise::Remain("ABC: defer or trace service failure".into());
+    assert_eq!(case.otherwise(plan.kind, &policy), warning);
+}
