@@ -178,7 +178,12 @@ impl Shared {
                 Some(channel) => channel,
                 None => {
                     self.flow.send_replace(Flow::Free);
-                    Channel::connect::<Qmgr>(&self.path, self.deadline).await.ok()?
+                    let Ok(channel) = Channel::connect::<Qmgr>(&self.path, self.deadline).await else {
+                        // A FIFO, as master.cf had it once, takes no more than a byte.
+                        let _ = ipc::trigger::wake_fifo(&self.path, &[SCAN_INCOMING]);
+                        return None;
+                    };
+                    channel
                 }
             };
             if requests.iter().all(|request| channel.send(request).is_ok()) && channel.flush().await.is_ok() {
@@ -264,5 +269,19 @@ mod tests {
         assert_eq!(qmgr.receive().await.unwrap(), Some(Request::Trigger(vec![SCAN_INCOMING])));
         handover.send(arrival("next"));
         assert!(matches!(qmgr.receive().await.unwrap(), Some(Request::Arrived(_))));
+    }
+    #[tokio::test]
+    async fn qmgr_behind_a_fifo_looks_for_new_mail() {
+        use tokio::io::AsyncReadExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qmgr");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut qmgr = tokio::net::unix::pipe::OpenOptions::new().read_write(true).open_receiver(&path).unwrap();
+        let (long, spool) = (Duration::from_secs(3600), Spool::new(folder.path(), Layout::default()));
+        let handover = Handover::new(&path, long, Spares::new(spool, Arc::default()));
+        for id in ["A", "B"] {
+            handover.send(arrival(id));
+            assert_eq!(qmgr.read_u8().await.unwrap(), SCAN_INCOMING);
+        }
     }
 }

@@ -108,7 +108,9 @@ impl Delivery {
                 info!("{line}");
             }
             // A deferral is not deferred again.
-            Otherwise::Defer(reason) => return Box::pin(self.carry_out(case, case.plan_deferral(reason, policy))).await,
+            Otherwise::Defer(reason) => {
+                return Box::pin(self.carry_out(case, case.plan_deferral(reason, policy))).await;
+            }
         }
         Settled::Remains
     }

@@ -29,11 +29,22 @@ const O_NONBLOCK: i32 = 0o4000;
 /// # Errors
 /// What the system says; the caller logs it at most, since the timer does the same work later.
 pub fn wake(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if std::fs::metadata(path)?.file_type().is_fifo() {
-        let mut fifo = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path)?;
-        return fifo.write_all(bytes);
+    if wake_fifo(path, bytes)? {
+        return Ok(());
     }
     let mut stream = UnixStream::connect(path)?;
     stream.set_nonblocking(true)?;
     stream.write_all(bytes)
+}
+
+/// Sends trigger bytes if this is a FIFO; whether it is one. Never waits.
+///
+/// # Errors
+/// There is no such file, or nobody reads.
+pub fn wake_fifo(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let is_fifo = std::fs::metadata(path)?.file_type().is_fifo();
+    if is_fifo {
+        OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path)?.write_all(bytes)?;
+    }
+    Ok(is_fifo)
 }
