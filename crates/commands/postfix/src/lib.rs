@@ -9,6 +9,7 @@ mod instance;
 mod layout;
 mod rotate;
 mod tls;
+mod upgrade;
 
 use command::{Context, Fatal};
 use instance::Instance;
@@ -72,7 +73,7 @@ fn perform(instance: &Instance, name: &str, words: &[&str]) -> Result<ExitCode, 
         }
         "upgrade-configuration" => {
             layout::create_missing(instance)?;
-            Ok(ExitCode::SUCCESS)
+            upgrade::add_missing(instance)
         }
         "logrotate" if words.is_empty() => rotate::rotate(instance),
         "logrotate" => Err(Fatal::new("usage postfix logrotate (no arguments)")),
