@@ -33,6 +33,16 @@ pub(crate) enum Place {
     Fifo(PathBuf),
 }
 
+impl Place {
+    /// Whether only this host gets there.
+    pub(crate) fn is_of_this_host(&self) -> bool {
+        match self {
+            Self::Port(address) => address.ip().is_loopback(),
+            Self::Stream(_) | Self::Datagram(_) | Self::Fifo(_) => true,
+        }
+    }
+}
+
 /// An open socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -196,6 +206,14 @@ mod tests {
         let all = open_port("0.0.0.0:0".parse().unwrap()).unwrap();
         let port = TcpListener::from(all.try_clone().unwrap()).local_addr().unwrap().port();
         open_port(SocketAddr::new([127, 0, 0, 1].into(), port)).unwrap();
+    }
+
+    #[test]
+    fn strangers_reach_ports_that_are_not_of_the_loopback() {
+        let table = [("127.0.0.2:25", true), ("[::1]:25", true), ("0.0.0.0:25", false), ("192.0.2.1:25", false)];
+        for (address, expected) in table {
+            assert_eq!(Place::Port(address.parse().unwrap()).is_of_this_host(), expected, "{address}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::Fatal;
 use crate::service::Service;
 use crate::settings::Settings;
-use config::master_cf::{Entry, Kind};
+use config::master_cf::Entry;
 use ipc::master::{Link, OWNER, SHARE};
 use privsep::Program;
 use std::os::fd::AsFd;
@@ -15,8 +15,8 @@ use std::path::Path;
 pub(crate) struct Told {
     /// Its share; 0 means any number.
     pub(crate) share: u32,
-    /// Whether its service is under stress.
-    pub(crate) stress: bool,
+    /// Whether its service is under stress, if it knows stress.
+    pub(crate) stress: Option<bool>,
     /// How verbose it is.
     pub(crate) verbose: u8,
 }
@@ -45,13 +45,13 @@ fn program_name(entry: &Entry) -> &str {
 /// The arguments, in the order that people know from process lists.
 fn arguments(entry: &Entry, sockets: usize, told: Told) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    if entry.name != program_name(entry) {
-        words.extend(["-n".into(), entry.name.clone()]);
-    }
     match entry.max_processes {
         Some(1) => words.push("-l".into()),
         None => words.push("-z".into()),
         Some(_) => {}
+    }
+    if entry.name != program_name(entry) {
+        words.extend(["-n".into(), entry.name.clone()]);
     }
     words.extend(["-t".into(), entry.kind.name().into()]);
     if entry.unprivileged {
@@ -61,8 +61,8 @@ fn arguments(entry: &Entry, sockets: usize, told: Told) -> Vec<String> {
         words.push("-c".into());
     }
     words.extend((0..told.verbose).map(|_| "-v".into()));
-    if matches!(entry.kind, Kind::Inet | Kind::Pass) {
-        words.extend(["-o".into(), format!("stress={}", if told.stress { "yes" } else { "" })]);
+    if let Some(stress) = told.stress {
+        words.extend(["-o".into(), format!("stress={}", if stress { "yes" } else { "" })]);
     }
     if sockets > 1 {
         words.extend(["-s".into(), sockets.to_string()]);
@@ -96,13 +96,15 @@ fn environment(settings: &Settings, share: u32) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::master_cf::Defaults;
+    use config::master_cf::{Defaults, Kind};
 
     #[test]
     fn arguments_are_those_that_process_lists_show() {
         let table = [
             ("smtp inet n - y - - smtpd", 2, "-n smtp -t inet -u -c -o stress= -s 2"),
+            ("smtp inet n - n - 1 postscreen", 1, "-l -n smtp -t inet -u -o stress="),
             ("cleanup unix n - - - 0 cleanup", 1, "-z -t unix -u"),
+            ("defer unix - - - - 0 bounce", 1, "-z -n defer -t unix -u"),
             ("qmgr unix n - n 300 1 qmgr", 1, "-l -t unix -u"),
             (
                 "maildrop unix - n n - - pipe flags=DRXhu user=vmail argv=/usr/bin/maildrop",
@@ -112,7 +114,8 @@ mod tests {
         ];
         for (line, sockets, expected) in table {
             let entry = Entry::parse(line, Defaults::default()).unwrap();
-            let told = Told { share: 1, stress: false, verbose: 0 };
+            let stress = (entry.kind == Kind::Inet).then_some(false);
+            let told = Told { share: 1, stress, verbose: 0 };
             assert_eq!(arguments(&entry, sockets, told).join(" "), expected, "{line}");
         }
     }

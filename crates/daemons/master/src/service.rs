@@ -64,9 +64,13 @@ impl Service {
             == (entry.name.as_str(), entry.kind, entry.private)
     }
 
-    /// Whether stress is something that its program knows.
+    /// Whether there is stress for it: strangers can reach it.
     pub(crate) fn knows_stress(&self) -> bool {
-        matches!(self.entry.kind, Kind::Inet | Kind::Pass)
+        match self.entry.kind {
+            Kind::Inet => !self.places().all(Place::is_of_this_host),
+            Kind::Pass => true,
+            Kind::Unix | Kind::Fifo | Kind::UnixDgram => false,
+        }
     }
 
     /// A client came: from now on there is something to wake up.

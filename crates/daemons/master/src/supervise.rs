@@ -249,7 +249,8 @@ impl Supervisor {
 
     fn start(&mut self, number: u32, slot: usize, share: u32, now: Instant) {
         let Some(service) = self.services.get_mut(&number) else { return };
-        let told = Told { share, stress: service.pool.is_stressed(), verbose: self.verbose };
+        let stress = service.knows_stress().then(|| service.pool.is_stressed());
+        let told = Told { share, stress, verbose: self.verbose };
         let path = program_path(&self.settings, service);
         match process::start(service, &self.settings, told) {
             Ok((pid, link)) => {
