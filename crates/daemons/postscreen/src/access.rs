@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use table::{Environment, PatternList, Table};
-use tracing::{error, warn};
+use tracing::warn;
 
 /// What a list says of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +43,7 @@ impl AccessList {
             if !text.contains(':') {
                 return Item::Word(text.clone());
             }
-            let table = table::open(text, environment).map_err(|problem| {
-                error!("{problem}");
-                problem.to_string()
-            });
+            let table = table::open(text, environment).map_err(|problem| problem.to_string());
             Item::Table { spec: text.clone(), table }
         };
         Self { items: items.iter().map(item).collect(), mynetworks }

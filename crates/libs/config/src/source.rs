@@ -15,7 +15,7 @@ use crate::row_index;
 use crate::value::{Context, Value, words};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The configuration directory when nothing else is said.
 pub const CONFIG_DIRECTORY: &str = "/etc/postfix";
@@ -55,6 +55,7 @@ struct Memory {
     mydomain: OnceLock<String>,
     mynetworks: OnceLock<String>,
     myorigin: OnceLock<String>,
+    troubles: Mutex<Vec<String>>,
 }
 
 impl Source {
@@ -220,6 +221,20 @@ impl Source {
             let text = std::fs::read_to_string(raw.trim()).unwrap_or_default();
             text.lines().next().unwrap_or_default().trim().to_owned()
         })
+    }
+
+    /// Notes that something the configuration names cannot be used; the same words count once.
+    pub fn note_trouble(&self, reason: &str) {
+        let mut troubles = self.memory.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if !troubles.iter().any(|known| known == reason) {
+            troubles.push(reason.to_owned());
+        }
+    }
+
+    /// What cannot be used, in the order in which it was noted.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.memory.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The parameters that are set and have no effect here.

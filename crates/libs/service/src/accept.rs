@@ -1,7 +1,7 @@
 //! The life of a daemon with many clients: runtime, accept loops, orders of master, end.
 
 use crate::arguments::Kind;
-use crate::birth::Birth;
+use crate::birth::{Birth, tell_troubles};
 use crate::client::{Client, Stream};
 use crate::datagrams;
 use crate::life::{Gate, Inner, Life};
@@ -54,6 +54,7 @@ pub(crate) fn live<S: Service>(mut birth: Birth) -> Result<(), Fatal> {
     birth.require_limit(S::PROCESS_LIMIT)?;
     let params: S::Params = birth.outside.source.get()?;
     let opened = S::open(&params, &birth.outside)?;
+    tell_troubles(&birth.outside.source, &birth.params.daemon)?;
     let limits = Limits {
         max_idle: birth.params.daemon.max_idle,
         max_use: u64::try_from(birth.params.daemon.max_use).unwrap_or(0),

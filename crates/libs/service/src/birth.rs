@@ -169,6 +169,17 @@ fn descriptors(arguments: &Arguments, has_master: bool) -> Result<(Option<UnixSt
     Ok((Some(status), listeners))
 }
 
+/// Tells which tables could not be opened. Where that is fatal, the first of them is the end.
+pub(crate) fn tell_troubles(source: &Source, daemon: &params::Daemon) -> Result<(), Fatal> {
+    for trouble in source.troubles() {
+        if daemon.daemon_table_open_error_is_fatal {
+            return Err(Fatal::new(trouble));
+        }
+        tracing::error!("{trouble}");
+    }
+    Ok(())
+}
+
 /// Has a daemon that cannot be born say why where main.cf sends the log.
 fn set_up_log(log: &Log, process_name: &str) {
     let source = config::config_directory(None);
@@ -202,5 +213,25 @@ impl Kind {
     /// Whether clients connect.
     pub(crate) fn has_connections(self) -> bool {
         matches!(self, Self::Inet | Self::Unix | Self::Pass)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_cannot_be_opened_is_fatal_where_it_is_to_be() {
+        for (value, noted, expected) in [("no", true, None), ("yes", true, Some("open x")), ("yes", false, None)] {
+            let text = format!("daemon_table_open_error_is_fatal = {value}\n");
+            let source = Source::parse(Path::new("/nonexistent"), &text).unwrap();
+            if noted {
+                source.clone().note_trouble("open x");
+                source.note_trouble("open y");
+            }
+            let daemon: params::Daemon = source.get().unwrap();
+            let told = tell_troubles(&source, &daemon).err().map(|fatal| fatal.to_string());
+            assert_eq!(told.as_deref(), expected, "{value} {noted}");
+        }
     }
 }

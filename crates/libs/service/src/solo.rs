@@ -2,7 +2,7 @@
 //! time: `local`, `virtual`, `pipe`, `spawn`.
 
 use crate::accept::{EXHAUSTED, LOG_AGAIN, is_shortage};
-use crate::birth::{self, Birth};
+use crate::birth::{self, Birth, tell_troubles};
 use crate::watchdog::Watchdog;
 use crate::{Fatal, Kind, Operands, Outside};
 use config::Group;
@@ -100,7 +100,9 @@ fn live<S: Solo>(mut birth: Birth) -> Result<(), Fatal> {
         log: birth.outside.log.clone(),
     };
     let kind = birth.outside.kind;
+    let source = birth.outside.source.clone();
     let mut service = S::start(params, birth.outside, &life)?;
+    tell_troubles(&source, &birth.params.daemon)?;
     life.tell(Status::Available);
     let mut served = 0;
     while served < max_use && !*life.ending.borrow() {

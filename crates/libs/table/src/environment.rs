@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipc::Caller;
 use ipc::proxymap::Proxymap;
 
-use crate::fold;
+use crate::{Error, fold};
 
 /// Parameters that table types use, and how keys are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub struct Settings(Option<Arc<config::Source>>);
 impl Settings {
     pub(crate) fn expanded(&self, name: &str) -> Option<String> {
         self.0.as_ref()?.expanded(name).ok().flatten()
+    }
+
+    pub(crate) fn note_trouble(&self, error: &Error) {
+        if let Some(source) = &self.0 {
+            source.note_trouble(&error.reason);
+        }
     }
 }
 

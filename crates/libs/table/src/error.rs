@@ -32,6 +32,11 @@ impl Error {
         Self { table: table.into(), class: Class::Config, reason: reason.into() }
     }
 
+    /// The same for a look-up in a table that could not be opened: whatever the reason, one may be there next time.
+    pub(crate) fn deferring(&self) -> Self {
+        Self { class: Class::Temporary, ..self.clone() }
+    }
+
     /// The error of a system call on a file, in the words of the C library.
     pub fn file(table: impl Into<String>, doing: &str, path: &str, error: &std::io::Error) -> Self {
         Self::temporary(table, format!("{doing} {path}: {}", system_text(error)))

@@ -56,7 +56,10 @@ enum Pattern {
         table: Box<dyn Table>,
     },
     /// A file or table that cannot be opened: whoever gets as far has no answer.
-    Broken(Broken),
+    Broken {
+        spec: String,
+        broken: Broken,
+    },
 }
 
 const MAX_FILES_DEEP: usize = 20;
@@ -123,7 +126,7 @@ impl PatternList {
         self.files.iter().any(Watched::changed)
             || self.items.iter().any(|item| match &item.pattern {
                 Pattern::Table { table, .. } => table.changed(),
-                Pattern::Broken(broken) => broken.is_due(),
+                Pattern::Broken { broken, .. } => broken.is_due(),
                 Pattern::Text { .. } => false,
             })
     }
@@ -140,13 +143,12 @@ impl PatternList {
                     Ok(matched) => matched,
                     Err(error) => {
                         tracing::warn!("{spec}: {error}");
-                        tracing::warn!("{}: {spec}: table lookup problem", self.parameter);
-                        return Err(error);
+                        return Err(self.failed(spec, error));
                     }
                 },
-                Pattern::Broken(Broken { error, .. }) => {
-                    tracing::warn!("{}: {} is unavailable. {error}", self.parameter, error.table);
-                    return Err(error.clone());
+                Pattern::Broken { spec, broken: Broken { error, .. } } => {
+                    tracing::warn!("{} is unavailable. {error}", error.table);
+                    return Err(self.failed(spec, error.deferring()));
                 }
             };
             if matched {
@@ -154,6 +156,11 @@ impl PatternList {
             }
         }
         Ok(false)
+    }
+
+    fn failed(&self, spec: &str, error: Error) -> Error {
+        tracing::warn!("{}: {spec}: table lookup problem", self.parameter);
+        error
     }
 
     fn matches_network(
@@ -283,7 +290,7 @@ impl Reader<'_> {
         if item.contains(':') && !item.starts_with('[') && !is_ipv6(item) {
             return match open(item, self.environment) {
                 Ok(table) => Pattern::Table { spec: item.to_owned(), table },
-                Err(error) => Pattern::Broken(error.into()),
+                Err(error) => Pattern::Broken { spec: item.to_owned(), broken: error.into() },
             };
         }
         let text = String::from_utf8(fold(item.as_bytes()).into_owned()).unwrap_or_default();
@@ -293,8 +300,7 @@ impl Reader<'_> {
 
     fn file(&mut self, path: &str, verdict: bool, depth: usize) {
         if depth >= MAX_FILES_DEEP {
-            let reason = format!("{path}: too many files within files");
-            self.items.push(Item { verdict, pattern: Pattern::Broken(Error::config(path, reason).into()) });
+            self.unusable(path, verdict, format!("{path}: too many files within files"));
             return;
         }
         match Watched::read(Path::new(path)) {
@@ -305,12 +311,16 @@ impl Reader<'_> {
                     self.text(line, verdict, depth + 1);
                 }
             }
-            Err(error) => {
-                let reason = format!("open file {path}: {}", system_text(&error));
-                let pattern = Pattern::Broken(Error::temporary(path, reason).into());
-                self.items.push(Item { verdict, pattern });
-            }
+            Err(error) => self.unusable(path, verdict, format!("open file {path}: {}", system_text(&error))),
         }
+    }
+
+    /// A file that cannot be read stands in the list as a table that is not there.
+    fn unusable(&mut self, path: &str, verdict: bool, reason: String) {
+        let spec = format!("non-existent:{path}");
+        let error = Error::temporary(&spec, reason);
+        self.environment.settings.note_trouble(&error);
+        self.items.push(Item { verdict, pattern: Pattern::Broken { spec, broken: error.into() } });
     }
 }
 

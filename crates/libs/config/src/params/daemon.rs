@@ -24,7 +24,7 @@ crate::params! {
         /// How long each new message waits at most while mail comes faster than qmgr(8) takes it up; 0 does not wait.
         in_flow_delay: Duration = "1s" in 0..=10;
         /// Whether a daemon ends when it cannot open a table, instead of failing lookups.
-        daemon_table_open_error_is_fatal: Bool = "no", inert;
+        daemon_table_open_error_is_fatal: Bool = "no";
         /// Whether warnings come with advice.
         helpful_warnings: Bool = "yes";
         /// Whether finished queue files are kept aside for inspection.
