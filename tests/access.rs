@@ -31,6 +31,7 @@ fn setup() -> Setup {
         .main("smtpd_relay_restrictions", "permit_auth_destination, reject")
         .main("smtpd_recipient_restrictions", "warn_if_reject reject_unlisted_recipient, warn_if_reject")
         .main("smtpd_log_access_permit_actions", "static:all")
+        .main("canonical_maps", "pcre:{{/^nonsense(z*)@/ $$1}}")
 }
 
 /// The reply to RCPT.
@@ -62,6 +63,7 @@ fn results_of_tables_are_obeyed() -> Result<()> {
     ] {
         assert_eq!(rcpt(&mail, "c.test", &format!("{sender}@a.test"), &user)?, reply, "{sender}");
     }
+    assert_eq!(rcpt(&mail, "c.test", "", "nonsense@mail.example.test")?, MISTAKE);
     for words in [
         "warning: unknown smtpd restriction: \"55\"",
         "warning: restriction `foo' after `reject' is ignored",

@@ -70,7 +70,7 @@ impl Tables {
     pub(crate) async fn open(&self, name: &Name) -> Reply {
         match self.reader(name).await {
             Ok(table) => Reply::Done { pattern: table.keys() == Keys::Pattern },
-            Err(error) => failed(name, &error),
+            Err(error) => unavailable(name, &error),
         }
     }
 
@@ -83,7 +83,7 @@ impl Tables {
     pub(crate) async fn lookup(&self, name: &Name, key: &[u8]) -> Reply {
         let table = match self.reader(name).await {
             Ok(table) => table,
-            Err(error) => return failed(name, &error),
+            Err(error) => return unavailable(name, &error),
         };
         match table.lookup(key).await {
             Ok(Some(value)) => Reply::Found(value.into()),
@@ -175,6 +175,12 @@ impl Cursor {
         self.listed = entry.as_ref().map(|(key, _)| key.clone());
         Ok(entry.map_or(Reply::NotFound, |(key, value)| Reply::Entry(key.into(), value.into())))
     }
+}
+
+/// A table that cannot be opened may be there the next time.
+fn unavailable((spec, _): &Name, error: &Error) -> Reply {
+    tracing::warn!("{spec} is unavailable. {error}");
+    Reply::Retry
 }
 
 fn failed((spec, _): &Name, error: &Error) -> Reply {

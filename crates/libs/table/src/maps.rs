@@ -185,11 +185,6 @@ impl Maps {
             Err(broken) => broken.is_due(),
         })
     }
-
-    /// Tables that could not be opened, for programs that want to say so at once.
-    pub fn problems(&self) -> impl Iterator<Item = &Error> {
-        self.members.iter().filter_map(|member| member.table.as_ref().err().map(|broken| &broken.error))
-    }
 }
 
 /// What [`Maps::find`] found.
@@ -213,7 +208,7 @@ impl Member {
             Ok(table) => Ok(table.as_ref()),
             Err(Broken { error, .. }) => {
                 tracing::warn!("{} is unavailable. {error}", self.spec);
-                Err(error.clone())
+                Err(error.deferring())
             }
         }
     }
@@ -229,6 +224,7 @@ impl std::fmt::Debug for Maps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Class;
 
     #[test]
     fn the_first_table_that_knows_wins() {
@@ -261,6 +257,19 @@ mod tests {
         assert_eq!(crate::block_on(maps.lookup(b"a")), Ok(Some(b"1".to_vec())));
         let error = crate::block_on(maps.lookup(b"b")).unwrap_err();
         assert_eq!(error.to_string(), "open database /nonexistent: No such file or directory");
-        assert_eq!(maps.problems().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_may_be_there_later_and_what_says_nonsense_is_misconfigured() {
+        for (spec, class) in [
+            ("texthash:/nonexistent", Class::Temporary),
+            ("nosuch:x", Class::Temporary),
+            ("mysql:/nonexistent", Class::Temporary),
+            ("fail:x", Class::Temporary),
+            ("pcre:{{/./ $1}, {/(z*)/ $1}}", Class::Config),
+        ] {
+            let maps = Maps::open("test_maps", &[spec], &Environment::default());
+            assert_eq!(crate::block_on(maps.lookup(b"a")).unwrap_err().class, class, "{spec}");
+        }
     }
 }

@@ -122,7 +122,7 @@ impl Check<'_> {
             match self.server.is_mapped(party, &resolved.recipient).await {
                 Ok(true) => return Verdict::Dunno,
                 Ok(false) => {}
-                Err(_) => return self.lookup_failed(given),
+                Err(error) => return self.table_failed(given, &error),
             }
             let (status, text) = (subject.fitted(fixed.status), subject.rejected(&fixed.text));
             let code = match resolved.route.class {
@@ -139,7 +139,7 @@ impl Check<'_> {
                 let text = subject.rejected(&format!("User unknown{table}"));
                 self.refuse(Refusal { code, status: Enhanced(5, 1, detail), text, fault: Fault::Bounce })
             }
-            Err(_) => self.lookup_failed(given),
+            Err(error) => self.table_failed(given, &error),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Check<'_> {
         let maps = &self.server.tables.smtpd_sender_login_maps;
         let owners = match self.server.tables.address_find.find(maps, &resolved.recipient, Strategy::MAIL).await {
             Ok(found) => found.map(|found| String::from_utf8_lossy(&found.value).into_owned()),
-            Err(_) => return self.lookup_failed(sender),
+            Err(error) => return self.table_failed(sender, &error),
         };
         let subject = Subject { name: told(sender), class: "Sender address" };
         match mismatch.found(self.facts.login, owners.as_deref()) {

@@ -213,7 +213,7 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// A table that could not be read.
+    /// Something could not be found out now.
     pub(crate) fn lookup_failed(&mut self, name: &[u8]) -> Verdict {
         self.refuse(Refusal {
             code: 451,
@@ -221,6 +221,14 @@ impl<'a> Check<'a> {
             text: format!("<{}>: Temporary lookup failure", crate::text::told(name)),
             fault: Fault::Data,
         })
+    }
+
+    /// What was looked for in a table, which failed: somebody may have to mend it.
+    pub(crate) fn table_failed(&mut self, name: &[u8], error: &table::Error) -> Verdict {
+        match error.class {
+            table::Class::Temporary => self.lookup_failed(name),
+            table::Class::Config => self.misconfigured(),
+        }
     }
 
     /// Whether a refusal would only be logged.
