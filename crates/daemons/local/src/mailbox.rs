@@ -29,7 +29,7 @@ impl Errand<'_, '_> {
         match transport {
             Ok(Some(transport)) => return Some(self.pass(state, &transport)),
             Ok(None) => {}
-            Err(()) => return Some(self.defer(state, "mailbox_transport_maps lookup failure")),
+            Err(()) => return Some(self.defer(state, "table lookup failure")),
         }
         let user = match self.office.accounts.find(&state.user) {
             Ok(user) => user?,
@@ -52,7 +52,7 @@ impl Errand<'_, '_> {
             Ok(None) => self.office.params.local.mailbox_command.clone(),
             Err(error) => {
                 warn!("mailbox_command_maps: {error}");
-                return Some(self.defer(&state, "mailbox_command_maps lookup failure"));
+                return Some(self.defer(&state, "table lookup failure"));
             }
         };
         if !command.trim().is_empty() {

@@ -14,7 +14,7 @@ impl Errand<'_, '_> {
         match self.transport(state, &self.office.tables.fallback_transports, &local.fallback_transport) {
             Ok(Some(transport)) => return self.pass(state, &transport),
             Ok(None) => {}
-            Err(()) => return self.defer(state, "fallback_transport_maps lookup failure"),
+            Err(()) => return self.defer(state, "table lookup failure"),
         }
         if !local.luser_relay.trim().is_empty() && !state.relayed {
             return self.relay_unknown(state);
