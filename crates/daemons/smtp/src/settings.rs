@@ -70,7 +70,7 @@ pub fn open(params: &Params, outside: &Outside) -> Result<Carrier, Fatal> {
         router: opening.router()?,
         services: Services::system(&params.daemon.known_tcp_ports),
         dialect: Arc::new(opening.dialect()),
-        source: source(smtp)?,
+        source: source(smtp, &outside.source.served_addresses())?,
         treatment: opening.treatment(),
         style: opening.style()?,
         rules: rules(params, finality, outside.source.get::<params::Qmgr>()?.minimal_backoff_time),
@@ -373,7 +373,9 @@ fn timeouts(smtp: &params::Smtp) -> Timeouts {
     }
 }
 
-fn source(smtp: &params::Smtp) -> Result<Source, Fatal> {
+/// Where connections come from. Mail of a host with several names comes from the address of the name that it goes by:
+/// where none is set, from the one on which mail is received.
+fn source(smtp: &params::Smtp, served: &[IpAddr]) -> Result<Source, Fatal> {
     let address = |parameter: &str, value: &str| -> Result<Option<IpAddr>, Fatal> {
         let value = value.trim().trim_matches(['[', ']']);
         if value.is_empty() {
@@ -383,10 +385,17 @@ fn source(smtp: &params::Smtp) -> Result<Source, Fatal> {
         Ok(Some(parsed))
     };
     Ok(Source {
-        v4: address("smtp_bind_address", &smtp.smtp_bind_address)?,
-        v6: address("smtp_bind_address6", &smtp.smtp_bind_address6)?,
+        v4: address("smtp_bind_address", &smtp.smtp_bind_address)?.or_else(|| lone(served, IpAddr::is_ipv4)),
+        v6: address("smtp_bind_address6", &smtp.smtp_bind_address6)?.or_else(|| lone(served, IpAddr::is_ipv6)),
         missing: if smtp.smtp_bind_address_enforce { Missing::Defer } else { Missing::Ignore },
     })
+}
+
+/// The only address of a family, if others can be reached from it.
+fn lone(served: &[IpAddr], of_family: fn(&IpAddr) -> bool) -> Option<IpAddr> {
+    let first = *served.iter().find(|address| of_family(address))?;
+    let alone = served.iter().all(|address| !of_family(address) || *address == first);
+    (alone && !first.is_loopback()).then_some(first)
 }
 
 fn search(parameter: &str, options: &[String]) -> Result<Search, Fatal> {
@@ -410,4 +419,25 @@ fn leniency(lenient: bool) -> Leniency {
 /// A limit; what is not positive is none.
 fn count(limit: i64) -> usize {
     usize::try_from(limit).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_comes_from_the_one_address_that_is_served() {
+        for (served, v4, v6) in [
+            ("192.0.2.1 2001:db8::1", Some("192.0.2.1"), Some("2001:db8::1")),
+            ("192.0.2.1 192.0.2.1 127.0.0.1", None, None),
+            ("192.0.2.1 192.0.2.1 ::1", Some("192.0.2.1"), None),
+            ("192.0.2.1 192.0.2.2 2001:db8::1", None, Some("2001:db8::1")),
+            ("127.0.0.1 2001:db8::1 2001:db8::2", None, None),
+            ("", None, None),
+        ] {
+            let served: Vec<IpAddr> = served.split_whitespace().map(|address| address.parse().unwrap()).collect();
+            let expected = [v4, v6].map(|address| address.map(|address| address.parse().unwrap()));
+            assert_eq!([lone(&served, IpAddr::is_ipv4), lone(&served, IpAddr::is_ipv6)], expected, "{served:?}");
+        }
+    }
 }

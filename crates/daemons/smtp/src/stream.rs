@@ -17,7 +17,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Wire for T {}
 /// Any of them.
 pub type Stream = Box<dyn Wire>;
 
-/// `smtp_bind_address` and `smtp_bind_address6`.
+/// Where connections come from: `smtp_bind_address`, `smtp_bind_address6`, `inet_interfaces`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Source {
     /// For IPv4.

@@ -329,14 +329,20 @@ impl Source {
         host::stray(&host::interfaces(&protocols), &protocols, &names).map_or(Ok(()), Err)
     }
 
+    /// The addresses of this host on which mail is received: those of `inet_interfaces`.
+    #[must_use]
+    pub fn served_addresses(&self) -> Vec<std::net::IpAddr> {
+        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
+        let interfaces = host::interfaces(&value("inet_protocols"));
+        host::chosen(&interfaces, &value("inet_interfaces")).iter().map(|one| one.address).collect()
+    }
+
     /// The addresses at which mail reaches this host: those of `inet_interfaces` and of `proxy_interfaces`.
     #[must_use]
     pub fn own_addresses(&self) -> Vec<std::net::IpAddr> {
-        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
-        let interfaces = host::interfaces(&value("inet_protocols"));
-        let mut addresses: Vec<_> =
-            host::chosen(&interfaces, &value("inet_interfaces")).iter().map(|one| one.address).collect();
-        addresses.extend(host::chosen(&[], &value("proxy_interfaces")).iter().map(|one| one.address));
+        let proxies = self.expanded("proxy_interfaces").ok().flatten().unwrap_or_default();
+        let mut addresses = self.served_addresses();
+        addresses.extend(host::chosen(&[], &proxies).iter().map(|one| one.address));
         addresses
     }
 
