@@ -1,7 +1,7 @@
 //! The order in which the addresses of a destination are tried. Pure.
 //!
-//! Best preference first; among equals random, or by address family; and both families have a turn before the limit
-//! of addresses is reached (`smtp_balance_inet_protocols`).
+//! Best preference first; among equals random, or by address family; and both families have their share of the turns
+//! before the limit of addresses is reached (`smtp_balance_inet_protocols`).
 
 use std::net::IpAddr;
 
@@ -68,17 +68,20 @@ impl Ordering {
     }
 }
 
-/// If only one family is within the limit, the last of them gives its turn to the best of the other family.
+/// Within the limit each family has half of the turns, the one that comes first the odd one too; what a family cannot
+/// use is the other's.
 fn balance(candidates: &mut Vec<Candidate>, limit: usize) {
     let Some(first) = candidates.first().map(|candidate| candidate.address.is_ipv4()) else { return };
-    let other = |candidate: &Candidate| candidate.address.is_ipv4() != first;
-    match candidates.iter().position(other) {
-        Some(at) if at >= limit => {
-            let candidate = candidates.remove(at);
-            candidates.insert(limit - 1, candidate);
-        }
-        Some(_) | None => {}
-    }
+    let alike = candidates.iter().filter(|candidate| candidate.address.is_ipv4() == first).count();
+    let mut others = (candidates.len() - alike).min((limit / 2).max(limit.saturating_sub(alike)));
+    let mut alike = limit - others;
+    let (within, beyond): (Vec<_>, Vec<_>) = candidates.drain(..).partition(|candidate| {
+        let turns = if candidate.address.is_ipv4() == first { &mut alike } else { &mut others };
+        let has_turn = *turns > 0;
+        *turns = turns.saturating_sub(1);
+        has_turn
+    });
+    candidates.extend(within.into_iter().chain(beyond));
 }
 
 /// What is left of a sorted list for a host that is itself in it.
@@ -160,12 +163,26 @@ mod tests {
     }
 
     #[test]
-    fn both_families_have_a_turn() {
-        let mut candidates: Vec<_> = (0..4).map(|n| candidate("6", &format!("::{n}"), 1)).collect();
-        candidates.push(candidate("4", "127.0.0.1", 1));
-        let ordering = Ordering { favor: Favor::V6, balance: true, limit: 3, randomize: false };
-        ordering.sort(&mut candidates, &mut Chance::seeded(1));
-        assert_eq!(names(&candidates), "66466");
+    fn both_families_have_their_turns() {
+        let favored = |favor, limit| Ordering { favor, balance: true, limit, randomize: false };
+        for (favor, limit, families, expected) in [
+            (Favor::V6, 3, "66664", "66466"),
+            (Favor::V6, 2, "66644", "64664"),
+            (Favor::V6, 4, "66644", "66446"),
+            (Favor::V6, 5, "666644", "666446"),
+            (Favor::V4, 5, "666644", "446666"),
+            (Favor::Any, 5, "4446666", "4446666"),
+            (Favor::Any, 3, "666444", "664644"),
+            (Favor::Any, 4, "466666", "466666"),
+            (Favor::Any, 1, "664", "664"),
+        ] {
+            let mut candidates: Vec<_> = families
+                .chars()
+                .map(|family| candidate(&family.to_string(), if family == '4' { "127.0.0.1" } else { "::1" }, 1))
+                .collect();
+            favored(favor, limit).sort(&mut candidates, &mut Chance::seeded(1));
+            assert_eq!(names(&candidates), expected, "{favor:?} {limit} {families}");
+        }
     }
 
     #[test]
