@@ -2,7 +2,7 @@
 //!
 //! See smtp(8) and transport(5). A name that does not parse is a configuration error: the mail waits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use crate::flavor::Flavor;
@@ -75,10 +75,9 @@ fn inet(text: &str, mx: Mx) -> Result<Nexthop<'_>, Error> {
         return built(text, without_family(host), port, Mx::Suppressed);
     }
     match text.rsplit_once(':') {
-        // A bare IPv6 address has colons of its own.
-        Some((host, _)) if host.contains(':') => built(text, text, None, mx),
-        Some((host, port)) => built(text, host, Some(port), mx),
-        None => built(text, text, None, mx),
+        Some((host, port)) if is_host(host) || !is_address(text) => built(text, host, Some(port), mx),
+        // The colons of a bare IPv6 address are its own.
+        Some(_) | None => built(text, text, None, mx),
     }
 }
 
@@ -86,17 +85,27 @@ fn built<'a>(text: &str, host: &'a str, port: Option<&'a str>, mx: Mx) -> Result
     if host.is_empty() {
         return Err(Error::MissingHost(text.to_owned()));
     }
-    if host.parse::<IpAddr>().is_err() && !dns::is_hostname(host) {
+    if !is_host(host) {
         return Err(Error::Host(text.to_owned()));
     }
     // No port behind the colon is the default port.
     Ok(Nexthop::Inet { host, port: port.filter(|port| !port.is_empty()), mx })
 }
 
+fn is_host(text: &str) -> bool {
+    is_address(text) || dns::is_hostname(text)
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
+}
+
 /// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
 fn without_family(host: &str) -> &str {
-    match host.get(..5) {
-        Some(family) if family.eq_ignore_ascii_case("ipv6:") => host.get(5..).unwrap_or(host),
+    match host.split_at_checked(5) {
+        Some((family, address)) if family.eq_ignore_ascii_case("ipv6:") && address.parse::<Ipv6Addr>().is_ok() => {
+            address
+        }
         Some(_) | None => host,
     }
 }
@@ -122,6 +131,14 @@ mod tests {
             ("[IPv6:::1]:25", Some(hop("::1", Some("25"), Mx::Suppressed))),
             ("[::1]", Some(hop("::1", None, Mx::Suppressed))),
             ("::1", Some(hop("::1", None, Mx::Lookup))),
+            ("2001:db8::1", Some(hop("2001:db8::1", None, Mx::Lookup))),
+            ("2001:db8::1:25", Some(hop("2001:db8::1", Some("25"), Mx::Lookup))),
+            ("2001:db8:0:0:0:0:0:1", Some(hop("2001:db8:0:0:0:0:0:1", None, Mx::Lookup))),
+            ("2001:db8:0:0:0:0:0:1:25", Some(hop("2001:db8:0:0:0:0:0:1", Some("25"), Mx::Lookup))),
+            ("2001:db8::1:", Some(hop("2001:db8::1", None, Mx::Lookup))),
+            ("1:2:3", None),
+            ("[ipv6:192.0.2.1]", None),
+            ("[ipv6:]", None),
             ("host:", Some(hop("host", None, Mx::Lookup))),
             ("[host]:", Some(hop("host", None, Mx::Suppressed))),
             (":25", None),
