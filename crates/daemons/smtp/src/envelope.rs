@@ -217,8 +217,9 @@ fn xforward(client: &Client, queue_id: &str, message: &Message, wanted: &[String
     let source = if message.rewrite_context == "local" { "LOCAL" } else { "REMOTE" };
     // What came from no client has no origin but this system.
     let ident = if client.ident.is_empty() && !client.address.is_empty() { queue_id } else { &client.ident };
+    let address = attribute::address(&client.address);
     let lines: [&[(&str, &str)]; 2] = [
-        &[("NAME", &client.name), ("ADDR", &client.address), ("PORT", &client.port)],
+        &[("NAME", &client.name), ("ADDR", &address), ("PORT", &client.port)],
         &[("PROTO", &client.protocol), ("HELO", &client.helo), ("IDENT", ident), ("SOURCE", source)],
     ];
     let command = |attributes: &[(&str, &str)]| {
@@ -303,6 +304,8 @@ mod tests {
             Client { name: "unknown".into(), address: "192.0.2.1".into(), helo: "x".into(), ..Client::default() };
         let lines = xforward(&client, "Q", &message(), &wanted);
         assert_eq!(lines, [&b"XFORWARD ADDR=192.0.2.1"[..], b"XFORWARD IDENT=Q SOURCE=LOCAL"]);
+        let lines = xforward(&Client { address: "2001:db8::1".into(), ..client }, "Q", &message(), &wanted);
+        assert_eq!(lines[0], b"XFORWARD ADDR=IPv6:2001:db8::1");
         let lines = xforward(&Client::default(), "Q", &message(), &wanted);
         assert_eq!(lines, [b"XFORWARD SOURCE=LOCAL"]);
     }

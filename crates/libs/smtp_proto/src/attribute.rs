@@ -1,5 +1,7 @@
 //! `NAME=value` attributes of XCLIENT and XFORWARD, with values in xtext.
 
+use std::borrow::Cow;
+
 use crate::command;
 
 /// The value that says: not known, and will not be.
@@ -73,6 +75,12 @@ pub fn print(name: &str, value: &[u8], output: &mut Vec<u8>) {
             output.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| HEX.get(usize::from(digit))));
         }
     }
+}
+
+/// An address as these commands tell it: IPv6 has a prefix.
+#[must_use]
+pub fn address(text: &str) -> Cow<'_, str> {
+    if text.contains(':') { Cow::Owned(["IPv6:", text].concat()) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! XFORWARD: an upstream filter tells about the original client, for logs and for the next hop. See XFORWARD_README.
 
 use dns::Families;
-use smtp_proto::attribute::Attribute;
+use smtp_proto::attribute::{self, Attribute};
 use smtp_proto::{Enhanced, Reply};
 
 use super::ehlo::harmless;
@@ -128,10 +128,9 @@ impl Session {
             }
             None => [&peer.name, &peer.address, &peer.port, helo, self.protocol()],
         };
-        let prefix = if address.contains(':') { "IPV6:" } else { "" };
         vec![
             ("NAME", told(name)),
-            ("ADDR", [prefix, &told(address)].concat()),
+            ("ADDR", told(&attribute::address(address))),
             ("PORT", told(port)),
             ("HELO", told(helo)),
             ("IDENT", told(self.forward.ident.as_deref().unwrap_or_default())),

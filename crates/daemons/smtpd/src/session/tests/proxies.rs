@@ -113,7 +113,7 @@ fn our_own_client_is_not_mixed_with_the_original_one() {
         session_with_filter(main, &[&["XFORWARD ADDR=IPv6:2001:db8::1 SOURCE=LOCAL"], &MAIL[1..]].concat());
     heard.assert_logged("client=localhost[127.0.0.1], orig_client=unknown[2001:db8::1]");
     let expected = format!(
-        "XFORWARD NAME={none} ADDR=IPV6:2001:db8::1 PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=LOCAL"
+        "XFORWARD NAME={none} ADDR=IPv6:2001:db8::1 PORT={none} HELO={none} IDENT={none} PROTO={none} SOURCE=LOCAL"
     );
     assert!(told.contains(&expected), "{told:?}");
 }
