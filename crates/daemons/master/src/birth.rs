@@ -16,7 +16,7 @@ use std::time::Instant;
 /// Descriptors that master may need: one per process, and the listening sockets.
 const DESCRIPTORS: u64 = 65536;
 
-/// What master hears: ends of processes, a reload, and three ways to say stop.
+/// What master hears: ends of processes, a reload, and three ways to say stop. SIGALRM means nothing, and ends nothing.
 const HEARD: [Signal; 6] =
     [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGALRM];
 

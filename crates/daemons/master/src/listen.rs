@@ -89,18 +89,27 @@ fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> 
     if host.is_empty() {
         return Ok(settings.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
     }
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let found =
-        (host, port).to_socket_addrs().map_err(|_| format!("bad hostname or network address: {}", entry.name))?;
-    let mut addresses = Vec::new();
-    for address in found {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
+    let found = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => (host, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default(),
+    };
+    let addresses = usable(&found, &settings.source.wildcards().0);
+    if addresses.is_empty() {
+        return Err(format!("bad hostname or network address: {}", entry.name));
     }
     Ok(addresses)
+}
+
+/// Those of the protocols whose wildcards these are, each once: a name may have addresses that nobody here can have.
+fn usable(found: &[SocketAddr], wildcards: &[IpAddr]) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for address in found {
+        let is_spoken = wildcards.iter().any(|wildcard| wildcard.is_ipv4() == address.is_ipv4());
+        if is_spoken && !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
+    addresses
 }
 
 /// Opens a socket, as the owner of the mail system where that is another user.
@@ -213,6 +222,21 @@ mod tests {
         let table = [("127.0.0.2:25", true), ("[::1]:25", true), ("0.0.0.0:25", false), ("192.0.2.1:25", false)];
         for (address, expected) in table {
             assert_eq!(Place::Port(address.parse().unwrap()).is_of_this_host(), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_the_protocols_in_use_are_listened_on() {
+        let found = ["127.0.0.1:25", "[::1]:25", "127.0.0.1:25"].map(|address| address.parse().unwrap());
+        for (wildcards, expected) in [
+            (vec!["0.0.0.0", "::"], vec!["127.0.0.1:25", "[::1]:25"]),
+            (vec!["0.0.0.0"], vec!["127.0.0.1:25"]),
+            (vec!["::"], vec!["[::1]:25"]),
+            (vec![], vec![]),
+        ] {
+            let wildcards: Vec<IpAddr> = wildcards.iter().map(|address| address.parse().unwrap()).collect();
+            let usable: Vec<String> = usable(&found, &wildcards).iter().map(ToString::to_string).collect();
+            assert_eq!(usable, expected);
         }
     }
 

@@ -64,6 +64,11 @@ impl Settings {
         for warning in self.source.warnings().iter().chain(&self.services.warnings) {
             tracing::warn!("{warning}");
         }
+        for unknown in self.source.wildcards().1 {
+            let name = if unknown.is_ipv4() { "IPv4" } else { "IPv6" };
+            let reason = "Address family not supported by protocol";
+            tracing::warn!("inet_protocols: disabling {name} name/address support: {reason}");
+        }
         if self.has_no_network() {
             tracing::warn!("all network protocols are disabled (inet_protocols = )");
             tracing::warn!("disabling all type \"inet\" services in master.cf");

@@ -1,9 +1,10 @@
 //! What only this host knows: its name and its addresses.
 
+use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs, UdpSocket};
 
 /// An address of this host and the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,12 @@ pub(crate) fn wildcards(protocols: &str) -> Vec<IpAddr> {
     let v4 = allows("ipv4").then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let v6 = allows("ipv6").then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     v4.into_iter().chain(v6).collect()
+}
+
+/// Whether the kernel knows the protocol of an address.
+pub(crate) fn is_supported(wildcard: &IpAddr) -> bool {
+    let refused = UdpSocket::bind((*wildcard, 0)).err().and_then(|error| error.raw_os_error());
+    refused != Some(Errno::EAFNOSUPPORT as i32)
 }
 
 /// The interfaces that `inet_interfaces` names.

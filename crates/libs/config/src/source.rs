@@ -311,12 +311,19 @@ impl Source {
     #[must_use]
     pub fn listen_addresses(&self) -> Vec<std::net::IpAddr> {
         let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
-        let (names, protocols) = (value("inet_interfaces"), value("inet_protocols"));
-        let interfaces = host::interfaces(&protocols);
+        let names = value("inet_interfaces");
         if names.split([',', ' ', '\t']).any(|word| word.eq_ignore_ascii_case("all")) {
-            return host::wildcards(&protocols);
+            return self.wildcards().0;
         }
+        let interfaces = host::interfaces(&value("inet_protocols"));
         host::chosen(&interfaces, &names).iter().map(|one| one.address).collect()
+    }
+
+    /// The wildcard address of each protocol of `inet_protocols`: of those that the kernel knows, and of the others.
+    #[must_use]
+    pub fn wildcards(&self) -> (Vec<std::net::IpAddr>, Vec<std::net::IpAddr>) {
+        let protocols = self.expanded("inet_protocols").ok().flatten().unwrap_or_default();
+        host::wildcards(&protocols).into_iter().partition(host::is_supported)
     }
 
     /// Checks that `inet_interfaces` names addresses of this host; names among them are looked up.
