@@ -1,6 +1,6 @@
 //! Domains: literals, host names, and the two spellings of an internationalised name.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
@@ -16,8 +16,19 @@ pub fn literal(domain: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(inner).ok()?;
     match text.split_at_checked(5) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("IPv6:") => rest.parse().map(IpAddr::V6).ok(),
-        Some(_) | None => text.parse().map(IpAddr::V4).ok(),
+        Some(_) | None => ipv4(text).map(IpAddr::V4),
     }
+}
+
+/// An IPv4 address, whose numbers may have zeros in front: `192.168.001.002`, as some devices introduce themselves.
+#[must_use]
+pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut numbers = text.split('.');
+    let mut octets = [0; 4];
+    for octet in &mut octets {
+        *octet = numbers.next().filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    }
+    numbers.next().is_none().then(|| octets.into())
 }
 
 /// A domain literal for an address.
@@ -78,7 +89,12 @@ mod tests {
             ("[IPv6:2001:db8::1]", Some("2001:db8::1")),
             ("[ipv6:::1]", Some("::1")),
             ("[2001:db8::1]", None),
+            ("[192.000.02.1]", Some("192.0.2.1")),
             ("[192.0.2]", None),
+            ("[192.0.2.1.]", None),
+            ("[192.0.2.256]", None),
+            ("[192.0.2.+1]", None),
+            ("[192.0..1]", None),
             ("192.0.2.1", None),
             ("[", None),
         ] {

@@ -1,6 +1,6 @@
 //! Restrictions on the name that the client gives itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv6Addr;
 
 use smtp_proto::Enhanced;
 
@@ -19,16 +19,16 @@ impl<'a> Check<'a> {
         if helo.starts_with('[') {
             return self.reject_invalid_address(helo, &subject);
         }
-        if is_name(helo) || helo.parse::<IpAddr>().is_ok() {
+        if is_name(helo) || is_bare_address(without_dot(helo)) {
             return Verdict::Dunno;
         }
         let code = self.server.codes.invalid_hostname_reject_code;
         self.refuse(Refusal::policy(code, Enhanced(5, 5, 2), subject.rejected("Invalid name")))
     }
 
-    /// An address, in brackets or bare, has to be one.
+    /// What is in brackets has to be an address: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
     fn reject_invalid_address(&mut self, helo: &str, subject: &Subject<'_>) -> Verdict {
-        if is_address(helo) {
+        if address::domain::literal(helo.as_bytes()).is_some() {
             return Verdict::Dunno;
         }
         let code = self.server.codes.invalid_hostname_reject_code;
@@ -77,9 +77,8 @@ fn is_name(helo: &str) -> bool {
     address::domain::is_hostname(without_dot(helo).as_bytes())
 }
 
-/// `192.0.2.1`, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
-fn is_address(helo: &str) -> bool {
-    helo.parse::<Ipv4Addr>().is_ok() || address::domain::literal(helo.as_bytes()).is_some()
+fn is_bare_address(helo: &str) -> bool {
+    address::domain::ipv4(helo).is_some() || helo.parse::<Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]
@@ -93,14 +92,14 @@ mod tests {
             ("a.test.", true, false),
             ("a.test..", false, false),
             ("127.0.0.1", false, true),
+            ("127.0.0.1.", false, true),
+            ("127.0.0.001", false, true),
             ("256.1.1.1", false, false),
-            ("::1", false, false),
-            ("[127.0.0.1]", false, true),
-            ("[ipv6:::1]", false, true),
-            ("[127.0.0.1", false, false),
+            ("::1", false, true),
+            ("[127.0.0.1]", false, false),
             ("[]", false, false),
         ] {
-            assert_eq!((is_name(helo), is_address(helo)), (name, address), "{helo}");
+            assert_eq!((is_name(helo), is_bare_address(without_dot(helo))), (name, address), "{helo}");
         }
     }
 }
