@@ -336,7 +336,7 @@ fn looks_like_network(item: &str) -> bool {
     let Some((address, _)) = item.split_once('/') else {
         return item.starts_with('[') && item.bytes().all(of_address);
     };
-    address.bytes().all(of_v4) || (address.contains(':') && address.bytes().all(of_address))
+    address.bytes().all(of_v4) || (address.contains(':') && item.bytes().all(of_address))
 }
 
 impl std::fmt::Debug for PatternList {

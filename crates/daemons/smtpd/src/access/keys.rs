@@ -34,7 +34,7 @@ pub(crate) async fn of_domain(maps: &Maps, name: &[u8], parents: Parents) -> Res
     Ok(None)
 }
 
-/// An IP address, then the networks around it: `192.0.2.1`, `192.0.2`, `192.0`, `192`.
+/// An IP address, then the networks around it: `192.0.2.1`, `192.0.2`, `192.0`, `192`; `2001:db8::1`, `2001:db8:`, `2001:db8`, `2001`.
 pub(crate) async fn of_address(maps: &Maps, address: &str) -> Result<Option<Vec<u8>>, Error> {
     if let Some(found) = maps.lookup_in(address.as_bytes(), Scope::All).await? {
         return Ok(Some(found));
@@ -42,8 +42,7 @@ pub(crate) async fn of_address(maps: &Maps, address: &str) -> Result<Option<Vec<
     let separator = if address.contains(':') { ':' } else { '.' };
     let mut rest = address;
     while let Some((network, _)) = rest.rsplit_once(separator) {
-        // `2001::` has an empty part; the separator goes with it.
-        rest = network.trim_end_matches(':');
+        rest = network;
         if let Some(found) = maps.lookup_in(rest.as_bytes(), Scope::Fixed).await? {
             return Ok(Some(found));
         }
@@ -60,7 +59,7 @@ mod tests {
     fn the_whole_comes_before_its_parents() {
         let maps = Maps::open(
             "test",
-            &["inline:{a.b.test=1,b.test=2,.c.test=3,192.0.2=4,2001:db8=5,2.7=6}"],
+            &["inline:{a.b.test=1,b.test=2,.c.test=3,192.0.2=4,2001:db8=5,2.7=6,fd00:1:=7,fd00=8}"],
             &Environment::default(),
         );
         for (name, plain, dotted) in [
@@ -79,7 +78,9 @@ mod tests {
                 assert_eq!(found, expected.as_bytes(), "{name} {parents:?}");
             }
         }
-        for (address, expected) in [("192.0.2.7", "4"), ("192.0.3.7", ""), ("2001:db8::1", "5")] {
+        for (address, expected) in
+            [("192.0.2.7", "4"), ("192.0.3.7", ""), ("2001:db8::1", "5"), ("fd00:1::2", "7"), ("fd00:1:2::3", "8")]
+        {
             assert_eq!(
                 table::block_on(of_address(&maps, address)).unwrap().unwrap_or_default(),
                 expected.as_bytes(),
