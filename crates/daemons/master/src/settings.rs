@@ -51,7 +51,10 @@ impl Settings {
             max_processes: u32::try_from(params.daemon.default_process_limit).unwrap_or(100),
         };
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
-        services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
+        let has_network = !source.wildcards().0.is_empty();
+        services.entries.retain(|entry| {
+            (has_network || entry.kind != Kind::Inet) && !is_disabled(entry, &params.daemon.master_service_disable)
+        });
         let owner = if privsep::is_root() { Some(owner(directory, &params.layout)?) } else { None };
         let addresses = source.listen_addresses();
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -64,7 +67,13 @@ impl Settings {
         for warning in self.source.warnings().iter().chain(&self.services.warnings) {
             tracing::warn!("{warning}");
         }
-        for unknown in self.source.wildcards().1 {
+        let (known, unknown) = self.source.wildcards();
+        if known.is_empty() {
+            let protocols = self.params.identity.inet_protocols.join(" ");
+            tracing::warn!("all network protocols are disabled (inet_protocols = {protocols})");
+            tracing::warn!("disabling all type \"inet\" services in master.cf");
+        }
+        for unknown in unknown {
             let name = if unknown.is_ipv4() { "IPv4" } else { "IPv6" };
             let reason = "Address family not supported by protocol";
             tracing::warn!("inet_protocols: disabling {name} name/address support: {reason}");
