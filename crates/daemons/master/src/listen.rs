@@ -61,7 +61,6 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
     let directory = if entry.private { "private" } else { "public" };
     let path = Path::new(directory).join(&entry.name);
     Ok(match entry.kind {
-        Kind::Inet if settings.has_no_network() => Vec::new(),
         Kind::Inet => {
             let file = settings.directory.join("master.cf");
             let located = |problem| Fatal::new(format!("{}: line {}: {problem}", file.display(), entry.line));

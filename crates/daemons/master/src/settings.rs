@@ -78,15 +78,6 @@ impl Settings {
             let reason = "Address family not supported by protocol";
             tracing::warn!("inet_protocols: disabling {name} name/address support: {reason}");
         }
-        if self.has_no_network() {
-            tracing::warn!("all network protocols are disabled (inet_protocols = )");
-            tracing::warn!("disabling all type \"inet\" services in master.cf");
-        }
-    }
-
-    /// Whether `inet_protocols` is empty: then nobody listens on a port.
-    pub(crate) fn has_no_network(&self) -> bool {
-        self.params.identity.inet_protocols.is_empty()
     }
 
     /// How the sessions of a service are shared by its processes.
