@@ -61,6 +61,7 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
     let directory = if entry.private { "private" } else { "public" };
     let path = Path::new(directory).join(&entry.name);
     Ok(match entry.kind {
+        Kind::Inet if settings.wildcards.is_empty() => Vec::new(),
         Kind::Inet => {
             let file = settings.directory.join("master.cf");
             let located = |problem| Fatal::new(format!("{}: line {}: {problem}", file.display(), entry.line));
@@ -92,7 +93,7 @@ fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> 
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => (host, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default(),
     };
-    let addresses = usable(&found, &settings.source.wildcards().0);
+    let addresses = usable(&found, &settings.wildcards);
     if addresses.is_empty() {
         return Err(format!("bad hostname or network address: {}", entry.name));
     }

@@ -37,6 +37,7 @@ impl Supervisor {
             tracing::warn!("to change inet_protocols, stop and start Postfix");
             new.clone_from(old);
             settings.addresses.clone_from(&self.settings.addresses);
+            settings.wildcards.clone_from(&self.settings.wildcards);
         }
         match settings.log(Way::Service) {
             Ok(log) => self.log.configure(&log),

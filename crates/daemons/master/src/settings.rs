@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) source: Source,
     pub(crate) params: Params,
     pub(crate) services: MasterCf,
+    /// The wildcard addresses of the protocols in use; without any nobody listens on a port.
+    pub(crate) wildcards: Vec<IpAddr>,
     /// Where services without an address of their own listen.
     pub(crate) addresses: Vec<IpAddr>,
     /// How many processors there are.
@@ -51,15 +53,12 @@ impl Settings {
             max_processes: u32::try_from(params.daemon.default_process_limit).unwrap_or(100),
         };
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
-        let has_network = !source.wildcards().0.is_empty();
-        services.entries.retain(|entry| {
-            (has_network || entry.kind != Kind::Inet) && !is_disabled(entry, &params.daemon.master_service_disable)
-        });
+        services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
         let owner = if privsep::is_root() { Some(owner(directory, &params.layout)?) } else { None };
-        let addresses = source.listen_addresses();
+        let (wildcards, addresses) = (source.wildcards().0, source.listen_addresses());
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let processors = u32::try_from(processors).unwrap_or(1);
-        Ok(Self { directory: directory.to_owned(), source, params, services, addresses, processors, owner })
+        Ok(Self { directory: directory.to_owned(), source, params, services, wildcards, addresses, processors, owner })
     }
 
     /// Says what is odd.
