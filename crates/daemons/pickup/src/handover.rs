@@ -158,7 +158,10 @@ fn judge(id: &QueueId, sent: &Sent) -> Fate {
     match &sent.verdict {
         Verdict::Queued | Verdict::Discarded => Fate::Remove,
         Verdict::Refused { cause, reason } => {
-            warn!("maildrop/{id}: error writing {}: {}", sent.queue_id, cause.told(reason));
+            // Why it has to wait cleanup has logged.
+            if *cause != Cause::Defer {
+                warn!("maildrop/{id}: error writing {}: {}", sent.queue_id, cause.told(reason));
+            }
             match cause {
                 Cause::Malformed => Fate::Corrupt,
                 // Queued again when it had been delivered to all.

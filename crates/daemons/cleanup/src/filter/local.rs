@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ::milter::chain::{Chain, Verdict};
 use ::milter::packet;
 use ::milter::packet::Command;
+use ipc::cleanup::Cause;
+use tracing::warn;
 
 use super::Way;
 use crate::fate::Refusal;
@@ -31,6 +33,9 @@ impl Message {
             let verdict = Box::pin(chain.tell(&command, &|name| facts.value(name))).await;
             if verdict != Verdict::Continue {
                 self.take_verdict(event, verdict);
+                if matches!(command, Command::Rcpt(_)) && self.fate.refusal.is_some() {
+                    self.keep_recipient();
+                }
                 if self.is_over() || self.fate.refusal.is_some() {
                     return Ok(());
                 }
@@ -42,6 +47,13 @@ impl Message {
             return Ok(());
         }
         Box::pin(self.show(readers, Way::Own(chain, &macros))).await
+    }
+
+    /// A recipient is refused to a client, and there is none: the whole message has to wait.
+    fn keep_recipient(&mut self) {
+        warn!("{}: milter configuration error: can't reject recipient in non-smtpd(8) submission", self.id);
+        warn!("{}: message not accepted, try again later", self.id);
+        self.fate.refusal = Some(Refusal::new(Cause::Defer, ""));
     }
 
     /// The session as it might have been.

@@ -10,7 +10,7 @@ const MADE_HERE: Handling = Handling { origin: Origin::Pickup, ..LOCAL };
 /// What a filter has heard: each event's letter, and its data.
 type Heard = Arc<std::sync::Mutex<Vec<(char, Vec<u8>)>>>;
 
-/// A filter that says this at the end of a message, and "continue" before that.
+/// A filter that says this at the end of a message, and "continue" before that, but of recipients that begin with `refused`.
 async fn filter(answers: Vec<Vec<u8>>) -> (tempfile::TempDir, String, Heard) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("filter");
@@ -26,6 +26,7 @@ async fn filter(answers: Vec<Vec<u8>>) -> (tempfile::TempDir, String, Heard) {
                 match packet[0] {
                     b'O' => Options { version: 6, actions: 0x1ff, protocol: 0 }.write(&mut out),
                     b'D' | b'A' | b'Q' => {}
+                    b'R' if packet.starts_with(b"Rrefused") => write_raw(&mut out, b"r"),
                     b'E' => answers.iter().for_each(|answer| write_raw(&mut out, answer)),
                     _ => write_raw(&mut out, b"c"),
                 }
@@ -103,6 +104,14 @@ async fn envelope_and_body_are_changed() {
         assert_eq!(queued.envelope.sizes.unwrap().recipient_count, 3);
         assert_eq!(queued.text.split_once("\n\n").unwrap().1, "new\nbody\n");
     }
+}
+
+#[tokio::test]
+async fn a_message_waits_whose_recipient_a_filter_refuses_when_there_is_no_client_to_tell() {
+    let (_folder, main, _) = filter(answers(&[b"c"])).await;
+    let records = envelope("a@b.c", &["d@e.f", "refused@e.f"]);
+    let queued = Lab::new(&main).send(MADE_HERE, &records, &[TEXT.as_bytes()]).await;
+    assert!(matches!(queued.verdict, Verdict::Refused { cause: Cause::Defer, .. }), "{:?}", queued.verdict);
 }
 
 #[tokio::test]
