@@ -7,11 +7,15 @@ use std::sync::LazyLock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
+/// The macros that a filter has heard: each event's letter, and the words.
+type Heard = Arc<std::sync::Mutex<Vec<String>>>;
+
 /// A filter that answers each event by its letter; 0 hangs up.
-async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile::TempDir) {
+fn filter(answer: fn(u8) -> &'static [u8]) -> (tempfile::TempDir, Heard) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("filter");
-    let listener = UnixListener::bind(&path).unwrap();
+    let listener = UnixListener::bind(folder.path().join("filter")).unwrap();
+    let heard = Heard::default();
+    let noted = Arc::clone(&heard);
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         while let Ok(size) = stream.read_u32().await {
@@ -20,7 +24,8 @@ async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile:
             let mut out = Vec::new();
             match packet[0] {
                 b'O' => packet::Options { version: 6, actions: 0, protocol: 0 }.write(&mut out),
-                b'D' | b'A' => {}
+                b'D' => noted.lock().unwrap().push(String::from_utf8_lossy(&packet[1..]).replace('\0', ".")),
+                b'A' => {}
                 letter => match answer(letter) {
                     b"" => return,
                     answer => answer.split(|b| *b == b'|').for_each(|one| packet::write_raw(&mut out, one)),
@@ -29,11 +34,23 @@ async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile:
             stream.write_all(&out).await.unwrap();
         }
     });
+    (folder, heard)
+}
+
+/// A chain of the one filter in this folder.
+async fn connected(main: &str, folder: &tempfile::TempDir) -> Chain {
     let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
+    let path = folder.path().join("filter");
     let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
-    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), Arc::default());
+    let names = Arc::new(MacroNames::new(&source.get().unwrap()));
+    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), names);
     chain.open().await;
-    (chain, folder)
+    chain
+}
+
+async fn chain(main: &str, answer: fn(u8) -> &'static [u8]) -> (Chain, tempfile::TempDir) {
+    let (folder, _) = filter(answer);
+    (connected(main, &folder).await, folder)
 }
 
 fn none(_: &str) -> Option<String> {
@@ -176,37 +193,13 @@ fn answers_are_bounded() {
 
 #[tokio::test]
 async fn content_comes_with_the_macros_of_its_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("filter");
-    let listener = UnixListener::bind(&path).unwrap();
-    let heard = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut heard = Vec::new();
-        while let Ok(size) = stream.read_u32().await {
-            let mut packet = vec![0; size as usize];
-            stream.read_exact(&mut packet).await.unwrap();
-            let mut out = Vec::new();
-            match packet[0] {
-                b'O' => packet::Options { version: 6, actions: 0, protocol: 0 }.write(&mut out),
-                b'D' => heard.push(String::from_utf8(packet[1..].to_vec()).unwrap().replace('\0', ".")),
-                _ => packet::write_raw(&mut out, b"c"),
-            }
-            stream.write_all(&out).await.unwrap();
-        }
-        heard
-    });
-    let main = "milter_end_of_header_macros = i\nmilter_end_of_data_macros = i, last\n";
-    let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
-    let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
-    let names = Arc::new(MacroNames::new(&source.get().unwrap()));
-    let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), names);
-    chain.open().await;
+    let (folder, heard) = filter(|_| b"c");
+    let mut chain = connected("milter_end_of_header_macros = i\nmilter_end_of_data_macros = i, last\n", &folder).await;
     let mut packets = Vec::new();
     Command::Header(b"A".to_vec(), b"b".to_vec()).write(&mut packets);
     Command::EndOfHeader.write(&mut packets);
     Command::Body(b"x".to_vec()).write(&mut packets);
     Command::EndOfMessage.write(&mut packets);
     chain.pass(0, &packets, &|name| Some(name.trim_matches(['{', '}']).to_uppercase())).await;
-    drop(chain);
-    assert_eq!(heard.await.unwrap(), ["Li.I.", "Ni.I.", "Bi.I.last.LAST.", "Ei.I.last.LAST."]);
+    assert_eq!(*heard.lock().unwrap(), ["Li.I.", "Ni.I.", "Bi.I.last.LAST.", "Ei.I.last.LAST."]);
 }
