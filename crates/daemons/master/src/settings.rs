@@ -55,7 +55,7 @@ impl Settings {
         let mut services = MasterCf::read(&directory.join("master.cf"), defaults)?;
         services.entries.retain(|entry| !is_disabled(entry, &params.daemon.master_service_disable));
         let owner = if privsep::is_root() { Some(owner(directory, &params.layout)?) } else { None };
-        let (wildcards, addresses) = (source.wildcards().0, source.listen_addresses());
+        let (wildcards, addresses) = (source.wildcards().0.clone(), source.listen_addresses());
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let processors = u32::try_from(processors).unwrap_or(1);
         Ok(Self { directory: directory.to_owned(), source, params, services, wildcards, addresses, processors, owner })

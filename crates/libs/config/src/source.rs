@@ -14,6 +14,7 @@ use crate::row::{Row, Standing};
 use crate::row_index;
 use crate::value::{Context, Value, words};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -55,6 +56,8 @@ struct Memory {
     mydomain: OnceLock<String>,
     mynetworks: OnceLock<String>,
     myorigin: OnceLock<String>,
+    interfaces: OnceLock<Vec<host::Interface>>,
+    wildcards: OnceLock<(Vec<IpAddr>, Vec<IpAddr>)>,
     troubles: Mutex<Vec<String>>,
 }
 
@@ -309,21 +312,28 @@ impl Source {
     /// The addresses on which services without one of their own listen: those of `inet_interfaces`; with `all`, the
     /// wildcard of each protocol.
     #[must_use]
-    pub fn listen_addresses(&self) -> Vec<std::net::IpAddr> {
-        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
-        let names = value("inet_interfaces");
+    pub fn listen_addresses(&self) -> Vec<IpAddr> {
+        let names = self.expanded("inet_interfaces").ok().flatten().unwrap_or_default();
         if names.split([',', ' ', '\t']).any(|word| word.eq_ignore_ascii_case("all")) {
-            return self.wildcards().0;
+            return self.wildcards().0.clone();
         }
-        let interfaces = host::interfaces(&value("inet_protocols"));
-        host::chosen(&interfaces, &names).iter().map(|one| one.address).collect()
+        self.served_addresses()
+    }
+
+    /// The addresses of this host, of the protocols in `inet_protocols`.
+    fn interfaces(&self) -> &[host::Interface] {
+        self.memory
+            .interfaces
+            .get_or_init(|| host::interfaces(&self.expanded("inet_protocols").ok().flatten().unwrap_or_default()))
     }
 
     /// The wildcard address of each protocol of `inet_protocols`: of those that the kernel knows, and of the others.
     #[must_use]
-    pub fn wildcards(&self) -> (Vec<std::net::IpAddr>, Vec<std::net::IpAddr>) {
-        let protocols = self.expanded("inet_protocols").ok().flatten().unwrap_or_default();
-        host::wildcards(&protocols).into_iter().partition(host::is_supported)
+    pub fn wildcards(&self) -> &(Vec<IpAddr>, Vec<IpAddr>) {
+        self.memory.wildcards.get_or_init(|| {
+            let protocols = self.expanded("inet_protocols").ok().flatten().unwrap_or_default();
+            host::wildcards(&protocols).into_iter().partition(host::is_supported)
+        })
     }
 
     /// Checks that `inet_interfaces` names addresses of this host; names among them are looked up.
@@ -333,20 +343,19 @@ impl Source {
     pub fn check_interfaces(&self) -> Result<(), String> {
         let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
         let (names, protocols) = (value("inet_interfaces"), value("inet_protocols"));
-        host::stray(&host::interfaces(&protocols), &protocols, &names).map_or(Ok(()), Err)
+        host::stray(self.interfaces(), &protocols, &names).map_or(Ok(()), Err)
     }
 
     /// The addresses of this host on which mail is received: those of `inet_interfaces`.
     #[must_use]
-    pub fn served_addresses(&self) -> Vec<std::net::IpAddr> {
-        let value = |name| self.expanded(name).ok().flatten().unwrap_or_default();
-        let interfaces = host::interfaces(&value("inet_protocols"));
-        host::chosen(&interfaces, &value("inet_interfaces")).iter().map(|one| one.address).collect()
+    pub fn served_addresses(&self) -> Vec<IpAddr> {
+        let names = self.expanded("inet_interfaces").ok().flatten().unwrap_or_default();
+        host::chosen(self.interfaces(), &names).iter().map(|one| one.address).collect()
     }
 
     /// The addresses at which mail reaches this host: those of `inet_interfaces` and of `proxy_interfaces`.
     #[must_use]
-    pub fn own_addresses(&self) -> Vec<std::net::IpAddr> {
+    pub fn own_addresses(&self) -> Vec<IpAddr> {
         let proxies = self.expanded("proxy_interfaces").ok().flatten().unwrap_or_default();
         let mut addresses = self.served_addresses();
         addresses.extend(host::chosen(&[], &proxies).iter().map(|one| one.address));
