@@ -39,7 +39,7 @@ pub fn run() -> ExitCode {
 }
 
 fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
-    let options = options::parse(&context.called_as, &context.arguments).map_err(|refusal| match refusal {
+    let options = options::parse(&context.called_as, &context.words()).map_err(|refusal| match refusal {
         Refusal::Usage(usage) => {
             context.complain(&usage);
             Fatal::new(format!("usage: {} [options]", context.called_as))
@@ -220,7 +220,7 @@ mod tests {
             ("-bv a", None),
             ("-bh a", None),
         ] {
-            let words: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+            let words: Vec<Vec<u8>> = arguments.split(' ').map(Vec::from).collect();
             let options = options::parse("sendmail", &words).unwrap();
             let said = misplaced(&options).map(str::to_owned);
             let said = said.or_else(|| forbid_recipients(&options).err().map(|error| error.to_string()));

@@ -1,4 +1,8 @@
 //! The options of sendmail(1), as old programs give them. Pure.
+//!
+//! Arguments are bytes: addresses and names need not be UTF-8.
+
+use std::slice::Iter;
 
 use command::Usage;
 use dsn::{Notify, Ret};
@@ -35,8 +39,8 @@ pub(crate) struct Options {
     /// Deliver one message: `-qI`.
     pub(crate) message: Option<String>,
     pub(crate) config: Option<String>,
-    pub(crate) full_name: Option<String>,
-    pub(crate) sender: Option<String>,
+    pub(crate) full_name: Option<Vec<u8>>,
+    pub(crate) sender: Option<Vec<u8>>,
     pub(crate) encoding: Option<&'static str>,
     pub(crate) notify: Notify,
     pub(crate) ret: Option<Ret>,
@@ -50,7 +54,7 @@ pub(crate) struct Options {
     pub(crate) extract: Extract,
     /// How often `-v` was given.
     pub(crate) verbose: u32,
-    pub(crate) recipients: Vec<String>,
+    pub(crate) recipients: Vec<Vec<u8>>,
     /// What is to be said before anything is done.
     pub(crate) warnings: Vec<String>,
 }
@@ -98,7 +102,7 @@ impl<S: Into<String>> From<S> for Refusal {
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Refusal> {
+pub(crate) fn parse(called_as: &str, arguments: &[Vec<u8>]) -> Result<Options, Refusal> {
     let mut options = Options {
         mode: match called_as {
             "mailq" => Mode::Mailq,
@@ -129,20 +133,20 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Re
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.as_slice().first() {
-        if !argument.starts_with('-') || argument == "-" {
+        let Some(letters) = argument.strip_prefix(b"-").filter(|letters| !letters.is_empty()) else {
             break;
-        }
+        };
         rest.next();
-        match argument.as_str() {
-            "--" => break,
+        match letters {
+            b"-" => break,
             // A letter whose value may be missing.
-            "-q" => options.flush(),
+            b"q" => options.flush(),
             // What Postfix had before it had DSN. It looks like `-V +=`, but the word behind it is a recipient.
-            "-V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
+            b"V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
                 options.warnings.push("option -V is deprecated with Postfix 2.3; specify -XV instead".to_owned());
                 options.verp = Some(String::new());
             }
-            _ => options.cluster(argument, &mut rest)?,
+            _ => options.cluster(letters, &mut rest)?,
         }
     }
     options.recipients = rest.cloned().collect();
@@ -151,17 +155,17 @@ pub(crate) fn parse(called_as: &str, arguments: &[String]) -> Result<Options, Re
 
 impl Options {
     /// Letters in one word; a value is the rest of the word, or the next one.
-    fn cluster<'a>(&mut self, word: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    fn cluster(&mut self, letters: &[u8], rest: &mut Iter<'_, Vec<u8>>) -> Result<(), Refusal> {
         const VALUED: &str = "ABCFLNORVXbefhopqr";
         const PLAIN: &str = "GIUacimntvx";
-        for (at, letter) in word.char_indices().skip(1) {
+        let mut letters = letters.iter();
+        while let Some(letter) = letters.next().copied().map(char::from) {
             if VALUED.contains(letter) {
-                let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
-                let value = match attached {
-                    "" => rest.next().cloned().ok_or(Refusal::Usage(Usage::Valueless(letter)))?,
-                    attached => attached.to_owned(),
+                let value = match letters.as_slice() {
+                    [] => rest.next().ok_or(Refusal::Usage(Usage::Valueless(letter)))?,
+                    attached => attached,
                 };
-                return self.valued(letter, &value, rest);
+                return self.valued(letter, value, rest);
             }
             if !PLAIN.contains(letter) {
                 return Err(Refusal::Usage(Usage::Unknown(letter)));
@@ -184,12 +188,8 @@ impl Options {
         Ok(())
     }
 
-    fn valued<'a>(
-        &mut self,
-        letter: char,
-        value: &str,
-        rest: &mut impl Iterator<Item = &'a String>,
-    ) -> Result<(), Refusal> {
+    fn valued(&mut self, letter: char, bytes: &[u8], rest: &mut Iter<'_, Vec<u8>>) -> Result<(), Refusal> {
+        let value = &*String::from_utf8_lossy(bytes);
         match letter {
             'B' => {
                 self.encoding = match value.to_ascii_uppercase().as_str() {
@@ -199,19 +199,9 @@ impl Options {
                 };
             }
             'C' => self.config = Some(value.to_owned()),
-            'F' => self.full_name = Some(value.to_owned()),
-            'f' | 'r' => self.sender = Some(value.to_owned()),
-            'N' => match Notify::parse(value.as_bytes()) {
-                Ok(notify) => self.notify = notify,
-                Err(_) => {
-                    self.notify = Notify::UNSET;
-                    let unknown = Notify::unknown_word(value.as_bytes()).map(String::from_utf8_lossy);
-                    self.warnings.extend(
-                        unknown.map(|word| format!("unknown DSN NOTIFY command value \"{word}\" in \"{value}\"")),
-                    );
-                    self.warnings.push("bad -N option value -- ignored".to_owned());
-                }
-            },
+            'F' => self.full_name = Some(bytes.to_owned()),
+            'f' | 'r' => self.sender = Some(bytes.to_owned()),
+            'N' => self.notify(value),
             'R' => match Ret::parse(value.as_bytes()) {
                 Ok(ret) => self.ret = Some(ret),
                 Err(_) => {
@@ -231,6 +221,16 @@ impl Options {
             _ => {}
         }
         Ok(())
+    }
+
+    fn notify(&mut self, value: &str) {
+        self.notify = Notify::parse(value.as_bytes()).unwrap_or_else(|_| {
+            let unknown = Notify::unknown_word(value.as_bytes()).map(String::from_utf8_lossy);
+            self.warnings
+                .extend(unknown.map(|word| format!("unknown DSN NOTIFY command value \"{word}\" in \"{value}\"")));
+            self.warnings.push("bad -N option value -- ignored".to_owned());
+            Notify::UNSET
+        });
     }
 
     fn envelope_id(&mut self, value: &str) {
@@ -259,9 +259,11 @@ impl Options {
     }
 
     /// `-o x value`: old configuration options, of which two are obeyed.
-    fn old<'a>(&mut self, value: &str, rest: &mut impl Iterator<Item = &'a String>) {
+    fn old(&mut self, value: &str, rest: &mut Iter<'_, Vec<u8>>) {
         match value.split_at_checked(1) {
-            Some(("A", "")) => self.alias_database = rest.next().cloned(),
+            Some(("A", "")) => {
+                self.alias_database = rest.next().map(|database| String::from_utf8_lossy(database).into_owned());
+            }
             Some(("A", database)) => self.alias_database = Some(database.to_owned()),
             Some(("i", _)) => self.dot = Dot::Text,
             _ => {}
@@ -327,7 +329,7 @@ mod tests {
     use super::*;
 
     fn parsed(arguments: &str) -> Result<Options, Refusal> {
-        let words: Vec<String> = arguments.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+        let words: Vec<Vec<u8>> = arguments.split(' ').filter(|w| !w.is_empty()).map(Vec::from).collect();
         parse("sendmail", &words)
     }
 
@@ -373,7 +375,7 @@ mod tests {
             "-oDeliveryMode=b",
         ] {
             let options = parsed(&format!("{option} -- you")).unwrap();
-            assert_eq!((options.mode, options.recipients), (Mode::Submit, vec!["you".to_owned()]), "{option}");
+            assert_eq!((options.mode, options.recipients), (Mode::Submit, vec![b"you".to_vec()]), "{option}");
         }
     }
 
@@ -392,15 +394,15 @@ mod tests {
     #[test]
     fn values_are_taken() {
         let options = parsed("-ti -f me@x -F Joe -N success,delay -R hdrs -V id42 -XV-= -vv a b").unwrap();
-        assert_eq!((options.sender.as_deref(), options.full_name.as_deref()), (Some("me@x"), Some("Joe")));
+        assert_eq!((options.sender.as_deref(), options.full_name.as_deref()), (Some(&b"me@x"[..]), Some(&b"Joe"[..])));
         assert_eq!(options.notify, Notify::SUCCESS | Notify::DELAY);
         assert_eq!((options.ret, options.envelope_id.as_deref()), (Some(Ret::Hdrs), Some("id42")));
         assert_eq!((options.verp.as_deref(), options.verbose), (Some("-="), 2));
         assert_eq!((options.dot, options.extract), (Dot::Text, Extract::Header));
-        assert_eq!(options.recipients, ["a", "b"]);
-        assert_eq!(parsed("-rme").unwrap().sender.as_deref(), Some("me"));
+        assert_eq!(options.recipients, [b"a", b"b"]);
+        assert_eq!(parsed("-rme").unwrap().sender.as_deref(), Some(&b"me"[..]));
         assert_eq!(parsed("-XV x").unwrap().verp.as_deref(), Some(""));
-        assert_eq!(parse("sendmail", &["-f".into(), String::new()]).unwrap().sender.as_deref(), Some(""));
+        assert_eq!(parse("sendmail", &["-f".into(), Vec::new()]).unwrap().sender.as_deref(), Some(&b""[..]));
         let old = parsed("-V += x").unwrap();
         assert_eq!(
             (old.verp.as_deref(), old.recipients, old.warnings.len()),
@@ -411,10 +413,16 @@ mod tests {
             parsed("-N sometimes").unwrap().warnings,
             ["unknown DSN NOTIFY command value \"sometimes\" in \"sometimes\"", "bad -N option value -- ignored"]
         );
-        assert_eq!(
-            parse("sendmail", &["-N".into(), String::new()]).unwrap().warnings,
-            ["bad -N option value -- ignored"]
-        );
+        assert_eq!(parse("sendmail", &["-N".into(), Vec::new()]).unwrap().warnings, ["bad -N option value -- ignored"]);
+    }
+
+    #[test]
+    fn addresses_and_names_keep_their_bytes() {
+        let words = [&b"-iF"[..], b"J\xfcrgen", b"-fj\xfcrgen@x", b"\xe4@x", b"\xfc@x"].map(<[u8]>::to_vec);
+        let options = parse("sendmail", &words).unwrap();
+        assert_eq!(options.full_name.as_deref(), Some(&b"J\xfcrgen"[..]));
+        assert_eq!(options.sender.as_deref(), Some(&b"j\xfcrgen@x"[..]));
+        assert_eq!(options.recipients, [b"\xe4@x", b"\xfc@x"]);
     }
 
     #[test]

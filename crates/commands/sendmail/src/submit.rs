@@ -1,6 +1,7 @@
 //! Makes a maildrop message of standard input and the options, and hands it in.
 
 use std::io::{self, BufRead, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use command::{Fatal, is_anyone};
@@ -27,13 +28,13 @@ pub(crate) fn submit(options: &Options, params: &Params, config_directory: &Path
     let sender = sender(options, user.as_ref()).ok_or_else(nobody)?;
     let who = format!("{}({uid})", String::from_utf8_lossy(&sender));
     let fatal = |text: &str| Fatal::new(format!("{who}: {text}"));
-    if let Some(given) = options.sender.as_ref().filter(|given| addresses(given.as_bytes()).len() > 1) {
-        tracing::warn!("-f option specified malformed sender: {given}");
+    if let Some(given) = options.sender.as_ref().filter(|given| addresses(given).len() > 1) {
+        tracing::warn!("-f option specified malformed sender: {}", String::from_utf8_lossy(given));
     }
     if options.verp.is_some() && sender.is_empty() {
         return Err(fatal("-V option requires non-null sender address"));
     }
-    let given: Vec<Vec<u8>> = options.recipients.iter().flat_map(|text| recipients(text.as_bytes())).collect();
+    let given: Vec<Vec<u8>> = options.recipients.iter().flat_map(|word| recipients(word)).collect();
     if given.is_empty() && options.extract == Extract::Nothing {
         return Err(fatal("Recipient addresses must be specified on the command line or via the -t option"));
     }
@@ -66,7 +67,7 @@ fn ways(params: &Params, config: &Path) -> Ways {
 /// The envelope sender in internal form; a user without an account has to name one.
 fn sender(options: &Options, user: Option<&User>) -> Option<Vec<u8>> {
     match &options.sender {
-        Some(given) => Some(addresses(given.as_bytes()).into_iter().next().unwrap_or_default()),
+        Some(given) => Some(addresses(given).into_iter().next().unwrap_or_default()),
         None => user.map(|user| user.name.clone().into_bytes()),
     }
 }
@@ -103,7 +104,7 @@ fn envelope(options: &Options, params: &Params, user: Option<&User>, sender: &[u
         }
     }
     if let Some(name) = full_name(options, user) {
-        record::put(&mut out, Type::FullName, name.as_bytes());
+        record::put(&mut out, Type::FullName, &name);
     }
     record::put(&mut out, Type::Sender, sender);
     // Postfix takes this from nobody whom it does not know yet.
@@ -123,18 +124,18 @@ pub(crate) fn verp(delimiters: &str, params: &Params) -> Result<String, Fatal> {
 }
 
 /// `-F`, the environment's `NAME`, or the account's full name.
-fn full_name(options: &Options, user: Option<&User>) -> Option<String> {
+fn full_name(options: &Options, user: Option<&User>) -> Option<Vec<u8>> {
     if let Some(name) = &options.full_name {
         return Some(name.clone());
     }
-    if let Some(name) = std::env::var("NAME").ok().filter(|name| !name.is_empty()) {
-        return Some(name);
+    if let Some(name) = std::env::var_os("NAME").filter(|name| !name.is_empty()) {
+        return Some(name.into_vec());
     }
     let user = user?;
     let gecos = user.gecos.split([',', ';', '%']).next().unwrap_or_default();
     let mut login = user.name.chars();
     let capital: String = login.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(login).collect();
-    Some(gecos.replace('&', &capital)).filter(|name| !name.is_empty())
+    Some(gecos.replace('&', &capital).into_bytes()).filter(|name| !name.is_empty())
 }
 
 fn write(
@@ -224,7 +225,7 @@ mod tests {
     #[test]
     fn who_has_no_account_has_to_name_a_sender() {
         let of = |arguments: &[&str]| {
-            let words: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+            let words: Vec<Vec<u8>> = arguments.iter().map(|word| Vec::from(*word)).collect();
             sender(&crate::options::parse("sendmail", &words).unwrap(), None)
         };
         assert_eq!(of(&["you"]), None);
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn nobody_has_no_address_for_each_recipient() {
-        let words = ["-XV", "-f", "<>", "you@x.test"].map(str::to_owned);
+        let words = ["-XV", "-f", "<>", "you@x.test"].map(Vec::from);
         let options = crate::options::parse("sendmail", &words).unwrap();
         let params: Params = Source::parse(Path::new("/etc/postfix"), "").unwrap().get().unwrap();
         let error = submit(&options, &params, Path::new("/etc/postfix")).unwrap_err().to_string();
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn who_sends_is_told_before_the_wish_for_verp() {
-        let words = ["-XV", "-f", "me@x.test", "you@x.test"].map(str::to_owned);
+        let words = ["-XV", "-f", "me@x.test", "you@x.test"].map(Vec::from);
         let options = crate::options::parse("sendmail", &words).unwrap();
         let params: Params = Source::parse(Path::new("/etc/postfix"), "").unwrap().get().unwrap();
         let records = envelope(&options, &params, None, b"me@x.test").unwrap();
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn line_endings_are_fixed_in_known_ways() {
-        let options = crate::options::parse("sendmail", &["you".to_owned()]).unwrap();
+        let options = crate::options::parse("sendmail", &["you".into()]).unwrap();
         for (value, expected) in [
             ("always", Some(LineEnds::Always)),
             ("strict", Some(LineEnds::AsFirst)),

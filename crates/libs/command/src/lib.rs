@@ -17,7 +17,7 @@ use maillog::{Characters, Echo, Log, LogFile, Patience, Place, Settings, Verbosi
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -173,6 +173,12 @@ impl Context {
         let _ = writeln!(std::io::stderr(), "{}: {usage}", self.called_as);
     }
 
+    /// The bytes of the arguments after the name.
+    #[must_use]
+    pub fn words(&self) -> Vec<Vec<u8>> {
+        std::env::args_os().skip(1).map(OsString::into_vec).collect()
+    }
+
     /// The bytes of an argument, or of an option's value, that reads like `text`: they need not be UTF-8.
     #[must_use]
     pub fn bytes(&self, text: &str) -> Vec<u8> {
@@ -252,7 +258,6 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn keys_keep_their_bytes() {
