@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc::rewrite::{Class, Context, Fault, Reply, Request, Rewrite, Scope};
+use ipc::rewrite::{Class, Context, Fault, Reply, Request, Rewrite, Scope, shared_domain};
 use tracing::warn;
 
 use offload::Recent;
@@ -63,7 +63,7 @@ impl Resolver {
 
     /// Completes and resolves an address in its internal form.
     pub(crate) async fn resolve(&self, sender: &[u8], address: &[u8]) -> Result<Resolution, Unavailable> {
-        let domain = plain_domain(address).map(<[u8]>::to_ascii_lowercase);
+        let domain = shared_domain(address).map(<[u8]>::to_ascii_lowercase);
         if let Some(route) = domain.as_ref().and_then(|domain| self.domains.find(domain)) {
             return Ok(Resolution { recipient: address.to_vec(), route });
         }
@@ -98,26 +98,5 @@ impl Resolver {
             routed: resolved.routed,
         };
         Ok((Resolution { recipient: resolved.recipient.to_vec(), route: Arc::new(route) }, resolved.scope))
-    }
-}
-
-/// The domain of an address whose local part has nothing that could route it elsewhere.
-fn plain_domain(address: &[u8]) -> Option<&[u8]> {
-    let (local, domain) = address.split_at(memchr::memrchr(b'@', address)?);
-    let plain = |byte: &u8| !matches!(byte, b'%' | b'!' | b'@' | b':');
-    local.iter().all(plain).then_some(domain.get(1..)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routed_addresses_are_not_of_the_domain() {
-        for (address, domain) in
-            [("a@b.c", Some("b.c")), ("a%x@b.c", None), ("x!a@b.c", None), ("a@x@b.c", None), ("a", None)]
-        {
-            assert_eq!(plain_domain(address.as_bytes()), domain.map(str::as_bytes), "{address}");
-        }
     }
 }

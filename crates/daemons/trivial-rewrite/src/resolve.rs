@@ -32,6 +32,8 @@ struct Settings {
     empty_address_recipient: String,
     /// Whether a quoted local part is looked into, and what is found there obeyed.
     dequoted: bool,
+    /// Whether addresses are UTF-8 (RFC 6531 section 3.3).
+    utf8: bool,
     lenience: Lenience,
     hacks: Hacks,
     unknown_alias: &'static str,
@@ -85,6 +87,7 @@ impl Resolver {
                 myhostname: params.identity.myhostname.clone(),
                 empty_address_recipient: params.identity.empty_address_recipient.clone(),
                 dequoted: rewrite.resolve_dequoted_address,
+                utf8: params.identity.smtputf8_enable,
                 lenience: Lenience {
                     null_domain: rewrite.resolve_null_domain,
                     numeric_domain: rewrite.resolve_numeric_domain,
@@ -231,17 +234,18 @@ impl Resolver {
         self.rules.turned_round(&local)
     }
 
-    /// The domain to go to; `None` where there is no such domain.
+    /// The domain to go to; `None` where there is no such domain, or the address is no text.
     fn usable_domain(&self, peeled: &Peeled) -> Option<Vec<u8>> {
         let address = &peeled.address;
         match address.domain() {
+            Some(name) if name.starts_with(b"[") => domain::literal(name).map(|_| name.to_vec()),
+            _ if self.settings.utf8 && str::from_utf8(address.as_bytes()).is_err() => None,
             None if address.is_empty() => None,
             None => Some(self.settings.myhostname.clone().into_bytes()),
             Some(b"") => {
                 let own = || peeled.outer.clone().unwrap_or_else(|| self.settings.myhostname.clone().into_bytes());
                 self.settings.lenience.null_domain.then(own)
             }
-            Some(name) if name.starts_with(b"[") => domain::literal(name).map(|_| name.to_vec()),
             Some(name) if domain::is_numeric(name) => {
                 let literal = [b"[", name, b"]"].concat();
                 (self.settings.lenience.numeric_domain && domain::literal(&literal).is_some()).then_some(literal)

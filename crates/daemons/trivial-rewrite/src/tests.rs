@@ -15,11 +15,11 @@ fn engine(main: &str) -> Engine {
     Engine::open(&params, &source, &table::Environment::of(&source))
 }
 
-fn resolve(engine: &Engine, sender: &str, address: &str) -> Resolved {
+fn resolve(engine: &Engine, sender: &str, address: impl AsRef<[u8]>) -> Resolved {
     let request = Request::RewriteAndResolve {
         context: Context::Local,
         sender: Bytes::copy_from_slice(sender.as_bytes()),
-        address: Bytes::copy_from_slice(address.as_bytes()),
+        address: Bytes::copy_from_slice(address.as_ref()),
     };
     match table::block_on(engine.answer(request)) {
         Reply::Resolved(resolved) => resolved,
@@ -76,6 +76,19 @@ fn our_own_domains_are_peeled_off() {
     ] {
         assert_eq!(route(&engine, address), expected, "{address}");
     }
+}
+
+#[test]
+fn addresses_are_utf8_where_that_is_enabled() {
+    let fault = |main: &str, address: &[u8]| resolve(&engine(main), "", address).fault;
+    for address in
+        [&b"j\xfcrgen@example.org"[..], b"j\xfcrgen", b"a\xc3@example.test", b"j\xfcrgen%example.org@example.test"]
+    {
+        assert_eq!(fault("", address), Fault::Malformed, "{}", address.escape_ascii());
+        assert_eq!(fault("smtputf8_enable = no", address), Fault::None, "{}", address.escape_ascii());
+    }
+    assert_eq!(fault("", "j\u{fc}rgen@example.org".as_bytes()), Fault::None);
+    assert_eq!(fault("", b"j\xfcrgen@[127.0.0.1]"), Fault::None);
 }
 
 #[test]

@@ -129,13 +129,14 @@ pub enum Scope {
 }
 
 /// The domain that an answer of [`Scope::Domain`] may be kept and reused under. `None` for addresses whose local part might
-/// lead elsewhere (`user%site@here`): they are asked for one by one.
+/// lead elsewhere (`user%site@here`) or is no UTF-8: they are asked for one by one.
 #[must_use]
 pub fn shared_domain(address: &[u8]) -> Option<&[u8]> {
     let at = address.iter().rposition(|&byte| byte == b'@')?;
     let (local, domain) = address.split_at_checked(at)?;
     let plain = |byte: &u8| !matches!(byte, b'%' | b'!' | b'@' | b':');
-    (!local.is_empty() && local.iter().all(plain)).then(|| domain.get(1..)).flatten()
+    let shares = !local.is_empty() && local.iter().all(plain) && str::from_utf8(local).is_ok();
+    shares.then(|| domain.get(1..)).flatten()
 }
 
 #[cfg(test)]
@@ -151,8 +152,10 @@ mod tests {
             ("a@x@b.c", None),
             ("a", None),
             ("@b.c", None),
+            ("\u{fc}@b.c", Some("b.c")),
         ] {
             assert_eq!(shared_domain(address.as_bytes()), domain.map(str::as_bytes), "{address}");
         }
+        assert_eq!(shared_domain(b"\xfc@b.c"), None);
     }
 }
