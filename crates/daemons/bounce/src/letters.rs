@@ -114,12 +114,18 @@ pub(crate) fn mentions(kind: Kind, audience: Audience, entry: &Entry) -> bool {
     }
 }
 
+/// An address as logs and notices have it: question marks stand for control characters and what is no UTF-8, of which a
+/// report would not be one (RFC 6533 section 3).
+pub(crate) fn presentable(address: &[u8]) -> Vec<u8> {
+    address::printable(address).into_owned().into_bytes()
+}
+
 /// The entry of a log, as an agent sent it.
 pub(crate) fn entry_of(entry: ipc::bounce::Entry) -> Entry {
     let Recipient { offset, address, original, dsn_original, notify } = entry.recipient;
     Entry {
-        recipient: address.to_vec(),
-        original: original.to_vec(),
+        recipient: presentable(&address),
+        original: presentable(&original),
         offset,
         dsn_original,
         notify,
@@ -144,6 +150,18 @@ mod tests {
             double_bounce: "2b".into(),
             delay: "d".into(),
             double_bounce_sender: b"double-bounce@h".to_vec(),
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_no_text_become_such() {
+        for (address, expected) in [
+            (&b"j\xfcrgen@x"[..], "j?rgen@x"),
+            ("j\u{fc}rgen@x".as_bytes(), "j\u{fc}rgen@x"),
+            (b"a\x7f\n@x", "a??@x"),
+            (b"a@x", "a@x"),
+        ] {
+            assert_eq!(presentable(address), expected.as_bytes());
         }
     }
 

@@ -8,7 +8,7 @@ use queue_file::log::Entry;
 use queue_file::{Error, QueueId, QueueName, Spool, Time, record};
 use tracing::{info, warn};
 
-use crate::letters::{Rules, Wanted, mentions};
+use crate::letters::{Rules, Wanted, mentions, presentable};
 use crate::original::{self, Found};
 use crate::report::{Audience, Host, Letter, Original, Report, Returned, Script, Security};
 use crate::template::{Kind, Templates};
@@ -29,7 +29,8 @@ pub(crate) struct About {
 
 impl About {
     pub(crate) fn of(notice: Notice, kind: Kind) -> Self {
-        Self { notice, kind, verp: None }
+        let sender = presentable(&notice.sender).into();
+        Self { notice: Notice { sender, ..notice }, kind, verp: None }
     }
 }
 

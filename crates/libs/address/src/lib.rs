@@ -15,6 +15,6 @@ mod verp;
 
 pub use extension::{OwnerRequest, split_extension, split_extension_with};
 pub use log_form::{LogForm, UnknownForm};
-pub use mailbox::{Address, Sender, looks_like_option, shown};
+pub use mailbox::{Address, Sender, looks_like_option, printable, shown};
 pub use probe::ProbeSender;
 pub use verp::verp;

@@ -224,7 +224,8 @@ pub fn shown(internal: &[u8]) -> Cow<'_, str> {
 }
 
 /// Bytes that a peer chose: valid UTF-8 as it is, the rest and control characters as `?`.
-pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
+#[must_use]
+pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     let has_control = |text: &str| {
         // Nearly all are ASCII, which is looked through quicker.
         if text.is_ascii() { bytes.iter().any(u8::is_ascii_control) } else { text.contains(char::is_control) }
