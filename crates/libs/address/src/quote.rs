@@ -6,19 +6,29 @@ use std::borrow::Cow;
 
 use crate::mailbox::split_domain;
 
-/// The external form of an address in internal form: its local part is quoted where it must be. Borrowed means: as it stands.
+/// The external form of an address in internal form: its local part is quoted where it must be, what stands behind a route
+/// (`@a,@b:`) with such. Borrowed means: as it stands.
 #[must_use]
 pub fn quote(internal: &[u8]) -> Cow<'_, [u8]> {
     let (local, domain) = split_domain(internal);
+    let (route, local) = if domain.is_some() { split_route(local) } else { (&b""[..], local) };
     if internal.is_empty() || is_dot_string(local) {
         return Cow::Borrowed(internal);
     }
-    let mut external = quoted_string(local);
+    let mut external = [route, &quoted_string(local)].concat();
     if let Some(domain) = domain {
         external.push(b'@');
         external.extend_from_slice(domain);
     }
     Cow::Owned(external)
+}
+
+/// Splits behind the source route that a local part begins with (RFC 5321 appendix C).
+fn split_route(local: &[u8]) -> (&[u8], &[u8]) {
+    let is_end = |byte: &u8| matches!(byte, b':' | b'"' | b'\\');
+    let end = if local.starts_with(b"@") { local.iter().position(is_end) } else { None };
+    let colon = end.filter(|at| local.get(*at) == Some(&b':'));
+    local.split_at(colon.map_or(0, |at| at + 1))
 }
 
 /// A local part in external form: in quotes where it must be, as the empty one must.
@@ -110,6 +120,9 @@ mod tests {
             ("a!b%c@x", "a!b%c@x"),
             ("j\u{f6}rg@x", "j\u{f6}rg@x"),
             ("", ""),
+            ("@a,@b:c@x", "@a,@b:c@x"),
+            ("@a:c d@x", "@a:\"c d\"@x"),
+            ("@a:c", "\"\"@a:c"),
         ] {
             assert_eq!(quote(internal.as_bytes()), external.as_bytes(), "{internal}");
             assert_eq!(unquote(external.as_bytes()), internal.as_bytes(), "{external}");

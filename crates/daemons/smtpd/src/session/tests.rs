@@ -316,6 +316,8 @@ fn an_address_is_looked_at_before_the_parameters_and_the_number_of_recipients() 
     }
     let declared = session(main, &["EHLO c.test", "MAIL FROM:<s@\u{fc}.test> SIZE=1 SMTPUTF8"]);
     assert_eq!(declared.replies[2], "250 2.1.0 Ok");
+    let asked = session(main, &["VRFY \u{fc}@a.test", "VRFY \u{fc}@a.test SMTPUTF8"]).replies;
+    assert_eq!((&asked[1][..9], &asked[2][..9]), ("553 5.6.7", "451 4.3.0"));
     let over = "452 4.5.3 Error: too many recipients";
     let (heard, _) =
         session_with_filter(main, &["MAIL FROM:<>", "RCPT TO:<a@b.test>", "RCPT TO:<-x@b.test>", "RCPT TO:<c@b.test>"]);

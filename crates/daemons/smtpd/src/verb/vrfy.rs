@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::{Enhanced, Reply, path};
 
+use super::mail::MUST_DECLARE;
 use crate::access::{Actions, Check, Fault};
 use crate::session::transaction::Sender;
 use crate::session::{Next, Session, faults_of};
@@ -34,6 +35,9 @@ impl Session {
         // There need not be brackets, however strict MAIL and RCPT are.
         let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
         let declared = Sender { smtputf8, ..Sender::default() };
+        if !address.is_ascii() && self.must_declare(&declared) {
+            return Next::Fault(Fault::Protocol, MUST_DECLARE);
+        }
         if address.is_empty() || self.is_bad_address(&declared, &address).await {
             self.warn_of_syntax("VRFY", text);
             return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
