@@ -1,6 +1,6 @@
 //! The end of a message: the last records, and then committed, thrown away, refused or returned.
 
-use address::Address;
+use address::{Address, Sender};
 use std::sync::Arc;
 
 use ipc::bounce::{Entry, Notice, Reply, Request};
@@ -122,7 +122,7 @@ impl Message {
     fn send_flags(&self) -> u32 {
         let needs = [
             (self.content.header.utf8, UTF8_HEADER),
-            (!self.sender().as_bytes().is_ascii(), UTF8_SENDER),
+            (matches!(self.sender(), Sender::Mailbox(sender) if sender.is_international()), UTF8_SENDER),
             (self.recipients.utf8, UTF8_RECIPIENT),
         ];
         let needed = needs.iter().filter(|(needs, _)| *needs).map(|(_, flag)| flag).sum::<u32>();

@@ -22,7 +22,7 @@ impl Message {
         let original = if pending.original.is_empty() { given.into_bytes() } else { pending.original };
         let mapped = self.mapped(rewritten).await?;
         let dsn_original = if pending.dsn_original.is_empty() {
-            let kind: &[u8] = if mapped.is_ascii() { b"rfc822;" } else { b"utf-8;" };
+            let kind: &[u8] = if mapped.is_international() { b"utf-8;" } else { b"rfc822;" };
             [kind, &mapped.external()].concat()
         } else {
             pending.dsn_original
@@ -211,6 +211,6 @@ impl Message {
         }
         record::put(records, Type::Recipient, recipient.as_bytes());
         self.recipients.count += 1;
-        self.recipients.utf8 |= !recipient.is_ascii();
+        self.recipients.utf8 |= recipient.is_international();
     }
 }

@@ -515,6 +515,18 @@ async fn utf8_is_flagged_where_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn addresses_in_other_encodings_ask_for_no_utf8() {
+    let handling = Handling { autodetect: Switch::On, ..LOCAL };
+    let mut records = Vec::new();
+    for (kind, address) in [(Type::Sender, &b"j\xf6rg@b.c"[..]), (Type::Recipient, b"j\xf6rg@e.f")] {
+        record::put(&mut records, kind, address);
+    }
+    let queued = Lab::new("").send(handling, &records, &[b"Subject: x\n\n"]).await;
+    assert_eq!(queued.envelope.sizes.unwrap().send_flags, 0);
+    assert!(queued.envelope.recipients[0].dsn_original.starts_with(b"rfc822;"));
+}
+
+#[tokio::test]
 async fn who_waives_tls_is_flagged() {
     for (main_cf, header, flags) in [
         ("", "TLS-Required: No ", queue_file::TLS_NOT_REQUIRED),

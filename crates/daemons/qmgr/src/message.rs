@@ -277,7 +277,7 @@ pub(crate) fn recipient(found: queue_file::Recipient) -> Recipient {
         offset: i64::try_from(found.offset).unwrap_or(-1),
         address: Bytes::from(found.address),
         original: Bytes::from(found.original),
-        dsn_original: String::from_utf8_lossy(&found.dsn_original).into_owned(),
+        dsn_original: address::printable(&found.dsn_original).into_owned(),
         notify: found.notify,
     }
 }

@@ -91,6 +91,12 @@ impl Address {
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
+
+    /// Whether it is one of RFC 6531: UTF-8 with more than ASCII. Octets in another encoding are no such address.
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        !self.0.is_ascii() && str::from_utf8(&self.0).is_ok()
+    }
 }
 
 impl fmt::Display for Address {
