@@ -9,7 +9,8 @@
 //! Reads a message from standard input, in the form that sendmail(1) writes, and makes a file of it in `maildrop`, where
 //! pickup(8) finds it. It is set-gid to `setgid_group`. It believes nothing that its caller says but the message itself: the file
 //! belongs to the user who runs it, and only records that sendmail(1) writes get in. Only the users of
-//! `authorized_submit_users` may submit. It ends with status 0 when the file is complete and on disk, and not otherwise.
+//! `authorized_submit_users` may submit. It ends with status 0 when the file is complete and on disk,
+//! with 4 where the message is too large, and with 1 otherwise. On standard output it tells the queue id, and how it ended, in null-terminated attributes.
 //!
 //! # Options
 //!

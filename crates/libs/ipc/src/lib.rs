@@ -24,6 +24,7 @@ pub mod flush;
 pub mod master;
 pub mod pass;
 pub mod post;
+pub mod postdrop;
 pub mod proxymap;
 pub mod qmgr;
 pub mod rewrite;

@@ -2,6 +2,7 @@
 
 pub(crate) mod cleanup;
 pub(crate) mod held;
+mod postdrop;
 pub(crate) mod proxy;
 pub(crate) mod submission;
 

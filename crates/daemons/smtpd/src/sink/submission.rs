@@ -1,6 +1,6 @@
-//! Mail of a program on standard input (`sendmail -bs`), which the submission socket takes.
+//! Mail of a program on standard input (`sendmail -bs`), which the submission socket takes, or else postdrop(1).
 //!
-//! The program's user has no access to cleanup, and nothing that it says of itself is believed: pickup knows the user.
+//! The program's user has no access to cleanup, and nothing that it says of itself is believed: who takes it knows the user.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use smtp_proto::parameter::Body;
 use smtp_proto::{Enhanced, Reply};
 use tracing::warn;
 
+use super::postdrop::Postdrop;
 use super::{Broken, Outcome, write_error};
 use crate::access::Fault;
 use crate::session::transaction::{Envelope, Sender};
@@ -19,26 +20,73 @@ use crate::session::transaction::{Envelope, Sender};
 /// What is collected before it is written.
 const COLLECTED: usize = 64 * 1024;
 
+/// How long the socket's service may take to say that it reads.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A message on its way to the maildrop queue.
 #[derive(Debug)]
 pub(crate) struct Post {
-    line: Channel<Request, Answer>,
+    way: Way,
     records: Vec<u8>,
     /// A line of content that has no end yet.
     rest: Vec<u8>,
     line_length_limit: usize,
 }
 
+/// Where a message goes.
+#[derive(Debug)]
+enum Way {
+    Socket(Box<Channel<Request, Answer>>),
+    Postdrop(Postdrop),
+}
+
+/// How messages are handed in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways<'p> {
+    /// `ipc_timeout`.
+    pub(crate) deadline: Duration,
+    /// Where postdrop(1) is.
+    pub(crate) command_directory: &'p str,
+    pub(crate) line_length_limit: usize,
+}
+
+impl Ways<'_> {
+    async fn open(&self) -> Result<Way, Broken> {
+        match self.connect().await {
+            Some(socket) => Ok(Way::Socket(Box::new(socket))),
+            None => Ok(Way::Postdrop(Postdrop::start(self.command_directory)?)),
+        }
+    }
+
+    /// The socket, if somebody serves it now.
+    async fn connect(&self) -> Option<Channel<Request, Answer>> {
+        let ready = async {
+            let mut socket = Channel::connect::<Submit>(Path::new(SOCKET), self.deadline).await?;
+            socket.send(&Request::Begin)?;
+            let answer = socket.expect().await?;
+            Ok::<_, ipc::Error>((socket, answer))
+        };
+        match tokio::time::timeout(PATIENCE.min(self.deadline), ready).await {
+            Ok(Ok((socket, Answer::Ready))) => Some(socket),
+            Ok(Ok((_, Answer::Busy | Answer::Denied | Answer::Queued(_) | Answer::Refused { .. })) | Err(_))
+            | Err(_) => None,
+        }
+    }
+}
+
 impl Post {
     /// A message begins.
-    pub(crate) async fn open(
-        envelope: &Envelope,
-        deadline: Duration,
-        line_length_limit: usize,
-    ) -> Result<Self, Broken> {
-        let mut line = Channel::connect::<Submit>(Path::new(SOCKET), deadline).await.map_err(|error| broken(&error))?;
-        line.send(&Request::Begin).map_err(|error| broken(&error))?;
-        Ok(Self { line, records: envelope_records(&envelope.sender), rest: Vec::new(), line_length_limit })
+    pub(crate) async fn open(envelope: &Envelope, ways: Ways<'_>) -> Result<Self, Broken> {
+        let records = envelope_records(&envelope.sender);
+        Ok(Self { way: ways.open().await?, records, rest: Vec::new(), line_length_limit: ways.line_length_limit })
+    }
+
+    /// The queue id, where that is known before the message is there.
+    pub(crate) fn queue_id(&self) -> Option<&str> {
+        match &self.way {
+            Way::Socket(_) => None,
+            Way::Postdrop(postdrop) => Some(&postdrop.id),
+        }
     }
 
     /// Adds a recipient. `original` is `type;address`.
@@ -65,47 +113,63 @@ impl Post {
         if self.records.len() <= most {
             return Ok(());
         }
-        let sent = self.line.send_raw(&self.records);
-        self.records.clear();
-        sent.map_err(|error| broken(&error))?;
-        self.line.flush().await.map_err(|error| broken(&error))
+        let records = std::mem::take(&mut self.records);
+        match &mut self.way {
+            Way::Socket(socket) => {
+                socket.send_raw(&records).map_err(|error| broken(&error))?;
+                socket.flush().await.map_err(|error| broken(&error))
+            }
+            Way::Postdrop(postdrop) => postdrop.write(&records),
+        }
     }
 
     /// The content is complete. The answer comes when the message is on disk.
     pub(crate) async fn finish(mut self: Box<Self>) -> Outcome {
-        match self.commit().await {
-            Ok(Answer::Queued(id)) => Outcome::Posted(id),
-            Ok(Answer::Refused { reason, temporary }) => {
-                warn!("submission refused: {reason}");
-                let reply = if temporary {
-                    write_error()
-                } else {
-                    Reply::fixed(554, Enhanced(5, 0, 0), "Error: message not accepted")
-                };
-                Outcome::Refused(reply, Some(Fault::Resource))
-            }
-            Ok(Answer::Denied) => {
-                Outcome::Refused(Reply::fixed(550, Enhanced(5, 7, 1), "Error: not allowed to submit mail"), None)
-            }
-            Ok(Answer::Busy | Answer::Ready) | Err(Broken) => Outcome::Refused(write_error(), Some(Fault::Resource)),
+        if self.send_end().await.is_err() {
+            return Outcome::Refused(write_error(), Some(Fault::Resource));
+        }
+        match &mut self.way {
+            Way::Socket(socket) => answered(socket).await,
+            Way::Postdrop(postdrop) => postdrop.finish(),
         }
     }
 
-    async fn commit(&mut self) -> Result<Answer, Broken> {
+    async fn send_end(&mut self) -> Result<(), Broken> {
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             record::put_line(&mut self.records, &rest, self.line_length_limit);
         }
         record::put(&mut self.records, Type::Extracted, b"");
         record::put(&mut self.records, Type::End, b"");
-        self.send(0).await?;
-        self.line.send(&Request::End).map_err(|error| broken(&error))?;
-        // It reads what comes; the answer to the message follows.
-        let mut answer = Answer::Ready;
-        while answer == Answer::Ready {
-            answer = self.line.expect().await.map_err(|error| broken(&error))?;
+        self.send(0).await
+    }
+}
+
+/// What pickup says of a message that it has.
+async fn answered(socket: &mut Channel<Request, Answer>) -> Outcome {
+    let answer = match socket.send(&Request::End) {
+        Ok(()) => socket.expect().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(Answer::Queued(id)) => Outcome::Posted(id),
+        Ok(Answer::Refused { reason, temporary }) => {
+            warn!("submission refused: {reason}");
+            let reply = if temporary {
+                write_error()
+            } else {
+                Reply::fixed(554, Enhanced(5, 0, 0), "Error: message not accepted")
+            };
+            Outcome::Refused(reply, Some(Fault::Resource))
         }
-        Ok(answer)
+        Ok(Answer::Denied) => {
+            Outcome::Refused(Reply::fixed(550, Enhanced(5, 7, 1), "Error: not allowed to submit mail"), None)
+        }
+        Ok(Answer::Busy | Answer::Ready) => Outcome::Refused(write_error(), Some(Fault::Resource)),
+        Err(error) => {
+            let Broken = broken(&error);
+            Outcome::Refused(write_error(), Some(Fault::Resource))
+        }
     }
 }
 

@@ -208,10 +208,15 @@ impl Session {
         Ok(Sink::Cleanup(Box::new(delivery)))
     }
 
-    async fn open_submission(&self, envelope: &Envelope) -> Result<Sink, Broken> {
-        let ipc = &self.server.params.ipc;
-        let limit = usize::try_from(ipc.line_length_limit).unwrap_or(2048);
-        let post = submission::Post::open(envelope, ipc.ipc_timeout, limit).await?;
+    async fn open_submission(&self, envelope: &mut Envelope) -> Result<Sink, Broken> {
+        let params = &self.server.params;
+        let ways = submission::Ways {
+            deadline: params.ipc.ipc_timeout,
+            command_directory: &params.layout.command_directory,
+            line_length_limit: usize::try_from(params.ipc.line_length_limit).unwrap_or(2048),
+        };
+        let post = submission::Post::open(envelope, ways).await?;
+        envelope.queue_id = post.queue_id().map(str::to_owned);
         Ok(Sink::Submission(Box::new(post)))
     }
 
