@@ -52,6 +52,7 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         tracing::warn!("{warning}");
     }
     let params: Params = context.params(&source)?;
+    enter(&params.layout.queue_directory)?;
     if let Some(delimiters) = &options.verp {
         submit::verp(delimiters, &params)?;
     }
@@ -76,6 +77,12 @@ fn obey(context: &mut Context) -> Result<ExitCode, Fatal> {
         }
         Mode::Newaliases => newaliases(&options, &params, config),
     }
+}
+
+/// Enters the queue directory, from which all names are meant; where that cannot be there is no mail system to serve.
+fn enter(queue_directory: &str) -> Result<(), Fatal> {
+    std::env::set_current_dir(queue_directory)
+        .map_err(|error| Fatal::new(format!("chdir {queue_directory}: {}", command::said(&error))))
 }
 
 /// Lists the queue: at once where showq(8) lets the caller in, else by postqueue(1), which has the group's right to ask, and

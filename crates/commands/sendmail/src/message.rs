@@ -94,7 +94,7 @@ impl Lines {
             }
             // A mailbox separator is no part of the message.
             let is_separator = std::mem::take(&mut self.at_first)
-                && line.trim_ascii_start().iter().skip_while(|&&b| b == b'>').copied().take(5).eq(*b"From ");
+                && line.iter().skip_while(|&&b| b == b'>').copied().take(5).eq(*b"From ");
             if !is_separator {
                 return Ok(true);
             }
@@ -226,6 +226,7 @@ mod tests {
             ("no end", READING, "no end\n"),
             ("0123456789ab\n", READING, "0123456789~ab\n"),
             ("From me Mon\n>From you\na\nFrom b\n", READING, "a\nFrom b\n"),
+            ("From a\n From b\nFrom c\n", READING, " From b\nFrom c\n"),
             ("", READING, ""),
         ] {
             assert_eq!(text(input, reading).0, expected, "{input:?}");

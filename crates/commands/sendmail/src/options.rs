@@ -141,10 +141,11 @@ pub(crate) fn parse(called_as: &str, arguments: &[Vec<u8>]) -> Result<Options, R
             b"-" => break,
             // A letter whose value may be missing.
             b"q" => options.flush(),
-            // What Postfix had before it had DSN. It looks like `-V +=`, but the word behind it is a recipient.
-            b"V" if rest.as_slice().first().is_some_and(|value| value.len() == 2) => {
-                options.warnings.push("option -V is deprecated with Postfix 2.3; specify -XV instead".to_owned());
-                options.verp = Some(String::new());
+            letters if let Some(delimiters) = old_verp(letters, rest.as_slice()) => {
+                options.warnings.push(format!(
+                    "option -V{delimiters} is deprecated with Postfix 2.3; specify -XV{delimiters} instead"
+                ));
+                options.verp = Some(delimiters.to_owned());
             }
             _ => options.cluster(letters, &mut rest)?,
         }
@@ -192,7 +193,7 @@ impl Options {
         let value = &*String::from_utf8_lossy(bytes);
         match letter {
             'B' => {
-                self.encoding = match value.to_ascii_uppercase().as_str() {
+                self.encoding = match value {
                     "8BITMIME" => Some("8bit"),
                     "7BIT" => Some("7bit"),
                     _ => return Err("-B option needs 8BITMIME or 7BIT".into()),
@@ -317,6 +318,16 @@ impl Options {
     }
 }
 
+/// What Postfix had before it had DSN: `-V` with two delimiters. It looks like `-V +=` too, but there the word behind it is a recipient.
+fn old_verp<'a>(letters: &'a [u8], rest: &[Vec<u8>]) -> Option<&'a str> {
+    let delimiters = str::from_utf8(letters.strip_prefix(b"V")?).ok()?;
+    match delimiters.len() {
+        0 => rest.first().is_some_and(|value| value.len() == 2).then_some(""),
+        2 => Some(delimiters),
+        _ => None,
+    }
+}
+
 const NO_FLUSH: &str = "ignoring -q option in daemon mode";
 
 /// The letter that counts of a value.
@@ -408,6 +419,10 @@ mod tests {
             (old.verp.as_deref(), old.recipients, old.warnings.len()),
             (Some(""), vec!["+=".into(), "x".into()], 1)
         );
+        let attached = parsed("-V+= x").unwrap();
+        assert_eq!((attached.verp.as_deref(), attached.envelope_id), (Some("+="), None));
+        assert_eq!(attached.warnings, ["option -V+= is deprecated with Postfix 2.3; specify -XV+= instead"]);
+        assert_eq!(parsed("-Vabc x").unwrap().envelope_id.as_deref(), Some("abc"));
         assert_eq!(parsed("-oA hash:/x").unwrap().alias_database.as_deref(), Some("hash:/x"));
         assert_eq!(
             parsed("-N sometimes").unwrap().warnings,
@@ -432,6 +447,7 @@ mod tests {
             ("-n", "-n option not supported"),
             ("-XL", "unsupported: -XL"),
             ("-B 9BIT", "-B option needs 8BITMIME or 7BIT"),
+            ("-B 8bitmime", "-B option needs 8BITMIME or 7BIT"),
             ("-qSx", "-qS is not implemented"),
             ("-qR", "specify: -qRsitename"),
         ] {

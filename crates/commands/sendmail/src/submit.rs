@@ -128,7 +128,7 @@ fn full_name(options: &Options, user: Option<&User>) -> Option<Vec<u8>> {
     if let Some(name) = &options.full_name {
         return Some(name.clone());
     }
-    if let Some(name) = std::env::var_os("NAME").filter(|name| !name.is_empty()) {
+    if let Some(name) = std::env::var_os("NAME") {
         return Some(name.into_vec());
     }
     let user = user?;

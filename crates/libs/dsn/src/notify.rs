@@ -22,7 +22,8 @@ impl Notify {
     /// Of delay.
     pub const DELAY: Self = Self(8);
 
-    /// Parses the value of `NOTIFY=`; words may be in any case, repeats are errors, `NEVER` stands alone.
+    /// Parses the value of `NOTIFY=`, or of an option of sendmail(1), where white space too is between words; they may be in any case, and
+    /// `NEVER` stands alone.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let mut set = Self::UNSET;
         for word in words(text) {
@@ -76,7 +77,7 @@ impl Notify {
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&b| b == b',').filter(|word| !word.is_empty())
+    text.split(|&b| b == b',' || b.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }
 
 impl std::ops::BitOr for Notify {
@@ -165,6 +166,7 @@ mod tests {
             (b"NEVER,DELAY", None),
             (b"DELAY,DELAY", Some(8)),
             (b",DELAY,", Some(8)),
+            (b" success, failure\tdelay", Some(14)),
             (b"", None),
             (b",", None),
             (b"DELAY,x", None),
