@@ -40,6 +40,7 @@ pub(crate) struct Tables {
     pub(crate) sasl_exceptions_networks: PatternList,
     pub(crate) sasl_mechanism_filter: PatternList,
     pub(crate) forbidden_commands: PatternList,
+    pub(crate) noop_commands: PatternList,
     pub(crate) local_recipient_maps: Maps,
     pub(crate) virtual_alias_maps: Maps,
     pub(crate) virtual_mailbox_maps: Maps,
@@ -159,6 +160,7 @@ impl Tables {
             ),
             sasl_mechanism_filter: list("smtpd_sasl_mechanism_filter", &params.sasl.smtpd_sasl_mechanism_filter),
             forbidden_commands: list("smtpd_forbidden_commands", &smtpd.smtpd_forbidden_commands),
+            noop_commands: list("smtpd_noop_commands", &smtpd.smtpd_noop_commands),
             local_recipient_maps: maps("local_recipient_maps", &identity.local_recipient_maps),
             virtual_alias_maps: maps("virtual_alias_maps", &cleanup.virtual_alias_maps),
             virtual_mailbox_maps: maps("virtual_mailbox_maps", &params.rewrite.virtual_mailbox_maps),
@@ -198,6 +200,7 @@ impl Tables {
             &self.sasl_exceptions_networks,
             &self.sasl_mechanism_filter,
             &self.forbidden_commands,
+            &self.noop_commands,
         ];
         let maps = [
             &self.rewrite_client_maps,

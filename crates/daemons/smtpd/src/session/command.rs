@@ -29,10 +29,11 @@ impl Session {
         if word.is_empty() {
             return Ok(Session::garbled("Error: bad syntax"));
         }
-        let mut verb = Verb::parse(word);
-        if self.is_ignored(word) {
-            verb = Verb::Noop;
+        if self.is_ignored(word).await {
+            self.count_junk();
+            return Ok(Next::Reply(Reply::fixed(250, Enhanced(2, 0, 0), "Ok")));
         }
+        let verb = Verb::parse(word);
         self.statistics.attempted(verb);
         if verb == Verb::Unknown {
             return Ok(self.unknown(word, line).await);
@@ -49,10 +50,7 @@ impl Session {
             return Ok(next);
         }
         if matches!(verb, Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn | Verb::Helo | Verb::Ehlo | Verb::Help) {
-            if self.junk > self.limits.smtpd_junk_command_limit {
-                self.errors += 1;
-            }
-            self.junk += 1;
+            self.count_junk();
         }
         let next = verb::obey(self, verb, arguments).await?;
         match &next {
@@ -78,8 +76,18 @@ impl Session {
         found.map_err(|_| Box::new(self.local_data_error()))
     }
 
-    fn is_ignored(&self, word: &[u8]) -> bool {
-        self.server.params.smtpd.smtpd_noop_commands.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()))
+    /// Whether `smtpd_noop_commands` has the word: then it is answered, and is no command.
+    async fn is_ignored(&self, word: &[u8]) -> bool {
+        let list = &self.server.tables.noop_commands;
+        !list.is_empty() && list.matches_string(word).await.unwrap_or(false)
+    }
+
+    /// What does nothing may come so often, and is an error from then on.
+    fn count_junk(&mut self) {
+        if self.junk > self.limits.smtpd_junk_command_limit {
+            self.errors += 1;
+        }
+        self.junk += 1;
     }
 
     /// A line that does not count as a command.
@@ -182,5 +190,24 @@ impl Session {
         let host = &self.server.params.identity.myhostname;
         let code = u16::try_from(self.server.params.smtpd.smtpd_forbid_bare_newline_reject_code).unwrap_or(550);
         Reply::new(code, Some(Enhanced(5, 5, 2)), format!("{host} Error: bare <LF> received"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rehearsal::session;
+
+    #[test]
+    fn commands_that_do_nothing_are_found_in_tables_and_are_no_commands() {
+        let main = "smtpd_noop_commands = regexp:{{/^fo/ x}} !baz inline:{bar=1} EHLO\n\
+                    smtpd_junk_command_limit = 3\nsmtpd_hard_error_limit = 2\nsmtpd_error_sleep_time = 0\n";
+        let heard = session(main, &["foo", "Bar x", "ehlo c.test", "baz", "foo", "foo"]);
+        assert_eq!(heard.replies[1..4], ["250 2.0.0 Ok"; 3]);
+        assert_eq!(heard.replies[4], "500 5.5.2 Error: command not recognized");
+        assert_eq!(heard.replies[5], "250 2.0.0 Ok");
+        assert_eq!(heard.replies[6], "250 2.0.0 Ok");
+        heard.assert_logged(" unknown=0/1 commands=0/1");
+        let heard = session(main, &["foo", "foo", "foo", "foo", "foo", "foo", "foo"]);
+        assert_eq!(heard.replies[7], "421 4.7.0 mx.test Error: too many errors", "junk is counted");
     }
 }
