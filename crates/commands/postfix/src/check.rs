@@ -35,7 +35,7 @@ pub(crate) fn fatal(instance: &Instance) -> Result<ExitCode, Fatal> {
 }
 
 /// Accounts that a mail system of root's must not run with. An ordinary user's has one account for everything.
-fn accounts(instance: &Instance) -> Result<(), Fatal> {
+pub(crate) fn accounts(instance: &Instance) -> Result<(), Fatal> {
     if !privsep::is_root() {
         return Ok(());
     }

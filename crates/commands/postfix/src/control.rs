@@ -28,6 +28,7 @@ pub(crate) fn start(instance: &Instance, place: Where) -> Result<ExitCode, Fatal
         return Err(Fatal::new("the Postfix mail system is already running"));
     }
     instance.source.check_interfaces().map_err(Fatal::new)?;
+    instance.check_log()?;
     let quick =
         remove(&instance.queue("quick-start")).map_err(|error| Fatal::new(format!("remove quick-start: {error}")))?;
     if quick {
@@ -103,7 +104,9 @@ pub(crate) fn drain(instance: &Instance) -> Result<ExitCode, Fatal> {
 /// `reload`.
 pub(crate) fn reload(instance: &Instance) -> Result<ExitCode, Fatal> {
     let pid = running(instance)?;
+    check::accounts(instance)?;
     instance.source.check_interfaces().map_err(Fatal::new)?;
+    instance.check_log()?;
     // Master would only log it, and stay as it is.
     instance.services()?;
     tracing::info!("refreshing the Postfix mail system");

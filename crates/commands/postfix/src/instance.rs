@@ -3,6 +3,7 @@
 use command::{Context, Fatal, Options};
 use config::master_cf::{Defaults, Kind, MasterCf};
 use config::{Source, params};
+use maillog::LogFile;
 use privsep::{Group, User};
 use std::fs;
 use std::io;
@@ -91,6 +92,18 @@ impl Instance {
     pub(crate) fn lacks_postlog(&self) -> Result<bool, Fatal> {
         let needed = !self.layout.maillog_file.is_empty();
         Ok(needed && self.services()?.find(&self.layout.postlog_service_name, Kind::UnixDgram).is_none())
+    }
+
+    /// Whether `maillog_file` can be written: else a mail system would run of which nobody hears.
+    pub(crate) fn check_log(&self) -> Result<(), Fatal> {
+        let params::Layout { maillog_file: path, maillog_file_permissions, maillog_file_prefixes, .. } = &self.layout;
+        match LogFile::allowed(path, maillog_file_permissions, maillog_file_prefixes) {
+            Some(file) if !path.starts_with("/dev/") => {
+                file.open().map(drop).map_err(|error| Fatal::new(format!("open logfile '{path}': {error}")))
+            }
+            // None is wanted; or what stands for one of the process is.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Several instances on one host: the default one hands over to the manager that `multi_instance_wrapper` names.
@@ -211,5 +224,27 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().display();
+        let check = |file: &str| {
+            let text = format!("maillog_file = {file}\nmaillog_file_prefixes = {root}, /dev/stdout\n");
+            fs::write(directory.path().join("main.cf"), text).unwrap();
+            let instance = Instance::of(Source::load(directory.path()).unwrap()).unwrap();
+            instance.check_log().map_err(|fatal| fatal.to_string())
+        };
+        let told = check(&format!("{root}/none/log")).unwrap_err();
+        assert!(told.starts_with(&format!("open logfile '{root}/none/log': No such file or directory")), "{told}");
+        assert_eq!(check(&format!("{root}/log")), Ok(()));
+        assert_eq!(check("/dev/stdout"), Ok(()));
+        assert_eq!(check(""), Ok(()));
     }
 }

@@ -7,6 +7,10 @@ use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Directories of the queue with sockets, which are as master made them.
+const OF_SOCKETS: [&str; 2] = ["private", "submission"];
 
 /// Who owns a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,13 @@ pub(crate) fn directories(instance: &Instance) -> Vec<Item> {
         items.push(item(instance.queue(name), Owner::Mail, mode));
     }
     items
+}
+
+/// The configuration, which all may read and only root may change.
+fn configuration(instance: &Instance) -> Vec<Item> {
+    let item = |path: PathBuf, mode| Item { path, owner: Owner::Root, mode };
+    let files = ["main.cf", "master.cf"].map(|name| item(instance.directory.join(name), 0o644));
+    [item(instance.directory.clone(), 0o755)].into_iter().chain(files).collect()
 }
 
 /// The set-gid programs.
@@ -84,10 +95,24 @@ pub(crate) fn give_room(instance: &Instance) {
     }
 }
 
-/// Gives directories and set-gid programs their owners and permissions.
+/// Gives directories, the configuration and set-gid programs their owners and permissions, and what is in the queue its owner.
 pub(crate) fn set_permissions(instance: &Instance) -> Result<(), Fatal> {
     let programs = programs(instance).into_iter().filter(|item| item.path.exists());
-    directories(instance).into_iter().chain(programs).try_for_each(|item| apply(instance, &item))
+    let mut items = directories(instance).into_iter().chain(configuration(instance)).chain(programs);
+    items.try_for_each(|item| apply(instance, &item))?;
+    if privsep::is_root() { own_queue(instance) } else { Ok(()) }
+}
+
+/// Gives all queue files to `mail_owner`: they may have been brought back by root from elsewhere. chown(1) follows no link.
+fn own_queue(instance: &Instance) -> Result<(), Fatal> {
+    let owner = instance.owner()?.ok_or_else(|| unknown(instance, "mail_owner"))?;
+    let queues = QUEUE_DIRECTORIES.iter().filter(|name| !OF_SOCKETS.contains(name));
+    let status = Command::new("chown")
+        .args(["-R", "-h", "-P", "--", &owner.uid.to_string()])
+        .args(queues.map(|name| instance.queue(name)))
+        .status()
+        .map_err(|error| Fatal::new(format!("cannot execute chown: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Fatal::new("unable to change the owner of queue files")) }
 }
 
 fn apply(instance: &Instance, item: &Item) -> Result<(), Fatal> {
@@ -123,6 +148,36 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Fatal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn what_root_brought_back_gets_its_owner_and_permissions() {
+        let Some(owner) = privsep::User::by_name("nobody").unwrap().filter(|_| privsep::is_root()) else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let root = directory.path().display();
+        let main_cf = format!(
+            "queue_directory={root}/queue\ndata_directory={root}/data\ncommand_directory={root}/bin\n\
+             mail_owner=nobody\nsetgid_group=daemon\n"
+        );
+        fs::write(at("main.cf"), main_cf).unwrap();
+        fs::write(at("master.cf"), "").unwrap();
+        fs::write(at("outside"), "").unwrap();
+        fs::create_dir_all(at("queue/deferred/A")).unwrap();
+        fs::write(at("queue/deferred/A/ABCDE12345"), "").unwrap();
+        fs::create_dir_all(at("queue/active")).unwrap();
+        std::os::unix::fs::symlink(at("outside"), at("queue/active/link")).unwrap();
+        chown(at("main.cf"), Some(owner.uid), None).unwrap();
+        fs::set_permissions(at("main.cf"), Permissions::from_mode(0o666)).unwrap();
+        let instance = Instance::of(config::Source::load(directory.path()).unwrap()).unwrap();
+        create_missing(&instance).unwrap();
+        set_permissions(&instance).unwrap();
+        let found = |name| fs::symlink_metadata(at(name)).map(|meta| (meta.uid(), meta.mode() & 0o7777)).unwrap();
+        assert_eq!(found("main.cf"), (0, 0o644));
+        assert_eq!(found("queue/deferred/A/ABCDE12345").0, owner.uid);
+        assert_eq!(found("queue/active/link").0, owner.uid);
+        assert_eq!(found("outside").0, 0);
+    }
 
     #[test]
     fn a_file_in_the_place_of_a_directory_is_told() {

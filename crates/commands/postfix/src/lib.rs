@@ -67,11 +67,13 @@ fn perform(instance: &Instance, name: &str, words: &[&str]) -> Result<ExitCode, 
             Ok(checked)
         }
         "set-permissions" => {
+            check::accounts(instance)?;
             layout::create_missing(instance)?;
             layout::set_permissions(instance)?;
             Ok(ExitCode::SUCCESS)
         }
         "upgrade-configuration" => {
+            check::accounts(instance)?;
             layout::create_missing(instance)?;
             upgrade::add_missing(instance)
         }

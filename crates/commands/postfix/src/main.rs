@@ -20,7 +20,7 @@
 //! - `reload`: read the configuration anew, without dropping a connection.
 //! - `flush`: try all queued mail now.
 //! - `status`: say whether the mail system runs.
-//! - `set-permissions`: give every file the owner and mode that it should have.
+//! - `set-permissions`: give directories, configuration, set-gid programs and queue files the owner and mode that they should have.
 //! - `upgrade-configuration`: add services that master.cf lacks.
 //! - `logrotate`: put `maillog_file` away and begin a new one.
 //!

@@ -65,7 +65,7 @@ fn each_line(input: impl Read, mut say: impl FnMut(&str)) -> std::io::Result<()>
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
     while input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? > 0 {
-        say(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+        say(String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).as_ref());
         line.clear();
     }
     Ok(())
@@ -81,7 +81,7 @@ mod tests {
         let text = format!("first\nsecond\r\n\n{long}");
         let mut lines = Vec::new();
         each_line(text.as_bytes(), |line| lines.push(line.to_owned())).unwrap();
-        assert_eq!(lines[..3], ["first", "second", ""]);
+        assert_eq!(lines[..3], ["first", "second\r", ""]);
         assert_eq!((lines[3].len(), lines[4].len()), (2048, 952));
     }
 

@@ -211,7 +211,12 @@ impl Message {
 
     /// The file cannot be written.
     pub(crate) fn write_error(&mut self, error: &queue_file::Error) {
-        tracing::warn!("{}: write queue file: {error}", self.id);
+        // The bare reason where that is all: which file it is has just been said.
+        let reason: &dyn std::fmt::Display = match error {
+            queue_file::Error::Read(reason) => reason,
+            queue_file::Error::System { .. } | queue_file::Error::Malformed { .. } => error,
+        };
+        tracing::warn!("{}: write queue file: {reason}", self.id);
         self.fate.refuse(Refusal::write());
     }
 

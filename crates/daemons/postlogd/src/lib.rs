@@ -7,9 +7,9 @@
 use config::params;
 use maillog::LogFile;
 use service::{Fatal, Life, LifeSpan, Outside, Service};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::{Mutex, PoisonError};
 
 /// Room for lines that is kept, in bytes; what a burst needed beyond it is given back.
@@ -110,12 +110,7 @@ fn open(params: &params::Layout) -> Result<Out, Fatal> {
         return Ok(Out::Stdout);
     }
     let mode = file.mode;
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(mode)
-        .open(path)
-        .map_err(|error| Fatal::new(format!("open logfile '{path}': {error}")))?;
+    let file = file.open().map_err(|error| Fatal::new(format!("open logfile '{path}': {error}")))?;
     let meta = file.metadata()?;
     if meta.is_file() && meta.mode() & 0o7777 != mode && meta.uid() == effective_user() {
         // The umask is not what decides.

@@ -1,10 +1,9 @@
 //! Writes lines to where they go, and keeps a bounded number of those that cannot be written yet.
 
-use crate::target::{LogFile, Place, Severity};
+use crate::target::{Place, Severity};
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -83,10 +82,10 @@ impl Sink {
             Place::Postlog { socket, fallback } => match (connect(socket, self.pace), fallback) {
                 (Ok(socket), _) => Some(Outlet::Postlog(socket)),
                 (Err(_), Some(file)) if file.path == Path::new("/dev/stdout") => Some(Outlet::Stdout),
-                (Err(_), Some(file)) => open(file).ok().map(Outlet::File),
+                (Err(_), Some(file)) => file.open().ok().map(Outlet::File),
                 (Err(_), None) => None,
             },
-            Place::File(file) => open(file).ok().map(Outlet::File),
+            Place::File(file) => file.open().ok().map(Outlet::File),
             Place::Stdout => Some(Outlet::Stdout),
         };
         if let Some(outlet) = outlet {
@@ -276,10 +275,6 @@ fn connect(path: &Path, pace: Pace) -> io::Result<UnixDatagram> {
 fn patient(socket: &UnixDatagram) -> io::Result<()> {
     socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(WAIT))
-}
-
-fn open(file: &LogFile) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(file.mode).open(&file.path)
 }
 
 #[cfg(test)]

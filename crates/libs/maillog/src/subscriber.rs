@@ -217,7 +217,7 @@ fn short(name: &str) -> String {
     name.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
-/// What may not be shown becomes question marks, the numbers that Rust adds to the system's errors go, and the text is cut at
+/// What may not be shown becomes question marks, and so does what stands for bytes that were no text, the numbers that Rust adds to the system's errors go, and the text is cut at
 /// [`LONGEST`].
 fn printable(text: &str, characters: Characters) -> Cow<'_, str> {
     if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -233,6 +233,7 @@ fn printable(text: &str, characters: Characters) -> Cow<'_, str> {
     for found in cut.chars() {
         match found {
             ' '..='~' => out.push(found),
+            char::REPLACEMENT_CHARACTER => out.push('?'),
             _ if characters == Characters::Ascii => out.extend(std::iter::repeat_n('?', found.len_utf8())),
             _ => out.push(if found.is_control() { '?' } else { found }),
         }

@@ -1,6 +1,9 @@
 //! Where lines go, as the parameters say.
 
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -73,6 +76,14 @@ impl LogFile {
         let mode = u32::from_str_radix(permissions, 8).ok().filter(|mode| matches!(mode, 0o600 | 0o640 | 0o644));
         let mode = mode.unwrap_or(0o600);
         (path.starts_with('/') && is_plain && is_below).then(|| Self { path: path.into(), mode })
+    }
+
+    /// Opens it for lines at its end, and makes it where it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(&self) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).mode(self.mode).open(&self.path)
     }
 }
 

@@ -131,6 +131,9 @@ fn numbers_of_errors_are_not_shown() {
     );
     assert_eq!(printable("caf\u{e9}\t", Characters::Utf8), "caf\u{e9}?");
     assert_eq!(printable("caf\u{e9}\t", Characters::Ascii), "caf???");
+    for characters in [Characters::Utf8, Characters::Ascii] {
+        assert_eq!(printable(&String::from_utf8_lossy(b"caf\xe9 \xff"), characters), "caf? ?");
+    }
     assert_eq!(printable("a (os error x) b", Characters::Utf8), "a (os error x) b");
 }
 
