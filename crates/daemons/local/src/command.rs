@@ -40,6 +40,7 @@ impl Errand<'_, '_> {
             directory: (!directory.is_empty()).then(|| Path::new(directory)),
             environment: &environment,
             time_limit: params.delivery.command_time_limit,
+            file_size_limit: params.local.mailbox_size_limit,
             output_limit: OUTPUT_LIMIT,
         };
         let layout = Layout::plain(self.head(state, Some(&self.office.now()), Place::Command));

@@ -208,6 +208,7 @@ impl Office {
             directory: self.attributes.directory.as_deref(),
             environment: &self.environment,
             time_limit: self.time_limit,
+            file_size_limit: 0,
             output_limit: OUTPUT_LIMIT,
         };
         let layout = self.layout(&request.message.sender, recipients);

@@ -121,7 +121,8 @@ impl Program {
         let log = maillog::init(name, Echo::Stderr, Patience::Wait, Verbosity::Normal);
         let mut context =
             Context { program: self, called_as, arguments: words.collect(), log: log.clone(), logs: Cell::new(false) };
-        let code = work(&mut context).unwrap_or_else(|fatal| {
+        let begun = privsep::survive_file_size_limit().map_err(Fatal::from);
+        let code = begun.and_then(|()| work(&mut context)).unwrap_or_else(|fatal| {
             if self.mistakes == Mistakes::Logged && !context.logs.get() {
                 context.log_as_main_cf_says();
             }

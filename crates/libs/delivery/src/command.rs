@@ -244,6 +244,7 @@ mod tests {
             directory: directory.map(std::path::Path::new),
             environment: &[],
             time_limit: std::time::Duration::from_secs(20),
+            file_size_limit: 0,
             output_limit: 100,
         };
         let words = ["/nonexistent".to_owned()];

@@ -1,6 +1,7 @@
 //! Runs a command of an admin or a user: with that user's rights, a clean environment, closed descriptors, a time
 //! limit, and an output of bounded size.
 
+use crate::limit::limit_file_size;
 use crate::{End, Error, User, is_root, wait_for_end};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Pid, Uid};
@@ -29,6 +30,8 @@ pub struct Command<'a> {
     pub environment: &'a [(String, String)],
     /// How long it may take.
     pub time_limit: Duration,
+    /// How large a file that it writes may become: `mailbox_size_limit`. 0 means no limit but that of this process.
+    pub file_size_limit: u64,
     /// How much of its output is kept.
     pub output_limit: usize,
 }
@@ -177,7 +180,7 @@ pub fn attach(command: &Attached<'_>, connection: OwnedFd) -> Result<Detached, E
         .split_first()
         .ok_or_else(|| Error::Execute { path: PathBuf::new(), source: ErrorKind::InvalidInput.into() })?;
     let deadline = Instant::now() + command.time_limit;
-    let setup = Setup { user: identity(Some(command.user)), root: None, directory: None };
+    let setup = Setup { user: identity(Some(command.user)), root: None, directory: None, file_size_limit: 0 };
     let mut process = std::process::Command::new(name);
     process
         .args(arguments)
@@ -255,6 +258,7 @@ struct Setup {
     user: Option<(Uid, Gid)>,
     root: Option<CString>,
     directory: Option<CString>,
+    file_size_limit: u64,
 }
 
 impl Setup {
@@ -268,6 +272,7 @@ impl Setup {
             user: identity(command.user),
             root: path(command.root.filter(|_| is_root()))?,
             directory: path(command.directory)?,
+            file_size_limit: command.file_size_limit,
         })
     }
 
@@ -290,6 +295,9 @@ impl Setup {
         }
         if let Some(directory) = &self.directory {
             nix::unistd::chdir(directory.as_c_str()).map_err(|errno| Step::Directory.failed(errno))?;
+        }
+        if self.file_size_limit > 0 {
+            limit_file_size(self.file_size_limit)?;
         }
         nix::sys::signal::SigSet::empty().thread_set_mask()?;
         close_rest();

@@ -28,7 +28,7 @@ pub use descriptor::{
     send_descriptor, try_receive_descriptor, wait_readable, write_back,
 };
 pub use free_space::free_space;
-pub use limit::{allow_descriptors, forbid_core_files, limit_file_size, mask_files};
+pub use limit::{allow_descriptors, forbid_core_files, mask_files, survive_file_size_limit};
 pub use nix::sys::signal::Signal;
 pub use placement::{create_directory_apart, move_directory_apart};
 pub use program::{Program, start};

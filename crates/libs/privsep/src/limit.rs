@@ -1,7 +1,8 @@
 //! Resource limits of the process.
 
-use crate::Error;
+use crate::{Error, ignore_signal};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 
 /// Raises the number of descriptors to what the system lets this process have; returns it.
 ///
@@ -31,11 +32,17 @@ pub fn forbid_core_files() -> Result<(), Error> {
     setrlimit(Resource::RLIMIT_CORE, 0, hard).map_err(Error::rights("set core limit"))
 }
 
-/// Lets no file grow beyond so many bytes: `mailbox_size_limit` and its kin. `SIGXFSZ` must be ignored.
+/// Makes a file that grows beyond what is allowed an error of the write, in this process and in programs that it executes, and
+/// not their end.
 ///
 /// # Errors
 /// [`Error::Rights`].
-pub fn limit_file_size(bytes: u64) -> Result<(), Error> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).map_err(Error::rights("read file size limit"))?;
-    setrlimit(Resource::RLIMIT_FSIZE, bytes.min(hard), hard).map_err(Error::rights("set file size limit"))
+pub fn survive_file_size_limit() -> Result<(), Error> {
+    ignore_signal(Signal::SIGXFSZ)
+}
+
+/// Lets no file grow beyond so many bytes.
+pub(crate) fn limit_file_size(bytes: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE)?;
+    setrlimit(Resource::RLIMIT_FSIZE, bytes.min(hard), hard)
 }

@@ -63,6 +63,7 @@ pub(crate) fn deliver(live: impl FnOnce(Birth) -> Result<(), Fatal>, patience: P
 impl Birth {
     fn new(arguments: Arguments, process_name: String, log: Log) -> Result<Self, Fatal> {
         privsep::mask_files(0o077);
+        privsep::survive_file_size_limit()?;
         let service_name =
             if arguments.service_name.is_empty() { process_name.clone() } else { arguments.service_name.clone() };
         let source = Source::load(&config::config_directory(None))?

@@ -41,7 +41,7 @@ crate::params! {
         mailbox_command: Raw = "";
         /// As mailbox_command, by user.
         mailbox_command_maps: TableList = "";
-        /// The largest mailbox or maildir file.
+        /// The largest mailbox or maildir file, and the largest file that a command of `local` may write.
         mailbox_size_limit: Size = "51200000";
         /// The transport that delivers for all users.
         mailbox_transport: Text = "";

@@ -11,6 +11,7 @@ fn command(line: Line<'_>) -> Command<'_> {
         directory: None,
         environment: &[],
         time_limit: Duration::from_secs(20),
+        file_size_limit: 0,
         output_limit: 4096,
     }
 }
@@ -65,6 +66,20 @@ fn output_is_bounded_and_input_may_stay_unread() {
     let finished = run(&wanted, |stdin| stdin.write_all(&vec![b'x'; 1_000_000])).unwrap();
     assert_eq!(finished.output.len(), 100);
     assert!(finished.input.is_ok() && finished.status.unwrap().success());
+}
+
+#[test]
+fn a_file_that_grows_too_large_is_an_error_of_the_command() {
+    crate::survive_file_size_limit().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut wanted = command(Line::Text("cat >file; echo $?"));
+    wanted.directory = Some(directory.path());
+    wanted.file_size_limit = 1000;
+    for (size, ends_with, kept) in [(1000, "0\n", 1000), (1001, "1\n", 1000)] {
+        let finished = run(&wanted, |stdin| stdin.write_all(&vec![b'x'; size])).unwrap();
+        assert!(String::from_utf8(finished.output).unwrap().ends_with(ends_with), "{size}");
+        assert_eq!(std::fs::metadata(directory.path().join("file")).unwrap().len(), kept);
+    }
 }
 
 #[test]
