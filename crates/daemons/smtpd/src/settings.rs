@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use address::{LogForm, ProbeSender};
+use config::endpoint::{Endpoint, Malformed};
 use config::params::SmtpdAccess;
 use config::{Overrides, Source};
 use dns::Families;
@@ -37,8 +38,8 @@ pub(crate) struct Settings {
     permit_actions: Vec<String>,
     pub(crate) tempfail: Tempfails,
     pub(crate) probe_sender: ProbeSender,
-    /// Of the filter before the queue, where it has one that is known.
-    pub(crate) filter_port: Option<u16>,
+    /// The filter before the queue, if there is one; not every name is one's.
+    pub(crate) proxy_filter: Option<Result<Endpoint, Malformed>>,
     pub(crate) proxy_speed: ProxySpeed,
     pub(crate) expansion_filter: config::ExpansionFilter,
     /// The name in master.cf, for limits by client.
@@ -189,10 +190,13 @@ impl Upstream {
     }
 }
 
-/// The port of `smtpd_proxy_filter`, which may have a name.
-fn filter_port(place: &str, known_tcp_ports: &str) -> Option<u16> {
-    let place = Some(place).filter(|place| !place.is_empty() && !place.starts_with("unix:"))?;
-    config::services::port(place.rsplit_once(':').map_or(place, |(_, port)| port), known_tcp_ports)
+/// Where `smtpd_proxy_filter` is; a port may have a name, which is looked up before the jail.
+fn proxy_filter(name: &str, known_tcp_ports: &str) -> Option<Result<Endpoint, Malformed>> {
+    let name = Some(name).filter(|name| !name.is_empty())?;
+    Some(match name.strip_prefix("unix:") {
+        Some(path) => Ok(Endpoint::Unix(path.to_owned())),
+        None => Endpoint::inet(name.strip_prefix("inet:").unwrap_or(name), known_tcp_ports),
+    })
 }
 
 impl Settings {
@@ -213,7 +217,7 @@ impl Settings {
             overrides: Overrides::of(&params.cleanup.receive_override_options),
             notify_classes: params.bounce.notify_classes.clone(),
             expansion_filter: config::ExpansionFilter::parse(&params.access.smtpd_expansion_filter),
-            filter_port: filter_port(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),
+            proxy_filter: proxy_filter(&params.smtpd.smtpd_proxy_filter, &params.daemon.known_tcp_ports),
             proxy_speed: ProxySpeed::of(&params.smtpd.smtpd_proxy_options),
             probe_sender: ProbeSender::new(
                 &params.verify.address_verify_sender,

@@ -7,6 +7,7 @@
 mod check;
 mod compatibility;
 mod drop_in;
+pub mod endpoint;
 mod error;
 mod expand;
 mod expansion_filter;

@@ -1,6 +1,7 @@
 //! The filters of a session, asked one after the other until one has something to say.
 
-use crate::endpoint::Endpoint;
+use config::endpoint::Endpoint;
+
 use crate::filter::{Error, Filter, Raw};
 use crate::packet::{self, Command, Response};
 use crate::spec::{Fallback, Spec};

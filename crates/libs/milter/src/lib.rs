@@ -5,7 +5,6 @@
 //! shown by smtpd; the content by cleanup, which is where it gets its last form. See MILTER_README.
 
 pub mod chain;
-pub mod endpoint;
 pub mod filter;
 pub mod packet;
 pub mod spec;

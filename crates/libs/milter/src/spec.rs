@@ -1,6 +1,6 @@
 //! One filter as main.cf names it: `inet:host:port`, or `{ inet:host:port, default_action=accept, … }`.
 
-use crate::endpoint::Endpoint;
+use config::endpoint::Endpoint;
 use config::params;
 use config::value::{duration, unbraced, words};
 use std::time::Duration;
@@ -70,10 +70,10 @@ impl Spec {
         let inner = unbraced(text).map(words);
         let mut parts = inner.unwrap_or_else(|| vec![text.to_owned()]).into_iter();
         let name = parts.next().unwrap_or_default();
-        let endpoint = match Endpoint::parse(&name) {
+        let endpoint = match Endpoint::parse(&name, "") {
             Ok(endpoint) => Some(endpoint),
             Err(error) => {
-                tracing::warn!("{error}");
+                tracing::warn!("bad Milter service: {error}");
                 None
             }
         };

@@ -21,19 +21,13 @@ const LINES: usize = 200;
 pub enum Endpoint {
     /// A Unix-domain socket's path.
     Unix(String),
-    /// `inet:host:port`.
-    Inet(String),
-}
-
-impl Endpoint {
-    /// Parses `smtpd_sasl_path`: `inet:host:port`, `unix:path` or a path.
-    #[must_use]
-    pub fn parse(path: &str) -> Self {
-        match path.strip_prefix("inet:") {
-            Some(address) => Self::Inet(address.to_owned()),
-            None => Self::Unix(path.strip_prefix("unix:").unwrap_or(path).to_owned()),
-        }
-    }
+    /// A port of a host.
+    Inet {
+        /// Name or address.
+        host: String,
+        /// Its number.
+        port: u16,
+    },
 }
 
 /// What the authentication server is told about a session.
@@ -218,9 +212,9 @@ async fn open(endpoint: &Endpoint) -> Result<Box<dyn Stream>, Error> {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(Error::Connect(path.clone(), error)),
         },
-        Endpoint::Inet(address) => match TcpStream::connect(address).await {
+        Endpoint::Inet { host, port } => match TcpStream::connect((host.as_str(), *port)).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(Error::Connect(address.clone(), error)),
+            Err(error) => Err(Error::Connect(format!("{host}:{port}"), error)),
         },
     }
 }
@@ -334,7 +328,7 @@ mod tests {
             }
             heard
         });
-        let endpoint = Endpoint::parse(path.to_str().unwrap());
+        let endpoint = Endpoint::Unix(path.to_str().unwrap().to_owned());
         let mut client = Server::connect(&endpoint, Duration::from_secs(5)).await.unwrap();
         assert_eq!(client.mechanisms().len(), 2);
         let session =
@@ -356,7 +350,7 @@ mod tests {
             stream.write_all(b"VERSION\t1\t2\nMECH\tPLAIN\nDONE\n").await.unwrap();
             while stream.write_all(b"NEWS\tof\tnobody\n").await.is_ok() {}
         });
-        let endpoint = Endpoint::parse(path.to_str().unwrap());
+        let endpoint = Endpoint::Unix(path.to_str().unwrap().to_owned());
         let mut client = Server::connect(&endpoint, Duration::from_millis(50)).await.unwrap();
         let answer = client.begin("PLAIN", &Session::default(), Some(b"x")).await;
         assert!(matches!(answer, Err(Error::Timeout)), "{answer:?}");

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use config::endpoint::Malformed;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -34,15 +35,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) type Connection = BufReader<Box<dyn Stream>>;
 
 impl Endpoint {
-    /// Reads `host:port`, `[address]:port`, or a port of this host.
-    pub(crate) fn inet(text: &str) -> Self {
-        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        match bare.unwrap_or(host) {
-            "" => Self::Inet(format!("localhost:{port}")),
-            host if host.contains(':') => Self::Inet(format!("[{host}]:{port}")),
-            host => Self::Inet(format!("{host}:{port}")),
-        }
+    /// Reads `host:port`, `[address]:port`, or a port of this host; ports may have names.
+    pub(crate) fn inet(text: &str) -> Result<Self, Malformed> {
+        config::endpoint::Endpoint::inet(text, "").map(|endpoint| Self::Inet(endpoint.to_string()))
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
@@ -79,10 +74,12 @@ mod tests {
             ("[192.0.2.1]:25", "192.0.2.1:25"),
             ("[2001:db8::1]:25", "[2001:db8::1]:25"),
             ("[host.example]:25", "host.example:25"),
+            ("host.example:smtp", "host.example:25"),
+            ("[IPv6:2001:db8::1]:25", "[2001:db8::1]:25"),
             ("25", "localhost:25"),
             (":25", "localhost:25"),
         ] {
-            assert_eq!(Endpoint::inet(text), Endpoint::Inet(expected.to_owned()), "{text}");
+            assert_eq!(Endpoint::inet(text), Ok(Endpoint::Inet(expected.to_owned())), "{text}");
         }
     }
 }

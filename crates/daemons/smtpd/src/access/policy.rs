@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use config::endpoint::Endpoint;
 use config::value::{duration, unbraced, words};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -61,12 +62,6 @@ pub(crate) struct Service {
     idle: Mutex<Vec<Connection>>,
 }
 
-#[derive(Debug)]
-enum Endpoint {
-    Unix(String),
-    Inet(String, u16),
-}
-
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Stream for T {}
 
@@ -101,8 +96,8 @@ impl Service {
         for option in parts {
             set_option(&mut options, &option)?;
         }
-        let endpoint = Endpoint::parse(&name, &options.known_tcp_ports)?;
-        let name = name.strip_prefix("inet:").or_else(|| name.strip_prefix("unix:")).unwrap_or(&name).to_owned();
+        let endpoint = Endpoint::parse(&name, &options.known_tcp_ports).map_err(|error| error.to_string())?;
+        let name = name.split_once(':').map_or(name.as_str(), |(_, place)| place).to_owned();
         Ok(Service { endpoint, spec: spec.to_owned(), name, options, idle: Mutex::default() })
     }
 
@@ -127,7 +122,7 @@ impl Service {
     async fn connect(&self, server: &Smtpd) -> io::Result<Connection> {
         let stream: Box<dyn Stream> = match &self.endpoint {
             Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Endpoint::Inet(host, port) => Box::new(connect_to(host, *port, server).await?),
+            Endpoint::Inet { host, port } => Box::new(connect_to(host, *port, server).await?),
         };
         let now = Instant::now();
         Ok(Connection { stream: BufReader::new(stream), born: now, used: now, requests: 0 })
@@ -179,18 +174,6 @@ impl Service {
         connection.requests += 1;
         self.keep(connection);
         Ok(action)
-    }
-}
-
-impl Endpoint {
-    fn parse(name: &str, known_tcp_ports: &str) -> Result<Endpoint, String> {
-        if let Some(path) = name.strip_prefix("unix:") {
-            return Ok(Endpoint::Unix(path.to_owned()));
-        }
-        let place = name.strip_prefix("inet:").unwrap_or(name);
-        let (host, port) = place.rsplit_once(':').ok_or_else(|| format!("bad server name: {name}"))?;
-        let port = config::services::port(port, known_tcp_ports).ok_or_else(|| format!("unknown port: {name}"))?;
-        Ok(Endpoint::Inet(host.trim_matches(['[', ']']).to_owned(), port))
     }
 }
 
@@ -345,11 +328,11 @@ mod tests {
         let service =
             Service::parse("{ inet:127.0.0.1:1, default_action=DUNNO, try_limit=1 }", &Defaults::default()).unwrap();
         assert_eq!((service.options.action.as_str(), service.options.try_limit), ("DUNNO", 1));
-        assert!(matches!(&service.endpoint, Endpoint::Inet(host, 1) if host == "127.0.0.1"));
+        assert!(matches!(&service.endpoint, Endpoint::Inet { host, port: 1 } if host == "127.0.0.1"));
         let service =
             Service::parse("{ unix:private/p, { default_action = 451 4.3.5 later } }", &Defaults::default()).unwrap();
         assert_eq!(service.options.action, "451 4.3.5 later");
-        for bad in ["x", "inet:x", "{ unix:p, nonsense=1 }", "{ unix:p, timeout=x }"] {
+        for bad in ["x", "inet:x", "127.0.0.1:1", "{ unix:p, nonsense=1 }", "{ unix:p, timeout=x }"] {
             assert!(Service::parse(bad, &Defaults::default()).is_err(), "{bad}");
         }
     }

@@ -22,6 +22,18 @@ pub(crate) struct Sasl {
 
 const KEPT: usize = 10;
 
+/// `inet:host:port`, `unix:path` or a path.
+fn endpoint(path: &str, known_tcp_ports: &str) -> Result<Endpoint, Fatal> {
+    let Some(place) = path.strip_prefix("inet:") else {
+        return Ok(Endpoint::Unix(path.strip_prefix("unix:").unwrap_or(path).to_owned()));
+    };
+    match config::endpoint::Endpoint::inet(place, known_tcp_ports) {
+        Ok(config::endpoint::Endpoint::Inet { host, port }) => Ok(Endpoint::Inet { host, port }),
+        Ok(config::endpoint::Endpoint::Unix(path)) => Ok(Endpoint::Unix(path)),
+        Err(error) => Err(Fatal::new(format!("smtpd_sasl_path: {error}"))),
+    }
+}
+
 impl Sasl {
     /// `None`: no authentication here.
     pub(crate) fn new(params: &Params) -> Result<Option<Sasl>, Fatal> {
@@ -32,7 +44,7 @@ impl Sasl {
             warn!("smtpd_sasl_type = {} is not supported; no authentication", params.sasl.smtpd_sasl_type);
             return Ok(None);
         }
-        let endpoint = Endpoint::parse(&params.sasl.smtpd_sasl_path);
+        let endpoint = endpoint(&params.sasl.smtpd_sasl_path, &params.daemon.known_tcp_ports)?;
         let options = |words: &[String]| {
             SecurityOptions::parse(words.iter().map(String::as_str)).map_err(|error| Fatal::new(error.to_string()))
         };

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use config::endpoint::Endpoint;
 use smtp_proto::attribute;
 use smtp_proto::conn::{self, Pace};
 use smtp_proto::dot::Encoder;
 use smtp_proto::ehlo::{Keywords, Offer};
 use smtp_proto::reply::Answer;
 use smtp_proto::{Conn, Enhanced, Reply};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tracing::warn;
 
 use super::{Broken, Outcome, write_error};
@@ -33,7 +34,7 @@ impl Filter {
         let smtpd = &server.params.smtpd;
         let name = smtpd.smtpd_proxy_filter.clone();
         let timeout = smtpd.smtpd_proxy_timeout;
-        let stream = match tokio::time::timeout(timeout, connect(server, &name)).await {
+        let stream = match tokio::time::timeout(timeout, connect(server)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 warn!("connect to proxy filter {name}: {}", crate::system_text(&error));
@@ -169,17 +170,16 @@ fn logged(answer: &Answer) -> String {
     String::from_utf8_lossy(&answer.text).replace('\n', "??")
 }
 
-async fn connect(server: &Smtpd, name: &str) -> std::io::Result<Stream> {
-    if let Some(path) = name.strip_prefix("unix:") {
-        return Ok(Stream::Unix(UnixStream::connect(path).await?));
+async fn connect(server: &Smtpd) -> std::io::Result<Stream> {
+    let refused = |problem: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, problem);
+    match &server.settings.proxy_filter {
+        Some(Ok(Endpoint::Unix(path))) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+        Some(Ok(Endpoint::Inet { host, port })) => {
+            Ok(Stream::Tcp(crate::access::policy::connect_to(host, *port, server).await?))
+        }
+        Some(Err(error)) => Err(refused(error.to_string())),
+        None => Err(refused("no filter".to_owned())),
     }
-    let place = name.strip_prefix("inet:").unwrap_or(name);
-    let host = place.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
-    let host = if host.is_empty() { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
-    let unknown = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "unknown port");
-    let port = server.settings.filter_port.ok_or_else(unknown)?;
-    let stream: TcpStream = crate::access::policy::connect_to(host, port, server).await?;
-    Ok(Stream::Tcp(stream))
 }
 
 #[cfg(test)]
