@@ -88,6 +88,7 @@ fn servers_that_may_know_patterns_get_whole_keys_as_they_are() {
         (line == "get User@Example\n").then(|| "200 as it is\n".to_owned())
     });
     let socketmap = crate::open("socketmap:unix:/nonexistent:x", &Environment::default()).unwrap();
+    assert!(crate::open("socketmap:inet:2525:x", &Environment::default()).is_ok(), "a port of this host");
     assert_eq!(socketmap.keys(), Keys::Pattern);
     let tcp = crate::open(&format!("tcp:[127.0.0.1]:{port}"), &Environment::default()).unwrap();
     assert_eq!(tcp.keys(), Keys::Pattern);

@@ -36,6 +36,8 @@ fn names_with_mistakes_are_errors() {
         ("unix:foo", "unknown table: unix:foo"),
         ("regexp:{/a/ x}", "regexp map: no '{' at start of text in \"/a/\""),
         ("regexp:{{/a/ x}", "regexp map: missing '}' in \"{{/a/ x}\""),
+        ("socketmap:inet:[::1]:x", "[::1]: missing service information"),
+        ("tcp:[::1]25", "[::1]25: garbage after \"]\""),
     ] {
         let error = crate::open(spec, &Environment::default()).err().unwrap();
         assert_eq!(error.to_string(), expected, "{spec}");
