@@ -264,17 +264,37 @@ fn header(line: &str) -> Option<(&str, &str)> {
     is_name.then(|| (name, value.trim()))
 }
 
-/// Expands the text of a template.
+/// Expands the text of a template. A name without a value stands for nothing, which is reported.
 fn expand(template: &mut Template, kind: Kind, origin: &str, source: &Source) {
     // Values are in the text's character set as much as its other bytes.
     let names = |name: &str| -> Option<Cow<'_, str>> {
-        let value = timed(name, kind.class(), origin, source).or_else(|| named(name, source))?;
+        let value =
+            timed(name, source).map(|time| Cow::Owned(time.result.to_string())).or_else(|| named(name, source))?;
         Some(if value.is_ascii() { value } else { Cow::Owned(widen(value.as_bytes())) })
     };
-    match config::expand(&widen(&template.text), &names) {
+    let text = widen(&template.text);
+    for complaint in complaints(&text, kind.class(), source, &names) {
+        warn!("{origin}: {complaint}");
+    }
+    match config::expand(&text, &names) {
         Ok(text) => template.text = narrow(&text),
         Err(problem) => warn!("{origin}: {}: {problem}", kind.name()),
     }
+}
+
+/// What is odd about the names in a text.
+fn complaints(text: &str, class: &str, source: &Source, names: &config::Names<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        for name in config::references(line).unwrap_or_default() {
+            found.extend(timed(&name, source).and_then(|time| time.complaint(&name, class)));
+        }
+        if matches!(config::expand_defined(line, names), Ok(None)) {
+            let line = narrow(line);
+            found.push(format!("undefined $name in {class} template: {}", String::from_utf8_lossy(&line)));
+        }
+    }
+    found
 }
 
 fn named<'a>(name: &str, source: &'a Source) -> Option<Cow<'a, str>> {
@@ -287,8 +307,15 @@ fn named<'a>(name: &str, source: &'a Source) -> Option<Cow<'a, str>> {
     source.raw(name).map(Cow::Borrowed)
 }
 
+/// A time as a template asks for it.
+struct Timed<'n> {
+    unit: &'n str,
+    time: Duration,
+    result: u64,
+}
+
 /// `delay_warning_time_hours` and the like.
-fn timed(name: &str, kind: &str, origin: &str, source: &Source) -> Option<Cow<'static, str>> {
+fn timed<'n>(name: &'n str, source: &Source) -> Option<Timed<'n>> {
     let (parameter, unit) = name.rsplit_once('_')?;
     let lifetimes: config::params::Lifetimes = source.get().ok()?;
     let time = match parameter {
@@ -296,13 +323,23 @@ fn timed(name: &str, kind: &str, origin: &str, source: &Source) -> Option<Cow<'s
         "maximal_queue_lifetime" => lifetimes.maximal_queue_lifetime,
         _ => return None,
     };
-    let result = in_unit(time, unit)?;
-    if result == 0 && !time.is_zero() {
-        warn!("{origin}: zero result in {kind} template conversion of parameter \"{name}\"");
-        warn!("please reduce time unit \"{unit}\" of \"{name}\" in {kind} template");
-        warn!("for instructions see the bounce(5) manual");
+    Some(Timed { unit, time, result: in_unit(time, unit)? })
+}
+
+impl Timed<'_> {
+    /// What is odd about a time in its unit: nobody can read it if that is much too large or too small.
+    fn complaint(&self, name: &str, class: &str) -> Option<String> {
+        let Self { unit, time, result } = self;
+        let (what, remedy) = match result {
+            0 if !time.is_zero() => ("zero result".to_owned(), "reduce"),
+            1000.. if !["days", "weeks"].contains(unit) => (format!("excessive result \"{result}\""), "increase"),
+            _ => return None,
+        };
+        Some(format!(
+            "{what} in {class} template conversion of parameter \"{name}\"; please {remedy} time unit \"{unit}\" of \
+             \"{name}\" in {class} template; for instructions see the bounce(5) manual"
+        ))
     }
-    Some(Cow::Owned(result.to_string()))
 }
 
 fn in_unit(time: Duration, unit: &str) -> Option<u64> {
@@ -349,6 +386,32 @@ mod tests {
         let all = templates("delay_warning_time = 4h\nmaximal_queue_lifetime = 5d\n", "");
         let text = String::from_utf8(all.of(Kind::Delay).text.clone()).unwrap();
         assert!(text.contains("for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n"));
+    }
+
+    #[test]
+    fn names_without_a_value_and_times_that_nobody_can_read_are_reported() {
+        let main_cf = "myhostname = h.test\ndelay_warning_time = 999h\nmaximal_queue_lifetime = 1000h\nrelayhost =\n";
+        let source = Source::parse(Path::new("/etc/postfix"), main_cf).unwrap();
+        let names = |name: &str| {
+            let time = timed(name, &source).map(|time| Cow::Owned(time.result.to_string()));
+            time.or_else(|| named(name, &source))
+        };
+        for (text, expected) in [
+            ("a\nb $nosuch ${myhostname}\n", &["undefined $name in failure template: b $nosuch ${myhostname}"][..]),
+            ("$delay_warning_time_years", &["undefined $name in failure template: $delay_warning_time_years"]),
+            ("${nosuch?x} ${nosuch:y} $relayhost $$", &[]),
+            ("$delay_warning_time_hours $maximal_queue_lifetime_days", &[]),
+            ("${maximal_queue_lifetime_hours}", &["excessive result \"1000\" in failure template"]),
+            ("$delay_warning_time_weeks", &[]),
+            ("$delay_warning_time_minutes", &["excessive result \"59940\" in failure template"]),
+        ] {
+            let found = complaints(text, "failure", &source, &names);
+            assert_eq!(found.len(), expected.len(), "{text}: {found:?}");
+            assert!(found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected)), "{found:?}");
+        }
+        let source = Source::parse(Path::new("/etc/postfix"), "delay_warning_time = 90s\n").unwrap();
+        let found = complaints("$delay_warning_time_hours", "delay", &source, &|_| Some("0".into()));
+        assert!(found.concat().starts_with("zero result in delay template conversion of parameter"), "{found:?}");
     }
 
     #[test]
