@@ -30,7 +30,6 @@ struct Library {
     prepare: unsafe extern "C" fn(*mut c_void, *const c_char, c_int, *mut *mut c_void, *mut *const c_char) -> c_int,
     step: unsafe extern "C" fn(*mut c_void) -> c_int,
     column_text: unsafe extern "C" fn(*mut c_void, c_int) -> *const c_char,
-    column_bytes: unsafe extern "C" fn(*mut c_void, c_int) -> c_int,
     finalize: unsafe extern "C" fn(*mut c_void) -> c_int,
 }
 
@@ -62,8 +61,6 @@ impl Library {
             step: unsafe { transmute_copy(&find(c"sqlite3_step")?) },
             // SAFETY: as above.
             column_text: unsafe { transmute_copy(&find(c"sqlite3_column_text")?) },
-            // SAFETY: as above.
-            column_bytes: unsafe { transmute_copy(&find(c"sqlite3_column_bytes")?) },
             // SAFETY: as above.
             finalize: unsafe { transmute_copy(&find(c"sqlite3_finalize")?) },
         })
@@ -116,7 +113,7 @@ impl Database {
         Error(text.to_string_lossy().into_owned())
     }
 
-    /// The first column of every row that a query finds; NULL is left out. At most `limit` rows.
+    /// The first column of every row that a query finds, up to its first zero byte; NULL is left out. At most `limit` rows.
     ///
     /// # Errors
     ///
@@ -166,11 +163,8 @@ impl Statement {
         if text.is_null() {
             return None;
         }
-        // SAFETY: as above; asked after the text, so that it is the text's length.
-        let length = unsafe { (self.library.column_bytes)(self.handle, 0) };
-        // SAFETY: the text has that many bytes until the next step.
-        let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), usize::try_from(length).unwrap_or(0)) };
-        Some(bytes.to_vec())
+        // SAFETY: the text ends with NUL, and stays until the next step.
+        Some(unsafe { CStr::from_ptr(text.cast()) }.to_bytes().to_vec())
     }
 }
 

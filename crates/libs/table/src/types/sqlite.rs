@@ -75,7 +75,7 @@ mod tests {
         let (file, text) = (folder.join("db"), folder.join("cf"));
         let rows = "create table a(k, v, n);
             insert into a values('u@example.com', 'x@y', 1), ('u@example.com', 'second', 2), ('o''b', 'quote', 3),
-                ('empty', '', 4), ('nothing', null, 5), ('com', 'top', 6);";
+                ('empty', '', 4), ('nothing', null, 5), ('com', 'top', 6), ('zero', x'610062', 7), ('zeros', x'0062', 8);";
         if !file.exists() {
             Command::new("sqlite3").arg(&file).arg(rows).status().ok()?;
         }
@@ -92,6 +92,8 @@ mod tests {
             (query, "o'b", Some("quote")),
             (query, "empty", None),
             (query, "nothing", None),
+            (query, "zero", Some("a")),
+            (query, "zeros", None),
             (query, "", None),
             ("query = select v from a where k = '%1'", "u@example.com.", Some("top")),
             ("query = select v from a where k = '%3'", "u@example.com", None),
