@@ -274,7 +274,7 @@ fn expand(template: &mut Template, kind: Kind, origin: &str, source: &Source) {
     };
     let text = widen(&template.text);
     for complaint in complaints(&text, kind.class(), source, &names) {
-        warn!("{origin}: {complaint}");
+        format!("{origin}: {complaint}").lines().for_each(|line| warn!("{line}"));
     }
     match config::expand(&text, &names) {
         Ok(text) => template.text = narrow(&text),
@@ -336,8 +336,8 @@ impl Timed<'_> {
             _ => return None,
         };
         Some(format!(
-            "{what} in {class} template conversion of parameter \"{name}\"; please {remedy} time unit \"{unit}\" of \
-             \"{name}\" in {class} template; for instructions see the bounce(5) manual"
+            "{what} in {class} template conversion of parameter \"{name}\"\nplease {remedy} time unit \"{unit}\" of \
+             \"{name}\" in {class} template\nfor instructions see the bounce(5) manual"
         ))
     }
 }
