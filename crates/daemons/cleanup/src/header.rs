@@ -185,6 +185,10 @@ impl Message {
                 changed |= complete != *address;
                 *address = complete;
             }
+            if address.as_bytes() == b"@" {
+                (*address, changed) = (Address::default(), true);
+                continue;
+            }
             if !maps && is_canonical(address) {
                 continue;
             }

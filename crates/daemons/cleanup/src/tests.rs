@@ -157,6 +157,8 @@ async fn a_message_has_only_so_many_attributes() {
 async fn addresses_lose_quotes_that_they_do_not_need() {
     let queued = Lab::new("").mail("me", &["you"], "To: \"a\"@b.c, \"D E\" <\"f g\"@h.i>\n\n").await;
     assert!(queued.text.starts_with("To: a@b.c, \"D E\" <\"f g\"@h.i>\n"), "{}", queued.text);
+    let nobody = Lab::new("").mail("me", &["you"], "To: @, a@b.c\n\n").await;
+    assert!(nobody.text.starts_with("To: \"\", a@b.c\n"), "{}", nobody.text);
 }
 
 #[tokio::test]

@@ -107,10 +107,9 @@ fn split_at(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
     Some((before, rest.get(1..)?))
 }
 
-/// Without `@one,@two:` at the start; `@` alone is nothing. A colon in a literal ends no route.
+/// Without `@one,@two:` at the start. A colon in a literal ends no route.
 fn without_route(address: &[u8]) -> &[u8] {
     match address {
-        b"@" => b"",
         [b'@', ..] => end_of_route(address).and_then(|at| address.get(at + 1..)).unwrap_or(address),
         _ => address,
     }
@@ -170,7 +169,7 @@ mod tests {
             ("x%", "x@"),
             ("%x", "@x.example.test"),
             ("x!y!", "y!@x.example.test"),
-            ("@", ""),
+            ("@", "@"),
             ("@[IPv6:2001:db8::1]", "@[IPv6:2001:db8::1]"),
             ("@[IPv6:2001:db8::1]:user@[192.0.2.1]", "user@[192.0.2.1]"),
             ("@one,@[192.0.2.1],@two:user@host", "user@host.example.test"),

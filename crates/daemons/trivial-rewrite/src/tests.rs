@@ -94,7 +94,7 @@ fn addresses_are_utf8_where_that_is_enabled() {
 #[test]
 fn impossible_domains_are_malformed() {
     let strict = engine("");
-    for address in ["user@1.2.3.4", "user@", "user@-x.example", "user@[1.2.3", "user@a..b", "user@[1.2.3.4.5]"] {
+    for address in ["user@1.2.3.4", "user@", "user@-x.example", "user@[1.2.3", "user@a..b", "user@[1.2.3.4.5]", "@"] {
         assert_eq!(route(&strict, address), "malformed", "{address}");
     }
     let lax = engine("resolve_numeric_domain = yes\nresolve_null_domain = yes\n");
