@@ -318,7 +318,8 @@ impl Options {
     }
 }
 
-/// What Postfix had before it had DSN: `-V` with two delimiters. It looks like `-V +=` too, but there the word behind it is a recipient.
+/// What Postfix had before it had DSN: `-V` with two delimiters. It looks like `-V +=` too, but there the word behind it is
+/// a recipient.
 fn old_verp<'a>(letters: &'a [u8], rest: &[Vec<u8>]) -> Option<&'a str> {
     let delimiters = str::from_utf8(letters.strip_prefix(b"V")?).ok()?;
     match delimiters.len() {

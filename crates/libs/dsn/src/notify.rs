@@ -22,8 +22,8 @@ impl Notify {
     /// Of delay.
     pub const DELAY: Self = Self(8);
 
-    /// Parses the value of `NOTIFY=`, or of an option of sendmail(1), where white space too is between words; they may be in any case, and
-    /// `NEVER` stands alone.
+    /// Parses the value of `NOTIFY=`, or of an option of sendmail(1), where white space too is between words; they may be in
+    /// any case, and `NEVER` stands alone.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let mut set = Self::UNSET;
         for word in words(text) {

@@ -217,8 +217,8 @@ fn short(name: &str) -> String {
     name.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
-/// What may not be shown becomes question marks, and so does what stands for bytes that were no text, the numbers that Rust adds to the system's errors go, and the text is cut at
-/// [`LONGEST`].
+/// What may not be shown becomes question marks, and so does what stands for bytes that were no text; the numbers that Rust
+/// adds to the system's errors go; and the text is cut at [`LONGEST`].
 fn printable(text: &str, characters: Characters) -> Cow<'_, str> {
     if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return without_error_numbers(text);
