@@ -83,8 +83,25 @@ impl<T> Arena<T> {
         Some(value)
     }
 
+    /// Gives the memory of all places back if none is taken.
+    pub(crate) fn shrink_if_empty(&mut self) {
+        if self.len() == 0 {
+            *self = Self::default();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
+    }
+
+    /// For how many there is memory.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.capacity()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().flatten()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {

@@ -280,6 +280,9 @@ impl Engine {
         if now >= self.next_run {
             self.next_run = now + ticks(self.settings.params.qmgr.queue_run_delay).max(1);
             self.scans.ask(QueueName::Deferred, Rules::default());
+            if self.messages.is_empty() {
+                self.shrink(now);
+            }
         }
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
@@ -290,6 +293,13 @@ impl Engine {
             self.remove_spares(self.spares.unwanted());
             self.warn_of_clog(now);
         }
+    }
+
+    /// Gives back the memory that many messages at once have taken.
+    fn shrink(&mut self, now: Tick) {
+        self.messages.shrink_to_fit();
+        self.schedule.shrink();
+        self.cache.shrink(now);
     }
 
     fn remove_spares(&self, ids: Vec<QueueId>) {

@@ -115,6 +115,12 @@ impl Cache {
             ),
         );
     }
+
+    /// Forgets answers that are too old, and gives their memory back.
+    pub(crate) fn shrink(&mut self, now: u64) {
+        self.domains.retain(|_, (_, until)| *until > now);
+        self.domains.shrink_to_fit();
+    }
 }
 
 /// What an answer is kept under. A user that might be refused is judged by itself.

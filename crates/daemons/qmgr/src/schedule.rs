@@ -274,6 +274,16 @@ impl<P> Schedule<P> {
         }
     }
 
+    /// Gives back the memory that a wave of deliveries has taken, once it is over.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_if_empty();
+        self.jobs.shrink_if_empty();
+        self.destinations.shrink_if_empty();
+        for transport in self.transports.iter_mut() {
+            transport.shrink();
+        }
+    }
+
     /// When something will be due.
     pub(crate) fn next_alarm(&self) -> Option<Tick> {
         self.alarms.first_key_value().map(|((until, _), _)| *until)

@@ -40,6 +40,27 @@ fn a_destination_begins_small_and_grows_to_its_limit() {
 }
 
 #[test]
+fn the_memory_of_a_wave_is_given_back_and_what_waits_is_kept() {
+    let (mut schedule, smtp) = transport(Limits::default());
+    for number in 0..1000 {
+        schedule.add((smtp, number.to_string().as_bytes()), (u64::from(number), 0), number);
+    }
+    let mut running = select_all(&mut schedule, smtp, 0);
+    let last = running.pop().unwrap();
+    for key in running {
+        schedule.finish(key, Feedback::Reached, 0).unwrap();
+    }
+    schedule.shrink();
+    assert!(schedule.entries.capacity() >= 1000);
+    assert_eq!(schedule.finish(last, Feedback::Reached, 0), Some((999, Vec::new())));
+    schedule.shrink();
+    assert_eq!((schedule.entries.capacity(), schedule.jobs.capacity(), schedule.destinations.capacity()), (0, 0, 0));
+    assert_eq!(schedule.transport(smtp).map(|smtp| smtp.jobs.capacity() + smtp.destinations.capacity()), Some(0));
+    schedule.add((smtp, b"a"), (1000, 0), 1000);
+    assert_eq!(select_all(&mut schedule, smtp, 0).len(), 1);
+}
+
+#[test]
 fn a_dead_destination_gives_back_what_waits_and_revives() {
     let (mut schedule, smtp) = transport(Limits { initial_concurrency: 1, dead_time: 1000, ..Limits::default() });
     for number in 0..3 {

@@ -118,6 +118,12 @@ impl<P> Transport<P> {
         !self.ready.is_empty() && !paced && self.dead.is_none()
     }
 
+    /// Gives back what the most destinations and jobs have taken.
+    pub(super) fn shrink(&mut self) {
+        self.destinations.shrink_to_fit();
+        self.jobs.shrink_to_fit();
+    }
+
     /// Deliveries in progress.
     pub(crate) fn busy(&self) -> u32 {
         self.busy
