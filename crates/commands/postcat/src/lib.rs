@@ -61,7 +61,7 @@ fn work(context: &mut Context) -> Result<ExitCode, Fatal> {
         is_raw: options.has('r'),
         is_verbose: options.has('v'),
         start,
-        zone: jiff::tz::TimeZone::system(),
+        zone: time_zone::local(),
     };
     let mut out = command::output();
     if options.has('q') {

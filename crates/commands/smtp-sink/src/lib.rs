@@ -65,7 +65,7 @@ impl Sink {
     }
 
     fn write(&self, dump: &Dump, transaction: &Transaction, text: &[u8]) -> io::Result<()> {
-        let now = jiff::Zoned::now();
+        let now = jiff::Timestamp::now().to_zoned(time_zone::local());
         let expand = |template: &str| now.strftime(template).to_string();
         let path = match dump {
             Dump::Each(template) => format!("{}{:08x}", expand(template), now.timestamp().subsec_nanosecond()),

@@ -63,7 +63,7 @@ impl Service for Bounce {
 
     fn open(params: &Params, outside: &Outside) -> Result<Opened, Fatal> {
         let templates = Templates::read(&outside.source, &params.bounce.bounce_template_file);
-        Ok(Opened { templates, time_zone: TimeZone::system() })
+        Ok(Opened { templates, time_zone: time_zone::local() })
     }
 
     fn start(params: Params, opened: Opened, life: Life) -> Result<Self, Fatal> {

@@ -249,7 +249,7 @@ impl Settings {
             delay_logging_resolution_limit: u32::try_from(queue.delay_logging_resolution_limit).unwrap_or(2),
             delay_warning_time: params.lifetimes.delay_warning_time.as_secs(),
             log_form: params.identity.info_log_address_format.parse().unwrap_or_default(),
-            time_zone: TimeZone::system(),
+            time_zone: time_zone::local(),
             deadline: params.ipc.ipc_timeout,
             in_flow_delay: params.daemon.in_flow_delay,
         })

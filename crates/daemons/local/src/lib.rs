@@ -122,7 +122,7 @@ impl Solo for Local {
             accounts: Accounts::new(),
             biff: Biff::default(),
             host: config::host_name(),
-            time_zone: TimeZone::system(),
+            time_zone: time_zone::local(),
             default_user: default_user(&params.layout.default_privs)?,
             cleanup: None,
             rewrite: Caller::new(Policy::socket(&ipc.rewrite_service_name), ipc.ipc_timeout),

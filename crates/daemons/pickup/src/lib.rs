@@ -70,7 +70,7 @@ impl Service for Pickup {
     type Opened = TimeZone;
 
     fn open(_: &Params, _: &Outside) -> Result<TimeZone, Fatal> {
-        Ok(TimeZone::system())
+        Ok(time_zone::local())
     }
 
     fn start(params: Params, time_zone: TimeZone, _: Life) -> Result<Self, Fatal> {

@@ -12,7 +12,8 @@ use delivery::loops::Delivered;
 use delivery::{Attempt, Policy, StatusFilter, content_of, solo};
 use dsn::{Detail, Outcome, Status};
 use ipc::deliver::{Mode, Recipient};
-use jiff::Zoned;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use privsep::{Command, Group, Line, User};
 use service::Fatal;
 use service::solo::{Life, Solo, Stream};
@@ -50,6 +51,7 @@ struct Office {
     time_limit: Duration,
     relay: String,
     environment: Vec<(String, String)>,
+    time_zone: TimeZone,
 }
 
 /// The service.
@@ -77,6 +79,7 @@ impl Solo for Pipe {
             time_limit: times.time_limit,
             relay: life.service_name.clone(),
             environment: privsep::chosen_environment(&params.layout.export_environment),
+            time_zone: time_zone::local(),
             attributes,
             params,
         };
@@ -231,7 +234,7 @@ impl Office {
         let first = recipients.first();
         let mut head = Head::ended_by(eol);
         if flags.has('F') {
-            head = head.from_line(sender, &Zoned::now());
+            head = head.from_line(sender, &Timestamp::now().to_zoned(self.time_zone.clone()));
         }
         if flags.has('R') {
             head = head.return_path(sender);

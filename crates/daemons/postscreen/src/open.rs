@@ -114,7 +114,7 @@ fn rules(params: &Params, environment: &Environment, lists: &[List]) -> Result<R
         command_filter: maps("postscreen_command_filter", &postscreen.postscreen_command_filter),
         forbidden_commands: list("postscreen_forbidden_commands", &postscreen.postscreen_forbidden_commands),
         footers: maps("postscreen_reject_footer_maps", &postscreen.postscreen_reject_footer_maps),
-        zone: jiff::tz::TimeZone::system(),
+        zone: time_zone::local(),
         says_old_words: AtomicBool::new(false),
         proxied,
     })

@@ -82,7 +82,7 @@ impl Opened {
         Self {
             authorized: PatternList::open(name, &params.qmqpd.qmqpd_authorized_clients, parents, &environment),
             resolver: dns::Resolver::system(),
-            time_zone: TimeZone::system(),
+            time_zone: time_zone::local(),
         }
     }
 }

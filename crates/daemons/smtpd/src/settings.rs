@@ -227,7 +227,7 @@ impl Settings {
             tempfail: Tempfails::new(&params.access)?,
             permit_actions: params.access.smtpd_log_access_permit_actions.clone(),
             service_name: service_name.to_owned(),
-            timezone: jiff::tz::TimeZone::system(),
+            timezone: time_zone::local(),
             calm: Limits::new(params),
             stressed: source
                 .clone()

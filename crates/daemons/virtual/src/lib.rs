@@ -85,7 +85,7 @@ impl Solo for Virtual {
             tables,
             locking,
             host: config::host_name(),
-            time_zone: TimeZone::system(),
+            time_zone: time_zone::local(),
             relay: life.service_name.clone(),
             params,
         };

@@ -1,6 +1,6 @@
 //! Dates of header fields.
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// Dates in the time zone of this host, which is read once, before the jail.
@@ -11,12 +11,12 @@ impl Dates {
     /// Reads the time zone.
     #[must_use]
     pub fn of_this_host() -> Self {
-        Self(TimeZone::system())
+        Self(time_zone::local())
     }
 
     /// This moment, in the form of [`ipc::post::DATE`].
     #[must_use]
     pub fn now(&self) -> String {
-        Zoned::now().with_time_zone(self.0.clone()).strftime(ipc::post::DATE).to_string()
+        Timestamp::now().to_zoned(self.0.clone()).strftime(ipc::post::DATE).to_string()
     }
 }

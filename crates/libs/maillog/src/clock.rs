@@ -17,7 +17,7 @@ impl Clock {
     /// Reads the zone of the host: to be called before the jail.
     #[must_use]
     pub fn new() -> Self {
-        Self::in_zone(TimeZone::system())
+        Self::in_zone(time_zone::local())
     }
 
     fn in_zone(zone: TimeZone) -> Self {

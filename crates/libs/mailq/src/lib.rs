@@ -112,7 +112,7 @@ pub struct People {
 
 impl Default for People {
     fn default() -> Self {
-        Self { columns: SHORT, zone: LazyCell::new(TimeZone::system), count: 0, bytes: 0 }
+        Self { columns: SHORT, zone: LazyCell::new(time_zone::local), count: 0, bytes: 0 }
     }
 }
 

@@ -82,7 +82,7 @@ impl Session {
     /// What a name stands for; nothing where that is not known yet.
     fn footer_value(&self, name: &str) -> Option<Cow<'_, str>> {
         let peer = &self.peer;
-        let now = || jiff::Zoned::now().with_time_zone(self.server.settings.timezone.clone());
+        let now = || jiff::Timestamp::now().to_zoned(self.server.settings.timezone.clone());
         Some(match name {
             "client" => peer.namaddr.as_str().into(),
             "client_address" => peer.address.as_str().into(),

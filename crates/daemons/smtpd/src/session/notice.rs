@@ -114,7 +114,7 @@ impl Session {
             transcript: self.history.transcript.take().unwrap_or_default().text().into_owned(),
             end: format!("{aborted}\n"),
         };
-        let now = jiff::Zoned::now().with_time_zone(settings.timezone.clone());
+        let now = jiff::Timestamp::now().to_zoned(settings.timezone.clone());
         let date = now.strftime(ipc::post::DATE).to_string();
         // Of mail that did not get in somebody else may be told, whatever the letter says.
         let recipient = if self.faults.contains(&Fault::Bounce) {
