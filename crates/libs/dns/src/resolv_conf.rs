@@ -2,9 +2,11 @@
 //!
 //! Unknown words are skipped, as the system's resolver does. Bounds are those of resolv.conf(5).
 
+use nix::net::if_::if_nametoindex;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+const PORT: u16 = 53;
 const MOST_SERVERS: usize = 3;
 const MOST_SEARCHED: usize = 6;
 
@@ -37,7 +39,7 @@ pub enum Carrier {
 impl Default for ResolvConf {
     fn default() -> Self {
         Self {
-            servers: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53)],
+            servers: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)],
             search: Vec::new(),
             ndots: 1,
             timeout: Duration::from_secs(5),
@@ -69,7 +71,9 @@ impl ResolvConf {
                 self.servers.extend(words.next().and_then(server));
             }
             Some("search" | "domain") => {
-                self.search = words.take(MOST_SEARCHED).map(str::to_owned).collect();
+                // The root, as systemd-resolved(8) names it where there is nothing to search, adds nothing to a name.
+                let domains = words.map(|word| word.trim_end_matches('.')).filter(|domain| !domain.is_empty());
+                self.search = domains.take(MOST_SEARCHED).map(str::to_owned).collect();
             }
             Some("options") => words.for_each(|word| self.option(word)),
             Some(_) | None => {}
@@ -89,10 +93,14 @@ impl ResolvConf {
     }
 }
 
-/// `address`, or `address%zone`; the zone is only meaningful for link-local addresses and is left out.
+/// `address`, or `address%zone` for one that is only known on an interface, given by name or number (RFC 4007 section 11).
 fn server(word: &str) -> Option<SocketAddr> {
-    let address = word.split('%').next()?.parse().ok()?;
-    Some(SocketAddr::new(address, 53))
+    let (address, zone) = word.split_once('%').map_or((word, None), |(address, zone)| (address, Some(zone)));
+    let mut server = SocketAddr::new(address.parse().ok()?, PORT);
+    if let (SocketAddr::V6(server), Some(zone)) = (&mut server, zone) {
+        server.set_scope_id(zone.parse().or_else(|_| if_nametoindex(zone)).ok()?);
+    }
+    Some(server)
 }
 
 #[cfg(test)]
@@ -109,6 +117,19 @@ mod tests {
         assert_eq!(conf.search, ["a.test", "b.test"]);
         assert_eq!((conf.timeout, conf.attempts, conf.ndots), (Duration::from_secs(2), 5, 2));
         assert_eq!(conf.carrier, Carrier::Stream);
+    }
+
+    #[test]
+    fn a_server_may_be_known_on_one_interface_only() {
+        let lo = if_nametoindex("lo").unwrap();
+        let conf = ResolvConf::parse("nameserver fe80::1%lo\nnameserver fe80::2%7\nnameserver fe80::3%nowhere\n");
+        assert_eq!(conf.servers, [format!("[fe80::1%{lo}]:53").parse().unwrap(), "[fe80::2%7]:53".parse().unwrap()]);
+    }
+
+    #[test]
+    fn searched_domains_may_be_written_with_their_last_dot() {
+        assert_eq!(ResolvConf::parse("search a.test. . b.test\n").search, ["a.test", "b.test"]);
+        assert!(ResolvConf::parse("search .\n").search.is_empty());
     }
 
     #[test]
