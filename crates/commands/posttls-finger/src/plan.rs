@@ -33,6 +33,7 @@ config::bundle! {
         identity: params::Identity,
         tls: params::SmtpTls,
         crypto: params::Tls,
+        daemon: params::Daemon,
     }
 }
 
@@ -148,7 +149,7 @@ impl Plan {
             say("initializing the client-side TLS engine");
         }
         let lmtp = options.has('S');
-        let target = Target::parse(destination, lmtp).map_err(Fatal::new)?;
+        let target = Target::parse(destination, lmtp, &params.daemon.known_tcp_ports).map_err(Fatal::new)?;
         let families = match options.value('a') {
             None | Some("any") => Families::of_protocols(&params.identity.inet_protocols),
             Some("ipv4") => Families::V4,

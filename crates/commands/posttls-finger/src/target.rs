@@ -1,6 +1,7 @@
 //! Where the server is: the destination, its hosts and their addresses.
 
 use crate::plan::{Plan, Wish};
+use config::endpoint::Place;
 use dns::{Data, Kind, Resolver};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -58,49 +59,16 @@ impl Stream for Secured<Box<dyn Stream>> {
 
 impl Target {
     /// `host`, `[host]`, either with a port; `unix:path` and `inet:…` for LMTP.
-    pub(crate) fn parse(text: &str, lmtp: bool) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:").filter(|_| lmtp) {
-            return Ok(Self::Unix(PathBuf::from(path)));
-        }
-        let bad = || format!("missing hostname or service in server description: {text}");
-        let text = text.strip_prefix("inet:").unwrap_or(text);
-        let (host, rest, bracketed) = match text.strip_prefix('[') {
-            Some(inner) => {
-                let (host, rest) = inner.split_once(']').ok_or_else(bad)?;
-                (host, rest, true)
-            }
-            None => {
-                let (host, _) = text.split_once(':').unwrap_or((text, ""));
-                (host, text.get(host.len()..).unwrap_or_default(), false)
-            }
+    pub(crate) fn parse(text: &str, lmtp: bool, known_tcp_ports: &str) -> Result<Self, String> {
+        let (inet, default) = match text.strip_prefix("unix:") {
+            Some(path) if lmtp => return Ok(Self::Unix(PathBuf::from(path))),
+            Some(_) | None if lmtp => (text.strip_prefix("inet:").unwrap_or(text), "lmtp"),
+            Some(_) | None => (text, "smtp"),
         };
-        let port = match rest.strip_prefix(':') {
-            Some(name) => port(name).ok_or_else(|| format!("unknown service: {name}/tcp"))?,
-            None if rest.is_empty() => {
-                if lmtp {
-                    24
-                } else {
-                    25
-                }
-            }
-            None => return Err(bad()),
-        };
-        let host = host.strip_prefix("ipv6:").unwrap_or(host);
-        if host.is_empty() {
-            return Err(bad());
-        }
-        let is_address = host.parse::<IpAddr>().is_ok();
-        Ok(Self::Inet { host: host.to_owned(), port, domain: !bracketed && !lmtp && !is_address })
-    }
-}
-
-fn port(name: &str) -> Option<u16> {
-    match name {
-        "smtp" => Some(25),
-        "lmtp" => Some(24),
-        "submission" => Some(587),
-        "smtps" | "submissions" => Some(465),
-        _ => name.parse().ok(),
+        let place = Place::parse(inet).map_err(|problem| format!("{problem} in server description: {text}"))?;
+        let port = place.port(default, known_tcp_ports).map_err(|problem| problem.to_string())?;
+        let is_address = place.host.parse::<IpAddr>().is_ok();
+        Ok(Self::Inet { host: place.host.to_owned(), port, domain: !place.is_bracketed && !lmtp && !is_address })
     }
 }
 
@@ -199,16 +167,18 @@ mod tests {
             ("example.org", false, inet("example.org", 25, true)),
             ("example.org:submission", false, inet("example.org", 587, true)),
             ("[mx.example.org]:465", false, inet("mx.example.org", 465, false)),
+            ("example.org:own", false, inet("example.org", 2626, true)),
             ("[ipv6:::1]", false, inet("::1", 25, false)),
             ("127.0.0.1", false, inet("127.0.0.1", 25, false)),
             ("inet:example.org", true, inet("example.org", 24, false)),
             ("unix:/run/x", true, Ok(Target::Unix(PathBuf::from("/run/x")))),
-            ("[::1", false, Err("missing hostname or service in server description: [::1".to_owned())),
-            ("[]", false, Err("missing hostname or service in server description: []".to_owned())),
-            ("a:nope", false, Err("unknown service: nope/tcp".to_owned())),
+            ("[::1", false, Err("missing \"]\" in server description: [::1".to_owned())),
+            ("[]", false, Err("valid hostname or network address required in server description: []".to_owned())),
+            (":25", false, Err("missing host information in server description: :25".to_owned())),
+            ("inet:nope", false, Err("unknown service: nope/tcp".to_owned())),
         ];
         for (text, lmtp, expected) in table {
-            assert_eq!(Target::parse(text, lmtp), expected, "{text}");
+            assert_eq!(Target::parse(text, lmtp, "own=2626"), expected, "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Fatal;
 use crate::settings::Settings;
+use config::endpoint;
 use config::master_cf::{Entry, Kind};
 use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, UnixAddr, sockopt,
@@ -77,15 +78,10 @@ pub(crate) fn places(entry: &Entry, settings: &Settings) -> Result<Vec<Place>, F
 
 /// `port`, `host:port` or `[host]:port`, in numbers or names.
 fn ports(entry: &Entry, settings: &Settings) -> Result<Vec<SocketAddr>, String> {
-    if entry.name.starts_with('[') && !entry.name.contains(']') {
-        return Err(format!("missing \"]\" in \"{}\"", entry.name));
-    }
-    let (host, service) = match entry.name.rsplit_once(':') {
-        Some((host, service)) => (host.trim_start_matches('[').trim_end_matches(']'), service),
-        None => ("", entry.name.as_str()),
-    };
-    let port = config::services::port(service, &settings.params.daemon.known_tcp_ports)
-        .ok_or_else(|| format!("unknown service: {service}/tcp"))?;
+    let malformed = |problem| format!("{problem} in \"{}\"", entry.name);
+    let place = endpoint::Place::listener(&entry.name).map_err(malformed)?;
+    let port = place.port("", &settings.params.daemon.known_tcp_ports).map_err(|problem| problem.to_string())?;
+    let host = place.host;
     if host.is_empty() {
         return Ok(settings.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
     }

@@ -2,8 +2,10 @@
 //!
 //! See smtp(8) and transport(5). A name that does not parse is a configuration error: the mail waits.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::Path;
+
+use config::endpoint::{Place, Problem};
 
 use crate::flavor::Flavor;
 
@@ -32,18 +34,12 @@ pub enum Nexthop<'a> {
     Unix(&'a Path),
 }
 
-/// Why a next hop could not be understood.
+/// Why a next hop could not be understood, such as `inet:host` where only LMTP knows that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// No host before the port.
-    #[error("missing hostname or service in server description: {0}")]
-    MissingHost(String),
-    /// A bracket without its partner, or text behind it.
-    #[error("missing ']' or extra text in server description: {0}")]
-    Bracket(String),
-    /// A host that is neither a name nor an address, such as `inet:host` where only LMTP knows that.
-    #[error("valid hostname or network address required in server description: {0}")]
-    Host(String),
+#[error("{problem} in server description: {text}")]
+pub struct Error {
+    text: String,
+    problem: Problem,
 }
 
 /// The members of a list of next hops, separated by commas or white space.
@@ -65,48 +61,13 @@ impl<'a> Nexthop<'a> {
 }
 
 fn inet(text: &str, mx: Mx) -> Result<Nexthop<'_>, Error> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or_else(|| Error::Bracket(text.to_owned()))?;
-        let port = match after.strip_prefix(':') {
-            Some(port) => Some(port),
-            None if after.is_empty() => None,
-            None => return Err(Error::Bracket(text.to_owned())),
-        };
-        return built(text, without_family(host), port, Mx::Suppressed);
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) if is_host(host) || !is_address(text) => built(text, host, Some(port), mx),
-        // The colons of a bare IPv6 address are its own.
-        Some(_) | None => built(text, text, None, mx),
-    }
-}
-
-fn built<'a>(text: &str, host: &'a str, port: Option<&'a str>, mx: Mx) -> Result<Nexthop<'a>, Error> {
-    if host.is_empty() {
-        return Err(Error::MissingHost(text.to_owned()));
-    }
-    if !is_host(host) {
-        return Err(Error::Host(text.to_owned()));
-    }
-    // No port behind the colon is the default port.
-    Ok(Nexthop::Inet { host, port: port.filter(|port| !port.is_empty()), mx })
-}
-
-fn is_host(text: &str) -> bool {
-    is_address(text) || dns::is_hostname(text)
-}
-
-fn is_address(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok()
-}
-
-/// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
-fn without_family(host: &str) -> &str {
-    match host.split_at_checked(5) {
-        Some((family, address)) if family.eq_ignore_ascii_case("ipv6:") && address.parse::<Ipv6Addr>().is_ok() => {
-            address
+    match Place::parse(text) {
+        Ok(Place { host, service, is_bracketed }) => {
+            Ok(Nexthop::Inet { host, port: service, mx: if is_bracketed { Mx::Suppressed } else { mx } })
         }
-        Some(_) | None => host,
+        // The colons of a bare IPv6 address are its own.
+        Err(_) if text.parse::<IpAddr>().is_ok() => Ok(Nexthop::Inet { host: text, port: None, mx }),
+        Err(problem) => Err(Error { text: text.to_owned(), problem }),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Where a server listens: `inet:host:port` or `unix:path`, as filters, policy servers, tables and others are named.
+//! Where a server is: `inet:host:port` or `unix:path`, as filters, policy servers, tables and others are named, and
+//! `host:port` alone, as next hops are.
 //!
-//! The one reader of such names. A host may be left out, and is this one then; it may stand in brackets, and an IPv6
-//! address there may have `ipv6:` before it. See postconf(5), smtpd_milters and check_policy_service.
+//! The one reader of such names. A host may stand in brackets, and an IPv6 address there may have `ipv6:` before it. What
+//! may be left out, the host or the port, is up to those who ask. See postconf(5), smtpd_milters and check_policy_service.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -32,25 +33,55 @@ pub struct Malformed {
 
 /// What is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Problem {
+pub enum Problem {
+    /// Nothing before a colon, or nothing behind it.
     #[error("need transport:endpoint")]
     NoTransport,
+    /// Neither `inet` nor `unix`.
     #[error("invalid transport name: {0}")]
     Transport(String),
+    /// A bracket that is not closed.
     #[error("missing \"]\"")]
     Unclosed,
+    /// A closed one with something other than a port behind it.
     #[error("garbage after \"]\"")]
     BehindBracket,
+    /// No host where one has to be.
+    #[error("missing host information")]
+    NoHost,
+    /// No port where one has to be.
     #[error("missing service information")]
     NoService,
+    /// `ipv6:` before something else.
     #[error("malformed IPv6 address")]
     Ipv6,
+    /// A host that is neither a name nor an address.
     #[error("valid hostname or network address required")]
     Host,
+    /// A port that begins as a number.
     #[error("garbage after numerical service")]
     BehindNumber,
+    /// A port that nobody knows.
     #[error("unknown service: {0}/tcp")]
     Service(String),
+}
+
+/// A host, and a port where one is named: `host`, `host:port`, `[host]` or `[host]:port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// Name or address, without brackets.
+    pub host: &'a str,
+    /// Number or name of a port.
+    pub service: Option<&'a str>,
+    /// Whether the host stands in brackets, as one does that is no mail domain.
+    pub is_bracketed: bool,
+}
+
+/// What a text without a colon names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Host,
+    Service,
 }
 
 impl Endpoint {
@@ -74,10 +105,68 @@ impl Endpoint {
     /// [`Malformed`].
     pub fn inet(place: &str, known_tcp_ports: &str) -> Result<Self, Malformed> {
         let malformed = |problem| Malformed { text: place.to_owned(), problem };
-        let (host, service) = split(place).map_err(malformed)?;
-        let port = services::port(service, known_tcp_ports);
-        let port = port.ok_or_else(|| malformed(Problem::Service(service.to_owned())))?;
+        let place = Place::listener(place).map_err(malformed)?;
+        let port = place.port("", known_tcp_ports).map_err(malformed)?;
+        let host = if place.host.is_empty() { "localhost" } else { place.host };
         Ok(Self::Inet { host: host.to_owned(), port })
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Reads a host that may have a port; nothing behind the colon is no port.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub fn parse(text: &'a str) -> Result<Self, Problem> {
+        let place = Self::split(text, Alone::Host)?;
+        if place.host.is_empty() && !place.is_bracketed {
+            return Err(Problem::NoHost);
+        }
+        place.checked()
+    }
+
+    /// Reads where this host listens: a port that may have a host before it, which is empty where it has none.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub fn listener(text: &'a str) -> Result<Self, Problem> {
+        let place = Self::split(text, Alone::Service)?;
+        if place.service.is_none() {
+            return Err(Problem::NoService);
+        }
+        if place.host.is_empty() && !place.is_bracketed { Ok(place) } else { place.checked() }
+    }
+
+    /// The number of its port, or of another one where it names none.
+    ///
+    /// # Errors
+    /// [`Problem::Service`].
+    pub fn port(&self, default: &str, known_tcp_ports: &str) -> Result<u16, Problem> {
+        let service = self.service.unwrap_or(default);
+        services::port(service, known_tcp_ports).ok_or_else(|| Problem::Service(service.to_owned()))
+    }
+
+    fn split(text: &'a str, alone: Alone) -> Result<Self, Problem> {
+        let (host, service, is_bracketed) = match text.strip_prefix('[') {
+            Some(inner) => {
+                let (host, rest) = inner.split_once(']').ok_or(Problem::Unclosed)?;
+                let service = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
+                (without_family(host)?, service.ok_or(Problem::BehindBracket)?, true)
+            }
+            None => {
+                let whole = if alone == Alone::Host { (text, "") } else { ("", text) };
+                let (host, service) = text.rsplit_once(':').unwrap_or(whole);
+                (host, service, false)
+            }
+        };
+        if service.starts_with(|c: char| c.is_ascii_digit()) && !service.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Problem::BehindNumber);
+        }
+        Ok(Self { host, service: Some(service).filter(|service| !service.is_empty()), is_bracketed })
+    }
+
+    fn checked(self) -> Result<Self, Problem> {
+        if is_host(self.host) { Ok(self) } else { Err(Problem::Host) }
     }
 }
 
@@ -92,36 +181,6 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Host and service.
-fn split(place: &str) -> Result<(&str, &str), Problem> {
-    let (host, service, is_bracketed) = match place.strip_prefix('[') {
-        Some(inner) => {
-            let (host, rest) = inner.split_once(']').ok_or(Problem::Unclosed)?;
-            let behind = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
-            (host, behind.ok_or(Problem::BehindBracket)?, true)
-        }
-        None => {
-            let (host, service) = place.rsplit_once(':').unwrap_or(("", place));
-            (host, service, false)
-        }
-    };
-    if service.is_empty() {
-        return Err(Problem::NoService);
-    }
-    let host = match host {
-        "" if !is_bracketed => "localhost",
-        _ if is_bracketed => without_family(host)?,
-        _ => host,
-    };
-    if !is_host(host) {
-        return Err(Problem::Host);
-    }
-    if service.starts_with(|c: char| c.is_ascii_digit()) && !service.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Problem::BehindNumber);
-    }
-    Ok((host, service))
-}
-
 /// `[ipv6:2001:db8::1]` is an address literal of RFC 5321.
 fn without_family(host: &str) -> Result<&str, Problem> {
     match host.split_at_checked(5) {
@@ -134,10 +193,15 @@ fn without_family(host: &str) -> Result<&str, Problem> {
 
 /// An address, or what may be a name: that one exists is found out by asking for it.
 fn is_host(host: &str) -> bool {
-    let is_named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || b >= 0x80;
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') || b >= 0x80)
+    };
     let is_number = |b: u8| b.is_ascii_digit() || b == b'.';
-    let is_name = host.bytes().all(is_named) && !host.bytes().all(is_number);
-    host.parse::<IpAddr>().is_ok() || is_name && !host.starts_with(['.', '-'])
+    let is_name = host.strip_suffix('.').unwrap_or(host).split('.').all(label) && !host.bytes().all(is_number);
+    is_name || host.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -193,12 +257,61 @@ mod tests {
             ("inet:host]:25", "host]:25: valid hostname or network address required"),
             ("inet:127.1:25", "127.1:25: valid hostname or network address required"),
             ("inet:[::1%lo]:25", "[::1%lo]:25: valid hostname or network address required"),
+            ("inet:a..b:25", "a..b:25: valid hostname or network address required"),
+            ("inet:a-:25", "a-:25: valid hostname or network address required"),
             ("inet:127.0.0.1", "127.0.0.1: garbage after numerical service"),
             ("inet:8891@host", "8891@host: garbage after numerical service"),
             ("inet:host:nosuch-service", "host:nosuch-service: unknown service: nosuch-service/tcp"),
             ("inet:host:70000", "host:70000: unknown service: 70000/tcp"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listener_may_lack_a_host() {
+        let place = |host, service, is_bracketed| Ok(Place { host, service: Some(service), is_bracketed });
+        for (text, expected) in [
+            ("25", place("", "25", false)),
+            (":smtp", place("", "smtp", false)),
+            ("[::1]:25", place("::1", "25", true)),
+            ("::1:25", place("::1", "25", false)),
+            ("[]:25", Err(Problem::Host)),
+            ("host:", Err(Problem::NoService)),
+            ("[::1]", Err(Problem::NoService)),
+            ("", Err(Problem::NoService)),
+        ] {
+            assert_eq!(Place::listener(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ports_have_numbers() {
+        let port = |text| Place::parse(text).unwrap().port("smtp", "own=2626").map_err(|problem| problem.to_string());
+        assert_eq!((port("host:own"), port("host:24"), port("host")), (Ok(2626), Ok(24), Ok(25)));
+        assert_eq!(port("host:nosuch-service"), Err("unknown service: nosuch-service/tcp".to_owned()));
+    }
+
+    #[test]
+    fn places_may_lack_a_port() {
+        let place = |host, service, is_bracketed| Ok(Place { host, service, is_bracketed });
+        for (text, expected) in [
+            ("host", place("host", None, false)),
+            ("host:", place("host", None, false)),
+            ("host:smtp", place("host", Some("smtp"), false)),
+            ("::1:25", place("::1", Some("25"), false)),
+            ("[host]", place("host", None, true)),
+            ("[ipv6:::1]:25", place("::1", Some("25"), true)),
+            ("", Err(Problem::NoHost)),
+            (":25", Err(Problem::NoHost)),
+            ("25", Err(Problem::Host)),
+            ("::1", Err(Problem::Host)),
+            ("[]", Err(Problem::Host)),
+            ("[host", Err(Problem::Unclosed)),
+            ("[host]25", Err(Problem::BehindBracket)),
+            ("host:25x", Err(Problem::BehindNumber)),
+        ] {
+            assert_eq!(Place::parse(text), expected, "{text}");
         }
     }
 
