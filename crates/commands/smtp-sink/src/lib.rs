@@ -6,11 +6,12 @@ pub mod session;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::{Notify, Semaphore};
+use trial::place::Listener;
+use trial::program;
 
-use options::{Dump, Endpoint, Options, Show};
-use session::{Stream, Transaction};
+use options::{Dump, Options, Show};
+use session::Transaction;
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
@@ -38,10 +39,8 @@ impl Sink {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         add(&mut counts);
         if self.options.show == Show::Counters {
-            let mut out = io::stdout().lock();
-            // Where nobody reads, nothing is lost.
-            let _ = write!(out, "sess={} quit={} mesg={}\r", counts.sessions, counts.quits, counts.messages);
-            let _ = out.flush();
+            let Counts { sessions, quits, messages } = &*counts;
+            program::show(&format_args!("sess={sessions} quit={quits} mesg={messages}"));
         }
         let reached = |count, bound| bound > 0 && count >= bound;
         let bounds = &self.options.bounds;
@@ -52,8 +51,7 @@ impl Sink {
 
     /// Shows a line on standard error.
     pub fn say(&self, line: &str) {
-        // Where nobody reads, nothing is lost.
-        let _ = writeln!(io::stderr(), "smtp-sink: {}", line.trim_end());
+        program::say("smtp-sink", &line.trim_end());
     }
 
     /// Keeps a message where that was asked for.
@@ -85,50 +83,12 @@ impl Sink {
     }
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    async fn open(options: &Options) -> io::Result<Self> {
-        match &options.endpoint {
-            Endpoint::Unix(path) => {
-                // The socket of an earlier run.
-                let _ = std::fs::remove_file(path);
-                Ok(Self::Unix(UnixListener::bind(path)?))
-            }
-            Endpoint::Inet(host, port) => {
-                let port: u16 = port.parse().map_err(|_| io::Error::other(format!("unknown service: {port}/tcp")))?;
-                let host = if host.is_empty() { "0.0.0.0" } else { host };
-                let mut addresses = tokio::net::lookup_host((host, port)).await?;
-                let address = addresses.next().ok_or_else(|| io::Error::other("host has no address"))?;
-                let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-                socket.set_reuseaddr(true)?;
-                socket.bind(address)?;
-                Ok(Self::Tcp(socket.listen(options.backlog)?))
-            }
-        }
-    }
-
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
-            }
-            Self::Unix(listener) => Ok(Box::new(listener.accept().await?.0)),
-        }
-    }
-}
-
 /// Serves until it is enough.
 ///
 /// # Errors
 /// The endpoint cannot be listened on.
 pub async fn run(options: Options) -> io::Result<()> {
-    let listener = Listener::open(&options).await?;
+    let listener = Listener::open(&options.endpoint, options.family, options.backlog).await?;
     let places = Arc::new(Semaphore::new(options.bounds.connections.max(1)));
     let sink = Arc::new(Sink { options, counts: Mutex::default(), enough: Notify::new() });
     loop {

@@ -11,7 +11,6 @@
 //! refuse, delay or break off at every stage, so that clients can be tried. A wrong option prints what there is.
 //! Never run it as a real server: it accepts everything.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use smtp_sink::options::Options;
@@ -22,22 +21,6 @@ const USAGE: &str = "usage: smtp-sink [-468acCeEFLpPv] [-A abort_delay] [-b soft
     [-S start-string] [-u user_privs] [-w delay] [host]:port backlog";
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args_os().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "smtp-sink: {error}");
-            return fail(USAGE);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(smtp_sink::run(options))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.to_string()),
-    }
-}
-
-fn fail(reason: &str) -> ExitCode {
-    // Where nobody reads, nothing is lost.
-    let _ = writeln!(std::io::stderr(), "smtp-sink: fatal: {reason}");
-    ExitCode::FAILURE
+    let options = Options::parse(std::env::args_os().skip(1));
+    trial::program::run("smtp-sink", USAGE, options, smtp_sink::run)
 }

@@ -1,20 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::session::ORDER;
+use config::endpoint::Endpoint;
 use lexopt::prelude::*;
 use smtp_proto::ehlo::{Keyword, Keywords};
-
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Host (empty for all) and port.
-    Inet(String, String),
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
+use trial::place::{self, Family};
 
 /// Commands, in upper case; `.` is the end of a message, `CONNECT` the greeting.
 pub type Verbs = Vec<String>;
@@ -95,6 +87,8 @@ pub enum Show {
 pub struct Options {
     /// Where.
     pub endpoint: Endpoint,
+    /// Over which protocol.
+    pub family: Family,
     /// Connections that may wait.
     pub backlog: u32,
     /// SMTP or LMTP.
@@ -131,9 +125,7 @@ impl Options {
                 Long(_) => return Err(argument.unexpected()),
             }
         }
-        let [endpoint, backlog] = words.as_slice() else { return Err("endpoint and backlog are needed".into()) };
-        options.endpoint = parse_endpoint(endpoint)?;
-        options.backlog = backlog.parse().map_err(|_| "bad backlog")?;
+        (options.endpoint, options.backlog) = place::listener_and_backlog(&words)?;
         if matches!(options.protocol, Protocol::Smtp | Protocol::Pix) {
             options.offer = Keywords::NONE;
         }
@@ -184,9 +176,9 @@ impl Options {
             'n' => self.bounds.sessions = parser.value()?.parse()?,
             'S' => self.start = unescape(&parser.value()?.string()?),
             't' => self.bounds.patience = seconds(parser)?,
-            // Either family is served as the endpoint says; a window size, another root or user make no difference to what is
-            // received.
-            '4' | '6' => {}
+            '4' => self.family = Family::V4,
+            '6' => self.family = Family::V6,
+            // A window size, another root or user make no difference to what is received.
             'R' | 'T' | 'u' => drop(parser.value()?),
             _ => return Err(Short(letter).unexpected()),
         }
@@ -195,7 +187,8 @@ impl Options {
 
     fn plain() -> Self {
         Self {
-            endpoint: Endpoint::Inet(String::new(), String::new()),
+            endpoint: Endpoint::Unix(String::new()),
+            family: Family::Any,
             backlog: 0,
             protocol: Protocol::Esmtp,
             offer: ORDER.into_iter().fold(Keywords::NONE, Keywords::with),
@@ -242,16 +235,6 @@ fn delay(text: &str) -> Result<(String, Duration, Option<u8>), lexopt::Error> {
     Ok((verb(word)?, Duration::from_secs(time), odds))
 }
 
-fn parse_endpoint(text: &str) -> Result<Endpoint, lexopt::Error> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return Ok(Endpoint::Unix(PathBuf::from(path)));
-    }
-    let text = text.strip_prefix("inet:").unwrap_or(text);
-    let (host, port) = text.rsplit_once(':').ok_or("[host]:port is needed")?;
-    let port = if port == "smtp" { "25" } else { port };
-    Ok(Endpoint::Inet(host.trim_matches(['[', ']']).to_owned(), port.to_owned()))
-}
-
 /// C escapes.
 fn unescape(text: &str) -> String {
     let mut out = String::new();
@@ -296,11 +279,10 @@ mod tests {
     #[test]
     fn options_as_postfix_has_them() {
         let options = parse("-c -r rcpt,. -W data:2:50 127.0.0.1:2525 100").unwrap();
-        assert_eq!(options.endpoint, Endpoint::Inet("127.0.0.1".into(), "2525".into()));
+        assert_eq!((options.endpoint.to_string().as_str(), options.backlog), ("127.0.0.1:2525", 100));
         assert_eq!(options.script.soft, ["RCPT", "."]);
         assert_eq!(options.script.delays, [("DATA".to_owned(), Duration::from_secs(2), Some(50))]);
         assert!(!options.offer.has(Keyword::Pipelining) && options.offer.has(Keyword::Dsn));
-        assert_eq!(parse("unix:/run/x 5").unwrap().endpoint, Endpoint::Unix("/run/x".into()));
         assert_eq!(unescape("a\\n\\101\\\\"), "a\nA\\");
         for bad in ["127.0.0.1:25", "-z :25 1", "host 1", "-f mail,bogus :25 1", "-W bogus:1 :25 1"] {
             assert!(parse(bad).is_err(), "{bad}");

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use smtp_proto::conn::{Conn, Error, Pace};
 use smtp_proto::dot::{BareNewline, Decoder};
 use smtp_proto::ehlo::Keyword;
-use tokio::io::{AsyncRead, AsyncWrite};
+use trial::place::Stream;
 
 use crate::Sink;
 use crate::options::{Protocol, Show};
@@ -22,11 +22,6 @@ pub(crate) const ORDER: [Keyword; 7] = [
     Keyword::EnhancedStatusCodes,
     Keyword::Dsn,
 ];
-
-/// A client may be read from and written to.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// What is known of the message at hand.
 #[derive(Debug, Default)]

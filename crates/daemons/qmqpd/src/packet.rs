@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-/// Digits that a length may have; leading zeros are many at most.
-const DIGITS: u32 = 100;
+use netstring::{Fault, Length, Netstring};
 
 /// What is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +32,6 @@ impl fmt::Display for Part {
     }
 }
 
-/// What is wrong with a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// No digit, colon or comma where one must be.
-    #[error("netstring format error")]
-    Format,
-    /// A length that is over the limit of its part.
-    #[error("netstring length exceeds storage limit")]
-    TooLong,
-}
-
 /// How much is taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -67,8 +55,9 @@ pub enum Progress {
 pub struct Packet {
     limits: Limits,
     part: Part,
-    state: State,
-    item: Vec<u8>,
+    progress: Progress,
+    length: Length,
+    item: Netstring,
     /// The message; LF ends lines.
     pub content: Vec<u8>,
     /// Its sender, in internal form, with what asks for VERP.
@@ -77,19 +66,6 @@ pub struct Packet {
     pub recipients: Vec<Vec<u8>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// In a length: what it says so far, and how many digits it has.
-    Length(u64, u32),
-    /// In a netstring: bytes to come.
-    Item(u64),
-    /// Behind one: a comma.
-    Comma,
-    Complete,
-}
-
-const START: State = State::Length(0, 0);
-
 impl Packet {
     /// Of which nothing has come yet.
     #[must_use]
@@ -97,8 +73,9 @@ impl Packet {
         Self {
             limits,
             part: Part::Header,
-            state: START,
-            item: Vec::new(),
+            progress: Progress::Partial,
+            length: Length::default(),
+            item: Netstring::new(if limits.content == 0 { u64::MAX } else { limits.content }),
             content: Vec::new(),
             sender: Vec::new(),
             recipients: Vec::new(),
@@ -116,65 +93,32 @@ impl Packet {
     /// # Errors
     /// [`Fault`], in [`Self::part`].
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<Progress, Fault> {
-        while let [byte, rest @ ..] = bytes {
-            match self.state {
-                State::Length(..) => {
-                    self.state = self.length(*byte)?;
-                    bytes = rest;
+        while self.progress == Progress::Partial
+            && let [byte, rest @ ..] = bytes
+        {
+            bytes = match self.part {
+                Part::Header => {
+                    if self.length.push(*byte)?.is_some() {
+                        self.part = Part::Content;
+                    }
+                    rest
                 }
-                State::Item(left) => {
-                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                    let (item, rest) = bytes.split_at_checked(here).unwrap_or((bytes, &[]));
-                    self.item.extend_from_slice(item);
-                    let left = left.saturating_sub(here as u64);
-                    self.state = if left == 0 { State::Comma } else { State::Item(left) };
-                    bytes = rest;
+                Part::Recipient if *byte == b',' && self.item.is_new() => {
+                    self.progress = Progress::Complete;
+                    rest
                 }
-                State::Comma if *byte == b',' => {
+                Part::Content | Part::Sender | Part::Recipient => {
+                    let Some(rest) = self.item.push(bytes)? else { break };
                     self.end_item();
-                    bytes = rest;
+                    rest
                 }
-                State::Comma => return Err(Fault::Format),
-                State::Complete => break,
-            }
+            };
         }
-        Ok(if self.state == State::Complete { Progress::Complete } else { Progress::Partial })
-    }
-
-    /// A byte of a length. One without digits is 0.
-    fn length(&mut self, byte: u8) -> Result<State, Fault> {
-        let State::Length(value, digits) = self.state else { return Err(Fault::Format) };
-        match byte {
-            b'0'..=b'9' => {
-                let value = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(byte - b'0')));
-                let value = value.filter(|value| i64::try_from(*value).is_ok() && digits < DIGITS);
-                Ok(State::Length(value.ok_or(Fault::TooLong)?, digits + 1))
-            }
-            b':' => self.begin_item(value),
-            b',' if self.part == Part::Recipient && digits == 0 => Ok(State::Complete),
-            _ => Err(Fault::Format),
-        }
-    }
-
-    fn begin_item(&mut self, length: u64) -> Result<State, Fault> {
-        let limit = match self.part {
-            Part::Header => {
-                self.part = Part::Content;
-                return Ok(START);
-            }
-            Part::Content if self.limits.content == 0 => u64::MAX,
-            Part::Content => self.limits.content,
-            Part::Sender | Part::Recipient => self.limits.address,
-        };
-        match length {
-            0 => Ok(State::Comma),
-            _ if length <= limit => Ok(State::Item(length)),
-            _ => Err(Fault::TooLong),
-        }
+        Ok(self.progress)
     }
 
     fn end_item(&mut self) {
-        let item = std::mem::take(&mut self.item);
+        let item = std::mem::replace(&mut self.item, Netstring::new(self.limits.address)).into_item();
         match self.part {
             // A header is no netstring of its own.
             Part::Header => {}
@@ -188,7 +132,6 @@ impl Packet {
             }
             Part::Recipient => self.recipients.push(item),
         }
-        self.state = START;
     }
 }
 
@@ -200,7 +143,9 @@ mod tests {
     const LIMITS: Limits = Limits { content: 100, address: 20 };
 
     fn netstring(bytes: &[u8]) -> Vec<u8> {
-        [format!("{}:", bytes.len()).as_bytes(), bytes, b","].concat()
+        let mut out = Vec::new();
+        netstring::append(bytes, &mut out);
+        out
     }
 
     fn parse(bytes: &[u8]) -> (Result<Progress, Fault>, Packet) {
@@ -245,13 +190,6 @@ mod tests {
             let (progress, packet) = parse(text.as_bytes());
             assert_eq!((progress, packet.part()), (expected, part), "{text}");
         }
-    }
-
-    #[test]
-    fn no_room_is_kept_for_what_was_only_announced() {
-        let mut packet = Packet::new(Limits { content: 0, address: 20 });
-        assert_eq!(packet.push(b"1:9223372036854775807:x"), Ok(Progress::Partial));
-        assert!(packet.item.capacity() < 100);
     }
 
     proptest! {

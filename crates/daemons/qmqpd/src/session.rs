@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use netstring::Fault;
 use service::Stream;
 use smtp_proto::Conn;
 use smtp_proto::conn::{self, Pace};
@@ -9,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{info, warn};
 
 use crate::delivery::{Answer, Delivery, write_error};
-use crate::packet::{Fault, Limits, Packet, Part, Progress};
+use crate::packet::{Limits, Packet, Part, Progress};
 use crate::peer::Peer;
 use crate::{Qmqpd, verp};
 
@@ -161,7 +162,9 @@ impl Session<'_> {
         if !text.starts_with('K') {
             tokio::time::sleep(self.service.params.qmqpd.qmqpd_error_delay).await;
         }
-        self.conn.queue(format!("{}:{text},", text.len()).as_bytes());
+        let mut reply = Vec::new();
+        netstring::append(text.as_bytes(), &mut reply);
+        self.conn.queue(&reply);
         // A client that does not listen has lost its answer.
         let _ = self.conn.flush().await;
     }
