@@ -92,7 +92,7 @@ impl Session {
 
     /// A line that does not count as a command.
     fn garbled(text: &'static str) -> Next {
-        Next::Fault(Fault::Protocol, Reply::fixed(500, Enhanced(5, 5, 2), text))
+        Next::against_protocol(Reply::fixed(500, Enhanced(5, 5, 2), text))
     }
 
     async fn unknown(&mut self, word: &[u8], line: &[u8]) -> Next {

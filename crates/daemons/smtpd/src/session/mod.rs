@@ -149,6 +149,18 @@ pub(crate) enum Next {
     Hangup(Reply),
 }
 
+impl Next {
+    /// The client does not speak as it should.
+    pub(crate) fn against_protocol(reply: Reply) -> Self {
+        Self::Fault(Fault::Protocol, reply)
+    }
+
+    /// What the client wants is not wanted here.
+    pub(crate) fn against_policy(reply: Reply) -> Self {
+        Self::Fault(Fault::Policy, reply)
+    }
+}
+
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {

@@ -6,7 +6,6 @@ use smtp_proto::ehlo::Keyword;
 use smtp_proto::{Enhanced, Reply, command, conn};
 use tracing::warn;
 
-use crate::access::Fault;
 use crate::session::login::Login;
 use crate::session::{Next, Session};
 use crate::text::printable;
@@ -70,11 +69,11 @@ impl Session {
     pub(super) async fn auth(&mut self, arguments: &[u8]) -> Result<Next, conn::Error> {
         // Whatever becomes of it: who guesses passwords is told apart by how often it asks.
         if let Some(reply) = self.limit_logins().await {
-            return Ok(Next::Fault(Fault::Policy, reply));
+            return Ok(Next::against_policy(reply));
         }
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             let reply = Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first");
-            return Ok(Next::Fault(Fault::Policy, reply));
+            return Ok(Next::against_policy(reply));
         }
         if self.helo.is_none() {
             self.find_mechanisms().await;
@@ -90,10 +89,10 @@ impl Session {
             None
         };
         if let Some(text) = wrong {
-            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), text)));
+            return Ok(Next::against_protocol(Reply::fixed(503, Enhanced(5, 5, 1), text)));
         }
         let (Some(mechanism), initial, None) = (words.next(), words.next(), words.next()) else {
-            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
+            return Ok(Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: AUTH mechanism")));
         };
         // Logs and macros have it as the client wrote it.
         let mechanism = printable(mechanism).into_owned();

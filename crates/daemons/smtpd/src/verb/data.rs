@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::{Enhanced, Reply, conn};
 
-use crate::access::{Check, Fault};
+use crate::access::Check;
 use crate::session::transaction::{Envelope, Transaction};
 use crate::session::{Next, Session, faults_of};
 
@@ -18,7 +18,7 @@ impl Session {
         };
         if !arguments.is_empty() {
             self.transaction = Transaction::Open(envelope);
-            return Ok(Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
+            return Ok(Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: DATA")));
         }
         if let Err(reply) = self.admit_content(&mut envelope).await {
             self.transaction = Transaction::Open(envelope);
@@ -39,12 +39,12 @@ impl Session {
     fn data_is_early(&mut self, transaction: Transaction) -> Next {
         let next = match &transaction {
             Transaction::Idle => {
-                Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"))
+                Next::against_protocol(Reply::fixed(503, Enhanced(5, 5, 1), "Error: need RCPT command"))
             }
             // Why there are none is known by now.
             Transaction::Open(_) => Next::Error(Reply::fixed(554, Enhanced(5, 5, 1), "Error: no valid recipients")),
             Transaction::Chunks(..) | Transaction::Skipped(_) => {
-                Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT"))
+                Next::against_protocol(Reply::fixed(503, Enhanced(5, 5, 1), "Error: DATA after BDAT"))
             }
         };
         self.transaction = transaction;

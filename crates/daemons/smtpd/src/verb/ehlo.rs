@@ -5,14 +5,14 @@ use std::sync::Arc;
 use smtp_proto::Reply;
 use smtp_proto::ehlo::{Keyword, Keywords};
 
-use crate::access::{Actions, Check, Fault};
+use crate::access::{Actions, Check};
 use crate::session::{Hello, Next, Protocol, Session, faults_of};
 use crate::text::printable;
 
 impl Session {
     pub(super) async fn helo(&mut self, arguments: &[u8]) -> Next {
         if arguments.is_empty() {
-            return Next::Fault(Fault::Protocol, Reply::plain(501, "Syntax: HELO hostname"));
+            return Next::against_protocol(Reply::plain(501, "Syntax: HELO hostname"));
         }
         if let Some(next) = self.introduce(arguments).await {
             return next;
@@ -25,7 +25,7 @@ impl Session {
 
     pub(super) async fn ehlo(&mut self, arguments: &[u8]) -> Next {
         if arguments.is_empty() {
-            return Next::Fault(Fault::Protocol, Reply::plain(501, "Syntax: EHLO hostname"));
+            return Next::against_protocol(Reply::plain(501, "Syntax: EHLO hostname"));
         }
         if let Some(next) = self.introduce(arguments).await {
             return next;

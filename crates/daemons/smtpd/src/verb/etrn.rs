@@ -6,26 +6,26 @@ use ipc::flush::{Reply as Answer, Request};
 use smtp_proto::{Reply, command};
 use tracing::warn;
 
-use crate::access::{Actions, Check, Fault};
+use crate::access::{Actions, Check};
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
 
 impl Session {
     pub(super) async fn etrn(&mut self, arguments: &[u8]) -> Next {
         if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
-            return Next::Fault(Fault::Policy, Reply::plain(503, "Error: send HELO/EHLO first"));
+            return Next::against_policy(Reply::plain(503, "Error: send HELO/EHLO first"));
         }
         if self.transaction.envelope().is_some() {
-            return Next::Fault(Fault::Protocol, Reply::plain(503, "Error: MAIL transaction in progress"));
+            return Next::against_protocol(Reply::plain(503, "Error: MAIL transaction in progress"));
         }
         let mut words = command::words(arguments);
         let (Some(domain), None) = (words.next(), words.next()) else {
-            return Next::Fault(Fault::Protocol, Reply::plain(500, "Syntax: ETRN domain"));
+            return Next::against_protocol(Reply::plain(500, "Syntax: ETRN domain"));
         };
         let name = domain.strip_prefix(b"@").or_else(|| domain.strip_prefix(b"#")).unwrap_or(domain);
         let literal = name.first() == Some(&b'[') && address::domain::literal(name).is_some();
         if !literal && !address::domain::is_hostname(name) {
-            return Next::Fault(Fault::Protocol, Reply::plain(501, "Error: invalid parameter syntax"));
+            return Next::against_protocol(Reply::plain(501, "Error: invalid parameter syntax"));
         }
         let name = printable(name).into_owned();
         if let Err(reply) = self.check_etrn(&name).await {
@@ -38,7 +38,7 @@ impl Session {
                 Next::Error(Reply::new(459, None, format!("<{name}>: service unavailable")))
             }
             Ok(Answer::Malformed) => {
-                Next::Fault(Fault::Protocol, Reply::new(501, None, format!("<{name}>: invalid parameter syntax")))
+                Next::against_protocol(Reply::new(501, None, format!("<{name}>: invalid parameter syntax")))
             }
             Ok(Answer::Failed) => Next::Error(Reply::plain(458, "Unable to queue messages")),
             Err(error) => {

@@ -24,15 +24,15 @@ impl Session {
             Err(reply) => return Next::Error(reply),
         };
         let Some(argument) = PathArgument::of_mail(arguments) else {
-            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
+            return Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: MAIL FROM:<address>"));
         };
         if let Some(reply) = self.limit_messages().await {
-            return Next::Fault(Fault::Policy, reply);
+            return Next::against_policy(reply);
         }
         let sender = match self.sender(&argument).await {
             Ok(sender) => sender,
-            Err(reply) if reply == BEYOND_FILES => return Next::Fault(Fault::Policy, reply),
-            Err(reply) => return Next::Fault(Fault::Protocol, reply),
+            Err(reply) if reply == BEYOND_FILES => return Next::against_policy(reply),
+            Err(reply) => return Next::against_protocol(reply),
         };
         if let Some(reply) = self.no_room(sender.size) {
             let facts = Facts { sender: Some(&sender.address), ..self.facts(None, None) };
@@ -73,7 +73,7 @@ impl Session {
     fn mail_is_early(&self) -> Option<Next> {
         let reply = if self.helo.is_none() && self.server.params.smtpd.smtpd_helo_required {
             let reply = Reply::fixed(503, Enhanced(5, 5, 1), "Error: send HELO/EHLO first");
-            return Some(Next::Fault(Fault::Policy, reply));
+            return Some(Next::against_policy(reply));
         } else if self.transaction.envelope().is_some() {
             Reply::fixed(503, Enhanced(5, 5, 1), "Error: nested MAIL command")
         } else if matches!(self.transaction, Transaction::Skipped(_)) {
@@ -81,7 +81,7 @@ impl Session {
         } else {
             return None;
         };
-        Some(Next::Fault(Fault::Protocol, reply))
+        Some(Next::against_protocol(reply))
     }
 
     /// The address and the parameters.

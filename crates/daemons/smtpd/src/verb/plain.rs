@@ -2,13 +2,12 @@
 
 use smtp_proto::{Enhanced, Reply, Verb};
 
-use crate::access::Fault;
 use crate::session::{Next, Session};
 
 impl Session {
     pub(super) async fn rset(&mut self, arguments: &[u8]) -> Next {
         if !arguments.is_empty() {
-            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RSET"));
+            return Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RSET"));
         }
         self.drop_transaction();
         self.flush_history(self.server.params.smtpd.smtpd_history_flush_threshold).await;

@@ -31,7 +31,7 @@ impl Session {
                 let begun = other.envelope().is_some();
                 let text = if begun { "Error: RCPT after BDAT" } else { "Error: need MAIL command" };
                 self.transaction = other;
-                return Next::Fault(Fault::Protocol, Reply::fixed(503, Enhanced(5, 5, 1), text));
+                return Next::against_protocol(Reply::fixed(503, Enhanced(5, 5, 1), text));
             }
         };
         let next = self.recipient(&mut envelope, arguments).await;
@@ -41,20 +41,20 @@ impl Session {
 
     async fn recipient(&mut self, envelope: &mut Envelope, arguments: &[u8]) -> Next {
         let Some(argument) = PathArgument::of_rcpt(arguments) else {
-            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RCPT TO:<address>"));
+            return Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: RCPT TO:<address>"));
         };
         if let Some(reply) = self.limit_recipients().await {
-            return Next::Fault(Fault::Policy, reply);
+            return Next::against_policy(reply);
         }
         let mut recipient = match self.parse_recipient(&argument, &envelope.sender).await {
             Ok(recipient) => recipient,
-            Err(reply) => return Next::Fault(Fault::Protocol, reply),
+            Err(reply) => return Next::against_protocol(reply),
         };
         if let Some(next) = self.too_many(envelope) {
             return next;
         }
         if !recipient.address.is_ascii() && self.must_declare(&envelope.sender) {
-            return Next::Fault(Fault::Protocol, MUST_DECLARE);
+            return Next::against_protocol(MUST_DECLARE);
         }
         let probe_sender = &self.server.settings.probe_sender;
         if !self.server.life.is_standalone()

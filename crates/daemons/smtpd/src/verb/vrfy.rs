@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smtp_proto::{Enhanced, Reply, path};
 
 use super::mail::MUST_DECLARE;
-use crate::access::{Actions, Check, Fault};
+use crate::access::{Actions, Check};
 use crate::session::transaction::Sender;
 use crate::session::{Next, Session, faults_of};
 use crate::text::printable;
@@ -13,7 +13,7 @@ use crate::text::printable;
 impl Session {
     pub(super) async fn vrfy(&mut self, arguments: &[u8]) -> Next {
         if self.server.params.smtpd.disable_vrfy_command {
-            return Next::Fault(Fault::Policy, Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
+            return Next::against_policy(Reply::fixed(502, Enhanced(5, 5, 1), "VRFY command is disabled"));
         }
         let may_declare = self.server.settings.smtputf8;
         let (text, smtputf8) = match arguments.len().checked_sub(8).and_then(|at| arguments.split_at_checked(at)) {
@@ -26,21 +26,21 @@ impl Session {
         };
         if text.is_empty() {
             let text = if may_declare { "Syntax: VRFY address [SMTPUTF8]" } else { "Syntax: VRFY address" };
-            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 5, 4), text));
+            return Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), text));
         }
         // Who asks for addresses one by one is as who sends to them.
         if let Some(reply) = self.limit_recipients().await {
-            return Next::Fault(Fault::Policy, reply);
+            return Next::against_policy(reply);
         }
         // There need not be brackets, however strict MAIL and RCPT are.
         let address = path::internal(text, path::Strictness::Lenient).unwrap_or_default();
         let declared = Sender { smtputf8, ..Sender::default() };
         if !address.is_ascii() && self.must_declare(&declared) {
-            return Next::Fault(Fault::Protocol, MUST_DECLARE);
+            return Next::against_protocol(MUST_DECLARE);
         }
         if address.is_empty() || self.is_bad_address(&declared, &address).await {
             self.warn_of_syntax("VRFY", text);
-            return Next::Fault(Fault::Protocol, Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
+            return Next::against_protocol(Reply::fixed(501, Enhanced(5, 1, 3), "Bad recipient address syntax"));
         }
         let server = Arc::clone(&self.server);
         let mut actions = Actions::default();

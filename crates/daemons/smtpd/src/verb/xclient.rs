@@ -7,7 +7,6 @@ use smtp_proto::attribute::{self, Attribute, TEMPORARILY_UNAVAILABLE, UNAVAILABL
 use smtp_proto::{Enhanced, Reply};
 
 use super::ehlo::harmless;
-use crate::access::Fault;
 use crate::session::login::Login;
 use crate::session::peer::{NameStatus, UNKNOWN};
 use crate::session::{Hello, Next, Protocol, Session};
@@ -15,33 +14,15 @@ use crate::text::printable;
 
 impl Session {
     pub(super) async fn xclient(&mut self, arguments: &[u8]) -> Next {
-        if self.transaction.envelope().is_some() {
-            return Next::Fault(
-                Fault::Protocol,
-                Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"),
-            );
-        }
-        if arguments.is_empty() {
-            return Next::Fault(
-                Fault::Protocol,
-                Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XCLIENT attribute=value..."),
-            );
-        }
-        if !self.rights.xclient {
-            return Next::Fault(
-                Fault::Policy,
-                Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"),
-            );
-        }
-        let attributes = match parsed(arguments) {
+        let attributes = match self.told(arguments, "Syntax: XCLIENT attribute=value...", self.rights.xclient) {
             Ok(attributes) => attributes,
-            Err(reply) => return Next::Fault(Fault::Protocol, reply),
+            Err(refusal) => return refusal,
         };
         // It is a new session, whose client has said as much as the proxy tells.
         let before = (self.helo.take(), std::mem::replace(&mut self.spoken, Protocol::Smtp));
         if let Err(reply) = attributes.iter().try_for_each(|attribute| self.impersonate(attribute)) {
             (self.helo, self.spoken) = before;
-            return Next::Fault(Fault::Protocol, reply);
+            return Next::against_protocol(reply);
         }
         self.peer.rename(self.server.params.smtpd.smtpd_client_port_logging);
         self.flush_history(0).await;
@@ -59,6 +40,25 @@ impl Session {
             banner if banner.is_positive() => Next::Afresh(banner),
             refusal => Next::Error(refusal),
         }
+    }
+
+    /// What XCLIENT or XFORWARD tells, of a client that may; else the refusal.
+    pub(super) fn told(&self, arguments: &[u8], syntax: &'static str, may: bool) -> Result<Vec<Attribute>, Next> {
+        if self.transaction.envelope().is_some() {
+            let reply = Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress");
+            return Err(Next::against_protocol(reply));
+        }
+        if arguments.is_empty() {
+            return Err(Next::against_protocol(Reply::fixed(501, Enhanced(5, 5, 4), syntax)));
+        }
+        if !may {
+            return Err(Next::against_policy(Reply::fixed(
+                550,
+                Enhanced(5, 7, 0),
+                "Error: insufficient authorization",
+            )));
+        }
+        parsed(arguments).map_err(Next::against_protocol)
     }
 
     fn impersonate(&mut self, attribute: &Attribute) -> Result<(), Reply> {
@@ -110,7 +110,7 @@ impl Session {
 const LONGEST_VALUE: usize = 255;
 
 /// The attributes of a command.
-pub(super) fn parsed(arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
+fn parsed(arguments: &[u8]) -> Result<Vec<Attribute>, Reply> {
     let syntax = |text| Reply::fixed(501, Enhanced(5, 5, 4), text);
     let attributes =
         attribute::parse(arguments).map_err(|attribute::NoValue| syntax("Error: attribute=value expected"))?;

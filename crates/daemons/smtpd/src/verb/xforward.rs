@@ -5,8 +5,7 @@ use smtp_proto::attribute::{self, Attribute};
 use smtp_proto::{Enhanced, Reply};
 
 use super::ehlo::harmless;
-use super::xclient::{address_of, bad_name, bad_syntax, known, parsed, port_of};
-use crate::access::Fault;
+use super::xclient::{address_of, bad_name, bad_syntax, known, port_of};
 use crate::session::peer::UNKNOWN;
 use crate::session::transaction::Envelope;
 use crate::session::{Next, Session};
@@ -84,32 +83,14 @@ impl Forward {
 
 impl Session {
     pub(super) async fn xforward(&mut self, arguments: &[u8]) -> Next {
-        if self.transaction.envelope().is_some() {
-            return Next::Fault(
-                Fault::Protocol,
-                Reply::fixed(503, Enhanced(5, 5, 1), "Error: MAIL transaction in progress"),
-            );
-        }
-        if arguments.is_empty() {
-            return Next::Fault(
-                Fault::Protocol,
-                Reply::fixed(501, Enhanced(5, 5, 4), "Syntax: XFORWARD attribute=value..."),
-            );
-        }
-        if !self.rights.xforward {
-            return Next::Fault(
-                Fault::Policy,
-                Reply::fixed(550, Enhanced(5, 7, 0), "Error: insufficient authorization"),
-            );
-        }
-        let attributes = match parsed(arguments) {
+        let attributes = match self.told(arguments, "Syntax: XFORWARD attribute=value...", self.rights.xforward) {
             Ok(attributes) => attributes,
-            Err(reply) => return Next::Fault(Fault::Protocol, reply),
+            Err(refusal) => return refusal,
         };
         let mut forward = self.forward.clone();
         for attribute in &attributes {
             if let Err(reply) = forward.learn(attribute, self.server.settings.families) {
-                return Next::Fault(Fault::Protocol, reply);
+                return Next::against_protocol(reply);
             }
         }
         self.forward = forward;
