@@ -85,12 +85,6 @@ impl Failure {
     pub fn is_of_connection(&self) -> bool {
         self.detail.status == BROKEN && self.detail.diagnostic.is_none()
     }
-
-    /// Whether a later attempt, or another server, may do better.
-    #[must_use]
-    pub fn is_soft(&self) -> bool {
-        self.detail.status.class() != Class::Permanent
-    }
 }
 
 /// A refusal in reply to a command. Where success is out of place, it is an error like others of the protocol.

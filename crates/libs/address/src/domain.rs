@@ -31,15 +31,6 @@ pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
     numbers.next().is_none().then(|| octets.into())
 }
 
-/// A domain literal for an address.
-#[must_use]
-pub fn from_ip(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => format!("[{v4}]"),
-        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
-    }
-}
-
 /// Whether a name can be a host's: labels of letters, digits, `-` and `_`, not all digits, no label beginning or ending with `-`.
 #[must_use]
 pub fn is_hostname(name: &[u8]) -> bool {
@@ -100,7 +91,6 @@ mod tests {
         ] {
             assert_eq!(literal(domain.as_bytes()), address.map(|a| a.parse().unwrap()), "{domain}");
         }
-        assert_eq!(from_ip("::1".parse().unwrap()), "[IPv6:::1]");
     }
 
     #[test]

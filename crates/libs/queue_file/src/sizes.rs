@@ -23,7 +23,7 @@ pub struct Sizes {
     pub data_offset: u64,
     /// Number of recipients.
     pub recipient_count: u64,
-    /// What qmgr should know before it reads on; see [`Sizes::MIXED`] and [`Sizes::notify`].
+    /// What qmgr should know before it reads on; see [`Sizes::notify`].
     pub qmgr_flags: u64,
     /// Bytes of content, without what was deleted from it.
     pub content_size: u64,
@@ -36,8 +36,6 @@ impl Sizes {
     pub const DATA: usize = LENGTH as usize;
     /// Length of the whole record.
     pub const RECORD: usize = Self::DATA + 2;
-    /// In `qmgr_flags`: recipients may be mixed with, or followed by, other envelope records.
-    pub const MIXED: u64 = 1;
 
     /// The part of `qmgr_flags` that tells which NOTIFY bits any recipient has.
     #[must_use]

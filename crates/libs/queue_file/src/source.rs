@@ -93,11 +93,6 @@ impl<F: Borrow<File>> Buffered<F> {
         self.file.borrow()
     }
 
-    /// The file, given back.
-    pub fn into_file(self) -> F {
-        self.file
-    }
-
     /// The buffer, for another file.
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer
