@@ -34,10 +34,21 @@ pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
 /// Whether a name can be a host's: labels of letters, digits, `-` and `_`, not all digits, no label beginning or ending with `-`.
 #[must_use]
 pub fn is_hostname(name: &[u8]) -> bool {
+    is_of_labels(name, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether a name can be a host's that somebody wrote: in letters of any script, and with a final dot or without.
+#[must_use]
+pub fn is_written_hostname(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || !byte.is_ascii();
+    is_of_labels(name.strip_suffix('.').unwrap_or(name).as_bytes(), is_letter)
+}
+
+fn is_of_labels(name: &[u8], is_letter: impl Fn(u8) -> bool) -> bool {
     let is_label = |label: &[u8]| {
         !label.is_empty()
             && label.len() <= LABEL_LIMIT
-            && label.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.iter().all(|byte| is_letter(*byte))
             && !label.starts_with(b"-")
             && !label.ends_with(b"-")
     };
@@ -110,6 +121,31 @@ mod tests {
         ] {
             assert_eq!(is_hostname(name.as_bytes()), valid, "{name}");
         }
+    }
+
+    #[test]
+    fn written_hostnames() {
+        for (name, valid) in [
+            ("example.org", true),
+            ("_dmarc.example.org", true),
+            ("a-b.test.", true),
+            ("b\u{fc}cher.test", true),
+            ("", false),
+            (".", false),
+            ("a..b", false),
+            (".a", false),
+            ("-a.test", false),
+            ("a-.test", false),
+            ("a b.test", false),
+            ("1.2.3.4", false),
+            ("1.2.3.4.", false),
+            ("12345", false),
+            ("a/b.test", false),
+        ] {
+            assert_eq!(is_written_hostname(name), valid, "{name}");
+        }
+        assert!(!is_written_hostname(&"a".repeat(64)));
+        assert!(!is_written_hostname(&"abc.".repeat(70)));
     }
 
     #[test]

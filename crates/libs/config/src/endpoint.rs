@@ -193,15 +193,7 @@ fn without_family(host: &str) -> Result<&str, Problem> {
 
 /// An address, or what may be a name: that one exists is found out by asking for it.
 fn is_host(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') || b >= 0x80)
-    };
-    let is_number = |b: u8| b.is_ascii_digit() || b == b'.';
-    let is_name = host.strip_suffix('.').unwrap_or(host).split('.').all(label) && !host.bytes().all(is_number);
-    is_name || host.parse::<IpAddr>().is_ok()
+    address::domain::is_written_hostname(host) || host.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

@@ -174,14 +174,7 @@ impl Answer {
 /// Whether a name may name a host or a mail domain: labels of letters, digits, `-` and `_`, not all numeric.
 #[must_use]
 pub fn is_hostname(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b >= 0x80)
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.len() <= 255 && name.split('.').all(label) && !name.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    address::domain::is_written_hostname(name)
 }
 
 /// Whether a name is an address in its text form.
@@ -192,29 +185,6 @@ pub(crate) fn is_address(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn host_names() {
-        for (name, valid) in [
-            ("example.org", true),
-            ("_dmarc.example.org", true),
-            ("a-b.test.", true),
-            ("xn--bcher-kva.test", true),
-            ("", false),
-            ("a..b", false),
-            (".a", false),
-            ("-a.test", false),
-            ("a-.test", false),
-            ("a b.test", false),
-            ("1.2.3.4", false),
-            ("12345", false),
-            ("a/b.test", false),
-        ] {
-            assert_eq!(is_hostname(name), valid, "{name}");
-        }
-        assert!(!is_hostname(&"a".repeat(64)));
-        assert!(!is_hostname(&"abc.".repeat(70)));
-    }
 
     #[test]
     fn records_print_as_zone_lines() {
