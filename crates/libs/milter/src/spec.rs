@@ -62,15 +62,15 @@ impl Fallback {
 impl Spec {
     /// The filters of a list.
     #[must_use]
-    pub fn list(list: &[String], params: &params::Milter) -> Vec<Self> {
-        list.iter().map(|text| Self::parse(text, params)).collect()
+    pub fn list(list: &[String], params: &params::Milter, known_tcp_ports: &str) -> Vec<Self> {
+        list.iter().map(|text| Self::parse(text, params, known_tcp_ports)).collect()
     }
 
-    fn parse(text: &str, params: &params::Milter) -> Self {
+    fn parse(text: &str, params: &params::Milter, known_tcp_ports: &str) -> Self {
         let inner = unbraced(text).map(words);
         let mut parts = inner.unwrap_or_else(|| vec![text.to_owned()]).into_iter();
         let name = parts.next().unwrap_or_default();
-        let endpoint = match Endpoint::parse(&name, "") {
+        let endpoint = match Endpoint::parse(&name, known_tcp_ports) {
             Ok(endpoint) => Some(endpoint),
             Err(error) => {
                 tracing::warn!("bad Milter service: {error}");
@@ -125,7 +125,13 @@ mod tests {
 
     fn spec(text: &str) -> Spec {
         let source = config::Source::parse(std::path::Path::new("/nonexistent"), "milter_default_action = tempfail\n");
-        Spec::parse(text, &source.unwrap().get().unwrap())
+        Spec::parse(text, &source.unwrap().get().unwrap(), "filter=8891")
+    }
+
+    #[test]
+    fn a_filter_may_have_a_port_that_main_cf_knows() {
+        let endpoint = spec("inet:filter.test:filter").endpoint.map(|endpoint| endpoint.to_string());
+        assert_eq!(endpoint.as_deref(), Some("filter.test:8891"));
     }
 
     #[test]

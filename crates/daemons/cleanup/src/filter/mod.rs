@@ -40,8 +40,9 @@ pub(crate) struct Filters {
 
 impl Filters {
     pub(crate) fn new(params: &Params) -> Self {
+        let (milter, ports) = (&params.milter, &params.daemon.known_tcp_ports);
         Self {
-            specs: Spec::list(&params.milter.non_smtpd_milters, &params.milter).into_iter().map(Arc::new).collect(),
+            specs: Spec::list(&milter.non_smtpd_milters, milter, ports).into_iter().map(Arc::new).collect(),
             names: Arc::new(MacroNames::new(&params.milter)),
             daemon_name: params.milter.milter_macro_daemon_name.clone(),
             version: params.milter.milter_macro_v.clone(),

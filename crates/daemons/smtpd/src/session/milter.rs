@@ -29,11 +29,15 @@ pub(crate) struct Milters {
     names: Arc<MacroNames>,
 }
 
+fn specs(list: &[String], params: &Params) -> Vec<Arc<Spec>> {
+    Spec::list(list, &params.milter, &params.daemon.known_tcp_ports).into_iter().map(Arc::new).collect()
+}
+
 impl Milters {
     pub(crate) fn open(params: &Params, environment: &Environment) -> Milters {
         let smtpd = &params.smtpd;
         Milters {
-            specs: Spec::list(&smtpd.smtpd_milters, &params.milter).into_iter().map(Arc::new).collect(),
+            specs: specs(&smtpd.smtpd_milters, params),
             maps: Maps::open("smtpd_milter_maps", &smtpd.smtpd_milter_maps, environment),
             names: Arc::new(MacroNames::new(&params.milter)),
         }
@@ -109,7 +113,7 @@ impl Session {
                 if list.iter().any(|word| word.eq_ignore_ascii_case("DISABLE")) {
                     return Vec::new();
                 }
-                Spec::list(&list, &server.params.milter).into_iter().map(Arc::new).collect()
+                specs(&list, &server.params)
             }
             Ok(None) => milters.specs.clone(),
             Err(_) => {

@@ -41,7 +41,7 @@ fn filter(answer: fn(u8) -> &'static [u8]) -> (tempfile::TempDir, Heard) {
 async fn connected(main: &str, folder: &tempfile::TempDir) -> Chain {
     let source = config::Source::parse(std::path::Path::new("/nonexistent"), main).unwrap();
     let path = folder.path().join("filter");
-    let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap());
+    let specs = Spec::list(&[format!("unix:{}", path.display())], &source.get().unwrap(), "");
     let names = Arc::new(MacroNames::new(&source.get().unwrap()));
     let mut chain = Chain::new(&specs.into_iter().map(Arc::new).collect::<Vec<_>>(), names);
     chain.open().await;
