@@ -1,7 +1,7 @@
 //! Tables of values whose settings are parameters of main.cf, or of a file of their own.
 
-use crate::rewrite::reason;
 use crate::screen::Screen;
+use command::said;
 use config::MainCf;
 use config::value::{unbraced, words};
 use std::path::Path;
@@ -60,7 +60,7 @@ impl Dictionary {
         let file = match std::fs::read(name) {
             Ok(bytes) => MainCf::parse(Path::new(name), &String::from_utf8_lossy(&bytes)),
             Err(error) => {
-                return screen.warn(&format!("open \"{kind}\" configuration \"{name}\": {}", reason(&error)));
+                return screen.warn(&format!("open \"{kind}\" configuration \"{name}\": {}", said(&error)));
             }
         };
         let file = match file {

@@ -2,8 +2,8 @@
 
 use crate::lines::{Fate, append, change};
 use crate::options::{Action, Options};
-use crate::rewrite::{raw, read_raw, replace};
 use crate::screen::{Fatal, Screen, fatal};
+use command::rewrite::{raw, read_raw, replace};
 use config::split;
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
     let edits = edits(options, screen)?;
     let directory = config::config_directory(options.config_directory.as_deref());
     let path = directory.join("main.cf");
-    let (text, repeated) = edit(&read_raw(&path)?, options.action, &edits);
+    let (text, repeated) = edit(&read_raw(&path).or_else(fatal)?, options.action, &edits);
     for name in repeated {
         screen.warn(&format!("{}: multiple entries for \"{name}\"", path.display()));
     }
-    replace(&path, &text)?;
+    replace(&path, &text).or_else(fatal)?;
     if let Ok(source) = config::Source::load(&directory) {
         for (name, _) in &edits {
             if let Some(file) = source.main_cf().get(name).and_then(|entry| entry.file.as_ref()) {

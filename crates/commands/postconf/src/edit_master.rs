@@ -4,9 +4,9 @@ use crate::edit_main::plain;
 use crate::layout;
 use crate::lines::{Fate, append, change};
 use crate::options::{Action, Mode, Options};
-use crate::rewrite::{raw, read_raw, replace};
 use crate::screen::{Fatal, Screen, fatal};
 use crate::service::{self, Pattern, Service, check, normal};
+use command::rewrite::{raw, read_raw, replace};
 use config::master_cf::{COLUMNS, words};
 use config::split;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
     let edits: Vec<_> = options.operands.iter().map(|operand| parse(options, operand)).collect::<Result<_, _>>()?;
     let directory = config::config_directory(options.config_directory.as_deref());
     let path = directory.join("master.cf");
-    let mut text = read_raw(&path)?;
+    let mut text = read_raw(&path).or_else(fatal)?;
     if options.mode != Mode::Entries {
         service::read(&directory, screen)?;
     }
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Fatal> {
             Edit::Remove | Edit::Comment => {}
         }
     }
-    replace(&path, &text)
+    replace(&path, &text).or_else(fatal)
 }
 
 /// What an operand asks for, and of which services.

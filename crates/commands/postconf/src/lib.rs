@@ -14,7 +14,6 @@ mod known;
 mod layout;
 mod lines;
 mod options;
-mod rewrite;
 mod screen;
 mod service;
 mod templates;

@@ -175,7 +175,11 @@ pub(crate) fn read(directory: &Path, screen: &mut Screen) -> Result<Vec<Service>
 }
 
 fn read_one(path: &Path, screen: &mut Screen) -> Result<Vec<Service>, Fatal> {
-    let text = crate::rewrite::read(path).map_err(Fatal)?;
+    let bytes = match command::rewrite::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return fatal(format!("open {}: {}", path.display(), command::said(&error))),
+    };
+    let text = String::from_utf8_lossy(&bytes);
     let mut services = Vec::new();
     for line in LogicalLines::new(&text) {
         if line.is_orphan() {

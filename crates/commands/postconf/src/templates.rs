@@ -1,8 +1,8 @@
 //! `-b` and `-t`: the words of notices. bounce(8) knows them, so it is asked.
 
 use crate::options::{Mode, Options};
-use crate::rewrite::reason;
 use crate::screen::{Fatal, Screen, fatal};
+use command::said;
 use config::Source;
 use std::process::{Command, Stdio};
 
@@ -29,6 +29,6 @@ pub(crate) fn show(options: &Options, screen: &mut Screen) -> Result<(), Fatal> 
             Ok(())
         }
         Ok(_) => Err(Fatal(String::new())),
-        Err(error) => fatal(format!("{program}: {}", reason(&error))),
+        Err(error) => fatal(format!("{program}: {}", said(&error))),
     }
 }

@@ -7,6 +7,7 @@
 mod caller;
 mod options;
 mod output;
+pub mod rewrite;
 
 pub use caller::{Caller, is_anyone};
 pub use options::{Options, Usage};

@@ -2,7 +2,7 @@
 //!
 //! Bytes that are no UTF-8 survive: a file is read as one character for each byte, and written back so.
 
-use crate::screen::{Fatal, fatal};
+use crate::{Fatal, said};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -11,27 +11,28 @@ use std::path::Path;
 /// No configuration file is larger than this.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// The text of a file; else what to say about it.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let bytes = bytes(path).map_err(|error| format!("fatal: open {}: {}", path.display(), reason(&error)))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// A file as characters that stand for its bytes.
-pub(crate) fn read_raw(path: &Path) -> Result<String, Fatal> {
-    match bytes(path) {
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_raw(path: &Path) -> Result<String, Fatal> {
+    match read(path) {
         Ok(bytes) => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
-        Err(error) => fatal(format!("open {} for reading: {}", path.display(), reason(&error))),
+        Err(error) => Err(Fatal::new(format!("open {} for reading: {}", path.display(), said(&error)))),
     }
 }
 
 /// An argument in the form of [`read_raw`].
-pub(crate) fn raw(text: &str) -> String {
+#[must_use]
+pub fn raw(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
 /// Puts a file in the place of an old one, with the old one's owner and permissions.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Fatal> {
+///
+/// # Errors
+/// The new one cannot be written; the old one is as it was.
+pub fn replace(path: &Path, text: &str) -> Result<(), Fatal> {
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside = target.clone().into_os_string();
     beside.push(".tmp");
@@ -46,7 +47,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Fatal> {
         }
         Err(error) => {
             let _ = std::fs::remove_file(beside);
-            fatal(format!("{}: {}", beside.display(), reason(&error)))
+            Err(Fatal::new(format!("{}: {}", beside.display(), said(&error))))
         }
     }
 }
@@ -69,16 +70,14 @@ fn write(beside: &Path, target: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The bytes of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_SIZE).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// The text of an error without the number that Rust adds.
-pub(crate) fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.clone(), |(text, _)| text.to_owned())
 }
 
 #[cfg(test)]
