@@ -75,7 +75,7 @@ fn perform(instance: &Instance, name: &str, words: &[&str]) -> Result<ExitCode, 
         "upgrade-configuration" => {
             check::accounts(instance)?;
             layout::create_missing(instance)?;
-            upgrade::add_missing(instance)
+            upgrade::run(instance)
         }
         "logrotate" if words.is_empty() => rotate::rotate(instance),
         "logrotate" => Err(Fatal::new("usage postfix logrotate (no arguments)")),

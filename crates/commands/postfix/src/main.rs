@@ -21,7 +21,8 @@
 //! - `flush`: try all queued mail now.
 //! - `status`: say whether the mail system runs.
 //! - `set-permissions`: give directories, configuration, set-gid programs and queue files the owner and mode that they should have.
-//! - `upgrade-configuration`: add services that master.cf lacks.
+//! - `upgrade-configuration`: bring the configuration of an older Postfix up to date: add services that master.cf lacks, mend columns that have changed since, and hash
+//!   the queues that hold many files.
 //! - `logrotate`: put `maillog_file` away and begin a new one.
 //!
 //! # Options
