@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use netstring::Netstring;
 use smtp_proto::conn::{self, Conn, Pace};
 use trial::load::{Load, Session, Taken};
@@ -32,7 +32,7 @@ pub fn options(arguments: impl IntoIterator<Item = OsString>) -> Result<Load, le
 /// # Errors
 /// The first failure of a session.
 pub async fn run(load: Load) -> io::Result<()> {
-    let packet: Arc<[u8]> = packet(&load, &Zoned::now()).into();
+    let packet: Arc<[u8]> = packet(&load, &Timestamp::now().to_zoned(time_zone::local())).into();
     load.spread(|session| work(session, Arc::clone(&packet))).await
 }
 
@@ -121,7 +121,6 @@ fn content(load: &Load, date: &Zoned) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
     use jiff::tz::TimeZone;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

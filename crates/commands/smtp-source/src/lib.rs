@@ -6,7 +6,7 @@ pub mod session;
 use std::io;
 use std::sync::Arc;
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use options::{Manner, Options, Session as Kept};
 use session::Session;
 
@@ -16,7 +16,7 @@ use session::Session;
 /// The first failure of a session.
 pub async fn run(options: Options) -> io::Result<()> {
     let Options { load, special } = options;
-    let content: Arc<[u8]> = session::content(&load, &special, &Zoned::now())?.into();
+    let content: Arc<[u8]> = session::content(&load, &special, &Timestamp::now().to_zoned(time_zone::local()))?.into();
     let manner = special.manner;
     load.spread(|place| work(place, manner, Arc::clone(&content))).await
 }
