@@ -118,7 +118,8 @@ impl Session {
                 self.transaction.recipients.clear();
                 self.answer(verb, "250 2.1.0 Ok").await
             }
-            "NOOP" | "VRFY" => self.answer(verb, "250 2.0.0 Ok").await,
+            // The end of content that was not asked for does no harm.
+            "NOOP" | "VRFY" | "." => self.answer(verb, "250 2.0.0 Ok").await,
             "XCLIENT" | "XFORWARD" | "AUTH" if self.offers(verb) => self.answer(verb, "250 2.0.0 Ok").await,
             "QUIT" => {
                 self.answer(verb, "221 Bye").await?;
@@ -126,7 +127,8 @@ impl Session {
                 Ok(Next::End)
             }
             _ => {
-                self.conn.command(b"500 5.5.1 Error: unknown command");
+                let enhanced = if verb.is_empty() { "5.5.2" } else { "5.5.1" };
+                self.conn.command(format!("500 {enhanced} Error: unknown command").as_bytes());
                 Ok(Next::Go)
             }
         }
@@ -303,6 +305,7 @@ mod tests {
         let said = told(&["-p", "-F"], "EHLO x\r\nXFORWARD NAME=x\r\nQUIT\r\n").await;
         assert!(said.contains("-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250-XCLIENT NAME HELO\r\n250-ENHANCED"), "{said}");
         assert!(said.ends_with("250-DSN\r\n250 \r\n500 5.5.1 Error: unknown command\r\n221 Bye\r\n"), "{said}");
+        assert!(told(&[], "\r\n.\r\n").await.ends_with("500 5.5.2 Error: unknown command\r\n250 2.0.0 Ok\r\n"));
         let said = told(&["-f", "mail"], "MAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nRSET\r\nQUIT\r\n").await;
         for part in ["500 5.3.0 ", "\n503 5.5.1 Error: need MAIL", "\n503 5.5.1 Error: need RCPT", "\n250 2.1.0 Ok"] {
             assert!(said.contains(part), "{part}: {said}");
