@@ -85,27 +85,23 @@ impl Session {
     async fn command(&mut self, verb: &str, rest: &str) -> Result<Next, Error> {
         match verb {
             "EHLO" | "LHLO" if self.is_greeting(verb) => {
-                rest.clone_into(&mut self.transaction.helo);
+                self.greet(rest);
                 let reply = self.offer();
                 self.answer(verb, &reply).await
             }
             "HELO" => {
-                rest.clone_into(&mut self.transaction.helo);
+                self.greet(rest);
                 let reply = format!("250 {}", self.sink.options.hostname);
                 self.answer(verb, &reply).await
             }
+            "MAIL" if !self.transaction.sender.is_empty() => self.refuse("503 5.5.1 Error: nested MAIL command"),
             "MAIL" => {
-                self.transaction.recipients.clear();
-                self.transaction.sender.clear();
                 if !self.is_refused(verb) {
                     rest.clone_into(&mut self.transaction.sender);
                 }
                 self.answer(verb, "250 2.1.0 Ok").await
             }
-            "RCPT" if self.transaction.sender.is_empty() => {
-                self.conn.command(b"503 5.5.1 Error: need MAIL command");
-                Ok(Next::Go)
-            }
+            "RCPT" if self.transaction.sender.is_empty() => self.refuse("503 5.5.1 Error: need MAIL command"),
             "RCPT" => {
                 if !self.is_refused(verb) {
                     self.transaction.recipients.push(rest.to_owned());
@@ -114,8 +110,7 @@ impl Session {
             }
             "DATA" => self.data().await,
             "RSET" => {
-                self.transaction.sender.clear();
-                self.transaction.recipients.clear();
+                self.forget();
                 self.answer(verb, "250 2.1.0 Ok").await
             }
             // The end of content that was not asked for does no harm.
@@ -126,12 +121,25 @@ impl Session {
                 self.sink.count(|counts| counts.quits += 1);
                 Ok(Next::End)
             }
-            _ => {
-                let enhanced = if verb.is_empty() { "5.5.2" } else { "5.5.1" };
-                self.conn.command(format!("500 {enhanced} Error: unknown command").as_bytes());
-                Ok(Next::Go)
-            }
+            "" => self.refuse("500 5.5.2 Error: unknown command"),
+            _ => self.refuse("500 5.5.1 Error: unknown command"),
         }
+    }
+
+    fn refuse(&mut self, reply: &str) -> Result<Next, Error> {
+        self.conn.command(reply.as_bytes());
+        Ok(Next::Go)
+    }
+
+    /// A greeting ends what was begun.
+    fn greet(&mut self, name: &str) {
+        self.forget();
+        name.clone_into(&mut self.transaction.helo);
+    }
+
+    fn forget(&mut self) {
+        self.transaction.sender.clear();
+        self.transaction.recipients.clear();
     }
 
     /// Whether this is how a session begins here, besides HELO.
@@ -212,8 +220,7 @@ impl Session {
             self.conn.fill().await?;
         }
         self.sink.keep(&self.transaction, &text);
-        self.transaction.sender.clear();
-        self.transaction.recipients.clear();
+        self.forget();
         Ok(())
     }
 
@@ -308,6 +315,10 @@ mod tests {
         assert!(told(&[], "\r\n.\r\n").await.ends_with("500 5.5.2 Error: unknown command\r\n250 2.0.0 Ok\r\n"));
         let said = told(&["-f", "mail"], "MAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nRSET\r\nQUIT\r\n").await;
         for part in ["500 5.3.0 ", "\n503 5.5.1 Error: need MAIL", "\n503 5.5.1 Error: need RCPT", "\n250 2.1.0 Ok"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let said = told(&[], "MAIL FROM:<>\r\nMAIL FROM:<>\r\nHELO x\r\nRCPT TO:<a>\r\n").await;
+        for part in ["\n503 5.5.1 Error: nested MAIL", "\n250 smtp-sink\r\n503 5.5.1 Error: need MAIL"] {
             assert!(said.contains(part), "{part}: {said}");
         }
         let mail = "MAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
