@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::environment::Settings;
 use config::endpoint::Malformed;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -35,9 +36,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) type Connection = BufReader<Box<dyn Stream>>;
 
 impl Endpoint {
-    /// Reads `host:port`, `[address]:port`, or a port of this host; ports may have names.
-    pub(crate) fn inet(text: &str) -> Result<Self, Malformed> {
-        config::endpoint::Endpoint::inet(text, "").map(|endpoint| Self::Inet(endpoint.to_string()))
+    /// Reads `host:port`, `[address]:port`, or a port of this host; ports may have names, as `known_tcp_ports` too has them.
+    pub(crate) fn inet(text: &str, settings: &Settings) -> Result<Self, Malformed> {
+        let known_tcp_ports = settings.expanded("known_tcp_ports").unwrap_or_default();
+        config::endpoint::Endpoint::inet(text, &known_tcp_ports).map(|endpoint| Self::Inet(endpoint.to_string()))
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
@@ -65,6 +67,12 @@ pub(crate) async fn in_time<T>(deadline: Duration, work: impl Future<Output = io
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Environment;
+
+    fn settings() -> Settings {
+        let source = config::Source::parse(std::path::Path::new("/nonexistent"), "known_tcp_ports = maps=2526");
+        Environment::of(&source.unwrap()).settings
+    }
 
     #[test]
     fn addresses_may_have_brackets_and_hosts_may_be_left_out() {
@@ -76,10 +84,11 @@ mod tests {
             ("[host.example]:25", "host.example:25"),
             ("host.example:smtp", "host.example:25"),
             ("[IPv6:2001:db8::1]:25", "[2001:db8::1]:25"),
+            ("host.example:maps", "host.example:2526"),
             ("25", "localhost:25"),
             (":25", "localhost:25"),
         ] {
-            assert_eq!(Endpoint::inet(text), Ok(Endpoint::Inet(expected.to_owned())), "{text}");
+            assert_eq!(Endpoint::inet(text, &settings()), Ok(Endpoint::Inet(expected.to_owned())), "{text}");
         }
     }
 }

@@ -55,9 +55,8 @@ impl Cache {
     fn read(parameters: &Parameters, environment: &Environment) -> Result<Self, Error> {
         let server = parameters.text("memcache");
         let endpoint = match server.as_deref().unwrap_or("inet:localhost:11211").split_once(':') {
-            Some(("inet", address)) => {
-                Endpoint::inet(address).map_err(|error| parameters.mistake(&error.to_string()))?
-            }
+            Some(("inet", address)) => Endpoint::inet(address, &environment.settings)
+                .map_err(|error| parameters.mistake(&error.to_string()))?,
             Some(("unix", path)) => Endpoint::Unix(PathBuf::from(path)),
             _ => return Err(parameters.mistake("bad memcache server: need inet:host:port or unix:path")),
         };

@@ -31,7 +31,9 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
     };
     let (endpoint, map) = name.rsplit_once(':').ok_or_else(syntax)?;
     let endpoint = match endpoint.split_once(':') {
-        Some(("inet", address)) => Endpoint::inet(address).map_err(|error| Error::config(&spec, error.to_string()))?,
+        Some(("inet", address)) => {
+            Endpoint::inet(address, &environment.settings).map_err(|error| Error::config(&spec, error.to_string()))?
+        }
         Some(("unix", path)) if !path.is_empty() => Endpoint::Unix(PathBuf::from(path)),
         _ => return Err(syntax()),
     };

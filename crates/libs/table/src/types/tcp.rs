@@ -29,7 +29,8 @@ pub(crate) fn open(name: &str, environment: &Environment) -> Result<Box<dyn Tabl
         let reason = format!("{spec} map is not allowed for security-sensitive data");
         return Err(Error::config(spec, reason));
     }
-    let endpoint = Endpoint::inet(name).map_err(|error| Error::config(&spec, error.to_string()))?;
+    let endpoint =
+        Endpoint::inet(name, &environment.settings).map_err(|error| Error::config(&spec, error.to_string()))?;
     let server = Arc::new(Server::new(endpoint, Framing::Line, LIMIT));
     Ok(Box::new(Tcp { spec, server }))
 }
