@@ -104,12 +104,23 @@ pub(crate) fn store(
         Purpose::Read | Purpose::Update | Purpose::Amend => 0o644,
     };
     let access = if purpose == Purpose::Read { Access::Read } else { Access::Write { mode } };
-    let is_new = !Path::new(&path).exists();
+    let mut is_new = !Path::new(&path).exists();
     if is_new && purpose == Purpose::Amend {
         return Err(Error::file(&spec, "open database", &path, &std::io::ErrorKind::NotFound.into()));
     }
-    let database = Database::open(Path::new(&path), access, environment.lmdb_map_size)
-        .map_err(|trouble| Error::temporary(&spec, format!("open database {path}: {}", text(&trouble))))?;
+    let open = || Database::open(Path::new(&path), access, environment.lmdb_map_size);
+    let database = match open() {
+        // Who makes a table anew loses nothing that could still be read.
+        Err(Trouble::Library(_)) if kind != "lmdb" && matches!(purpose, Purpose::Create { .. }) => {
+            tracing::warn!("removing damaged database file: {path}");
+            fs::remove_file(&path).map_err(|error| Error::file(&spec, "remove", &path, &error))?;
+            is_new = true;
+            open()
+        }
+        opened => opened,
+    };
+    let database =
+        database.map_err(|trouble| Error::temporary(&spec, format!("open database {path}: {}", text(&trouble))))?;
     if is_new {
         // Whatever the umask is: the source's rights count.
         fs::set_permissions(&path, Permissions::from_mode(mode))

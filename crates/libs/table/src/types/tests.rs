@@ -112,6 +112,21 @@ fn a_table_that_was_cut_off_does_not_lack_keys() {
     }
 }
 
+#[test]
+fn a_damaged_table_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = Environment::default();
+    for kind in ["hash", "btree"] {
+        let name = format!("{}/{kind}", directory.path().display());
+        let spec = format!("{kind}:{name}");
+        std::fs::write(format!("{name}.lmdb"), [b'x'; 9000]).unwrap();
+        assert!(crate::open(&spec, &environment).is_err());
+        assert!(store::open(&spec, Purpose::Amend, &environment).is_err(), "single entries");
+        create(&spec, &[("a", "1")]);
+        assert_eq!(list(&spec).concat_pairs(), "a1", "{kind}");
+    }
+}
+
 trait ConcatPairs {
     fn concat_pairs(&self) -> String;
 }
