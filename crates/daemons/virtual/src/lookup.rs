@@ -1,5 +1,8 @@
 //! Looks up a recipient: with its extension, without it, then its domain.
 
+use std::borrow::Cow;
+
+use address::quote::quote_local;
 use address::{Address, split_extension};
 use table::{Maps, Scope};
 
@@ -7,14 +10,23 @@ use table::{Maps, Scope};
 pub(crate) fn keys(recipient: &[u8], delimiters: &[u8]) -> Vec<(Vec<u8>, Scope)> {
     let folded = table::fold(recipient).into_owned();
     let address = Address::from(&folded[..]);
-    let mut keys = vec![(folded.clone(), Scope::All)];
-    let Some(domain) = address.domain() else { return keys };
+    let Some(domain) = address.domain() else { return vec![(folded, Scope::All)] };
+    let mut keys = forms(address.local_part(), domain, Scope::All);
     let (user, extension) = split_extension(address.local_part(), delimiters);
     if extension.is_some() {
-        keys.push(([user, b"@", domain].concat(), Scope::Fixed));
+        keys.extend(forms(user, domain, Scope::Fixed));
     }
     keys.push(([b"@", domain].concat(), Scope::Fixed));
     keys
+}
+
+/// An address as it is written in mail, with quotes if its local part needs them, then without; patterns see the former only.
+fn forms(local: &[u8], domain: &[u8], scope: Scope) -> Vec<(Vec<u8>, Scope)> {
+    let key = |local: &[u8]| [local, b"@", domain].concat();
+    match quote_local(local) {
+        Cow::Owned(quoted) => vec![(key(&quoted), scope), (key(local), Scope::Fixed)],
+        Cow::Borrowed(_) => vec![(key(local), scope)],
+    }
 }
 
 /// The value for a recipient.
@@ -58,6 +70,16 @@ mod tests {
             ("A+Ext@Box.example", vec!["a+ext@box.example", "a@box.example", "@box.example"]),
             ("a@box.example", vec!["a@box.example", "@box.example"]),
             ("a", vec!["a"]),
+            (
+                "q R+x@box.example",
+                vec![
+                    "\"q r+x\"@box.example",
+                    "q r+x@box.example",
+                    "\"q r\"@box.example",
+                    "q r@box.example",
+                    "@box.example",
+                ],
+            ),
         ] {
             let found: Vec<_> =
                 keys(recipient.as_bytes(), b"+").into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect();
