@@ -398,11 +398,16 @@ fn a_second_queue_manager_works_beside_the_usual_one() -> Result<()> {
 
 #[test]
 fn an_owner_is_the_sender_of_its_list_unless_that_is_off() -> Result<()> {
-    for (special, sender, messages) in [("yes", "owner-list@mail.example.test", 1), ("no", "me@example.com", 2)] {
+    for (special, reset, sender, messages) in [
+        ("yes", "no", "owner-list@mail.example.test", 1),
+        ("yes", "yes", "owner-list@mail.example.test", 1),
+        ("no", "no", "me@example.com", 2),
+    ] {
         let mail = Setup::new()
             .main("default_transport", "discard:gone")
-            .main("alias_maps", "inline:{list=you@example.org, owner-list=chief@example.net}")
+            .main("alias_maps", "inline:{list=part, part=you@example.org, owner-list=chief@example.net}")
             .main("owner_request_special", special)
+            .main("reset_owner_alias", reset)
             .start()?;
         send(&mail, "me@example.com", &["list@mail.example.test"], "x")?;
         mail.wait_log(&["to=<you@example.org>", "status=sent (gone)"], 1)?;

@@ -63,8 +63,8 @@ impl Errand<'_, '_> {
                 inner.recipient.original = Bytes::new();
                 inner.recipient.dsn_original = String::new();
             }
+            // The envelope sender remains the owner of the list above.
             Ok(None) if self.office.params.local.reset_owner_alias => {
-                inner.sender = self.request().message.sender.clone();
                 (inner.owner, inner.forwarder, inner.listed) = (None, None, false);
             }
             Ok(None) => {}
