@@ -129,7 +129,7 @@ impl Session {
             | Verb::Xclient
             | Verb::Xforward => true,
             Verb::Auth | Verb::Mail | Verb::Rcpt | Verb::Bdat | Verb::Rset | Verb::Etrn | Verb::Help => {
-                !self.may_pipeline()
+                self.protocol() != "ESMTP"
             }
             Verb::Quit | Verb::Unknown => false,
         };
@@ -138,10 +138,6 @@ impl Session {
             return None;
         }
         self.notice_impatience(verb.name())
-    }
-
-    fn may_pipeline(&self) -> bool {
-        self.protocol() == "ESMTP" && !self.hidden.has(smtp_proto::ehlo::Keyword::Pipelining)
     }
 
     /// Looks whether the client has talked ahead.

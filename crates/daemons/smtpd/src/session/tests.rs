@@ -196,6 +196,15 @@ fn commands_without_a_purpose_count_from_the_last_message() {
 }
 
 #[test]
+fn who_speaks_esmtp_may_pipeline_though_that_is_not_offered() {
+    let main = "smtpd_discard_ehlo_keywords = pipelining\nsmtpd_forbid_unauth_pipelining = yes\n";
+    for (hello, reply) in [("EHLO", "250 2.0.0 Ok"), ("HELO", "554 5.5.0 Error: SMTP protocol synchronization")] {
+        let heard = session(main, &[&format!("{hello} c.test"), "RSET\r\nRSET\r\n"]);
+        assert_eq!(heard.replies[2], reply, "{hello}");
+    }
+}
+
+#[test]
 fn commands_are_filtered_or_none_is_obeyed() {
     let heard = session("smtpd_command_filter = inline:{FOO=NOOP}\n", &["FOO", "NOOP"]);
     assert_eq!(heard.replies[1..], ["250 2.0.0 Ok", "250 2.0.0 Ok"]);
