@@ -39,11 +39,10 @@ impl Smtpd {
 
     async fn is_mapped(&self, party: Party, address: &[u8]) -> Result<bool, Error> {
         let tables = &self.tables;
-        let own = match party {
-            Party::Sender => &tables.sender_canonical_maps,
-            Party::Recipient => &tables.recipient_canonical_maps,
-        };
-        for maps in [own, &tables.canonical_maps, &tables.virtual_alias_maps] {
+        // A sender has to be able to receive, too.
+        let own = (party == Party::Sender).then_some(&tables.sender_canonical_maps);
+        let common = [&tables.recipient_canonical_maps, &tables.canonical_maps, &tables.virtual_alias_maps];
+        for maps in own.into_iter().chain(common) {
             if self.is_listed(maps, address).await? {
                 return Ok(true);
             }
@@ -169,6 +168,20 @@ fn by_transport(resolved: &Resolution, detail: u16) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_sender_is_also_known_by_what_it_receives_as() {
+        let main = "recipient_canonical_maps = inline:{in@mx.test=x}\nsender_canonical_maps = inline:{out@mx.test=x}\n";
+        let server = crate::rehearsal::server(main).unwrap();
+        for (party, address, expected) in [
+            (Party::Sender, &b"in@mx.test"[..], true),
+            (Party::Sender, b"out@mx.test", true),
+            (Party::Recipient, b"in@mx.test", true),
+            (Party::Recipient, b"out@mx.test", false),
+        ] {
+            assert_eq!(server.is_mapped(party, address).await.unwrap(), expected, "{party:?}");
+        }
+    }
 
     #[test]
     fn notices_come_from_known_addresses() {
