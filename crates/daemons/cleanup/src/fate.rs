@@ -33,6 +33,11 @@ impl Refusal {
         matches!(self.cause, Cause::Size | Cause::Hops | Cause::Content)
     }
 
+    /// What of the message comes back to a sender who wants this: content that is not wanted here stays here.
+    pub(crate) fn returned(&self, wanted: Option<dsn::Ret>) -> Option<dsn::Ret> {
+        if self.cause == Cause::Content { Some(dsn::Ret::Hdrs) } else { wanted }
+    }
+
     /// Whether nothing more needs to be written, even if the message is to be returned.
     pub(crate) fn stops(&self) -> bool {
         matches!(self.cause, Cause::Malformed | Cause::Write | Cause::Size | Cause::Defer)
@@ -144,5 +149,13 @@ mod tests {
     fn details_come_from_the_reason_or_the_cause() {
         assert_eq!(Refusal::new(Cause::Content, "5.7.9 no way").detail(), ("5.7.9", "no way"));
         assert_eq!(Refusal::new(Cause::Hops, "").detail(), ("5.4.0", "too many hops"));
+    }
+
+    #[test]
+    fn refused_content_does_not_come_back() {
+        let returned = |cause, wanted| Refusal::new(cause, "").returned(wanted);
+        assert_eq!(returned(Cause::Content, Some(dsn::Ret::Full)), Some(dsn::Ret::Hdrs));
+        assert_eq!(returned(Cause::Content, None), Some(dsn::Ret::Hdrs));
+        assert_eq!(returned(Cause::Hops, None), None);
     }
 }

@@ -196,7 +196,7 @@ impl Message {
             encoding: self.content.header.encoding.unwrap_or(&self.envelope.encoding).to_owned(),
             smtputf8: self.send_flags(),
             envelope_id: self.envelope.envelope_id.clone(),
-            ret: self.envelope.ret.map(|ret| ret.to_string()).unwrap_or_default(),
+            ret: refusal.returned(self.envelope.ret).map(|ret| ret.to_string()).unwrap_or_default(),
         };
         self.ask_bounce(Request::Notify(notice)).await
     }
