@@ -167,7 +167,7 @@ impl Notifier {
         match (case.verp, wanted.audience) {
             (Some(delimiters), Audience::Sender) => {
                 for entry in mentioned {
-                    let to = address::verp(&wanted.to, &entry.recipient, delimiters);
+                    let to = address::verp(&wanted.to, (&entry.original, &entry.recipient), delimiters);
                     self.send(case, &Wanted { to, ..wanted.clone() }, &[entry]).await?;
                 }
                 Ok(())

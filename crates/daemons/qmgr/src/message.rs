@@ -155,7 +155,8 @@ impl Active {
     pub(crate) fn envelope_for(&self, recipients: &[Recipient]) -> deliver::Message {
         let mut envelope = self.envelope.clone();
         if let (Some(delimiters), [recipient], true) = (&self.verp, recipients, self.sender_of_its_own()) {
-            envelope.sender = address::verp(&envelope.sender, &recipient.address, delimiters).into();
+            envelope.sender =
+                address::verp(&envelope.sender, (&recipient.original, &recipient.address), delimiters).into();
         }
         envelope
     }

@@ -3,8 +3,10 @@
 use crate::Address;
 
 /// The sender with the recipient in it, between two delimiters: `list+user=domain@origin`. See VERP_README.
+/// The sender knows the recipient by the address that it gave, which is empty if it is still the same.
 #[must_use]
-pub fn verp(sender: &[u8], recipient: &[u8], delimiters: &str) -> Vec<u8> {
+pub fn verp(sender: &[u8], (original, address): (&[u8], &[u8]), delimiters: &str) -> Vec<u8> {
+    let recipient = if original.is_empty() { address } else { original };
     let (sender, recipient) = (Address::from(sender), Address::from(recipient));
     let mut marks = delimiters.bytes();
     let (first, second) = (marks.next().unwrap_or(b'+'), marks.next().unwrap_or(b'='));
@@ -27,8 +29,13 @@ mod tests {
 
     #[test]
     fn the_recipient_goes_into_the_sender() {
-        assert_eq!(verp(b"list@o.test", b"b+x@example.com", "+="), b"list+b+x=example.com@o.test");
-        assert_eq!(verp(b"list@o.test", b"c", "-="), b"list-c@o.test");
-        assert_eq!(verp(b"list", b"c@d", "+="), b"list+c=d");
+        assert_eq!(verp(b"list@o.test", (b"", b"b+x@example.com"), "+="), b"list+b+x=example.com@o.test");
+        assert_eq!(verp(b"list@o.test", (b"", b"c"), "-="), b"list-c@o.test");
+        assert_eq!(verp(b"list", (b"", b"c@d"), "+="), b"list+c=d");
+    }
+
+    #[test]
+    fn an_alias_goes_there_as_it_was_given() {
+        assert_eq!(verp(b"list@o.test", (b"alias@b.c", b"user@d.e"), "+="), b"list+alias=b.c@o.test");
     }
 }
