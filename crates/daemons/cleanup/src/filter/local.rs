@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::address::Address;
 use ::milter::chain::{Chain, Verdict};
 use ::milter::packet;
 use ::milter::packet::Command;
@@ -25,10 +26,13 @@ impl Message {
 
     async fn filter_with(&mut self, chain: &mut Chain) -> Result<(), Refusal> {
         let mut facts = self.facts();
-        for (event, command) in self.made_up() {
-            // The last one stands until the end.
+        let mut given = std::mem::take(&mut self.given).into_iter();
+        // Filters hear of one recipient after the other, and the log tells which; the last one stands until the end.
+        let last = self.recipients.last.take();
+        for (event, command) in self.made_up(given.as_slice()) {
             if let Command::Rcpt(words) = &command {
                 facts.recipient = words.first().map(|word| text(word));
+                self.recipients.last = given.next();
             }
             let verdict = Box::pin(chain.tell(&command, &|name| facts.value(name))).await;
             if verdict != Verdict::Continue {
@@ -41,6 +45,7 @@ impl Message {
                 }
             }
         }
+        self.recipients.last = last;
         let macros = move |name: &str| facts.value(name);
         let readers = chain.readers();
         if readers.is_empty() {
@@ -57,7 +62,7 @@ impl Message {
     }
 
     /// The session as it might have been.
-    fn made_up(&self) -> Vec<(&'static str, Command)> {
+    fn made_up(&self, recipients: &[Address]) -> Vec<(&'static str, Command)> {
         let client = &self.envelope.client;
         let (host, address) = client.ends();
         let port = client.port().parse().unwrap_or(0);
@@ -69,10 +74,10 @@ impl Message {
         let helo = Some(client.greeting()).filter(|helo| !helo.is_empty()).unwrap_or_else(|| host.clone());
         let mut events = vec![
             ("CONNECT", Command::Connect { host: host.as_bytes().to_vec(), address }),
-            ("HELO", Command::Helo(helo.as_bytes().to_vec())),
+            ("EHLO", Command::Helo(helo.as_bytes().to_vec())),
             ("MAIL", Command::Mail(vec![self.sender().external()])),
         ];
-        let recipients = self.given.iter().map(|recipient| ("RCPT", Command::Rcpt(vec![recipient.external()])));
+        let recipients = recipients.iter().map(|recipient| ("RCPT", Command::Rcpt(vec![recipient.external()])));
         events.extend(recipients);
         events.push(("DATA", Command::Data));
         events

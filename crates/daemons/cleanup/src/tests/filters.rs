@@ -115,6 +115,16 @@ async fn a_message_waits_whose_recipient_a_filter_refuses_when_there_is_no_clien
 }
 
 #[tokio::test]
+async fn the_log_tells_which_recipient_a_filter_has_refused() {
+    let (_folder, main, _) = filter(answers(&[b"c"])).await;
+    let mut message = Lab::new(&main).begin(MADE_HERE);
+    message.take_envelope(&envelope("a@b.c", &["d@e.f", "refused@e.f", "g@h.i"])).await;
+    message.take_content(TEXT.as_bytes()).await;
+    message.filter(None).await.unwrap();
+    assert_eq!(message.addresses(), " from=<a@b.c> to=<refused@e.f>");
+}
+
+#[tokio::test]
 async fn what_is_refused_after_all_is_not_held() {
     for (verdict, queue) in
         [(&b"c"[..], Some(QueueName::Hold)), (b"a", Some(QueueName::Hold)), (b"d", None), (b"r", None)]
