@@ -21,7 +21,8 @@ pub fn run(arguments: impl Iterator<Item = String>) -> Option<ExitCode> {
     }
     // For whoever runs the command.
     let _log = maillog::init("bounce", Echo::StderrOnly, Patience::Wait, Verbosity::Normal);
-    let shown = Source::load(Path::new(directory)).map(|source| dump(&source, file, what == "texts"));
+    let source = Source::load(Path::new(directory)).map_err(|error| error.to_string());
+    let shown = source.and_then(|source| dump(&source, file, what == "texts"));
     let written = match shown {
         Ok(text) => std::io::stdout().write_all(&text),
         Err(error) => {

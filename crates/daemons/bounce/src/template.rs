@@ -77,10 +77,12 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Reads and expands the templates of a configuration.
+    /// Reads and expands the templates of a configuration. Where its file cannot be read, notices have the built-in ones.
     #[must_use]
     pub fn read(source: &Source, path: &str) -> Self {
-        let [failure, delay, success, verify] = unexpanded(path).map(|mut words| {
+        let file = file(path).inspect_err(|problem| warn!("{problem}")).unwrap_or_default();
+        let found = found(&file, path).inspect_err(|problem| warn!("{problem}")).unwrap_or_default();
+        let [failure, delay, success, verify] = unexpanded(&found, path).map(|mut words| {
             expand(&mut words.template, words.kind, &words.origin, source);
             words.template
         });
@@ -128,17 +130,18 @@ impl Problem {
     }
 }
 
-/// The templates of a file, and built-in ones where it has none that can be used.
-fn unexpanded(path: &str) -> [Words; 4] {
+/// What stands in a file; nothing if there is none.
+fn file(path: &str) -> Result<String, String> {
     let file = if path.is_empty() { Ok(Vec::new()) } else { std::fs::read(path) };
-    let file = widen(&file.unwrap_or_else(|error| {
-        warn!("open {path}: {error}");
-        Vec::new()
-    }));
-    let found = definitions(&file).unwrap_or_else(|problem| {
-        warn!("{path}, {problem}");
-        Vec::new()
-    });
+    file.map(|bytes| widen(&bytes)).map_err(|error| format!("open {path}: {error}"))
+}
+
+fn found<'a>(file: &'a str, path: &str) -> Result<Vec<Definition<'a>>, String> {
+    definitions(file).map_err(|problem| format!("{path}, {problem}"))
+}
+
+/// The templates that were found, and built-in ones where there is none that can be used.
+fn unexpanded(found: &[Definition<'_>], path: &str) -> [Words; 4] {
     found.iter().for_each(|definition| warn_of(path, definition));
     Kind::ALL.map(|kind| {
         // The last one counts.
@@ -161,9 +164,11 @@ fn warn_of(path: &str, Definition { name, line, missing, .. }: &Definition<'_>) 
 }
 
 /// The templates of a file as they would stand in one, or only their texts, expanded.
-#[must_use]
-pub fn dump(source: &Source, path: &str, expanded: bool) -> Vec<u8> {
-    let dumped = unexpanded(path).map(|mut words| {
+///
+/// # Errors
+/// The file cannot be read, or is none of templates.
+pub fn dump(source: &Source, path: &str, expanded: bool) -> Result<Vec<u8>, String> {
+    let dumped = unexpanded(&found(&file(path)?, path)?, path).map(|mut words| {
         let head = if expanded {
             expand(&mut words.template, words.kind, &words.origin, source);
             format!("expanded_{}_text = <<EOF\n", words.kind.class())
@@ -172,7 +177,7 @@ pub fn dump(source: &Source, path: &str, expanded: bool) -> Vec<u8> {
         };
         [head.as_bytes(), &words.template.text, b"EOF\n"].concat()
     });
-    dumped.join(&b'\n')
+    Ok(dumped.join(&b'\n'))
 }
 
 fn builtin(kind: Kind) -> Template {
@@ -417,7 +422,7 @@ mod tests {
     #[test]
     fn templates_can_be_shown() {
         let source = Source::parse(Path::new("/etc/postfix"), "myhostname = h.test\n").unwrap();
-        let dump = |expanded| String::from_utf8(dump(&source, "", expanded)).unwrap();
+        let dump = |expanded| String::from_utf8(dump(&source, "", expanded).unwrap()).unwrap();
         let templates = dump(false);
         assert!(
             templates.starts_with(
@@ -428,6 +433,22 @@ mod tests {
         let texts = dump(true);
         assert!(texts.starts_with("expanded_failure_text = <<EOF\nThis is the mail system at host h.test.\n"));
         assert!(texts.contains("EOF\n\nexpanded_verify_text = <<EOF\n"));
+    }
+
+    #[test]
+    fn a_file_that_is_none_of_templates_is_not_shown() {
+        let source = Source::parse(Path::new("/etc/postfix"), "").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("templates");
+        let path = path.to_str().unwrap();
+        assert_eq!(
+            dump(&source, path, true).unwrap_err(),
+            format!("open {path}: No such file or directory (os error 2)")
+        );
+        std::fs::write(path, "garbage\n").unwrap();
+        let problem = format!("{path}, line 2: missing '=' after attribute name: \"garbage\"");
+        assert_eq!(dump(&source, path, false).unwrap_err(), problem);
+        assert_eq!(Templates::read(&source, path).of(Kind::Delay).subject, builtin(Kind::Delay).subject);
     }
 
     #[test]
