@@ -199,11 +199,21 @@ fn proxy_filter(name: &str, known_tcp_ports: &str) -> Option<Result<Endpoint, Ma
     })
 }
 
+/// What the administrator hears where `queue_minfree` would let a disk be filled by a single message.
+fn advice_on_room(queue: &config::params::Queue) -> Option<String> {
+    let (least, largest) = (queue.queue_minfree, queue.message_size_limit);
+    let is_short = least > 0 && least.saturating_mul(2) < largest.saturating_mul(3);
+    is_short.then(|| format!("queue_minfree({least}) should be at least 1.5*message_size_limit({largest})"))
+}
+
 impl Settings {
     pub(crate) fn new(params: &Params, source: &Source, service_name: &str) -> Result<Settings, Fatal> {
         let identity = &params.identity;
         let plain = identity.parent_domain_matches_subdomains.iter().any(|name| name == "smtpd_access_maps");
         let hidden = params.smtpd.smtpd_discard_ehlo_keywords.join(" ");
+        if let Some(advice) = advice_on_room(&params.queue) {
+            warn!("{advice}");
+        }
         Ok(Settings {
             families: Families::of_protocols(&identity.inet_protocols),
             access_parents: if plain { Parents::Plain } else { Parents::Dotted },
@@ -307,6 +317,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Tempfail::parse("reject_tempfail_action", value).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_disk_has_room_for_more_than_one_message() {
+        let advice = |main: &str| {
+            let source = Source::parse(std::path::Path::new("/etc/postfix"), main).unwrap();
+            let queue = <config::params::Queue as config::Group>::parse(&source, &mut config::Problems::default());
+            advice_on_room(&queue)
+        };
+        assert_eq!(
+            advice("queue_minfree = 14\nmessage_size_limit = 10\n").as_deref(),
+            Some("queue_minfree(14) should be at least 1.5*message_size_limit(10)")
+        );
+        for main in ["queue_minfree = 15\nmessage_size_limit = 10\n", "queue_minfree = 1\nmessage_size_limit = 0\n", ""]
+        {
+            assert_eq!(advice(main), None, "{main}");
         }
     }
 
