@@ -301,6 +301,7 @@ mod tests {
         let sink = Sink { options, counts: Default::default(), enough: Default::default() };
         let (mut near, far) = tokio::io::duplex(64 * 1024);
         near.write_all(commands.as_bytes()).await.unwrap();
+        near.shutdown().await.unwrap();
         serve(Box::new(far), Arc::new(sink)).await;
         let mut said = String::new();
         near.read_to_string(&mut said).await.unwrap();
